@@ -1,0 +1,31 @@
+# make train, make test and make ui need nothing but Python 3.11 and make.
+PYTHON ?= python3.11
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: train test lint ui bench clean
+
+train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
+	$(BIN)/sightline train $(ARGS)
+
+test: .venv/ready  ## the whole test suite
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/ready  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: .venv/ready  ## open MLflow's UI on http://127.0.0.1:5000
+	$(BIN)/sightline ui $(ARGS)
+
+bench: .venv/ready  ## the training loop side by side with a hand-written one
+	$(BIN)/python benchmarks/overhead.py
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:  ## remove what was installed and built, not what was trained
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

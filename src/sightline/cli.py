@@ -1,0 +1,77 @@
+"""The `sightline` command. Nothing heavy is imported before a subcommand needs it."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from sightline.errors import Interrupted, UserError, did_you_mean
+
+USAGE = """\
+usage: sightline COMMAND [OVERRIDES]
+
+Train and compare image classifiers; everything is logged to MLflow.
+
+commands:
+  train   train one model, or with -m a sweep      sightline train --help
+  ui      open the MLflow UI on the default store  sightline ui [--port 5000]
+
+examples:
+  sightline train
+  sightline train label_mode=multilabel trainer.max_epochs=10
+  sightline train -m model=cnn,timm seed=1,2,3
+"""
+
+
+def train(arguments: list[str]) -> int:
+    """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
+    from sightline.launch import launch
+
+    return launch(arguments)
+
+
+def ui(arguments: list[str]) -> int:
+    """Replace this process by MLflow's own UI server on the project's default store."""
+    from sightline.project import default_store
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *arguments]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "ui": ui}
+
+
+def main() -> int:
+    """Run one subcommand; the exit status is 0, 1 (failed), 2 (usage) or 128 + signal."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from sightline import __version__
+
+        print(f"sightline {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"sightline: unknown command {name!r}.{did_you_mean(name, COMMANDS)}\n", USAGE,
+              sep="\n", end="", file=sys.stderr)  # fmt: skip
+        return 2
+    try:
+        return COMMANDS[name](rest)
+    except UserError as error:
+        if os.environ.get("SIGHTLINE_DEBUG") == "1":
+            traceback.print_exc()
+        else:
+            print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interrupt:
+        return 128 + interrupt.signum
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

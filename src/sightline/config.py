@@ -1,0 +1,152 @@
+"""The config's types and cross-checks. YAML owns the values; errors name the field and the fix."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from sightline.errors import UserError, did_you_mean
+
+T = TypeVar("T", bound=BaseModel)
+Node = dict[str, Any]  # a node with `_target_`, checked against the target's own signature
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is known of a job beside its config: where it writes and how it was asked for."""
+
+    output_dir: Path
+    choices: dict[str, str]
+    overrides: list[str]
+    in_sweep: bool
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EarlyStoppingConfig(_Strict):
+    """Stop when `monitor` has not improved by `min_delta` for `patience_epochs`; null: never."""
+
+    patience_epochs: PositiveInt | None
+    min_delta: Annotated[float, Field(ge=0)]
+
+
+class TrackingConfig(_Strict):
+    """Where and as what a run is logged."""
+
+    uri: str | None
+    experiment: Annotated[str, Field(min_length=1)]
+    run_name: str | None
+    start_timeout_s: PositiveFloat
+    system_metrics_interval_s: PositiveFloat | None
+
+
+class LoaderConfig(_Strict):
+    """The part of `data` that is the same for every source (`conf/data/loader.yaml`)."""
+
+    batch_size: PositiveInt
+    num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class ModelInputConfig(_Strict):
+    """The part of `model` that is the same for every model: what it is given to see."""
+
+    in_chans: Literal[1, 3] | None = None
+    img_size: PositiveInt | None = None
+    max_img_size: PositiveInt | None = None
+
+
+class AugmentConfig(_Strict):
+    """The transforms of training pictures, between resizing and the tensor."""
+
+    transforms: list[Node]
+
+
+class TrainConfig(_Strict):
+    """The whole config of one training."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    monitor: str
+    monitor_mode: Literal["min", "max"]
+    early_stopping: EarlyStoppingConfig
+    evaluate_test: Literal["auto"] | bool
+    plugins: list[str]
+    data: Node
+    label_mode: Node
+    model: Node
+    augment: AugmentConfig
+    loss: Node
+    optimizer: Node
+    scheduler: Node
+    trainer: Node
+    tracking: TrackingConfig
+
+    @property
+    def loader(self) -> LoaderConfig:
+        """The loader's part of `data`."""
+        return validate(LoaderConfig, pick(self.data, LoaderConfig), "data.")
+
+    @property
+    def model_input(self) -> ModelInputConfig:
+        """The input's part of `model`."""
+        return validate(ModelInputConfig, pick(self.model, ModelInputConfig), "model.")
+
+
+def pick(node: Node, kind: type[BaseModel]) -> Node:
+    """The entries of `node` that are fields of `kind`."""
+    return {key: value for key, value in node.items() if key in kind.model_fields}
+
+
+def without(node: Node, kind: type[BaseModel], *keep: str) -> Node:
+    """`node` without the fields of `kind`, except those in `keep`."""
+    return {k: v for k, v in node.items() if k not in kind.model_fields or k in keep}
+
+
+def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
+    """`values` as a `kind`; a UserError that names every wrong field otherwise."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(kind, problem, prefix) for problem in error.errors()]
+        raise UserError("\n".join(dict.fromkeys(lines))) from error
+
+
+def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
+    path = [str(part) for part in problem["loc"] if str(part).isidentifier()]
+    # A union names the branch that failed last; the field is what the user knows.
+    path = [part for part in path if not part.startswith(("literal", "constrained"))]
+    if problem["type"] == "extra_forbidden":
+        owner: Any = kind
+        for part in path[:-1]:
+            owner = owner.model_fields[part].annotation
+        siblings = ["".join([f"{p}." for p in path[:-1]]) + f for f in owner.model_fields]
+        key = ".".join(path)
+        return f"Unknown key {prefix + key!r}.{did_you_mean(key, siblings)}"
+    if problem["type"] == "missing":
+        return f"The key {prefix + '.'.join(path)!r} is missing from the config."
+    expected = problem["msg"].removeprefix("Input should be ")
+    return f"{prefix}{'.'.join(path[:2])}: expected {expected}, but got {problem['input']!r}."
+
+
+def check(values: Mapping[str, Any]) -> TrainConfig:
+    """A composed config with its types checked, before anything heavy is imported.
+
+    Raises:
+        UserError: unknown keys (with the nearest real one) and values of a wrong type.
+    """
+    config = validate(TrainConfig, values)
+    if not config.monitor.startswith("val/"):
+        raise UserError(
+            f"monitor={config.monitor}: a checkpoint is chosen by validation metrics alone; "
+            "give a name that starts with 'val/', such as val/loss."
+        )
+    for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
+        if "_target_" not in getattr(config, name):
+            raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
+    assert config.loader
+    assert config.model_input
+    return config

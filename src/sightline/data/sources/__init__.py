@@ -1,0 +1,1 @@
+"""One file a data source: each reads its layout into a SourceData."""

@@ -1,0 +1,38 @@
+"""Errors for people: one message that says what was given, what was expected and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the command line shows its message without a stack trace.
+
+    A DataLoader worker re-raises an exception with the worker's own stack trace in front of the
+    message; only the message is kept.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rsplit("UserError: ", 1)[-1].strip())
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop by a signal (Ctrl-C or SIGTERM); like KeyboardInterrupt no error."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """` Did you mean ...?` with the up to three nearest of `known`, or an empty string.
+
+    A dotted name is also compared by its last part, so that `lr` finds `optimizer.lr`.
+    """
+    names = list(dict.fromkeys(known))
+    nearest = difflib.get_close_matches(given, names, n=3, cutoff=0.6)
+    last = given.rsplit(".", 1)[-1]
+    by_last = {name.rsplit(".", 1)[-1]: name for name in names}
+    for part in difflib.get_close_matches(last, by_last, n=3, cutoff=0.75):
+        nearest += [name for name in names if name.rsplit(".", 1)[-1] == part]
+    nearest = list(dict.fromkeys(nearest))[:3]
+    return f" Did you mean {' or '.join(repr(name) for name in nearest)}?" if nearest else ""

@@ -1,0 +1,1 @@
+"""A trained model, loaded from its checkpoint alone."""

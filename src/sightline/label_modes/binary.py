@@ -1,0 +1,133 @@
+"""Two classes, one of them positive: one logit and a sigmoid."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.classification import (
+    binary_accuracy,
+    binary_auroc,
+    binary_average_precision,
+    binary_confusion_matrix,
+    binary_f1_score,
+    binary_precision,
+    binary_recall,
+)
+
+from sightline.errors import UserError, did_you_mean
+from sightline.predictions import Predictions
+from sightline.label_modes.base import ConfusionMatrix, LabelMode, to_tensors
+
+
+class Binary(LabelMode):
+    """Positive or not. The class names are put in the order (negative, positive).
+
+    Args:
+        class_names: the two names, in the source's order.
+        positive_class: the name that counts as positive; None for the second.
+    """
+
+    name = "binary"
+
+    def __init__(self, class_names: tuple[str, ...], positive_class: str | None) -> None:
+        source_names = tuple(class_names)
+        positive = source_names[-1] if positive_class is None else str(positive_class)
+        if len(source_names) == 2 and positive not in source_names:
+            raise UserError(
+                f"label_mode.positive_class={positive}: expected one of the classes "
+                f"{source_names[0]!r} and {source_names[1]!r}.{did_you_mean(positive, source_names)}"
+            )
+        super().__init__((*(name for name in source_names if name != positive), positive))
+        self.positive_class = positive
+        self._swapped = source_names != self.class_names
+
+    @property
+    def num_outputs(self) -> int:
+        """One logit, of the positive class."""
+        return 1
+
+    def check(self, targets: np.ndarray, where: str) -> None:
+        """Refuse several labels a picture, and any number of classes but two."""
+        if targets.ndim != 1:
+            raise UserError(
+                f"label_mode=binary needs one class a picture, but {where} gives each picture any "
+                f"of {targets.shape[1]} labels; use label_mode=multilabel."
+            )
+        if len(self.class_names) != 2:
+            names = ", ".join(self.class_names[:10])
+            raise UserError(
+                f"label_mode=binary needs exactly 2 classes, but {where} has "
+                f"{len(self.class_names)}: {names}; use label_mode=multiclass."
+            )
+
+    def encode(self, targets: np.ndarray) -> np.ndarray:
+        """1 for the positive class."""
+        targets = targets.astype(np.int64)
+        return 1 - targets if self._swapped else targets
+
+    def criterion(self) -> nn.Module:
+        """Sigmoid cross-entropy."""
+        return nn.BCEWithLogitsLoss()
+
+    def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B,) and targets (B,) of 0.0 and 1.0."""
+        return logits.squeeze(1), target.to(logits.dtype)
+
+    def probs(self, logits: Tensor) -> Tensor:
+        """Probabilities of (negative, positive), shape (B, 2)."""
+        positive = logits.float().sigmoid()
+        return torch.cat([1 - positive, positive], dim=1)
+
+    def decide(self, probs: Tensor) -> Tensor:
+        """1 where the positive class is the more probable one."""
+        return (probs[:, 1] > 0.5).long()
+
+    def metrics(self, predictions: Predictions) -> dict[str, float]:
+        """Those without a suffix are of the positive class; f1_macro etc. average both classes.
+
+        The ranking metrics' macro average is scikit-learn's of a binary target: the positive
+        class's own value.
+        """
+        both, target = to_tensors(predictions)
+        probs = both[:, 1]
+        preds = self.decide(both)
+        metrics = {"accuracy": binary_accuracy(preds, target)}
+        for name, function in {
+            "precision": binary_precision,
+            "recall": binary_recall,
+            "f1": binary_f1_score,
+        }.items():
+            positive = function(preds, target)
+            metrics[name] = positive
+            metrics[f"{name}_macro"] = (positive + function(1 - preds, 1 - target)) / 2
+        has_both = 0 < int(target.sum()) < len(target)
+        undefined = torch.tensor(float("nan"))
+        metrics["auroc_macro"] = binary_auroc(probs, target) if has_both else undefined
+        metrics["average_precision_macro"] = (
+            binary_average_precision(probs, target) if target.any() else undefined
+        )
+        return {name: float(value) for name, value in metrics.items()}
+
+    def per_class(self, predictions: Predictions) -> dict[str, np.ndarray]:
+        """Each class in turn as the positive one."""
+        both, target = to_tensors(predictions)
+        preds = self.decide(both)
+        sides = [(1 - preds, 1 - target, both[:, 0]), (preds, target, both[:, 1])]
+        return {
+            "support": np.array([int(t.sum()) for _, t, _ in sides]),
+            "precision": np.array([float(binary_precision(p, t)) for p, t, _ in sides]),
+            "recall": np.array([float(binary_recall(p, t)) for p, t, _ in sides]),
+            "f1": np.array([float(binary_f1_score(p, t)) for p, t, _ in sides]),
+            "average_precision": np.array(
+                [float(binary_average_precision(q, t)) for _, t, q in sides]
+            ),
+        }
+
+    def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
+        """One 2×2 matrix, the negative class first."""
+        both, target = to_tensors(predictions)
+        counts = binary_confusion_matrix(self.decide(both), target)
+        return [ConfusionMatrix("classes", counts.numpy(), self.class_names, self.class_names)]
+
+    def describe(self) -> str:
+        """The two classes, and which is positive."""
+        return f"binary, {self.class_names[0]} against {self.class_names[1]} (positive)"

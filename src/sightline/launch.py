@@ -1,0 +1,116 @@
+"""From command-line arguments to jobs: Hydra composes, every job is one call of `training.run`."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from sightline.errors import UserError
+from sightline.project import conf_dir, project_root
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def launch(arguments: list[str]) -> int:
+    """Run `sightline train ARGUMENTS`.
+
+    Raises:
+        UserError: for whatever the user can mend, in the config or in what it names.
+    """
+    # Hydra then raises what goes wrong instead of printing it in its own way.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+    command = list(sys.argv)
+
+    failed: list[UserError] = []
+    in_sweep = False
+
+    def job(config: "DictConfig") -> None:
+        sys.argv = command  # Lightning starts further ranks with the command as it was given
+        nonlocal in_sweep
+        in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+        try:
+            _run_job(config, in_sweep)
+        except UserError as error:  # the other jobs of a sweep go on
+            failed.append(error)
+            if in_sweep:
+                print(f"Error: {error}", file=sys.stderr)
+
+    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(job)
+    sys.argv = ["sightline train", *arguments]
+    try:
+        run()
+    except (HydraException, OmegaConfBaseException) as error:
+        _refuse(error, arguments)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
+    finally:
+        sys.argv = command
+    if failed and in_sweep:
+        raise UserError(f"{len(failed)} jobs of the sweep failed; each one's error is above.")
+    if failed:
+        raise failed[0]
+    return 0
+
+
+def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
+    from hydra.errors import OverrideParseException
+
+    from sightline.compose_errors import explain
+
+    message = explain(error, arguments)
+    if isinstance(error, OverrideParseException):
+        print(f"Error: {message}", file=sys.stderr)
+        sys.exit(2)
+    raise UserError(message) from error
+
+
+def _run_job(config: "DictConfig", in_sweep: bool) -> None:
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from sightline.config import Job, check
+
+    hydra_config = HydraConfig.get()
+    job = Job(
+        output_dir=Path(hydra_config.runtime.output_dir),
+        choices={str(k): str(v) for k, v in hydra_config.runtime.choices.items() if "/" not in k},
+        overrides=list(hydra_config.overrides.task),
+        in_sweep=in_sweep,
+    )
+    with _nothing_left_behind(job.output_dir):
+        missing = sorted(OmegaConf.missing_keys(config))
+        if missing:
+            raise UserError(f"A value is missing: give {' and '.join(f'{k}=...' for k in missing)}.")
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        checked = check({str(key): value for key, value in plain.items()})
+
+        from sightline.training.run import train
+
+        train(checked, job)
+
+
+@contextmanager
+def _nothing_left_behind(output_dir: Path) -> Iterator[None]:
+    """Remove the folder that Hydra made for a job that was refused before it wrote anything."""
+    try:
+        yield
+    except UserError:
+        left = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else {""}
+        if left <= {".hydra", "train.log"}:
+            shutil.rmtree(output_dir)
+        raise

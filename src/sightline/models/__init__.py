@@ -1,0 +1,1 @@
+"""Networks and the preprocessing that belongs to them."""

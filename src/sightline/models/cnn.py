@@ -1,0 +1,56 @@
+"""The classic small convolutional network."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from sightline.errors import UserError
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class SimpleCNN(nn.Module):
+    """(conv 3×3, ReLU, max-pool 2) for each width, flatten, dense, ReLU, dropout, head.
+
+    Args:
+        num_classes: outputs of the head.
+        in_chans: channels of the input.
+        img_size: side of the input in pixels; fixed by the dense layer.
+        widths: channels of each convolution.
+        hidden: units of the dense layer.
+        dropout: probability, before the head.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_chans: int,
+        img_size: int,
+        widths: Annotated[Sequence[Positive], Field(min_length=1)],
+        hidden: Positive,
+        dropout: Annotated[float, Field(ge=0, lt=1)],
+    ) -> None:
+        super().__init__()
+        side = img_size // 2 ** len(widths)
+        if side == 0:
+            raise UserError(
+                f"model.widths={list(widths)} halves the picture {len(widths)} times, but it is "
+                f"{img_size} pixels wide; use fewer widths or a larger model.img_size."
+            )
+        layers: list[nn.Module] = []
+        channels = in_chans
+        for width in widths:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            channels = width
+        self.backbone = nn.Sequential(*layers, nn.Flatten())
+        self.neck = nn.Sequential(
+            nn.Linear(channels * side**2, hidden), nn.ReLU(), nn.Dropout(dropout)
+        )
+        self.head = nn.Linear(hidden, num_classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (B, num_classes) of normalised pictures (B, in_chans, img_size, img_size)."""
+        logits: Tensor = self.head(self.neck(self.backbone(image)))
+        return logits

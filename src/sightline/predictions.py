@@ -1,0 +1,67 @@
+"""The product of a run: one table of sample id, target and class probabilities for each split."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+METADATA_KEY = b"sightline"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Every metric, curve and matrix is a pure function of this table.
+
+    Attributes:
+        ids: shape (N,), the path relative to the data root, or the row's key.
+        targets: shape (N,), the class index, for binary and multiclass; (N, L) of 0 and 1 for
+            multilabel.
+        probs: shape (N, C), float32 in [0, 1], one column a class name; before calibration. A
+            binary table has both classes, the negative one first; rows sum to 1 except for
+            multilabel.
+        class_names: the C names.
+        label_mode: name of the label mode.
+    """
+
+    ids: np.ndarray
+    targets: np.ndarray
+    probs: np.ndarray
+    class_names: tuple[str, ...]
+    label_mode: str
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def write(self, path: Path) -> None:
+        """Write as Parquet: `id`, `target`, `prob_CLASS`; for multilabel `target_LABEL` columns."""
+        columns: dict[str, object] = {"id": pa.array(self.ids.tolist(), pa.string())}
+        if self.targets.ndim == 1:
+            columns["target"] = self.targets.astype(np.int64)
+        else:
+            for name, column in zip(self.class_names, self.targets.T, strict=True):
+                columns[f"target_{name}"] = column.astype(np.int8)
+        for name, column in zip(self.class_names, self.probs.T, strict=True):
+            columns[f"prob_{name}"] = np.ascontiguousarray(column)
+        meta = json.dumps({"class_names": self.class_names, "label_mode": self.label_mode})
+        table = pa.table(columns).replace_schema_metadata({METADATA_KEY: meta.encode()})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The inverse of `write`."""
+        table = pq.read_table(path)
+        meta = json.loads(table.schema.metadata[METADATA_KEY])
+        names = tuple(meta["class_names"])
+
+        def stack(prefix: str) -> np.ndarray:
+            return np.stack([table[f"{prefix}_{name}"].to_numpy() for name in names], axis=1)
+
+        one_column = "target" in table.column_names
+        targets = table["target"].to_numpy() if one_column else stack("target").astype(np.int64)
+        ids = np.array(table["id"].to_pylist(), dtype=str)
+        return cls(ids, targets, stack("prob"), names, meta["label_mode"])

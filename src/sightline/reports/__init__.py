@@ -1,0 +1,1 @@
+"""One file a report: from a prediction table to figures and tables."""

@@ -1,0 +1,84 @@
+"""A run in words: its name, its parameters, its note."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sightline.config import Job, TrainConfig
+
+# Config groups whose choice is itself what one compares by.
+GROUPS = ("data", "label_mode", "model", "augment", "loss", "optimizer", "scheduler", "trainer")
+MAX_VALUE = 200
+
+
+def run_name(config: TrainConfig, job: Job) -> str:
+    """A name whose telling part comes first: model, what was overridden, seed, data."""
+    if config.tracking.run_name:
+        return config.tracking.run_name
+    said = [_short_override(override) for override in job.overrides]
+    data = config.data.get("name") or job.choices["data"]
+    root = config.data.get("root")
+    if job.choices["data"] == "folder" and isinstance(root, str):
+        data = root.rstrip("/").rsplit("/", 1)[-1]
+    parts = [_model(config, job), *filter(None, said), f"s{config.seed}", str(data)]
+    if job.choices["label_mode"] != "multiclass":
+        parts.append(job.choices["label_mode"])
+    return " ".join(parts)[:MAX_VALUE]
+
+
+def _model(config: TrainConfig, job: Job) -> str:
+    name = config.model.get("name") or job.choices["model"]
+    return f"{name}*" if config.model.get("pretrained") else str(name)
+
+
+def _short_override(override: str) -> str:
+    """`optimizer.lr=0.1` as `lr=0.1`; nothing for what the name or the place says anyhow."""
+    key, _, value = override.lstrip("+~").partition("=")
+    said_anyhow = ("model", "model.name", "model.pretrained", "seed", "label_mode", "data")
+    elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins")
+    if key in said_anyhow or key.startswith(elsewhere):
+        return ""
+    return f"{key.rsplit('.', 1)[-1]}={value}"
+
+
+def params(config: TrainConfig, job: Job) -> dict[str, Any]:
+    """What a person compares by: each group's choice, and every value under a short dotted key."""
+    values: dict[str, Any] = {name: job.choices[name] for name in GROUPS if name in job.choices}
+    if "name" in config.model:
+        values["model"] = config.model["name"]
+    values["seed"] = config.seed
+    values["monitor"] = config.monitor
+    values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
+    for group in GROUPS:
+        node = getattr(config, group)
+        node = node if isinstance(node, dict) else node.model_dump()
+        values |= dict(_flatten(node, f"{group}."))
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if key == "_target_" or value is None:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            continue  # a list of components: in the config artifact, its choice is above
+        else:
+            yield f"{prefix}{key}", value
+
+
+def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, float]]) -> str:
+    """The run's summary in Markdown.
+
+    Args:
+        facts: what it is, line by line.
+        results: metrics for each split.
+    """
+    lines = [f"- **{name}**: {value}" for name, value in facts.items()]
+    names = list(dict.fromkeys(name for metrics in results.values() for name in metrics))
+    if names:
+        lines += ["", f"| metric | {' | '.join(results)} |", f"|---|{'---:|' * len(results)}"]
+        for name in names:
+            cells = [f"{m[name]:.4f}" if name in m else "" for m in results.values()]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

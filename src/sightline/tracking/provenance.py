@@ -1,0 +1,90 @@
+"""Where a run comes from: commit, uncommitted changes, environment, command."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from typing import Any
+
+import torch
+
+MAX_DIFF = 5_000_000  # characters; beyond it the diff is cut, and says so
+
+
+@dataclass(frozen=True)
+class GitState:
+    """The git checkout that the command was run in.
+
+    Attributes:
+        commit: the full hash; None outside a checkout or before the first commit.
+        status: `git status --porcelain`: what is changed or untracked.
+        diff: what is changed against the commit.
+    """
+
+    commit: str | None
+    status: str
+    diff: str
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything was changed or untracked."""
+        return bool(self.status)
+
+
+def git_state() -> GitState | None:
+    """The state of the checkout around the working folder; None where there is none."""
+    if _git("rev-parse", "--is-inside-work-tree") is None:
+        return None
+    commit = _git("rev-parse", "--verify", "HEAD")
+    status = _git("status", "--porcelain") or ""
+    diff = (_git("diff", "--no-color", "--no-ext-diff", "HEAD") or "") if status and commit else ""
+    if len(diff) > MAX_DIFF:
+        diff = f"{diff[:MAX_DIFF]}\n[cut: {len(diff)} characters in all]\n"
+    return GitState(commit.strip() if commit else None, status, diff)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware, in plain containers."""
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    found = {str(dist.metadata["Name"]): dist.version for dist in distributions()}
+    return {
+        "python": platform.python_version(),
+        "os": platform.platform(),
+        "host": platform.node(),
+        "cpu": _cpu_name(),
+        "cpu_cores": len(os.sched_getaffinity(0)),
+        "torch_threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "cuda": torch.version.cuda if gpus else None,
+        "cudnn": torch.backends.cudnn.version() if gpus else None,
+        "packages": dict(sorted(found.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def command_line() -> str:
+    """The command as it was typed."""
+    return shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command; None where it fails or git is not installed."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, timeout=30, check=False, text=True,
+            errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,42 @@
+"""Whether the devices that the config asks for are there, said before anything is spent."""
+
+import os
+from typing import Any
+
+import torch
+
+from sightline.errors import UserError
+
+
+def check_devices(trainer: dict[str, Any], in_sweep: bool) -> None:
+    """Refuse a trainer config that asks for more than this machine has.
+
+    Raises:
+        UserError: with what was asked for, and what there is.
+    """
+    accelerator, devices = trainer.get("accelerator"), trainer.get("devices")
+    gpus = torch.cuda.device_count()
+    cores = len(os.sched_getaffinity(0))
+    if accelerator in ("gpu", "cuda") and gpus == 0:
+        raise UserError(
+            f"trainer.accelerator={accelerator}: PyTorch {torch.__version__} finds no GPU here. "
+            "Use trainer=cpu, or trainer=auto to take what there is."
+        )
+    on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and gpus > 0)
+    there, kind = (gpus, "GPU") if on_gpu else (cores, "CPU core")
+    wanted = [devices] if isinstance(devices, int) else devices
+    if isinstance(wanted, str) and wanted.isdigit():
+        wanted = [int(wanted)]
+    if isinstance(devices, list):
+        too_many = max(devices, default=-1) >= there
+    else:
+        too_many = isinstance(wanted, list) and wanted[0] > there
+    if too_many:
+        raise UserError(
+            f"trainer.devices={devices}: this machine has {there} {kind}{'s' * (there != 1)}."
+        )
+    if in_sweep and (str(trainer.get("strategy", "auto")).startswith("ddp")):
+        raise UserError(
+            "trainer.strategy=ddp does not run inside a sweep (-m): each of its processes would "
+            "run the whole sweep again. Run its jobs one by one."
+        )

@@ -1,0 +1,93 @@
+"""What a finished training leaves behind: tables, figures, best values, a note and the last words."""
+
+import logging
+from dataclasses import dataclass
+
+from rich import box, get_console
+from rich.table import Table
+
+from sightline.config import TrainConfig
+from sightline.evaluation.metrics import per_class_rows, undefined_metrics
+from sightline.predictions import Predictions
+from sightline.reports.confusion import confusion_record, draw_confusion
+from sightline.reports.per_class import per_class_csv
+from sightline.tracking.describe import note
+from sightline.tracking.start import facts
+from sightline.tracking.store import Store
+from sightline.tracking.tracker import Tracker
+from sightline.tracking.views import run_link, view_links
+from sightline.training.setup import Setup
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the best checkpoint reaches.
+
+    Attributes:
+        metrics: for each evaluated split, name to value.
+        predictions: the table of each evaluated split.
+        best_epoch: epoch of the best checkpoint, from 0.
+        epochs: how many epochs were trained.
+    """
+
+    metrics: dict[str, dict[str, float]]
+    predictions: dict[str, Predictions]
+    best_epoch: int
+    epochs: int
+
+
+def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results: Results) -> None:
+    """Send the results of the best checkpoint to the run: val under `val_best/`, test under `test/`."""
+    last_epoch = results.epochs - 1
+    best = {f"val_best/{name}": value for name, value in results.metrics["val"].items()}
+    test = {f"test/{name}": value for name, value in results.metrics.get("test", {}).items()}
+    summary = {"val_best/epoch": float(results.best_epoch), "epochs": float(results.epochs)}
+    tracker.metrics(best | test | summary, step=last_epoch)
+    for split, table in results.predictions.items():
+        _publish_split(tracker, setup, split, table)
+    for name in ("best", "last"):
+        tracker.artifact(f"checkpoints/{name}.ckpt")
+    about = facts(config, setup) | {
+        "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
+        f"{results.best_epoch + 1}; the figures below are of that checkpoint",
+    }
+    tracker.tags({"mlflow.note.content": note(about, results.metrics)})
+
+
+def _publish_split(tracker: Tracker, setup: Setup, split: str, table: Predictions) -> None:
+    path = f"predictions/{split}.parquet"
+    table.write(tracker.folder / path)
+    tracker.artifact(path)
+    matrices = setup.label_mode.confusion_matrices(table)
+    record = {"split": split, "samples": len(table), "matrices": confusion_record(matrices)}
+    tracker.json(record, f"confusion_matrix/{split}.json")
+    for suffix, normalize in (("", False), ("_normalized", True)):
+        title = f"{split}, {'shares of each row' if normalize else 'counts'}"
+        figure = draw_confusion(matrices, title, normalize)
+        tracker.figure(figure, f"confusion_matrix/{split}{suffix}.png")
+    rows = per_class_rows(setup.label_mode, table)
+    tracker.text(per_class_csv(rows), f"per_class/{split}.csv")
+    undefined = undefined_metrics(setup.label_mode, table)
+    if undefined:
+        log.warning("On %s, without a class present: no %s.", split, ", ".join(undefined))
+
+
+def announce(tracker: Tracker, store: Store, results: Results) -> None:
+    """The command's last words: metrics, the run's id and where to look at it."""
+    table = Table(box=box.SIMPLE_HEAD, title=None)
+    table.add_column("metric")
+    for split in results.metrics:
+        table.add_column(f"{split} (best checkpoint)", justify="right")
+    for name in dict.fromkeys(n for metrics in results.metrics.values() for n in metrics):
+        cells = [f"{m[name]:.4f}" if name in m else "" for m in results.metrics.values()]
+        table.add_row(name, *cells)
+    get_console().print(table)
+    log.info("MLflow run: %s", tracker.run_id)
+    log.info("Folder:     %s", tracker.folder)
+    if not store.uri.startswith("http"):
+        log.info("Open the UI with `make ui` or `sightline ui`, then look at")
+    log.info("  this run:    %s", run_link(store, tracker.run_id))
+    for name, link in view_links(store).items():
+        log.info("  %s %s", f"{name}:".ljust(12), link)

@@ -1,0 +1,161 @@
+"""From a config to what is trained: data, model and module, built in that order.
+
+Nothing is said twice: the number of classes comes from the data, the preprocessing from the model.
+"""
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from sightline import __version__
+from sightline.components import build, locate
+from sightline.config import LoaderConfig, TrainConfig, without
+from sightline.data.datamodule import ImageDataModule
+from sightline.data.source import SourceData, Split
+from sightline.data.statistics import describe_data
+from sightline.data.transforms import build_transform
+from sightline.errors import UserError, did_you_mean
+from sightline.evaluation.metrics import metric_names
+from sightline.label_modes.base import LabelMode
+from sightline.models.build import build_classifier
+from sightline.training.lit_classifier import LitClassifier
+from sightline.types import DatasetInfo
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a training consists of, ready to run."""
+
+    source: SourceData
+    splits: dict[str, Split]
+    info: DatasetInfo
+    label_mode: LabelMode
+    datamodule: ImageDataModule
+    module: LitClassifier
+
+
+def set_up(config: TrainConfig) -> Setup:
+    """Build the parts of one training.
+
+    Raises:
+        UserError: a part cannot be built from what the config says.
+    """
+    source = read_source(config)
+    label_mode, splits = apply_label_mode(config, source)
+    info = describe_data(source, label_mode.class_names)
+    plugins = config.plugins
+    classifier = build_classifier(
+        config.model, config.model_input, info, label_mode.num_outputs, plugins
+    )
+    spec = classifier.preprocess
+    augment = config.augment.transforms
+    augmentations = [
+        build(node, f"augment.transforms[{i}]", plugins) for i, node in enumerate(augment)
+    ]
+    datamodule = ImageDataModule(
+        splits,
+        train_transform=build_transform(spec, augmentations),
+        eval_transform=build_transform(spec),
+        loader=config.loader,
+        seed=config.seed,
+    )
+    offered = {"label_mode": label_mode, "num_classes": len(label_mode.class_names)}
+    criterion = build(config.loss, "loss", plugins, offered=offered)
+    identity: dict[str, Any] = {
+        "version": __version__,
+        "label_mode": label_mode.name,
+        "class_names": list(label_mode.class_names),
+        "preprocess": spec.to_dict(),
+        "dataset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()},
+        "config": config.model_dump(),
+    }
+    module = LitClassifier(
+        classifier,
+        label_mode,
+        criterion,
+        ids={name: split.ids for name, split in splits.items()},
+        make_optimizer=_Optimizers(config),
+        make_scheduler=_Schedulers(config),
+        identity=identity,
+    )
+    _check_plan(config, module)
+    return Setup(source, splits, info, label_mode, datamodule, module)
+
+
+def read_source(config: TrainConfig) -> SourceData:
+    """The data set that the config names, with pictures in every split."""
+    label_mode = locate(config.label_mode, "label_mode", config.plugins)
+    node = without(config.data, LoaderConfig, "split_seed")
+    target = locate(node, "data", config.plugins)
+    offered = {"label_mode": label_mode.name}
+    source = build(node, "data", config.plugins, offered=offered)
+    if not isinstance(source, SourceData):
+        raise UserError(f"data: {target.__name__} returned {type(source).__name__}, not SourceData.")
+    for name, split in source.splits.items():
+        if len(split) == 0:
+            raise UserError(f"The split {name} of {source.name} ({source.location}) has no pictures.")
+    return source
+
+
+def apply_label_mode(
+    config: TrainConfig, source: SourceData
+) -> tuple[LabelMode, dict[str, Split]]:
+    """The label mode over the source's classes, and the splits with encoded targets."""
+    label_mode = build(
+        config.label_mode, "label_mode", config.plugins, {"class_names": source.class_names}
+    )
+    assert isinstance(label_mode, LabelMode)
+    label_mode.check(source.splits["train"].targets, f"{source.name} ({source.location})")
+    splits = {
+        name: replace(split, targets=label_mode.encode(split.targets))
+        for name, split in source.splits.items()
+    }
+    for name, split in splits.items():
+        absent = [c for c, count in label_mode.count(split.targets).items() if count == 0]
+        if absent:
+            log.warning("No samples of %s in %s: not measured there.", ", ".join(absent), name)
+    return label_mode, splits
+
+
+class _Optimizers:
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def __call__(self, parameters: list[nn.Parameter]) -> Optimizer:
+        if not parameters:
+            raise UserError("The model has no parameters that can be trained.")
+        given = {"params": parameters}
+        optimizer = build(self.config.optimizer, "optimizer", self.config.plugins, given)
+        assert isinstance(optimizer, Optimizer)
+        return optimizer
+
+
+class _Schedulers:
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def __call__(self, optimizer: Optimizer, total_steps: int, per_epoch: int) -> LRScheduler:
+        given = {"optimizer": optimizer}
+        offered = {"total_steps": total_steps, "steps_per_epoch": per_epoch}
+        node, plugins = self.config.scheduler, self.config.plugins
+        scheduler = build(node, "scheduler", plugins, given, offered)
+        assert isinstance(scheduler, LRScheduler)
+        return scheduler
+
+
+def _check_plan(config: TrainConfig, module: LitClassifier) -> None:
+    """Find a wrong optimizer, scheduler or monitor now, not an epoch into the fit."""
+    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    module.make_scheduler(module.make_optimizer(trainable), 100, 10)
+    known = [f"val/{name}" for name in ("loss", *metric_names(module.label_mode))]
+    if config.monitor not in known:
+        raise UserError(
+            f"monitor={config.monitor}: label_mode={module.label_mode.name} has no such metric."
+            f"{did_you_mean(config.monitor, known)} It has: {', '.join(sorted(known))}."
+        )

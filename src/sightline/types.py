@@ -1,0 +1,69 @@
+"""What passes between the parts: what the data is, and how a picture becomes a tensor."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+# PIL modes by number of channels; the picture is converted to it when it is read.
+MODES = {1: "L", 3: "RGB"}
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a model and its preprocessing need to know of the data.
+
+    Attributes:
+        name: short name of the data set.
+        class_names: one name a class (or label), in the order of the model's outputs; for binary
+            the negative class first.
+        in_chans: channels of the pictures, 1 or 3.
+        img_size: side of a typical picture in pixels.
+        mean: mean of each channel over training pictures, in [0, 1].
+        std: standard deviation of each channel, in [0, 1].
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    in_chans: int
+    img_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """How every picture is prepared, in training, evaluation and prediction alike.
+
+    The picture is resized, the middle `img_size` square is cut out, and the values are scaled to
+    [0, 1] and normalised by `mean` and `std`. The words are timm's: with `crop_mode` center the
+    shorter side becomes `img_size / crop_pct`, with squash both sides, with border the longer one.
+    """
+
+    img_size: int
+    in_chans: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bilinear"
+    crop_pct: float = 1.0
+    crop_mode: str = "center"
+
+    @classmethod
+    def from_data(cls, info: DatasetInfo, img_size: int, in_chans: int) -> Self:
+        """The spec for a model without pretrained weights: the data's own mean and deviation."""
+        mean = adapt_channels(info.mean, in_chans)
+        return cls(img_size, in_chans, mean, adapt_channels(info.std, in_chans))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain containers, as a checkpoint holds them."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def adapt_channels(values: tuple[float, ...], in_chans: int) -> tuple[float, ...]:
+    """Per-channel statistics for another number of channels: kept, or their mean repeated."""
+    if len(values) == in_chans:
+        return tuple(values)
+    return (sum(values) / len(values),) * in_chans
