@@ -15,6 +15,31 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+HELP = """\
+usage: sightline train [-m] [--cfg job] [--config-dir FOLDER] [OVERRIDES]
+
+Train an image classifier; everything about it is logged to MLflow.
+
+examples:
+  sightline train                                  digits, a small CNN
+  sightline train label_mode=binary seed=1
+  sightline train data=folder data.root=PHOTOS model=timm model.name=resnet18
+  sightline train -m model=cnn,timm seed=1,2,3     a sweep of six runs
+  sightline train experiment=digits_cnn            a recipe from experiments/
+
+flags:
+  -m, --multirun        one job for every combination of comma-separated values
+  --cfg job             print the composed config and stop (--resolve fills in references)
+  --config-dir FOLDER   add your own folder of configs
+  --hydra-help          Hydra's further flags
+
+config groups, to pick from with GROUP=OPTION:
+{groups}
+
+all values, as chosen; change one with KEY=VALUE:
+{config}"""
+
+
 def launch(arguments: list[str]) -> int:
     """Run `sightline train ARGUMENTS`.
 
@@ -31,6 +56,8 @@ def launch(arguments: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+    if "--help" in arguments or "-h" in arguments:
+        return _show_help(arguments)
     command = list(sys.argv)
 
     failed: list[UserError] = []
@@ -66,10 +93,26 @@ def launch(arguments: list[str]) -> int:
     return 0
 
 
+def _show_help(arguments: list[str]) -> int:
+    """Print what can be given and its values now (Hydra's own help takes a second to list this)."""
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+
+    from sightline.compose import compose_train, list_groups
+
+    try:
+        config = compose_train(arguments, [word for word in arguments if "=" in word])
+    except HydraException as error:
+        _refuse(error, arguments)
+    groups = [f"  {name}: {', '.join(options)}" for name, options in list_groups(arguments).items()]
+    print(HELP.format(groups="\n".join(groups), config=OmegaConf.to_yaml(config)), end="")
+    return 0
+
+
 def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
     from hydra.errors import OverrideParseException
 
-    from sightline.compose_errors import explain
+    from sightline.compose import explain
 
     message = explain(error, arguments)
     if isinstance(error, OverrideParseException):

@@ -24,3 +24,14 @@ def default_store() -> str:
 def conf_dir() -> Path:
     """The folder of configs: inside an installed wheel; in a checkout a link to the top level."""
     return Path(__file__).resolve().parent / "conf"
+
+
+def config_folders(arguments: list[str]) -> list[Path]:
+    """Sightline's configs, and the user's own where `--config-dir` names a folder."""
+    folders = [conf_dir()]
+    for index, word in enumerate(arguments):
+        if word in ("--config-dir", "-cd") and index + 1 < len(arguments):
+            folders.append(Path(arguments[index + 1]).absolute())
+        elif word.startswith("--config-dir="):
+            folders.append(Path(word.partition("=")[2]).absolute())
+    return [folder for folder in folders if folder.is_dir()]

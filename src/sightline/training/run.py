@@ -130,6 +130,8 @@ def _quiet_libraries() -> None:
     """Say things once, and in the tool's own words."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Lightning's own use of torch, which is newer than it.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     # Advice about loaders and tensor cores, which the config decides.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")

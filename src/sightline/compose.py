@@ -1,16 +1,15 @@
-"""What Hydra and OmegaConf say about a command, in words for the person who typed it."""
+"""Composing the config outside a run: for `--help`, and to find the name that was meant."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from sightline.errors import did_you_mean
-from sightline.project import conf_dir
+from sightline.project import conf_dir, config_folders
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
@@ -20,7 +19,7 @@ def explain(error: Exception, arguments: list[str]) -> str:
         return f"Cannot read the override {error.override!r}: expected KEY=VALUE or GROUP=OPTION."
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        options = sorted(name for name in error.options if name != "loader")
+        options = sorted(error.options)
         hint = did_you_mean(option, options)
         return f"{group}={option}: no such option.{hint} The options of {group}: {', '.join(options)}."
     unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
@@ -34,19 +33,30 @@ def explain(error: Exception, arguments: list[str]) -> str:
     return " ".join(first_lines)
 
 
+def compose_train(arguments: list[str], overrides: list[str]) -> DictConfig:
+    """The train config with these overrides, in the search path that `arguments` set up."""
+    own = [f"file://{folder}" for folder in config_folders(arguments)[1:]]
+    search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return compose("train", overrides=[*overrides, *search_path])
+
+
+def list_groups(arguments: list[str]) -> dict[str, list[str]]:
+    """The config groups and their options, the user's own among them."""
+    options: dict[str, set[str]] = {}
+    for path in (path for folder in config_folders(arguments) for path in folder.glob("*/*.yaml")):
+        options.setdefault(path.parent.name, set()).add(path.stem)
+    return {group: sorted(options[group]) for group in sorted(options)}
+
+
 def _known_names(arguments: list[str]) -> list[str]:
     """Every key of the config that `arguments` choose, and every group."""
-    folders = [conf_dir()]
-    if "--config-dir" in arguments[:-1]:
-        folders.append(Path(arguments[arguments.index("--config-dir") + 1]).absolute())
-    groups = sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
+    groups = list_groups(arguments)
     chosen = [word for word in arguments if word.split("=")[0] in groups and "," not in word]
-    search_path = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders[1:])}]"]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        try:
-            config = compose("train", overrides=[*chosen, *search_path])
-        except HydraException:
-            config = compose("train")
+    try:
+        config = compose_train(arguments, chosen)
+    except HydraException:
+        config = compose_train(arguments, [])
     return [*_keys(OmegaConf.to_container(config, resolve=False), ""), *groups]
 
 
