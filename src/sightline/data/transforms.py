@@ -1,10 +1,11 @@
 """From a picture to the uint8 tensor a model takes; normalising is the model's own first step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PIL import Image
+from torch import Tensor
 from torchvision.transforms import InterpolationMode
-from torchvision.transforms import v2 as transforms
+from torchvision.transforms.v2 import Transform, functional
 
 from sightline.types import MODES, PreprocessSpec
 
@@ -26,25 +27,50 @@ class ToMode:
         return image.convert(self.mode)
 
 
-def build_transform(
-    spec: PreprocessSpec, augmentations: Sequence[transforms.Transform] = ()
-) -> transforms.Compose:
-    """The transform of every split: uint8 of shape (in_chans, img_size, img_size).
+class Geometry:
+    """timm's evaluation geometry for a spec's `crop_mode`: resize, then cut out the middle.
 
-    The geometry is timm's evaluation transform for the spec's `crop_mode`. `augmentations`, for
-    training alone, come between that and the tensor.
+    Called on torchvision's functions, not its transform classes, whose bookkeeping costs more than
+    the work on a small picture.
     """
-    steps = [ToMode(spec.in_chans), *_geometry(spec), *augmentations, transforms.PILToTensor()]
-    return transforms.Compose(steps)
+
+    def __init__(self, spec: PreprocessSpec) -> None:
+        self.side = int(spec.img_size / spec.crop_pct)
+        self.img_size = spec.img_size
+        self.crop_mode = spec.crop_mode
+        self.interpolation = InterpolationMode(spec.interpolation)
+        if self.crop_mode == "border":
+            from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio
+
+            resize = ResizeKeepRatio(self.side, longest=1.0, interpolation=spec.interpolation)
+            self.border = (resize, CenterCropOrPad(spec.img_size))
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """The picture at (img_size, img_size)."""
+        if self.crop_mode == "border":
+            for step in self.border:
+                image = step(image)
+            return image
+        size = [self.side, self.side] if self.crop_mode == "squash" else [self.side]
+        image = functional.resize(image, size, self.interpolation)
+        if image.size == (self.img_size, self.img_size):
+            return image
+        return functional.center_crop(image, [self.img_size, self.img_size])
 
 
-def _geometry(spec: PreprocessSpec) -> list[Callable[[Image.Image], Image.Image]]:
-    side = int(spec.img_size / spec.crop_pct)
-    mode = InterpolationMode(spec.interpolation)
-    if spec.crop_mode == "border":
-        from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio
+class PictureTransform:
+    """From a picture to uint8 of shape (in_chans, img_size, img_size).
 
-        resize = ResizeKeepRatio((side, side), longest=1.0, interpolation=spec.interpolation)
-        return [resize, CenterCropOrPad((spec.img_size, spec.img_size))]
-    size = (side, side) if spec.crop_mode == "squash" else side
-    return [transforms.Resize(size, interpolation=mode), transforms.CenterCrop(spec.img_size)]
+    Args:
+        spec: the model's preprocessing.
+        augmentations: for training alone; they come between the geometry and the tensor.
+    """
+
+    def __init__(self, spec: PreprocessSpec, augmentations: Sequence[Transform] = ()) -> None:
+        self.steps = [ToMode(spec.in_chans), Geometry(spec), *augmentations]
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """The tensor; normalising it is left to the model."""
+        for step in self.steps:
+            image = step(image)
+        return functional.pil_to_tensor(image)

@@ -37,7 +37,7 @@ def train(config: TrainConfig, job: Job) -> Results | None:
         UserError: the config cannot be run; no MLflow run is started.
         Interrupted: the run was stopped by a signal; it is KILLED in MLflow.
     """
-    _quiet_libraries()
+    quiet_libraries()
     check_devices(config.trainer, job.in_sweep)
     stop = StopAtBatch(job.output_dir / "checkpoints" / "last.ckpt")
     with stop.installed():
@@ -60,7 +60,7 @@ def _fit_and_evaluate(
     config: TrainConfig, job: Job, setup: Setup, callbacks: list[Callback]
 ) -> Results:
     checkpoints = job.output_dir / "checkpoints"
-    trainer = _build_trainer(config, [*keeping_callbacks(config, checkpoints), *callbacks], job)
+    trainer = build_trainer(config, [*keeping_callbacks(config, checkpoints), *callbacks], job)
     trainer.fit(setup.module, datamodule=setup.datamodule)
     best = checkpoints / "best.ckpt"
     if not best.is_file():
@@ -85,7 +85,8 @@ def _fit_and_evaluate(
     return Results(metrics, predictions, epoch, trainer.current_epoch)
 
 
-def _build_trainer(config: TrainConfig, callbacks: list[Callback], job: Job) -> Trainer:
+def build_trainer(config: TrainConfig, callbacks: list[Callback], job: Job) -> Trainer:
+    """The Trainer that the config describes, with what Sightline itself decides."""
     own = {
         "callbacks": callbacks,
         "logger": False,
@@ -126,8 +127,8 @@ def _keep_checkpoints(tracker: Tracker) -> None:
         tracker.artifact(str(path.relative_to(tracker.folder)))
 
 
-def _quiet_libraries() -> None:
-    """Say things once, and in the tool's own words."""
+def quiet_libraries() -> None:
+    """Let libraries say things once, in the tool's own words."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning's own use of torch, which is newer than it.

@@ -17,7 +17,7 @@ from sightline.config import LoaderConfig, TrainConfig, without
 from sightline.data.datamodule import ImageDataModule
 from sightline.data.source import SourceData, Split
 from sightline.data.statistics import describe_data
-from sightline.data.transforms import build_transform
+from sightline.data.transforms import PictureTransform
 from sightline.errors import UserError, did_you_mean
 from sightline.evaluation.metrics import metric_names
 from sightline.label_modes.base import LabelMode
@@ -60,8 +60,8 @@ def set_up(config: TrainConfig) -> Setup:
     ]
     datamodule = ImageDataModule(
         splits,
-        train_transform=build_transform(spec, augmentations),
-        eval_transform=build_transform(spec),
+        train_transform=PictureTransform(spec, augmentations),
+        eval_transform=PictureTransform(spec),
         loader=config.loader,
         seed=config.seed,
     )
@@ -73,7 +73,7 @@ def set_up(config: TrainConfig) -> Setup:
         "class_names": list(label_mode.class_names),
         "preprocess": spec.to_dict(),
         "dataset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()},
-        "config": config.model_dump(),
+        "config": config.model_dump(exclude={"tracking"}),
     }
     module = LitClassifier(
         classifier,

@@ -1,0 +1,86 @@
+"""What Lightning, callbacks and tracking cost: Sightline's loop beside a hand-written one.
+
+Both train the same model over the same loader with the same optimizer, in alternating epochs in
+one process; the ratio of images per second is taken round by round, so that a drift of the
+machine's speed cancels. Run: python benchmarks/overhead.py [rounds] [overrides]
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from sightline.config import Job, TrainConfig, check
+from sightline.project import conf_dir
+from sightline.tracking.start import start_run
+from sightline.tracking.store import open_store
+from sightline.training.callbacks import TrackEpochs, keeping_callbacks, progress_callbacks
+from sightline.training.run import build_trainer, quiet_libraries
+from sightline.training.setup import Setup, set_up
+
+
+def hand_written_epoch(setup: Setup) -> float:
+    """Images per second of the loop that one would write without a framework."""
+    label_mode, criterion = setup.label_mode, setup.label_mode.criterion()
+    model = setup.module.classifier.train()
+    optimizer = setup.module.make_optimizer(list(model.parameters()))
+    loader = setup.datamodule.train_dataloader()
+    loss_sum, correct, samples = 0.0, 0, 0
+    start = time.perf_counter()
+    for batch in loader:
+        logits = model(batch["image"])
+        loss = criterion(*label_mode.loss_inputs(logits, batch["target"]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.item() * len(batch["target"])
+        correct += int((label_mode.decide(label_mode.probs(logits)) == batch["target"]).sum())
+        samples += len(batch["target"])
+    return samples / (time.perf_counter() - start)
+
+
+def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
+    """Images per second of a real fit, tracked in MLflow with system metrics on."""
+    tracker = start_run(open_store(config.tracking), config, job, setup)
+    callbacks = [*keeping_callbacks(config, job.output_dir / "checkpoints"), TrackEpochs(tracker)]
+    trainer = build_trainer(config, [*callbacks, *progress_callbacks()], job)
+    trainer.fit(setup.module, datamodule=setup.datamodule)
+    tracker.finish("FINISHED")
+    return setup.module.epoch_metrics["train/images_per_second"]
+
+
+def main(rounds: int, overrides: list[str]) -> None:
+    """Print the two medians and the median of the ratios."""
+    quiet_libraries()
+    with tempfile.TemporaryDirectory() as folder:
+        own = [f"tracking.uri=sqlite:///{folder}/mlflow.db", "trainer.max_epochs=1"]
+        OmegaConf.register_new_resolver("project_root", lambda: folder)
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            composed = compose("train", [*own, *overrides], return_hydra_config=True)
+            choices = {str(k): str(v) for k, v in composed.hydra.runtime.choices.items()}
+        OmegaConf.set_struct(composed, False)
+        composed.pop("hydra")
+        config = check(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+        job = Job(Path(folder), choices, overrides, in_sweep=False)
+        setup = set_up(config)
+        pairs = []
+        for round_ in range(rounds + 1):
+            by_hand, sightline = hand_written_epoch(setup), sightline_epoch(config, job, setup)
+            if round_ > 0:  # the first one warms up
+                pairs.append((by_hand, sightline))
+    by_hand = statistics.median(pair[0] for pair in pairs)
+    ours = statistics.median(pair[1] for pair in pairs)
+    ratios = sorted(pair[1] / pair[0] for pair in pairs)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {rounds} rounds")
+    print(f"hand-written  {by_hand:8.0f} images/s (median)")
+    print(f"sightline     {ours:8.0f} images/s (median)")
+    print(f"ratio         {statistics.median(ratios):8.3f} (min {ratios[0]:.3f}, max {ratios[-1]:.3f})")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 11, sys.argv[2:])

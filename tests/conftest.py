@@ -1,0 +1,128 @@
+"""Fixtures: the real command, run in this process on small data in an empty folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from PIL import Image
+
+from sightline.cli import main
+from sightline.project import project_root
+
+torch.set_num_threads(1)
+
+# A training of a second: every part of the real thing, on a tiny network.
+QUICK = [
+    "trainer.max_epochs=1",
+    "model.widths=[4,8]",
+    "model.hidden=16",
+    "tracking.system_metrics_interval_s=null",
+]
+
+
+@dataclass
+class Done:
+    """What a command left: exit status, output, and the runs that it logged."""
+
+    status: int
+    out: str
+    err: str
+    store: str
+    runs: list[Run]
+
+    @property
+    def run(self) -> Run:
+        assert len(self.runs) == 1, f"{len(self.runs)} runs\n{self.out}\n{self.err}"
+        return self.runs[0]
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.store)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.run.data.tags["run_folder"])
+
+    def artifacts(self, path: str = "") -> set[str]:
+        found = set()
+        for item in self.client.list_artifacts(self.run.info.run_id, path or None):
+            found |= self.artifacts(item.path) if item.is_dir else {item.path}
+        return found
+
+    def download(self, path: str) -> Path:
+        return Path(self.client.download_artifacts(self.run.info.run_id, path))
+
+
+Sightline = Callable[..., Done]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow store for the session: making a new one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture
+def sightline(
+    tmp_path: Path,
+    store: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> Iterator[Sightline]:
+    """Run `sightline ARGUMENTS` in an empty folder; `tracked=False` leaves tracking.uri alone."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    root_logger = logging.getLogger()
+    handlers, level = list(root_logger.handlers), root_logger.level
+    experiment = request.node.name[:200]
+
+    def run(*arguments: str, tracked: bool = True) -> Done:
+        project_root.cache_clear()
+        own = [f"tracking.uri={store}", f"tracking.experiment='{experiment}'"] if tracked else []
+        monkeypatch.setattr(sys, "argv", ["sightline", *arguments, *own])
+        try:
+            status = main()
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        captured = capsys.readouterr()
+        client = MlflowClient(store)
+        found = client.get_experiment_by_name(experiment)
+        runs = client.search_runs([found.experiment_id]) if found else []
+        return Done(status, captured.out, captured.err, store, list(runs))
+
+    yield run
+    for handler in set(root_logger.handlers) - set(handlers):
+        handler.close()
+    root_logger.handlers, root_logger.level = handlers, level
+    project_root.cache_clear()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A small folder data set of colour pictures: two classes that differ in hue, no splits."""
+    return make_folder(tmp_path / "photos", {"cat": 24, "dog": 24})
+
+
+def make_folder(root: Path, counts: dict[str, int], size: tuple[int, int] = (40, 30)) -> Path:
+    """ROOT/CLASS/*.png, each class a colour of its own with noise."""
+    rng = np.random.default_rng(0)
+    for index, (name, count) in enumerate(counts.items()):
+        folder = root / name
+        folder.mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 100, (size[1], size[0], 3), dtype=np.uint8)
+            pixels[..., index % 3] += 120
+            Image.fromarray(pixels).save(folder / f"{number:03d}.png")
+    return root
