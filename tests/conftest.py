@@ -52,10 +52,13 @@ class Done:
     def folder(self) -> Path:
         return Path(self.run.data.tags["run_folder"])
 
-    def artifacts(self, path: str = "") -> set[str]:
-        found = set()
-        for item in self.client.list_artifacts(self.run.info.run_id, path or None):
-            found |= self.artifacts(item.path) if item.is_dir else {item.path}
+    def artifacts(self) -> set[str]:
+        return self.artifacts_of(self.run)
+
+    def artifacts_of(self, run: Run, path: str | None = None) -> set[str]:
+        found: set[str] = set()
+        for item in self.client.list_artifacts(run.info.run_id, path):
+            found |= self.artifacts_of(run, item.path) if item.is_dir else {item.path}
         return found
 
     def download(self, path: str) -> Path:

@@ -63,11 +63,10 @@ def build(
     try:
         return instantiate(dict(node), **given, _convert_="all")
     except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        if isinstance(error.__cause__, (TypeError, ValueError)):
-            raise UserError(f"{where}: {node['_target_']} refused: {error.__cause__}") from error
-        raise
+        cause = error.__cause__
+        if isinstance(cause, (TypeError, ValueError)):
+            raise UserError(f"{where}: {node['_target_']} refused: {cause}") from error
+        raise cause or error  # as it was raised, without Hydra's wrapping
 
 
 def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
@@ -112,7 +111,7 @@ def _check_arguments(
         if key not in free and not open_ended:
             raise UserError(
                 f"Unknown key '{where}.{key}': {node['_target_']} takes no such argument."
-                f"{did_you_mean(key, free)}"
+                f"{did_you_mean(f'{where}.{key}', [f'{where}.{name}' for name in free])}"
             )
     for name in free:
         parameter = signature.parameters[name]
@@ -126,7 +125,7 @@ def _check_arguments(
 
 
 def _hints(target: Any) -> dict[str, Any]:
-    function = target.__init__ if inspect.isclass(target) else target
+    function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
     try:
         return typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError):

@@ -29,8 +29,13 @@ def explain(error: Exception, arguments: list[str]) -> str:
         key = unknown[1]
         hint = did_you_mean(key, _known_names(arguments))
         return f"Unknown key {key!r}.{hint} `sightline train --cfg job` shows all keys."
-    first_lines = [line.strip() for line in text.splitlines() if line.strip()][:2]
-    return " ".join(first_lines)
+    return first_lines(error)
+
+
+def first_lines(error: Exception) -> str:
+    """What OmegaConf says first, and the key it says it of."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])
 
 
 def compose_train(arguments: list[str], overrides: list[str]) -> DictConfig:

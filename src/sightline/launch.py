@@ -87,7 +87,8 @@ def launch(arguments: list[str]) -> int:
     finally:
         sys.argv = command
     if failed and in_sweep:
-        raise UserError(f"{len(failed)} jobs of the sweep failed; each one's error is above.")
+        jobs = f"{len(failed)} job{'s' * (len(failed) > 1)}"
+        raise UserError(f"{jobs} of the sweep failed; each one's error is above.")
     if failed:
         raise failed[0]
     return 0
@@ -124,7 +125,9 @@ def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
 def _run_job(config: "DictConfig", in_sweep: bool) -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
+    from sightline.compose import first_lines
     from sightline.config import Job, check
 
     hydra_config = HydraConfig.get()
@@ -135,10 +138,14 @@ def _run_job(config: "DictConfig", in_sweep: bool) -> None:
         in_sweep=in_sweep,
     )
     with _nothing_left_behind(job.output_dir):
-        missing = sorted(OmegaConf.missing_keys(config))
-        if missing:
-            raise UserError(f"A value is missing: give {' and '.join(f'{k}=...' for k in missing)}.")
-        plain = OmegaConf.to_container(config, resolve=True)
+        try:
+            missing = sorted(OmegaConf.missing_keys(config))
+            if missing:
+                needed = " and ".join(f"{key}=..." for key in missing)
+                raise UserError(f"A value is missing: give {needed}.")
+            plain = OmegaConf.to_container(config, resolve=True)
+        except OmegaConfBaseException as error:
+            raise UserError(first_lines(error)) from error
         assert isinstance(plain, dict)
         checked = check({str(key): value for key, value in plain.items()})
 

@@ -106,11 +106,11 @@ class FileImages:
     def __getitem__(self, index: int) -> Image.Image:
         path = self.root / str(self.paths[index])
         try:
-            image = Image.open(path)
-            image.load()
+            with Image.open(path) as image:
+                image.load()
+                return image
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(f"Cannot read the picture {path}: {error}.") from error
-        return image
 
     def content(self, index: int) -> bytes:
         """The file's bytes."""

@@ -13,7 +13,7 @@ def stratified_holdout(
 
     Args:
         targets: shape (N,), class indices.
-        fraction: share of the samples to hold out, in (0, 1).
+        fraction: share of the samples to hold out, in (0, 1); at least one of each class is.
         seed: governs the draw.
         class_names: for messages.
         what: name of the split that is made, for messages.
@@ -24,14 +24,14 @@ def stratified_holdout(
     if not 0 < fraction < 1:
         raise UserError(f"data.{what}_fraction={fraction}: expected a share between 0 and 1.")
     counts = np.bincount(targets, minlength=len(class_names))
-    held_out = round(fraction * len(targets))
+    held_out = max(round(fraction * len(targets)), len(class_names))
     few = [f"{class_names[i]} ({counts[i]})" for i in np.flatnonzero(counts < 2)]
-    if few or min(held_out, len(targets) - held_out) < len(class_names):
+    if few or len(targets) - held_out < len(class_names):
         raise UserError(
             f"Too few pictures to split {what} off train stratified by class: {len(targets)} "
-            f"pictures of {len(class_names)} classes, data.{what}_fraction={fraction}"
-            + (f"; fewer than 2 of: {', '.join(few[:10])}" if few else "")
-            + f". Add pictures, raise data.{what}_fraction, or give a {what} folder."
+            f"pictures of {len(class_names)} classes"
+            + (f", fewer than 2 of: {', '.join(few[:10])}" if few else "")
+            + f". Add pictures, or give a {what} folder."
         )
     kept, out = train_test_split(
         np.arange(len(targets)), test_size=held_out, random_state=seed, stratify=targets

@@ -43,7 +43,8 @@ class Geometry:
             from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio
 
             resize = ResizeKeepRatio(self.side, longest=1.0, interpolation=spec.interpolation)
-            self.border = (resize, CenterCropOrPad(spec.img_size))
+            colour = [round(255 * value) for value in spec.mean]
+            self.border = (resize, CenterCropOrPad(spec.img_size, fill=colour))
 
     def __call__(self, image: Image.Image) -> Image.Image:
         """The picture at (img_size, img_size)."""

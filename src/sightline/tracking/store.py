@@ -12,6 +12,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.config import TrackingConfig
 from sightline.errors import UserError
@@ -81,13 +82,9 @@ def _open_sqlite(database: Path, experiment: str) -> MlflowClient:
             client.search_experiments(ViewType.ACTIVE_ONLY, max_results=1)  # migrates if need be
             folder = re.sub(r"[^\w.-]+", "_", experiment)
             _ensure_experiment(client, experiment, str(database.parent / "mlartifacts" / folder))
-    except (OSError, sqlite3.Error) as error:
-        raise UserError(f"Cannot write the MLflow store {database}: {error}.") from error
-    except MlflowException as error:
-        if error.error_code != "INTERNAL_ERROR" and "database" not in str(error).lower():
-            raise
+    except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
         line = str(error).strip().splitlines()[0]
-        raise UserError(f"Cannot use the MLflow store {database}: {line}") from error
+        raise UserError(f"Cannot use the MLflow store {database}: {line}.") from error
     return client
 
 

@@ -42,6 +42,7 @@ def train(config: TrainConfig, job: Job) -> Results | None:
     stop = StopAtBatch(job.output_dir / "checkpoints" / "last.ckpt")
     with stop.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
+        build_trainer(config, [], job)  # what it refuses is found before anything is spent
         if rank_zero_only.rank != 0:
             _fit_and_evaluate(config, job, set_up(config), [stop])
             return None
@@ -97,7 +98,7 @@ def build_trainer(config: TrainConfig, callbacks: list[Callback], job: Job) -> T
     }
     try:
         trainer = build(config.trainer, "trainer", config.plugins, own)
-    except (MisconfigurationException, ValueError) as error:
+    except MisconfigurationException as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
     assert isinstance(trainer, Trainer)
     return trainer

@@ -1,0 +1,168 @@
+"""What only a process of its own can show: signals, several ranks, a wheel, many first starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from sightline.predictions import Predictions
+
+ROOT = Path(__file__).parent.parent
+SIGHTLINE = Path(sys.executable).parent / "sightline"
+SMALL = ["model.widths=[4,8]", "model.hidden=16"]
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return subprocess.Popen(
+        [SIGHTLINE, *arguments],
+        cwd=folder,
+        env=inherited | ONE_THREAD | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=timeout_s)
+    return process.returncode, out, err
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str, timeout_s: float = 120) -> None:
+    assert process.stdout is not None
+    deadline = time.monotonic() + timeout_s
+    for line in process.stdout:
+        if text in line:
+            return
+        assert time.monotonic() < deadline
+    raise AssertionError(f"{text!r} was never printed: {finish(process)}")
+
+
+def client_of(folder: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{folder}/mlflow.db")
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+)
+def test_a_signal_saves_and_ends_as_killed(
+    tmp_path: Path, signum: signal.Signals, status: int
+) -> None:
+    process = start(tmp_path, "train", *SMALL, "trainer.max_epochs=1000")
+    wait_for_line(process, "epoch    2/1000")
+    process.send_signal(signum)
+    code, _, err = finish(process)
+    assert code == status, err
+    assert "Traceback" not in err
+    client = client_of(tmp_path)
+    [run] = client.search_runs(["1"])
+    assert run.info.status == "KILLED"
+    assert run.info.end_time is not None
+    names = {item.path for item in client.list_artifacts(run.info.run_id, "checkpoints")}
+    assert names == {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
+
+
+def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
+    (tmp_path / "broken_plugin.py").write_text(
+        "from torch import nn\n"
+        "class Broken(nn.Module):\n"
+        "    def __init__(self, num_classes: int):\n"
+        "        super().__init__()\n"
+        "        self.weight = nn.Parameter(__import__('torch').zeros(1))\n"
+        "    def forward(self, x):\n"
+        "        raise RuntimeError('the plugin broke')\n"
+    )
+    configs = tmp_path / "configs" / "model"
+    configs.mkdir(parents=True)
+    (configs / "broken.yaml").write_text("_target_: broken_plugin.Broken\n")
+    process = start(
+        tmp_path, "train", "--config-dir", "configs", "model=broken", "plugins=[broken_plugin]",
+        PYTHONPATH=str(tmp_path),
+    )  # fmt: skip
+    code, _, err = finish(process)
+    assert code == 1
+    assert "the plugin broke" in err
+    [run] = client_of(tmp_path).search_runs(["1"])
+    assert run.info.status == "FAILED"
+    assert "the plugin broke" in run.data.tags["error"]
+
+
+def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
+    """359 test samples on two processes: the sampler pads, the tables do not."""
+    common = ["train", *SMALL, "trainer.max_epochs=1", "tracking.system_metrics_interval_s=null"]
+    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    code, out, err = finish(start(tmp_path, *common, *two))
+    assert code == 0, err
+    client = client_of(tmp_path)
+    [run] = client.search_runs(["1"])
+    assert run.info.status == "FINISHED"
+    table = Predictions.read(Path(client.download_artifacts(run.info.run_id, "predictions/test.parquet")))
+    assert len(table) == len(set(table.ids)) == 359
+    code, _, err = finish(start(tmp_path, *common))
+    assert code == 0, err
+    one = client.search_runs(["1"])[0]
+    alone = Predictions.read(Path(client.download_artifacts(one.info.run_id, "predictions/test.parquet")))
+    np.testing.assert_array_equal(alone.ids, table.ids)
+    np.testing.assert_array_equal(alone.targets, table.targets)
+    counted = (table.probs.argmax(axis=1) == table.targets).mean()
+    assert run.data.metrics["test/accuracy"] == pytest.approx(counted, abs=1e-9)
+    assert out.count("MLflow run:") == 1
+
+
+def test_first_starts_at_the_same_moment_all_work(tmp_path: Path) -> None:
+    quick = ["train", *SMALL, "trainer.max_epochs=1", "tracking.system_metrics_interval_s=null"]
+    processes = [start(tmp_path, *quick, f"seed={seed}") for seed in range(4)]
+    for process in processes:
+        code, _, err = finish(process)
+        assert code == 0, err
+    runs = client_of(tmp_path).search_runs(["1"])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4
+    assert len({run.data.tags["run_folder"] for run in runs}) == 4
+
+
+def test_a_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
+    """Built, installed into an environment of its own, trained from an empty folder.
+
+    The dependencies are this environment's, by a path: installing torch anew takes minutes.
+    """
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", tmp_path / "dist", ROOT],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    venv.create(tmp_path / "fresh", with_pip=False)
+    python = tmp_path / "fresh" / "bin" / "python"
+    subprocess.run(
+        [sys.executable, "-m", "pip", f"--python={python}", "install", "--no-deps", "-q", wheel],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    site = next((tmp_path / "fresh" / "lib").glob("python*/site-packages"))
+    dependencies = next(Path(p) for p in sys.path if p.endswith("site-packages"))
+    (site / "dependencies.pth").write_text(str(dependencies))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    inherited = {k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "PYTHONPATH")}
+    done = subprocess.run(
+        [python.parent / "sightline", "train", "experiment=digits_cnn", *SMALL, "trainer.max_epochs=1"],
+        cwd=empty, env=inherited | ONE_THREAD, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    where = subprocess.run(
+        [python, "-c", "import sightline; print(sightline.__file__)"],
+        cwd=empty, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert where.stdout.startswith(str(site))
+    assert {path.name for path in empty.iterdir()} >= {"mlflow.db", "mlartifacts", "runs"}
+    [run] = client_of(empty).search_runs(["1"])
+    assert run.info.status == "FINISHED"
