@@ -79,7 +79,8 @@ def main(rounds: int, overrides: list[str]) -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {rounds} rounds")
     print(f"hand-written  {by_hand:8.0f} images/s (median)")
     print(f"sightline     {ours:8.0f} images/s (median)")
-    print(f"ratio         {statistics.median(ratios):8.3f} (min {ratios[0]:.3f}, max {ratios[-1]:.3f})")
+    middle = statistics.median(ratios)
+    print(f"ratio         {middle:8.3f} (min {ratios[0]:.3f}, max {ratios[-1]:.3f})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A user's mistakes: exit status 1 (2 for usage), one clear message, no stack trace, nothing left."""
+"""A user's mistakes: exit status 1 (2 for usage), one clear message, nothing left behind."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ def test_digits_are_split_once_and_stratified() -> None:
     binary = read_digits("binary", **DIGITS)  # type: ignore[arg-type]
     assert binary.class_names == ("even", "odd")
     np.testing.assert_array_equal(binary.splits["test"].ids, data.splits["test"].ids)
-    np.testing.assert_array_equal(
-        binary.splits["test"].targets, data.splits["test"].targets % 2
-    )
+    np.testing.assert_array_equal(binary.splits["test"].targets, data.splits["test"].targets % 2)
 
 
 def test_composed_canvases_show_what_they_say_and_share_no_source() -> None:

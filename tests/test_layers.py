@@ -55,7 +55,7 @@ def test_imports_go_downward(path: Path) -> None:
         return  # its lazy attributes reach up on purpose
     for name in imported(path):
         parts = name.split(".")
-        if parts[0] == "sightline" and len(parts) > 1 and (SOURCE / parts[1]).exists() or (
+        if (parts[0] == "sightline" and len(parts) > 1 and (SOURCE / parts[1]).exists()) or (
             parts[0] == "sightline" and len(parts) > 1 and (SOURCE / f"{parts[1]}.py").exists()
         ):
             assert layer(parts[1]) <= layer(own), f"{own} imports {name}"

@@ -132,9 +132,7 @@ def test_confusion_matrices_equal_scikit_learn(name: str) -> None:
                     by_hand[i, j] += 1
         np.testing.assert_array_equal(mixed_up.counts, by_hand)
     else:
-        np.testing.assert_array_equal(
-            matrices[0].counts, sk.confusion_matrix(table.targets, preds)
-        )
+        np.testing.assert_array_equal(matrices[0].counts, sk.confusion_matrix(table.targets, preds))
     for matrix in matrices:
         if matrix.sums_to_n:
             assert matrix.counts.sum() == 301
@@ -168,15 +166,11 @@ def test_stored_tables_reproduce_logged_metrics_at_any_batch_size(
     for size in BATCH_SIZES:
         # 211 training samples, so that even single-sample batches take a second.
         few = ["data.canvases=[60,41,50]", "data.test_fraction=0.45", "data.val_fraction=0.45"]
-        done = sightline(
-            "train", f"label_mode={name}", f"data.batch_size={size}", *QUICK, *few
-        )
+        done = sightline("train", f"label_mode={name}", f"data.batch_size={size}", *QUICK, *few)
         assert done.status == 0, done.err
         run = done.runs[0]
         for split, prefix in (("val", "val_best/"), ("test", "test/")):
-            path = done.client.download_artifacts(
-                run.info.run_id, f"predictions/{split}.parquet"
-            )
+            path = done.client.download_artifacts(run.info.run_id, f"predictions/{split}.parquet")
             raw = pq.read_table(path)
             table = Predictions.read(path)  # type: ignore[arg-type]
             assert raw.column_names[0] == "id"

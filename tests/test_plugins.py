@@ -13,7 +13,7 @@ from PIL import Image
 
 from sightline import load
 
-MODULE = '''
+MODULE = """
 import numpy as np
 import torch
 from torch import nn
@@ -44,7 +44,7 @@ def read_stripes(label_mode: str, count: int, split_seed: int) -> SourceData:
         images[targets == 1, ::2] += 150
         splits[name] = take([f"{name}/{i}" for i in range(count)], targets, ArrayImages(images))
     return SourceData("stripes", "made up", ("plain", "striped"), splits)
-'''
+"""
 
 CONFIGS = {
     "data/stripes.yaml": (
@@ -102,14 +102,10 @@ def test_a_package_that_is_not_listed_is_refused(sightline: Sightline, configs: 
 
 
 def test_a_plugins_own_arguments_are_checked(sightline: Sightline, configs: Path) -> None:
-    done = sightline(
-        "train", "--config-dir", str(configs), "experiment=stripes", "+model.scael=2"
-    )
+    done = sightline("train", "--config-dir", str(configs), "experiment=stripes", "+model.scael=2")
     assert done.status == 1
-    assert "'scale'" in done.err
-    done = sightline(
-        "train", "--config-dir", str(configs), "experiment=stripes", "model.scale=big"
-    )
+    assert "'model.scale'" in done.err
+    done = sightline("train", "--config-dir", str(configs), "experiment=stripes", "model.scale=big")
     assert "model.scale: expected a valid number" in done.err
 
 

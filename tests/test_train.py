@@ -50,8 +50,7 @@ def test_run_holds_everything(sightline: Sightline, mode: str) -> None:
     assert len(series) == 2
     note = run.data.tags["mlflow.note.content"]
     assert "| average_precision_macro |" in note
-    inputs = {dict((t.key, t.value) for t in i.tags)["mlflow.data.context"]: i.dataset
-              for i in run.inputs.dataset_inputs}  # fmt: skip
+    inputs = {given.tags[0].value: given.dataset for given in run.inputs.dataset_inputs}
     assert set(inputs) == {"train", "val", "test"}
     profile = json.loads(inputs["test"].profile)
     table = pq.read_table(done.download("predictions/test.parquet"))
@@ -108,7 +107,9 @@ def test_seed_changes_the_training_but_not_the_samples(sightline: Sightline) -> 
 
 def test_checkpoints_are_self_contained_plain_and_truly_last(sightline: Sightline) -> None:
     # A learning rate this high makes validation worse: the last epoch is not the best one.
-    done = sightline("train", *QUICK, "trainer.max_epochs=3", "optimizer.lr=0.05", "monitor=val/loss")
+    done = sightline(
+        "train", *QUICK, "trainer.max_epochs=3", "optimizer.lr=0.05", "monitor=val/loss"
+    )
     states = {
         name: torch.load(done.download(f"checkpoints/{name}.ckpt"), weights_only=True)
         for name in ("best", "last")

@@ -10,7 +10,6 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -60,13 +59,13 @@ def build(
             if isinstance(child, Mapping) and "_target_" in child:
                 place = f"{where}.{key}" + (f"[{index}]" if isinstance(value, list) else "")
                 _check_arguments(locate(child, place, plugins), child, place, {})
+    # Hydra copies what it passes on (a dataclass arrives as a dict), so it only fills in the
+    # config's own values, and Sightline's objects are passed by the call.
+    make = instantiate(dict(node), _partial_=True, _convert_="all")
     try:
-        return instantiate(dict(node), **given, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, (TypeError, ValueError)):
-            raise UserError(f"{where}: {node['_target_']} refused: {cause}") from error
-        raise cause or error  # as it was raised, without Hydra's wrapping
+        return make(**given)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {node['_target_']} refused: {error}") from error
 
 
 def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
@@ -85,7 +84,9 @@ def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise  # the user's module exists, and itself imports something that does not
-        raise UserError(f"{where}._target_={path}: no module {error.name!r} is installed.") from error
+        raise UserError(
+            f"{where}._target_={path}: no module {error.name!r} is installed."
+        ) from error
     if not hasattr(module, attribute):
         hint = did_you_mean(attribute, vars(module))
         raise UserError(f"{where}._target_={path}: {module_name} has no {attribute!r}.{hint}")

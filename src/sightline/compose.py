@@ -21,7 +21,9 @@ def explain(error: Exception, arguments: list[str]) -> str:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         options = sorted(error.options)
         hint = did_you_mean(option, options)
-        return f"{group}={option}: no such option.{hint} The options of {group}: {', '.join(options)}."
+        return (
+            f"{group}={option}: no such option.{hint} The options of {group}: {', '.join(options)}."
+        )
     unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
         r"Could not delete from config\. '([^']+)'", text
     )

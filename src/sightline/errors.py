@@ -16,7 +16,7 @@ class UserError(Exception):
 
 
 class Interrupted(BaseException):
-    """The run was asked to stop by a signal (Ctrl-C or SIGTERM); like KeyboardInterrupt no error."""
+    """A signal asked the run to stop (Ctrl-C, SIGTERM); like KeyboardInterrupt no error."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)

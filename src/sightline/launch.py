@@ -134,7 +134,7 @@ def _run_job(config: "DictConfig", in_sweep: bool) -> None:
     job = Job(
         output_dir=Path(hydra_config.runtime.output_dir),
         choices={str(k): str(v) for k, v in hydra_config.runtime.choices.items() if "/" not in k},
-        overrides=list(hydra_config.overrides.task),
+        overrides=OmegaConf.to_container(hydra_config.overrides.task),  # type: ignore[arg-type]
         in_sweep=in_sweep,
     )
     with _nothing_left_behind(job.output_dir):

@@ -1,6 +1,7 @@
 """From a picture to the uint8 tensor a model takes; normalising is the model's own first step."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -43,7 +44,7 @@ class Geometry:
             from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio
 
             resize = ResizeKeepRatio(self.side, longest=1.0, interpolation=spec.interpolation)
-            colour = [round(255 * value) for value in spec.mean]
+            colour: Any = [round(255 * value) for value in spec.mean]
             self.border = (resize, CenterCropOrPad(spec.img_size, fill=colour))
 
     def __call__(self, image: Image.Image) -> Image.Image:

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import torch
 
-from sightline.predictions import Predictions
 from sightline.label_modes.base import LabelMode
+from sightline.predictions import Predictions
 
 
 def compute_metrics(label_mode: LabelMode, predictions: Predictions) -> dict[str, float]:

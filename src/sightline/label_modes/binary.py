@@ -14,8 +14,8 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError, did_you_mean
-from sightline.predictions import Predictions
 from sightline.label_modes.base import ConfusionMatrix, LabelMode, to_tensors
+from sightline.predictions import Predictions
 
 
 class Binary(LabelMode):
@@ -34,7 +34,8 @@ class Binary(LabelMode):
         if len(source_names) == 2 and positive not in source_names:
             raise UserError(
                 f"label_mode.positive_class={positive}: expected one of the classes "
-                f"{source_names[0]!r} and {source_names[1]!r}.{did_you_mean(positive, source_names)}"
+                f"{source_names[0]!r} and {source_names[1]!r}."
+                f"{did_you_mean(positive, source_names)}"
             )
         super().__init__((*(name for name in source_names if name != positive), positive))
         self.positive_class = positive

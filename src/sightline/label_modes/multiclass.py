@@ -14,8 +14,8 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.predictions import Predictions
 from sightline.label_modes.base import ConfusionMatrix, LabelMode, to_tensors
+from sightline.predictions import Predictions
 
 
 class Multiclass(LabelMode):

@@ -15,8 +15,8 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.predictions import Predictions
 from sightline.label_modes.base import ConfusionMatrix, LabelMode, to_tensors
+from sightline.predictions import Predictions
 
 
 class Multilabel(LabelMode):
@@ -115,4 +115,7 @@ class Multilabel(LabelMode):
         wrong = ((target == 0) & (preds == 1)).double()
         mixed_up = (missed.T @ wrong).round().to(torch.int64).numpy()
         names = self.class_names
-        return [*matrices, ConfusionMatrix("missed × wrongly predicted", mixed_up, names, names, False)]
+        return [
+            *matrices,
+            ConfusionMatrix("missed × wrongly predicted", mixed_up, names, names, False),
+        ]

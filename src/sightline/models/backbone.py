@@ -66,10 +66,11 @@ def timm_backbone(
     size = img_size_override if with_weights else img_size
     if size is not None and config is not None and config.fixed_input_size:
         options["img_size"] = size  # transformers and the like are built for one size
-    network = _create(name, pretrained, pretrained_path, config, options)
+    network: Any = _create(name, pretrained, pretrained_path, config, options)
     network.preprocess = _preprocess(network, from_data, img_size_override, with_weights)
     if freeze_backbone:
         _freeze(network)
+    assert isinstance(network, nn.Module)
     return network
 
 
@@ -106,7 +107,9 @@ def _create(
     except Exception as error:
         if path is not None:
             problem = f"{_first_line(error)}"
-            raise UserError(f"model.pretrained_path={path} does not fit {name}: {problem}") from error
+            raise UserError(
+                f"model.pretrained_path={path} does not fit {name}: {problem}"
+            ) from error
         if pretrained:
             raise UserError(_weights_missing(name, config, error)) from error
         raise UserError(f"model.name={name} cannot be built: {_first_line(error)}") from error

@@ -19,7 +19,7 @@ def run_name(config: TrainConfig, job: Job) -> str:
     root = config.data.get("root")
     if job.choices["data"] == "folder" and isinstance(root, str):
         data = root.rstrip("/").rsplit("/", 1)[-1]
-    parts = [_model(config, job), *filter(None, said), f"s{config.seed}", str(data)]
+    parts = [_model(config, job), f"s{config.seed}", *filter(None, said), str(data)]
     if job.choices["label_mode"] != "multiclass":
         parts.append(job.choices["label_mode"])
     return " ".join(parts)[:MAX_VALUE]

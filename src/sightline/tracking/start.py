@@ -26,7 +26,10 @@ def start_run(store: Store, config: TrainConfig, job: Job, setup: "Setup") -> Tr
     tags = {"command": command, "mlflow.source.name": "sightline", "mlflow.source.type": "LOCAL"}
     tags["run_folder"] = str(job.output_dir)
     if git is not None:
-        tags |= {"mlflow.source.git.commit": git.commit or "none", "git.dirty": str(git.dirty).lower()}
+        tags |= {
+            "mlflow.source.git.commit": git.commit or "none",
+            "git.dirty": str(git.dirty).lower(),
+        }
     run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
     tracker = Tracker(store.client, store.uri, run.info.run_id, job.output_dir)
     try:

@@ -1,4 +1,4 @@
-"""The MLflow store that runs go to: found, made ready, and seen to answer, before anything is spent."""
+"""The MLflow store that runs go to: found, made ready, and seen to answer."""
 
 import contextlib
 import re
@@ -72,7 +72,7 @@ def hide_password(text: str) -> str:
 def _open_sqlite(database: Path, experiment: str) -> MlflowClient:
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        # MLflow's own first use of a store is a race that breaks it when several runs start at once.
+        # MLflow's own first use of a store is a race that breaks it when several runs start.
         with FileLock(f"{database}.lock"):
             fresh = not database.exists()
             if fresh:

@@ -1,14 +1,77 @@
-"""Links into the MLflow UI, and the saved views that an experiment opens with."""
+"""Saved views of an experiment, so that it opens as a comparison, and links into MLflow's UI.
+
+MLflow's UI keeps the state of a shared view as JSON in the experiment's tag
+`mlflow.sharedViewState.KEY` and opens it with `&viewStateShareKey=KEY`; seen in MLflow 3.17.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
 LOCAL_UI = "http://127.0.0.1:5000"  # where `mlflow ui` answers unless told otherwise
+MACHINE_LEARNING = "workflowType=machine_learning"  # a fresh browser opens the GenAI view
+COLUMNS = (
+    "metrics.`val_best/accuracy`",
+    "metrics.`val_best/average_precision_macro`",
+    "metrics.`val_best/f1_macro`",
+    "metrics.`val_best/loss`",
+    "metrics.`test/accuracy`",
+    "params.`model`",
+    "params.`data`",
+    "params.`label_mode`",
+    "params.`seed`",
+    "params.`optimizer.lr`",
+    "metrics.`train/images_per_second`",
+    "attributes.`Duration`",
+)
+VIEWS: Mapping[str, Mapping[str, Any]] = {
+    "leaderboard": {
+        "orderByKey": "metrics.`val_best/accuracy`",
+        "orderByAsc": False,
+        "selectedColumns": list(COLUMNS),
+    },
+    "curves": {
+        "orderByKey": "metrics.`val_best/accuracy`",
+        "orderByAsc": False,
+        "selectedColumns": list(COLUMNS),
+        "groupBy": {
+            "aggregateFunction": "average",
+            "groupByKeys": [{"mode": "param", "groupByData": "model"}],
+        },
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+    },
+}
 
 
 def save_views(client: MlflowClient, experiment: Experiment) -> None:
-    pass
-def run_link(store, run_id):
-    return ""
-def view_links(store):
-    return {}
+    """Store the views with the experiment, where they are not there already."""
+    wanted = {f"mlflow.sharedViewState.{key}": json.dumps(view) for key, view in VIEWS.items()}
+    wanted["mlflow.experimentKind"] = "custom_model_development"
+    for key, value in wanted.items():
+        if experiment.tags.get(key) != value:
+            client.set_experiment_tag(experiment.experiment_id, key, value)
+
+
+def run_link(uri: str, experiment_id: str, run_id: str) -> str:
+    """Address of a run in the UI of a server, or in a local `mlflow ui`."""
+    return f"{_base(uri)}/#/experiments/{experiment_id}/runs/{run_id}?{MACHINE_LEARNING}"
+
+
+def view_links(uri: str, experiment_id: str) -> dict[str, str]:
+    """Addresses of the saved views, by what they show."""
+    runs = f"{_base(uri)}/#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}"
+    return {
+        "leaderboard": f"{runs}&viewStateShareKey=leaderboard",
+        "curves by group": f"{runs}&viewStateShareKey=curves&compareRunsMode=CHART",
+    }
+
+
+def _base(uri: str) -> str:
+    if not uri.startswith(("http://", "https://")):
+        return LOCAL_UI
+    scheme, _, rest = uri.rstrip("/").partition("://")
+    return f"{scheme}://{rest.rsplit('@', 1)[-1]}"

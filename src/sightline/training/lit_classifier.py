@@ -11,14 +11,14 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from sightline.data.datamodule import Batch
 from sightline.errors import UserError
 from sightline.evaluation.metrics import compute_metrics
-from sightline.predictions import Predictions
 from sightline.label_modes.base import LabelMode
 from sightline.models.classifier import Classifier
+from sightline.predictions import Predictions
 
 CHECK_EVERY_STEPS = 50  # how often a GPU is waited for to see that the loss is finite
 
@@ -76,7 +76,10 @@ class LitClassifier(LightningModule):
         total = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, round(total / max(1, self.trainer.max_epochs or 1)))
         scheduler = self.make_scheduler(optimizer, total, per_epoch)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
 
     # Training: sums stay on the device and are read once an epoch.
 
@@ -127,7 +130,7 @@ class LitClassifier(LightningModule):
         assert isinstance(optimizer, Optimizer)
         schedule = self.lr_schedulers()
         lr = optimizer.param_groups[0]["lr"]
-        if step != self.global_step and hasattr(schedule, "lr_lambdas"):
+        if step != self.global_step and isinstance(schedule, LambdaLR):  # noticed later
             lr = schedule.base_lrs[0] * schedule.lr_lambdas[0](step)
         raise UserError(
             f"The training loss is not finite at step {step} (epoch {self.current_epoch}, learning "

@@ -1,4 +1,4 @@
-"""What a finished training leaves behind: tables, figures, best values, a note and the last words."""
+"""What a finished training leaves behind: tables, figures, best values and a note."""
 
 import logging
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Results:
 
 
 def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results: Results) -> None:
-    """Send the results of the best checkpoint to the run: val under `val_best/`, test under `test/`."""
+    """Send what the best checkpoint reaches: val under `val_best/`, test under `test/`."""
     last_epoch = results.epochs - 1
     best = {f"val_best/{name}": value for name, value in results.metrics["val"].items()}
     test = {f"test/{name}": value for name, value in results.metrics.get("test", {}).items()}
@@ -84,10 +84,10 @@ def announce(tracker: Tracker, store: Store, results: Results) -> None:
         cells = [f"{m[name]:.4f}" if name in m else "" for m in results.metrics.values()]
         table.add_row(name, *cells)
     get_console().print(table)
-    log.info("MLflow run: %s", tracker.run_id)
-    log.info("Folder:     %s", tracker.folder)
+    log.info("MLflow run:       %s", tracker.run_id)
+    log.info("folder:           %s", tracker.folder)
     if not store.uri.startswith("http"):
-        log.info("Open the UI with `make ui` or `sightline ui`, then look at")
-    log.info("  this run:    %s", run_link(store, tracker.run_id))
-    for name, link in view_links(store).items():
-        log.info("  %s %s", f"{name}:".ljust(12), link)
+        log.info("open the UI:      make ui   (outside the checkout: sightline ui)")
+    links = {"this run": run_link(store.uri, store.experiment_id, tracker.run_id)}
+    for name, link in (links | view_links(store.uri, store.experiment_id)).items():
+        log.info("%s %s", f"{name}:".ljust(17), link)

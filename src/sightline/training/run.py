@@ -14,6 +14,9 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
+from sightline.tracking.start import start_run
+from sightline.tracking.store import open_store
+from sightline.tracking.tracker import Tracker
 from sightline.training.callbacks import (
     TrackEpochs,
     keeping_callbacks,
@@ -23,9 +26,6 @@ from sightline.training.devices import check_devices
 from sightline.training.interruption import StopAtBatch
 from sightline.training.results import Results, announce, publish_results
 from sightline.training.setup import Setup, set_up
-from sightline.tracking.start import start_run
-from sightline.tracking.store import open_store
-from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def train(config: TrainConfig, job: Job) -> Results | None:
     with stop.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
         build_trainer(config, [], job)  # what it refuses is found before anything is spent
-        if rank_zero_only.rank != 0:
+        if _rank() != 0:
             _fit_and_evaluate(config, job, set_up(config), [stop])
             return None
         store = open_store(config.tracking)
@@ -55,6 +55,11 @@ def train(config: TrainConfig, job: Job) -> Results | None:
             publish_results(tracker, config, setup, results)
     announce(tracker, store, results)
     return results
+
+
+def _rank() -> int:
+    """This process's rank, before there is a Trainer: from the environment of its launcher."""
+    return int(getattr(rank_zero_only, "rank", 0))
 
 
 def _fit_and_evaluate(

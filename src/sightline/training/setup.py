@@ -96,16 +96,18 @@ def read_source(config: TrainConfig) -> SourceData:
     offered = {"label_mode": label_mode.name}
     source = build(node, "data", config.plugins, offered=offered)
     if not isinstance(source, SourceData):
-        raise UserError(f"data: {target.__name__} returned {type(source).__name__}, not SourceData.")
+        raise UserError(
+            f"data: {target.__name__} returned {type(source).__name__}, not SourceData."
+        )
     for name, split in source.splits.items():
         if len(split) == 0:
-            raise UserError(f"The split {name} of {source.name} ({source.location}) has no pictures.")
+            raise UserError(
+                f"The split {name} of {source.name} ({source.location}) has no pictures."
+            )
     return source
 
 
-def apply_label_mode(
-    config: TrainConfig, source: SourceData
-) -> tuple[LabelMode, dict[str, Split]]:
+def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode, dict[str, Split]]:
     """The label mode over the source's classes, and the splits with encoded targets."""
     label_mode = build(
         config.label_mode, "label_mode", config.plugins, {"class_names": source.class_names}

@@ -16,7 +16,9 @@ from sightline.data.splits import stratified_holdout
 from sightline.errors import UserError
 
 DIGITS = tuple(str(digit) for digit in range(10))
-CELL = 16  # pixels: a canvas is 2 × 2 cells, each holding at most one digit of 8×8, doubled to 16×16
+CELL = (
+    16  # pixels: a canvas is 2 × 2 cells, each holding at most one digit of 8×8, doubled to 16×16
+)
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 

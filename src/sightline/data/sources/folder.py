@@ -32,7 +32,9 @@ def read_folder(
     base = Path(root).expanduser().absolute()
     if not base.is_dir():
         parent = base.parent
-        hint = did_you_mean(base.name, os.listdir(parent)) if parent.is_dir() else ""
+        hint = (
+            did_you_mean(base.name, (p.name for p in parent.iterdir())) if parent.is_dir() else ""
+        )
         raise UserError(f"data.root={root}: there is no folder {base}.{hint}")
     has_splits = (base / "train").is_dir()
     top = base / "train" if has_splits else base
@@ -100,7 +102,7 @@ def _scan(base: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[str], 
             found = sorted(
                 str(prefix / file)
                 for file in files
-                if not file.startswith(".") and os.path.splitext(file)[1].lower() in extensions
+                if not file.startswith(".") and Path(file).suffix.lower() in extensions
             )
             paths += found
             targets += [index] * len(found)
