@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from sightline.config import Job, TrainConfig, check
 from sightline.project import conf_dir
-from sightline.tracking.start import start_run
+from sightline.tracking.start import create_run, describe_run
 from sightline.tracking.store import open_store
 from sightline.training.callbacks import TrackEpochs, keeping_callbacks, progress_callbacks
 from sightline.training.run import build_trainer, quiet_libraries
@@ -46,7 +46,8 @@ def hand_written_epoch(setup: Setup) -> float:
 
 def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     """Images per second of a real fit, tracked in MLflow with system metrics on."""
-    tracker = start_run(open_store(config.tracking), config, job, setup)
+    tracker = create_run(open_store(config.tracking), config, job)
+    describe_run(tracker, config, job, setup)
     callbacks = [*keeping_callbacks(config, job.output_dir / "checkpoints"), TrackEpochs(tracker)]
     trainer = build_trainer(config, [*callbacks, *progress_callbacks()], job)
     trainer.fit(setup.module, datamodule=setup.datamodule)

@@ -69,8 +69,12 @@ def importers(package: str) -> set[str]:
     }
 
 
-def test_mlflow_is_known_to_tracking_alone() -> None:
-    assert importers("mlflow") == {"tracking"}
+def test_mlflow_is_known_to_tracking_and_to_the_model_it_loads() -> None:
+    assert importers("mlflow") == {"tracking", "inference"}
+    knows = [
+        p.name for p in (SOURCE / "inference").glob("*.py") if "import mlflow" in p.read_text()
+    ]
+    assert knows == ["pyfunc.py"]
 
 
 def test_instantiate_is_called_in_one_place() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import make_folder
 from mlflow import MlflowClient
 
 from sightline.predictions import Predictions
@@ -31,6 +32,7 @@ def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -59,9 +61,12 @@ def client_of(folder: Path) -> MlflowClient:
 def test_a_signal_saves_and_ends_as_killed(
     tmp_path: Path, signum: signal.Signals, status: int
 ) -> None:
-    process = start(tmp_path, "train", *SMALL, "trainer.max_epochs=1000")
+    """The signal goes to the whole group, as a terminal and a cluster send it: workers too."""
+    make_folder(tmp_path / "photos", {"cat": 40, "dog": 40})
+    data = ["data=folder", "data.root=photos", "data.num_workers=2", "data.batch_size=8"]
+    process = start(tmp_path, "train", *SMALL, *data, "trainer.max_epochs=1000")
     wait_for_line(process, "epoch    2/1000")
-    process.send_signal(signum)
+    os.killpg(process.pid, signum)
     code, _, err = finish(process)
     assert code == status, err
     assert "Traceback" not in err

@@ -1,6 +1,7 @@
 """Batches for training and evaluation."""
 
 import os
+import signal
 from collections.abc import Callable
 from typing import TypedDict
 
@@ -42,6 +43,12 @@ class ImageDataset(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         image = self.transform(self.split.images[index])
         return {"image": image, "target": self.targets[index], "index": torch.tensor(index)}
+
+
+def _leave_signals_to_the_main_process(worker_id: int) -> None:
+    """Ctrl-C reaches the whole process group; workers that left would end the run as failed."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 class ImageDataModule(LightningDataModule):
@@ -111,5 +118,6 @@ class ImageDataModule(LightningDataModule):
             drop_last=drop_last,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=_leave_signals_to_the_main_process,
             pin_memory=torch.cuda.is_available(),
         )

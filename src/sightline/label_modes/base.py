@@ -86,6 +86,10 @@ class LabelMode(ABC):
     def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
         """What is mistaken for what."""
 
+    def settings(self) -> dict[str, str]:
+        """What was decided beyond the class names, to be logged as parameters."""
+        return {}
+
     def describe(self) -> str:
         """One line for the terminal and the run's note."""
         names = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")

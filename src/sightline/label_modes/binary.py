@@ -129,6 +129,10 @@ class Binary(LabelMode):
         counts = binary_confusion_matrix(self.decide(both), target)
         return [ConfusionMatrix("classes", counts.numpy(), self.class_names, self.class_names)]
 
+    def settings(self) -> dict[str, str]:
+        """The positive class, also where it was chosen by default."""
+        return {"positive_class": self.positive_class}
+
     def describe(self) -> str:
         """The two classes, and which is positive."""
         return f"binary, {self.class_names[0]} against {self.class_names[1]} (positive)"

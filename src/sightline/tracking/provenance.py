@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,6 @@ def git_state() -> GitState | None:
 def environment() -> dict[str, Any]:
     """Versions and hardware, in plain containers."""
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    found = {str(dist.metadata["Name"]): dist.version for dist in distributions()}
     return {
         "python": platform.python_version(),
         "os": platform.platform(),
@@ -61,8 +59,21 @@ def environment() -> dict[str, Any]:
         "gpus": gpus,
         "cuda": torch.version.cuda if gpus else None,
         "cudnn": torch.backends.cudnn.version() if gpus else None,
-        "packages": dict(sorted(found.items(), key=lambda item: item[0].lower())),
+        "packages": installed_packages(),
     }
+
+
+def installed_packages() -> dict[str, str]:
+    """Versions of all installed packages, from the names of their `.dist-info` folders.
+
+    Their metadata says the same, but reading it delays the first training step.
+    """
+    found = {}
+    for folder in sys.path:
+        for path in Path(folder).glob("*.dist-info"):
+            name, _, version = path.stem.rpartition("-")
+            found.setdefault(name, version)  # an earlier place is the one that is imported
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def command_line() -> str:

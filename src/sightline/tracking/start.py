@@ -1,5 +1,6 @@
 """The start of an MLflow run: who made it, of what, with which settings."""
 
+import getpass
 import logging
 from typing import TYPE_CHECKING
 
@@ -18,35 +19,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def start_run(store: Store, config: TrainConfig, job: Job, setup: "Setup") -> Tracker:
-    """Create the run and log everything that is known before the first step."""
+def create_run(store: Store, config: TrainConfig, job: Job) -> Tracker:
+    """A new MLflow run, RUNNING from now on."""
+    tags = {
+        "command": hide_password(command_line()),
+        "run_folder": str(job.output_dir),
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": "sightline",
+        "mlflow.source.type": "LOCAL",
+    }
     name = run_name(config, job)
-    command = hide_password(command_line())
-    git = git_state()
-    tags = {"command": command, "mlflow.source.name": "sightline", "mlflow.source.type": "LOCAL"}
-    tags["run_folder"] = str(job.output_dir)
-    if git is not None:
-        tags |= {
-            "mlflow.source.git.commit": git.commit or "none",
-            "git.dirty": str(git.dirty).lower(),
-        }
     run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
-    tracker = Tracker(store.client, store.uri, run.info.run_id, job.output_dir)
-    try:
-        _describe(tracker, config, job, setup)
-        if git is not None:
-            tracker.text(git.status, "provenance/git_status.txt")
-            tracker.text(git.diff, "provenance/git.diff")
-    except BaseException as error:
-        tracker.tags({"error": f"{type(error).__name__}: {error}"})
-        tracker.finish("FAILED")
-        raise
-    if config.tracking.system_metrics_interval_s is not None:
-        tracker.watch_system(config.tracking.system_metrics_interval_s)
+    log.info("%s %s (%s)", "run:".ljust(8), name, run.info.run_id)
+    return Tracker(store.client, store.uri, run.info.run_id, job.output_dir)
+
+
+def describe_run(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup") -> None:
+    """Log everything that is known before the first step, and begin to watch the system."""
     for key, value in facts(config, setup).items():
         log.info("%s %s", f"{key}:".ljust(8), value)
-    log.info("%s %s (%s)", "run:".ljust(8), name, tracker.run_id)
-    return tracker
+    _describe_data_and_model(tracker, config, job, setup)
+    _describe_origin(tracker, config, job)
+    if config.tracking.system_metrics_interval_s is not None:
+        tracker.watch_system(config.tracking.system_metrics_interval_s)
 
 
 def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
@@ -66,25 +61,31 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     }
 
 
-def _describe(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup") -> None:
+def _describe_data_and_model(
+    tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup"
+) -> None:
     inputs, digests = dataset_inputs(setup.source, setup.splits, setup.label_mode)
     spec = setup.module.classifier.preprocess
-    total = sum(parameter.numel() for parameter in setup.module.parameters())
-    found = {
-        "model.parameters": total,
+    found: dict[str, object] = {
+        "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
         "model.input": f"{spec.in_chans}x{spec.img_size}x{spec.img_size}",
-        "data.digest.train": digests["train"],
-        "data.digest.val": digests["val"],
-        "data.digest.test": digests["test"],
     }
-    positive = getattr(setup.label_mode, "positive_class", None)
-    if positive is not None:
-        found["label_mode.positive_class"] = positive
+    found |= {f"data.digest.{split}": digest for split, digest in digests.items()}
+    found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
     tracker.params(params(config, job) | found)
     tracker.datasets(inputs)
+
+
+def _describe_origin(tracker: Tracker, config: TrainConfig, job: Job) -> None:
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     tracker.text(hide_password(resolved), "config/config.yaml")
     overrides = yaml.safe_dump(job.overrides, allow_unicode=True)
     tracker.text(hide_password(overrides), "config/overrides.yaml")
-    tracker.json(environment(), "provenance/environment.json")
     tracker.text(hide_password(command_line()) + "\n", "provenance/command.txt")
+    tracker.json(environment(), "provenance/environment.json")
+    git = git_state()
+    if git is not None:
+        dirty = {"mlflow.source.git.commit": git.commit or "none", "git.dirty": git.dirty}
+        tracker.tags({key: str(value) for key, value in dirty.items()})
+        tracker.text(git.status, "provenance/git_status.txt")
+        tracker.text(git.diff, "provenance/git.diff")

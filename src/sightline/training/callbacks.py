@@ -95,7 +95,15 @@ class TrackEpochs(Callback):
             self.tracker.figure(draw_samples(images, captions, title), "samples/train_batch.png")
 
 
+class EpochBar(RichProgressBar):
+    """Lightning's bar, which counts epochs from 1 as the lines above it do."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        epochs = self.trainer.max_epochs or -1
+        return f"epoch {current_epoch + 1}" + (f"/{epochs}" if epochs > 0 else "")
+
+
 def progress_callbacks() -> list[Callback]:
     """A live bar in a terminal, and one line an epoch everywhere."""
-    bar = [RichProgressBar(refresh_rate=5, leave=False)] if sys.stdout.isatty() else []
+    bar = [EpochBar(refresh_rate=5, leave=False)] if sys.stdout.isatty() else []
     return [EpochLines(), *bar]

@@ -12,6 +12,7 @@ from sightline.predictions import Predictions
 from sightline.reports.confusion import confusion_record, draw_confusion
 from sightline.reports.per_class import per_class_csv
 from sightline.tracking.describe import note
+from sightline.tracking.model import log_model
 from sightline.tracking.start import facts
 from sightline.tracking.store import Store
 from sightline.tracking.tracker import Tracker
@@ -49,6 +50,7 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         _publish_split(tracker, setup, split, table)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
+    log_model(tracker, setup.label_mode)
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",

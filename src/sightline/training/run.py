@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
-from sightline.tracking.start import start_run
+from sightline.tracking.start import create_run, describe_run
 from sightline.tracking.store import open_store
 from sightline.tracking.tracker import Tracker
 from sightline.training.callbacks import (
@@ -48,8 +48,9 @@ def train(config: TrainConfig, job: Job) -> Results | None:
             return None
         store = open_store(config.tracking)
         setup = set_up(config)
-        tracker = start_run(store, config, job, setup)
+        tracker = create_run(store, config, job)
         with _truthful_status(tracker):
+            describe_run(tracker, config, job, setup)
             callbacks = [stop, TrackEpochs(tracker), *progress_callbacks()]
             results = _fit_and_evaluate(config, job, setup, callbacks)
             publish_results(tracker, config, setup, results)

@@ -1,0 +1,54 @@
+"""What the README tells a newcomer to type works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import Sightline, make_folder
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCKS = re.findall(r"```bash\n(.*?)```", README.read_text(), re.DOTALL)
+LINES = [line.split(" #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+COMMANDS = [line for line in LINES if line.startswith("sightline ")]
+# These need what the test machine has not: a hub, a server, somebody's own package.
+ELSEWHERE = ("model.pretrained=true", "tracking.uri=", "--config-dir")
+HERE = [line for line in COMMANDS if not any(word in line for word in ELSEWHERE)]
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(COMMANDS) >= 10
+    assert len(HERE) >= 7
+
+
+@pytest.mark.parametrize("command", HERE)
+def test_a_command_of_the_readme_works(sightline: Sightline, command: str, tmp_path: Path) -> None:
+    make_folder(tmp_path / "work" / "photos" / "train", {"cat": 20, "dog": 20})
+    quick = [
+        "trainer.max_epochs=1", "tracking.system_metrics_interval_s=null", "optimizer.lr=0.001",
+    ]  # fmt: skip
+    if "data=folder" not in command:
+        quick += ["data.canvases=[60,30,30]", "data.test_fraction=0.4", "data.val_fraction=0.4"]
+    done = sightline(*shlex.split(command)[1:], *quick)
+    assert done.status == 0, done.err
+    assert len(done.runs) == (6 if " -m " in command else 1)
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line not in HERE])
+def test_a_command_for_elsewhere_composes(
+    sightline: Sightline, command: str, tmp_path: Path
+) -> None:
+    configs = tmp_path / "work" / "my_configs" / "model"
+    configs.mkdir(parents=True)
+    (configs / "my_model.yaml").write_text("_target_: my_package.MyModel\n")
+    done = sightline(*shlex.split(command)[1:], "--cfg", "job", tracked=False)
+    assert done.status == 0, done.err
+    assert "label_mode" in done.out
+
+
+@pytest.mark.parametrize("path", re.findall(r"`((?:conf|src|experiments|tests|benchmarks)/[^`*]*)`",
+                                            README.read_text()))  # fmt: skip
+def test_a_path_of_the_readme_exists(path: str) -> None:
+    assert (README.parent / path).exists()
