@@ -86,7 +86,8 @@ class LitClassifier(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums and metrics."""
         self.epoch_metrics.clear()
-        self._loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        exact = torch.float32 if self.device.type == "mps" else torch.float64  # Apple has no double
+        self._loss_sum = torch.zeros((), dtype=exact, device=self.device)
         self._correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self._decided = 0
         self._samples = 0
@@ -140,7 +141,8 @@ class LitClassifier(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """At the epoch's last batch stop the clock, before validation, and read the sums."""
-        if self.trainer.is_last_batch:
+        last_step = 0 < self.trainer.max_steps <= self.global_step
+        if self.trainer.is_last_batch or last_step:
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
                 self._read_first_bad_step()
