@@ -39,7 +39,7 @@ def test_loaded_by_mlflow_it_repeats_the_stored_probabilities(
     np.testing.assert_allclose(own.probs(pictures), table.probs, atol=1e-6)
     as_text = [base64.b64encode(content).decode() for content in contents]
     unwrapped = model.unwrap_python_model()
-    answer = unwrapped.predict(None, pd.DataFrame({"image": as_text}))
+    answer = unwrapped.predict(pd.DataFrame({"image": as_text}))
     np.testing.assert_allclose(answer.to_numpy(), table.probs, atol=1e-6)
 
 

@@ -8,22 +8,23 @@ import base64
 import io
 from typing import Any
 
-import mlflow
 import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from PIL import Image
 
 import sightline
 
 
-class SightlinePyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class SightlinePyfunc(PythonModel):
     """A column `image` of encoded pictures (bytes or base64 text) to a column for each class."""
 
-    def load_context(self, context: Any) -> None:
+    def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from its checkpoint."""
         self.model = sightline.load(context.artifacts["checkpoint"])
 
     def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+        self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """Probabilities before calibration, one row a picture."""
         pictures = [_open(value) for value in model_input["image"]]
@@ -36,4 +37,4 @@ def _open(value: bytes | str) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-mlflow.models.set_model(SightlinePyfunc())
+set_model(SightlinePyfunc())
