@@ -9,7 +9,7 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
@@ -19,8 +19,9 @@ lint: .venv/ready  ## style and types
 ui: .venv/ready  ## open MLflow's UI on http://127.0.0.1:5000
 	$(BIN)/sightline ui $(ARGS)
 
-bench: .venv/ready  ## the training loop side by side with a hand-written one
+bench: .venv/ready  ## the training loop beside a hand-written one, and the time to its first step
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/startup.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

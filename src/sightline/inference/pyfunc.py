@@ -23,7 +23,7 @@ class SightlinePyfunc(PythonModel):
         """Rebuild the model from its checkpoint."""
         self.model = sightline.load(context.artifacts["checkpoint"])
 
-    def predict(
+    def predict(  # type: ignore[override]  # MLflow takes it without a context too
         self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """Probabilities before calibration, one row a picture."""

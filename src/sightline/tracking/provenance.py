@@ -68,7 +68,7 @@ def installed_packages() -> dict[str, str]:
 
     Their metadata says the same, but reading it delays the first training step.
     """
-    found = {}
+    found: dict[str, str] = {}
     for folder in sys.path:
         for path in Path(folder).glob("*.dist-info"):
             name, _, version = path.stem.rpartition("-")
