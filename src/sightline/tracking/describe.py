@@ -11,18 +11,29 @@ MAX_VALUE = 200
 
 
 def run_name(config: TrainConfig, job: Job) -> str:
-    """A name whose telling part comes first: model, what was overridden, seed, data."""
+    """A name whose telling part comes first: model, seed, then what else the group's name says."""
     if config.tracking.run_name:
         return config.tracking.run_name
+    model, *rest = _name_parts(config, job)
+    return " ".join([model, f"s{config.seed}", *rest])[:MAX_VALUE]
+
+
+def group_name(config: TrainConfig, job: Job) -> str:
+    """The same name for all runs that differ in their seed alone."""
+    return " ".join(_name_parts(config, job))[:MAX_VALUE]
+
+
+def _name_parts(config: TrainConfig, job: Job) -> list[str]:
+    """Model, what was overridden, data, label mode."""
     said = [_short_override(override) for override in job.overrides]
     data = config.data.get("name") or job.choices["data"]
     root = config.data.get("root")
     if job.choices["data"] == "folder" and isinstance(root, str):
         data = root.rstrip("/").rsplit("/", 1)[-1]
-    parts = [_model(config, job), f"s{config.seed}", *filter(None, said), str(data)]
+    parts = [_model(config, job), *filter(None, said), str(data)]
     if job.choices["label_mode"] != "multiclass":
         parts.append(job.choices["label_mode"])
-    return " ".join(parts)[:MAX_VALUE]
+    return parts
 
 
 def _model(config: TrainConfig, job: Job) -> str:
@@ -46,6 +57,7 @@ def params(config: TrainConfig, job: Job) -> dict[str, Any]:
     if "name" in config.model:
         values["model"] = config.model["name"]
     values["seed"] = config.seed
+    values["group"] = group_name(config, job)
     values["monitor"] = config.monitor
     values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
     for group in GROUPS:

@@ -27,6 +27,39 @@ COLUMNS = (
     "metrics.`train/images_per_second`",
     "attributes.`Duration`",
 )
+CURVES = ("train/loss", "val/loss", "val/accuracy", "val/average_precision_macro")
+BARS = ("val_best/accuracy", "val_best/loss", "test/accuracy", "train/images_per_second")
+
+
+def _charts(section: str) -> list[dict[str, Any]]:
+    """What people compare by, in reading order; MLflow adds charts of the other metrics below."""
+    kinds = [("LINE", CURVES), ("BAR", BARS)]
+    return [
+        {
+            "uuid": metric,
+            "type": kind,
+            "metricSectionId": section,
+            "metricKey": metric,
+            "displayName": metric,
+            "isGenerated": False,
+            "deleted": False,
+            "runsCountToCompare": 10,
+        }
+        | ({"dataAccessKey": metric} if kind == "BAR" else LINE)
+        for kind, metrics in kinds
+        for metric in metrics
+    ]
+
+
+LINE: Mapping[str, Any] = {
+    "xAxisKey": "step",
+    "xAxisScaleType": "linear",
+    "scaleType": "linear",
+    "range": {},
+    "lineSmoothness": 0,
+    "useGlobalXaxisKey": True,
+    "useGlobalLineSmoothing": True,
+}
 VIEWS: Mapping[str, Mapping[str, Any]] = {
     "leaderboard": {
         "orderByKey": "metrics.`val_best/accuracy`",
@@ -39,8 +72,13 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "selectedColumns": list(COLUMNS),
         "groupBy": {
             "aggregateFunction": "average",
-            "groupByKeys": [{"mode": "param", "groupByData": "model"}],
+            "groupByKeys": [{"mode": "param", "groupByData": "group"}],
         },
+        "compareRunSections": [
+            {"uuid": "compare", "name": "compare", "display": True, "isReordered": True}
+        ],
+        "compareRunCharts": _charts("compare"),
+        "isAccordionReordered": True,
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
     },
