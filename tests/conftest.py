@@ -7,18 +7,36 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
 
 from sightline.cli import main
-from sightline.project import project_root
+from sightline.config import DataConfig
+from sightline.project import conf_dir, project_root
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded pictures and digests go to a folder of the session's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGHTLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def data_config(**changed: Any) -> DataConfig:
+    """The common part of `data` as conf/ has it, with changes."""
+    values = yaml.safe_load((conf_dir() / "data_common.yaml").read_text())
+    return DataConfig.model_validate(values | changed)
+
 
 # A training of a second: every part of the real thing, on a tiny network.
 QUICK = [

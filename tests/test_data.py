@@ -3,50 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import timm
 import torch
-from conftest import make_folder
+from conftest import data_config, make_folder
 from PIL import Image
 from timm.data import create_transform
 
-from sightline.data.source import SPLITS
+from sightline.data.digests import content_digests
+from sightline.data.source import SPLITS, SourceData, Split
 from sightline.data.sources.digits import read_digits
 from sightline.data.sources.folder import read_folder
+from sightline.data.splits import make_splits
 from sightline.data.statistics import describe_data
 from sightline.data.transforms import PictureTransform, ToMode
 from sightline.errors import UserError
 from sightline.types import PreprocessSpec
 
-DIGITS = {"split_seed": 0, "val_fraction": 0.1, "test_fraction": 0.2, "canvases": (300, 80, 90)}
-FOLDER = {"split_seed": 0, "val_fraction": 0.15, "test_fraction": 0.15}
+
+def digits(label_mode: str, split_seed: int = 0) -> SourceData:
+    config = data_config(split_seed=split_seed, val_fraction=0.1, test_fraction=0.2)
+    return make_splits(read_digits(label_mode, split_seed, (300, 80, 90)), config)
+
+
+def folder(root: Path, **changed: Any) -> SourceData:
+    return make_splits(read_folder(str(root)), data_config(**changed))
+
+
+def names(split: Split) -> list[str]:
+    return [str(name) for name in split.ids.to_pylist()]
 
 
 def test_digits_are_split_once_and_stratified() -> None:
-    data = read_digits("multiclass", **DIGITS)  # type: ignore[arg-type]
-    ids = [set(data.splits[name].ids) for name in SPLITS]
+    data = digits("multiclass")
+    ids = [set(names(data.splits[name])) for name in SPLITS]
     assert sum(len(part) for part in ids) == len(set.union(*ids)) == 1797
     for name in SPLITS:
         shares = np.bincount(data.splits[name].targets, minlength=10) / len(data.splits[name])
         assert shares.min() > 0.08
-    binary = read_digits("binary", **DIGITS)  # type: ignore[arg-type]
+    binary = digits("binary")
     assert binary.class_names == ("even", "odd")
-    np.testing.assert_array_equal(binary.splits["test"].ids, data.splits["test"].ids)
+    assert names(binary.splits["test"]) == names(data.splits["test"])
     np.testing.assert_array_equal(binary.splits["test"].targets, data.splits["test"].targets % 2)
 
 
 def test_composed_canvases_show_what_they_say_and_share_no_source() -> None:
-    single = read_digits("multiclass", **DIGITS)  # type: ignore[arg-type]
-    data = read_digits("multilabel", **DIGITS)  # type: ignore[arg-type]
+    single = digits("multiclass")
+    data = digits("multilabel")
     assert [len(data.splits[name]) for name in SPLITS] == [300, 80, 90]
     for name in SPLITS:
         own = single.splits[name]
-        known = {own.images.content(i): int(own.targets[i]) for i in range(len(own))}
+        known = {np.asarray(own.read(i)).tobytes(): int(own.targets[i]) for i in range(len(own))}
         split = data.splits[name]
         for index in range(len(split)):
-            canvas = np.asarray(split.images[index])
+            canvas = np.asarray(split.read(index))
             shown = set()
             for top in (0, 16):
                 for left in (0, 16):
@@ -58,18 +71,21 @@ def test_composed_canvases_show_what_they_say_and_share_no_source() -> None:
 
 
 def test_composition_depends_on_the_split_seed_alone() -> None:
-    first = read_digits("multilabel", **DIGITS)  # type: ignore[arg-type]
-    again = read_digits("multilabel", **DIGITS)  # type: ignore[arg-type]
-    other = read_digits("multilabel", **(DIGITS | {"split_seed": 1}))  # type: ignore[arg-type]
-    assert first.splits["train"].digest() == again.splits["train"].digest()
-    assert first.splits["train"].digest() != other.splits["train"].digest()
+    first = digits("multilabel")
+    again = digits("multilabel")
+    other = digits("multilabel", split_seed=1)
+    digests = []
+    for data in (first, again, other):
+        train = data.splits["train"]
+        digests.append(train.digest(content_digests(train.images)))
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_folder_without_splits_is_split_stratified(photos: Path) -> None:
-    data = read_folder(str(photos), **FOLDER)  # type: ignore[arg-type]
+    data = folder(photos)
     assert data.class_names == ("cat", "dog")
     assert [len(data.splits[name]) for name in SPLITS] == [34, 7, 7]
-    ids = [name for split in data.splits.values() for name in split.ids]
+    ids = [name for split in data.splits.values() for name in names(split)]
     assert len(ids) == len(set(ids)) == 48
     assert all((photos / name).is_file() for name in ids)
     np.testing.assert_array_equal(np.bincount(data.splits["train"].targets), [17, 17])
@@ -78,17 +94,17 @@ def test_folder_without_splits_is_split_stratified(photos: Path) -> None:
 def test_folder_with_splits_uses_them_as_they_are(tmp_path: Path) -> None:
     for name, count in (("train", 8), ("val", 3), ("test", 4)):
         make_folder(tmp_path / "data" / name, {"a": count, "b": count})
-    data = read_folder(str(tmp_path / "data"), **FOLDER)  # type: ignore[arg-type]
+    data = folder(tmp_path / "data")
     assert [len(data.splits[name]) for name in SPLITS] == [16, 6, 8]
-    assert all(name.startswith("test/") for name in data.splits["test"].ids)
+    assert all(name.startswith("test/") for name in names(data.splits["test"]))
 
 
 def test_an_official_test_set_is_never_resplit(tmp_path: Path) -> None:
     make_folder(tmp_path / "data" / "train", {"a": 20, "b": 20})
     make_folder(tmp_path / "data" / "test", {"a": 5, "b": 5})
-    data = read_folder(str(tmp_path / "data"), **FOLDER)  # type: ignore[arg-type]
+    data = folder(tmp_path / "data")
     assert len(data.splits["test"]) == 10
-    assert {name.split("/")[0] for name in data.splits["val"].ids} == {"train"}
+    assert {name.split("/")[0] for name in names(data.splits["val"])} == {"train"}
     assert len(data.splits["val"]) == 6
 
 
@@ -96,7 +112,7 @@ def test_a_split_without_a_class_keeps_the_class_map(tmp_path: Path) -> None:
     make_folder(tmp_path / "data" / "train", {"a": 8, "b": 8, "c": 8})
     make_folder(tmp_path / "data" / "val", {"a": 3, "c": 3})
     make_folder(tmp_path / "data" / "test", {"c": 4})
-    data = read_folder(str(tmp_path / "data"), **FOLDER)  # type: ignore[arg-type]
+    data = folder(tmp_path / "data")
     assert data.class_names == ("a", "b", "c")
     assert set(data.splits["val"].targets) == {0, 2}
     assert set(data.splits["test"].targets) == {2}
@@ -140,14 +156,14 @@ def test_further_crop_modes_are_timms_own(crop_mode: str) -> None:
 
 def test_transparency_is_laid_on_white() -> None:
     picture = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
-    assert ToMode(3)(picture).getpixel((0, 0)) == (255, 255, 255)
-    assert ToMode(1)(picture).getpixel((0, 0)) == 255
+    assert ToMode(3, "white")(picture).getpixel((0, 0)) == (255, 255, 255)
+    assert ToMode(1, "white")(picture).getpixel((0, 0)) == 255
 
 
 def test_statistics_are_those_of_the_pixels(photos: Path) -> None:
-    data = read_folder(str(photos), **FOLDER)  # type: ignore[arg-type]
-    info = describe_data(data, data.class_names)
-    paths = [photos / name for name in data.splits["train"].ids]
+    data = folder(photos)
+    info = describe_data(data, data.class_names, data_config())
+    paths = [photos / name for name in names(data.splits["train"])]
     pixels = np.stack([np.asarray(Image.open(path)) for path in paths]).reshape(-1, 3) / 255
     assert info.mean == pytest.approx(pixels.mean(axis=0), abs=1e-3)
     assert info.std == pytest.approx(pixels.std(axis=0), abs=1e-3)
@@ -157,8 +173,10 @@ def test_statistics_are_those_of_the_pixels(photos: Path) -> None:
 def test_an_unreadable_picture_is_named(photos: Path) -> None:
     broken = photos / "cat" / "000.png"
     broken.write_bytes(broken.read_bytes()[:60])
-    data = read_folder(str(photos), **FOLDER)  # type: ignore[arg-type]
-    where = [(n, i) for n, s in data.splits.items() for i, x in enumerate(s.ids) if "cat/000" in x]
+    data = folder(photos)
+    where = [
+        (n, i) for n, s in data.splits.items() for i, x in enumerate(names(s)) if "cat/000" in x
+    ]
     (name, index) = where[0]
     with pytest.raises(UserError, match=r"cat/000\.png"):
-        data.splits[name].images[index]
+        data.splits[name].read(index)

@@ -17,7 +17,8 @@ MODULE = """
 import numpy as np
 import torch
 from torch import nn
-from sightline.data.source import ArrayImages, SourceData, take
+from sightline.data.images import ArrayImages
+from sightline.data.source import SourceData, take
 
 class Linear(nn.Module):
     def __init__(self, num_classes: int, in_chans: int, img_size: int, scale: float):
@@ -48,7 +49,7 @@ def read_stripes(label_mode: str, count: int, split_seed: int) -> SourceData:
 
 CONFIGS = {
     "data/stripes.yaml": (
-        "defaults: [/loader@_here_, _self_]\n_target_: sightline_plugin.read_stripes\ncount: 60\n"
+        "defaults: [/data_common@_here_, _self_]\n_target_: sightline_plugin.read_stripes\ncount: 60\n"
     ),
     "model/linear.yaml": "_target_: sightline_plugin.Linear\nscale: 0.5\n",
     "loss/squared.yaml": "_target_: sightline_plugin.Squared\nweight: 2.0\n",

@@ -25,6 +25,7 @@ TRUSTED = (
     "torch.nn",
     "torch.optim",
     "torchvision.transforms.v2",
+    "kornia.augmentation",
     "pytorch_lightning.Trainer",
 )
 

@@ -44,26 +44,48 @@ class TrackingConfig(_Strict):
     system_metrics_interval_s: PositiveFloat | None
 
 
-class LoaderConfig(_Strict):
-    """The part of `data` that is the same for every source (`conf/data/loader.yaml`)."""
+class DataConfig(_Strict):
+    """The part of `data` that is the same for every source (`conf/data_common.yaml`)."""
 
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    val_fraction: Annotated[float, Field(gt=0, lt=1)]
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: Annotated[int, Field(ge=0)]
+    split_file: str | None
     batch_size: PositiveInt
     num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
-    split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    cache: Literal["auto", "none", "ram", "disk", "device"]
+    cache_max_gib: PositiveFloat
+    on_error: Literal["raise", "skip"]
+    max_skipped_fraction: Annotated[float, Field(ge=0, le=1)]
+    background: str
+    sampler: Literal["shuffle", "balanced"]
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """Share of all samples for each split that may be made here."""
+        return {"val": self.val_fraction, "test": self.test_fraction}
 
 
 class ModelInputConfig(_Strict):
     """The part of `model` that is the same for every model: what it is given to see."""
 
-    in_chans: Literal[1, 3] | None = None
+    in_chans: PositiveInt | None = None
     img_size: PositiveInt | None = None
     max_img_size: PositiveInt | None = None
 
 
 class AugmentConfig(_Strict):
-    """The transforms of training pictures, between resizing and the tensor."""
+    """What is done to training pictures, between resizing and normalising.
+
+    transforms: torchvision v2, one picture at a time, in the loader's processes.
+    batch_transforms: the same for whole batches on the training device, drawn for each picture
+        (kornia); null where there is no such form.
+    """
 
     transforms: list[Node]
+    batch_transforms: list[Node] | None
 
 
 class TrainConfig(_Strict):
@@ -79,6 +101,7 @@ class TrainConfig(_Strict):
     label_mode: Node
     model: Node
     augment: AugmentConfig
+    mix: Node  # empty: nothing is mixed
     loss: Node
     optimizer: Node
     scheduler: Node
@@ -86,9 +109,9 @@ class TrainConfig(_Strict):
     tracking: TrackingConfig
 
     @property
-    def loader(self) -> LoaderConfig:
-        """The loader's part of `data`."""
-        return validate(LoaderConfig, pick(self.data, LoaderConfig), "data.")
+    def data_common(self) -> DataConfig:
+        """The part of `data` that every source has."""
+        return validate(DataConfig, pick(self.data, DataConfig), "data.")
 
     @property
     def model_input(self) -> ModelInputConfig:
@@ -147,6 +170,6 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
         if "_target_" not in getattr(config, name):
             raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
-    assert config.loader
+    assert config.data_common
     assert config.model_input
     return config

@@ -19,7 +19,7 @@ class Predictions:
     Attributes:
         ids: shape (N,), the path relative to the data root, or the row's key.
         targets: shape (N,), the class index, for binary and multiclass; (N, L) of 0 and 1 for
-            multilabel.
+            multilabel, -1 where a label is not known.
         probs: shape (N, C), float32 in [0, 1], one column a class name; before calibration. A
             binary table has both classes, the negative one first; rows sum to 1 except for
             multilabel.
@@ -37,13 +37,14 @@ class Predictions:
         return len(self.ids)
 
     def write(self, path: Path) -> None:
-        """Write as Parquet: `id`, `target`, `prob_CLASS`; for multilabel `target_LABEL` columns."""
+        """Write as Parquet: `id`, `target`, `prob_CLASS`; for multilabel `target_LABEL` columns,
+        null where a label is not known."""
         columns: dict[str, object] = {"id": pa.array(self.ids.tolist(), pa.string())}
         if self.targets.ndim == 1:
             columns["target"] = self.targets.astype(np.int64)
         else:
             for name, column in zip(self.class_names, self.targets.T, strict=True):
-                columns[f"target_{name}"] = column.astype(np.int8)
+                columns[f"target_{name}"] = pa.array(column.astype(np.int8), mask=column < 0)
         for name, column in zip(self.class_names, self.probs.T, strict=True):
             columns[f"prob_{name}"] = np.ascontiguousarray(column)
         meta = json.dumps({"class_names": self.class_names, "label_mode": self.label_mode})
@@ -59,7 +60,8 @@ class Predictions:
         names = tuple(meta["class_names"])
 
         def stack(prefix: str) -> np.ndarray:
-            return np.stack([table[f"{prefix}_{name}"].to_numpy() for name in names], axis=1)
+            columns = [table[f"{prefix}_{name}"].fill_null(-1).to_numpy() for name in names]
+            return np.stack(columns, axis=1)
 
         one_column = "target" in table.column_names
         targets = table["target"].to_numpy() if one_column else stack("target").astype(np.int64)

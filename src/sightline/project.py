@@ -1,5 +1,6 @@
 """Where things are: the project's root, the default MLflow store, the configs."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,15 @@ def project_root() -> Path:
 def default_store() -> str:
     """The absolute SQLite URI that runs go to unless told otherwise."""
     return f"sqlite:///{project_root() / 'mlflow.db'}"
+
+
+def cache_dir() -> Path:
+    """Where decoded pictures and digests are kept: SIGHTLINE_CACHE, else the user's cache."""
+    own = os.environ.get("SIGHTLINE_CACHE")
+    if own:
+        return Path(own).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "sightline"
 
 
 def conf_dir() -> Path:

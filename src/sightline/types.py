@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-# PIL modes by number of channels; the picture is converted to it when it is read.
-MODES = {1: "L", 3: "RGB"}
+# PIL modes by number of channels; a picture is converted to it. Other numbers are arrays.
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,11 @@ class DatasetInfo:
         name: short name of the data set.
         class_names: one name a class (or label), in the order of the model's outputs; for binary
             the negative class first.
-        in_chans: channels of the pictures, 1 or 3.
+        in_chans: channels of the pictures.
         img_size: side of a typical picture in pixels.
         mean: mean of each channel over training pictures, in [0, 1].
         std: standard deviation of each channel, in [0, 1].
+        background: what transparent pixels are laid on.
     """
 
     name: str
@@ -27,6 +28,7 @@ class DatasetInfo:
     img_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    background: str = "white"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class PreprocessSpec:
     The picture is resized, the middle `img_size` square is cut out, and the values are scaled to
     [0, 1] and normalised by `mean` and `std`. The words are timm's: with `crop_mode` center the
     shorter side becomes `img_size / crop_pct`, with squash both sides, with border the longer one.
+    Transparent pixels are laid on `background`.
     """
 
     img_size: int
@@ -45,12 +48,14 @@ class PreprocessSpec:
     interpolation: str = "bilinear"
     crop_pct: float = 1.0
     crop_mode: str = "center"
+    background: str = "white"
 
     @classmethod
     def from_data(cls, info: DatasetInfo, img_size: int, in_chans: int) -> Self:
         """The spec for a model without pretrained weights: the data's own mean and deviation."""
         mean = adapt_channels(info.mean, in_chans)
-        return cls(img_size, in_chans, mean, adapt_channels(info.std, in_chans))
+        std = adapt_channels(info.std, in_chans)
+        return cls(img_size, in_chans, mean, std, background=info.background)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, as a checkpoint holds them."""

@@ -1,27 +1,32 @@
 """Batches for training and evaluation."""
 
-import os
-import signal
-from collections.abc import Callable
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from PIL import Image
 from pytorch_lightning import LightningDataModule
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler, WeightedRandomSampler
+from torchvision.transforms.v2 import Transform, functional
 
-from sightline.config import LoaderConfig
+from sightline.config import DataConfig
+from sightline.data.augmentation import BatchAugmentation, mix_batch
+from sightline.data.decoding import leave_signals_to_the_main_process, usable_cores
+from sightline.data.keeping import Pictures
 from sightline.data.source import Split
-
-MAX_WORKERS = 8
+from sightline.data.transforms import PictureTransform
+from sightline.label_modes.base import LabelMode
+from sightline.types import PreprocessSpec
 
 
 class Batch(TypedDict):
     """One batch.
 
-    image: (B, C, H, W), uint8; target: (B,) or (B, L), int64; index: (B,), position in the split.
+    image: (B, C, H, W), uint8, or float32 from 0 to 255 where it was augmented in batches; target:
+    (B,) or (B, L), encoded, or shares (B, C) where pictures were mixed; index: (B,), position in
+    the split.
     """
 
     image: Tensor
@@ -29,26 +34,51 @@ class Batch(TypedDict):
     index: Tensor
 
 
-class ImageDataset(Dataset[Batch]):
-    """A split whose pictures are transformed when they are read."""
+class ReadPictures(Dataset[Batch]):
+    """Pictures read and transformed one at a time.
 
-    def __init__(self, split: Split, transform: Callable[[Image.Image], Tensor]) -> None:
-        self.split = split
-        self.transform = transform
+    Args:
+        split: the samples.
+        read: from a position in the split to a tensor.
+    """
+
+    def __init__(self, split: Split, read: Callable[[int], Tensor]) -> None:
+        self.read = read
         self.targets = torch.from_numpy(np.ascontiguousarray(split.targets))
 
     def __len__(self) -> int:
-        return len(self.split)
+        return len(self.targets)
 
     def __getitem__(self, index: int) -> Batch:
-        image = self.transform(self.split.images[index])
-        return {"image": image, "target": self.targets[index], "index": torch.tensor(index)}
+        return {
+            "image": self.read(index),
+            "target": self.targets[index],
+            "index": torch.tensor(index),
+        }
 
 
-def _leave_signals_to_the_main_process(worker_id: int) -> None:
-    """Ctrl-C reaches the whole process group; workers that left would end the run as failed."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)
+class KeptPictures(Dataset[Batch]):
+    """Pictures that lie ready in one tensor; a batch is one indexing operation."""
+
+    def __init__(self, split: Split, pictures: Tensor) -> None:
+        self.pictures = pictures
+        self.rows = torch.from_numpy(split.rows).to(pictures.device)
+        self.targets = torch.from_numpy(np.ascontiguousarray(split.targets)).to(pictures.device)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        index = torch.tensor(indices).to(self.rows.device)
+        return {
+            "image": self.pictures[self.rows[index]],
+            "target": self.targets[index],
+            "index": index,
+        }
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 class ImageDataModule(LightningDataModule):
@@ -56,68 +86,167 @@ class ImageDataModule(LightningDataModule):
 
     Args:
         splits: train, val and test, their targets encoded by the label mode.
-        train_transform: with augmentation.
-        eval_transform: without.
-        loader: batch size and workers.
+        pictures: where decoded pictures are kept.
+        spec: the model's preprocessing.
+        augmentations: one picture at a time, for training.
+        batch_augmentations: the same for whole batches, used where pictures are on the device.
+        mix: mixes pictures and targets of a training batch, or None.
+        label_mode: weighs classes and mixes targets.
+        config: batch size, workers, sampler.
         seed: governs the order of the training samples.
     """
 
     def __init__(
         self,
         splits: dict[str, Split],
-        train_transform: Callable[[Image.Image], Tensor],
-        eval_transform: Callable[[Image.Image], Tensor],
-        loader: LoaderConfig,
+        pictures: Pictures,
+        spec: PreprocessSpec,
+        augmentations: Sequence[Transform],
+        batch_augmentations: Sequence[nn.Module],
+        mix: nn.Module | None,
+        label_mode: LabelMode,
+        config: DataConfig,
         seed: int,
     ) -> None:
         super().__init__()
         self.splits = splits
-        self.train_transform = train_transform
-        self.eval_transform = eval_transform
-        self.batch_size = loader.batch_size
-        self.num_workers = self._workers(loader)
+        self.pictures = pictures
+        self.spec = spec
+        self.augmentations = augmentations
+        on_device = pictures.mode == "device" and batch_augmentations
+        self.batch_augmentation = BatchAugmentation(batch_augmentations) if on_device else None
+        self.mix = mix
+        self.label_mode = label_mode
+        self.config = config
         self.seed = seed
-
-    def _workers(self, loader: LoaderConfig) -> int:
-        if loader.num_workers != "auto":
-            return loader.num_workers
-        if self.splits["train"].images.in_memory:
-            return 0
-        return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+        self._tensors: dict[int, Tensor] = {}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """All training samples in a new order each epoch.
 
         A last batch of a single sample is left out: batch normalisation cannot learn from it.
         """
-        dataset = ImageDataset(self.splits["train"], self.train_transform)
-        lone = self.batch_size > 1 and len(dataset) % self.batch_size == 1
+        split = self.splits["train"]
+        size = self.config.batch_size
+        augmentations = () if self.pictures.mode == "device" else self.augmentations
+        lone = size > 1 and len(split) % size == 1
         generator = torch.Generator().manual_seed(self.seed)
-        return self._loader(dataset, shuffle=True, generator=generator, drop_last=lone)
+        sampler: Sampler[int]
+        if self.config.sampler == "balanced":
+            weights = self.label_mode.sampling_weights(split.targets)
+            sampler = WeightedRandomSampler(weights.tolist(), len(split), generator=generator)
+        else:
+            sampler = RandomSampler(split, generator=generator)
+        return self._loader(split, augmentations, sampler=sampler, drop_last=lone)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Every validation sample once."""
-        return self._loader(ImageDataset(self.splits["val"], self.eval_transform))
+        return self._loader(self.splits["val"], ())
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Every test sample once."""
-        return self._loader(ImageDataset(self.splits["test"], self.eval_transform))
+        return self._loader(self.splits["test"], ())
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment and mix training batches on the device."""
+        if self.trainer is None or not self.trainer.training:
+            return batch
+        if self.batch_augmentation is not None:
+            batch["image"] = self.batch_augmentation(batch["image"])
+        if self.mix is not None:
+            batch["image"], batch["target"] = mix_batch(
+                self.mix, self.label_mode, batch["image"], batch["target"]
+            )
+        return batch
 
     def _loader(
         self,
-        dataset: ImageDataset,
-        shuffle: bool = False,
-        generator: torch.Generator | None = None,
+        split: Split,
+        augmentations: Sequence[Transform],
+        sampler: Sampler[int] | None = None,
         drop_last: bool = False,
     ) -> DataLoader[Batch]:
+        ready = bool(self.pictures.kept) and not augmentations
+        dataset: Dataset[Batch]
+        if ready:
+            dataset = KeptPictures(split, self._tensor(split))
+        else:
+            dataset = ReadPictures(split, self._reader(split, augmentations))
+        workers = self._workers(ready, split)
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
-            shuffle=shuffle,
-            generator=generator,
+            batch_size=self.config.batch_size,
+            sampler=sampler,
             drop_last=drop_last,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            worker_init_fn=_leave_signals_to_the_main_process,
-            pin_memory=torch.cuda.is_available(),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            worker_init_fn=leave_signals_to_the_main_process,
+            collate_fn=_as_it_is if ready else None,
+            pin_memory=torch.cuda.is_available() and self.pictures.mode != "device",
         )
+
+    def _workers(self, ready: bool, split: Split) -> int:
+        if self.pictures.mode == "device":
+            return 0
+        if self.config.num_workers != "auto":
+            return self.config.num_workers
+        return 0 if ready or split.images.in_memory else usable_cores()
+
+    def _tensor(self, split: Split) -> Tensor:
+        """The kept pictures of a split, on the training device where they are to be there."""
+        key = id(split.images)
+        if key not in self._tensors:
+            array = self.pictures.kept[key].array
+            mapped = isinstance(array, np.memmap)
+            device = torch.device("cpu")
+            if self.pictures.mode == "device":
+                array = np.array(array) if mapped else array
+                if self.trainer is not None:
+                    device = self.trainer.strategy.root_device
+            elif (
+                isinstance(array, np.memmap) and array.filename is not None
+            ):  # a read-only map, which only indexing is done on
+                array = np.lib.format.open_memmap(array.filename, mode="c")
+            self._tensors[key] = torch.from_numpy(array).to(device)
+        return self._tensors[key]
+
+    def _reader(self, split: Split, augmentations: Sequence[Transform]) -> Callable[[int], Tensor]:
+        """From a position in the split to a transformed picture."""
+        if self.pictures.kept:
+            return _ReadKept(split.rows, self.pictures.kept[id(split.images)].array, augmentations)
+        return _ReadSource(split, PictureTransform(self.spec, augmentations))
+
+
+class _ReadSource:
+    """Reads from the source, every time."""
+
+    def __init__(self, split: Split, transform: PictureTransform) -> None:
+        self.split = split
+        self.transform = transform
+
+    def __call__(self, index: int) -> Tensor:
+        return self.transform(self.split.read(index, self.transform.side))
+
+
+class _ReadKept:
+    """Augments a kept picture just as one that was read from the source."""
+
+    def __init__(
+        self, rows: np.ndarray, array: np.ndarray, augmentations: Sequence[Transform]
+    ) -> None:
+        self.rows = rows
+        self.array = array
+        self.augmentations = augmentations
+
+    def __call__(self, index: int) -> Tensor:
+        pixels = self.array[self.rows[index]]
+        image: Any
+        if len(pixels) == 1:
+            image = Image.fromarray(pixels[0])
+        elif len(pixels) in (3, 4):
+            image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        else:
+            image = torch.from_numpy(np.array(pixels))
+        for augmentation in self.augmentations:
+            image = augmentation(image)
+        return image if isinstance(image, Tensor) else functional.pil_to_tensor(image)

@@ -1,57 +1,69 @@
 """What a data source returns: columns for each split, and pictures read by position."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
-from PIL import Image
+import pyarrow as pa
 
-from sightline.errors import UserError
+from sightline.data.images import Images
+from sightline.data.pictures import Picture
 
 SPLITS = ("train", "val", "test")
 
 
-class Images(Protocol):
-    """Pictures of a split, read one at a time; shared with worker processes, so kept columnar."""
-
-    in_memory: bool
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Image.Image: ...
-
-    def content(self, index: int) -> bytes:
-        """The bytes that a content digest is taken of."""
-        ...
-
-
 @dataclass(frozen=True)
 class Split:
-    """Samples of one split.
+    """Samples of one split, in columns.
 
     Attributes:
-        ids: shape (N,), unique names: path relative to the data root, or row key.
-        targets: shape (N,), index into the class names; or (N, L), rows of 0 and 1.
-        images: the N pictures.
+        ids: N unique names: path relative to the data root, or row key.
+        targets: shape (N,), index into the class names; or (N, L), rows of 0, 1 and MISSING.
+        images: where the pictures are read; several splits can share it.
+        rows: shape (N,), position of each sample's picture in `images`.
+        groups: shape (N,), a code for what must not be torn apart (a patient, a video), or None.
+        metadata: further columns that are kept for slices, or None.
     """
 
-    ids: np.ndarray
+    ids: pa.Array
     targets: np.ndarray
     images: Images
+    rows: np.ndarray
+    groups: np.ndarray | None = None
+    metadata: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def digest(self) -> str:
-        """32 hexadecimal digits over ids, targets and the pictures' bytes, in order."""
+    def read(self, index: int, min_side: int | None = None) -> Picture:
+        """The picture of sample `index`."""
+        return self.images.read(int(self.rows[index]), min_side)
+
+    def select(self, positions: np.ndarray) -> Self:
+        """The samples at `positions`, in that order."""
+        where = pa.array(positions)
+        return replace(
+            self,
+            ids=self.ids.take(where),
+            targets=self.targets[positions],
+            rows=self.rows[positions],
+            groups=None if self.groups is None else self.groups[positions],
+            metadata=None if self.metadata is None else self.metadata.take(where),
+        )
+
+    def digest(self, contents: np.ndarray) -> str:
+        """32 hexadecimal digits over ids, targets and pictures, in order.
+
+        Args:
+            contents: the content digest of every picture in `images`.
+        """
         digest = hashlib.blake2b(digest_size=16)
-        for index, name in enumerate(self.ids.tolist()):
-            content = self.images.content(index)
-            digest.update(f"{name}\0{self.targets[index].tolist()}\0{len(content)}\0".encode())
-            digest.update(content)
+        for name in self.ids.to_pylist():
+            digest.update(f"{name}\0".encode())
+        digest.update(np.ascontiguousarray(self.targets.astype(np.int64)).tobytes())
+        digest.update(contents[self.rows].tobytes())
         return digest.hexdigest()
 
 
@@ -63,8 +75,9 @@ class SourceData:
         name: short name.
         location: where it lies, for people: a path or a package.
         class_names: in the order of the targets.
-        splits: train, val and test.
+        splits: train, and val and test where the data has them; the others are made of train.
         img_size: the side to train at where the data prescribes one; None: from the pictures.
+        compose: makes each split, by name, into what is trained on, once the splits are drawn.
     """
 
     name: str
@@ -72,52 +85,11 @@ class SourceData:
     class_names: tuple[str, ...]
     splits: dict[str, Split]
     img_size: int | None = None
+    compose: Callable[[str, Split], Split] | None = None
 
 
-@dataclass(frozen=True)
-class ArrayImages:
-    """Pictures in memory: uint8 of shape (N, H, W) or (N, H, W, 3)."""
-
-    array: np.ndarray
-    in_memory = True
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __getitem__(self, index: int) -> Image.Image:
-        return Image.fromarray(self.array[index])
-
-    def content(self, index: int) -> bytes:
-        """The raw pixels."""
-        return self.array[index].tobytes()
-
-
-@dataclass(frozen=True)
-class FileImages:
-    """Pictures in files below a root."""
-
-    root: Path
-    paths: np.ndarray
-    in_memory = False
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> Image.Image:
-        path = self.root / str(self.paths[index])
-        try:
-            with Image.open(path) as image:
-                image.load()
-                return image
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(f"Cannot read the picture {path}: {error}.") from error
-
-    def content(self, index: int) -> bytes:
-        """The file's bytes."""
-        return (self.root / str(self.paths[index])).read_bytes()
-
-
-def take(ids: Sequence[str] | np.ndarray, targets: np.ndarray, images: Images) -> Split:
-    """A Split of columns of equal length."""
+def take(ids: Sequence[str] | np.ndarray | pa.Array, targets: np.ndarray, images: Images) -> Split:
+    """A Split of all pictures of `images`: columns of equal length."""
     assert len(ids) == len(targets) == len(images)
-    return Split(np.asarray(ids, dtype=str), targets, images)
+    names = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
+    return Split(names, targets, images, np.arange(len(targets)))

@@ -1,36 +1,62 @@
 """What a model must know of the pictures before it is built, measured on the training split."""
 
-import numpy as np
-from PIL import ImageStat
+from typing import Any
 
+import numpy as np
+from torch import Tensor
+
+from sightline.config import DataConfig
+from sightline.data.pictures import UnreadablePicture, channels, size
 from sightline.data.source import SourceData
 from sightline.data.transforms import ToMode
+from sightline.errors import UserError
 from sightline.types import DatasetInfo
 
 MAX_PICTURES = 256  # enough for a mean to two digits, quick enough for photographs
 
 
-def describe_data(source: SourceData, class_names: tuple[str, ...]) -> DatasetInfo:
-    """Channels, typical size, mean and deviation of a seeded sample of training pictures."""
+def describe_data(
+    source: SourceData, class_names: tuple[str, ...], config: DataConfig
+) -> DatasetInfo:
+    """Channels, typical size, mean and deviation of a seeded sample of training pictures.
+
+    Raises:
+        UnreadablePicture: one cannot be read, and `config.on_error` is not skip.
+    """
     train = source.splits["train"]
     count = min(MAX_PICTURES, len(train))
     sample = np.random.default_rng(0).choice(len(train), size=count, replace=False)
-    pictures = [train.images[int(index)] for index in sample]
-    grey = all(picture.mode in ("L", "1", "LA", "I;16", "I", "F") for picture in pictures)
-    in_chans = 1 if grey else 3
-    to_mode = ToMode(in_chans)
-    statistics = [ImageStat.Stat(to_mode(picture)) for picture in pictures]
-    pixels = np.array([stat.count for stat in statistics], dtype=np.float64)  # (N, C)
-    total = pixels.sum(axis=0)
-    mean = np.array([stat.sum for stat in statistics]).sum(axis=0) / total
-    square = np.array([stat.sum2 for stat in statistics]).sum(axis=0) / total
+    pictures = []
+    for index in sample:
+        try:
+            pictures.append(train.read(int(index)))
+        except UnreadablePicture:
+            if config.on_error == "raise":
+                raise
+    if not pictures:
+        raise UserError(f"{source.location}: none of {count} training pictures can be read.")
+    in_chans = max(channels(picture) for picture in pictures)
+    to_mode = ToMode(in_chans, config.background)
+    pixels = [np.asarray(_as_array(to_mode(picture))) for picture in pictures]
+    total = sum(each.shape[0] * each.shape[1] for each in pixels)
+    mean = sum(each.sum(axis=(0, 1), dtype=np.float64) for each in pixels) / total
+    square = sum(np.square(each, dtype=np.float64).sum(axis=(0, 1)) for each in pixels) / total
     std = np.sqrt(np.maximum(square - mean**2, 1.0))  # one grey level at least
-    size = source.img_size or int(np.median([min(picture.size) for picture in pictures]))
+    shorter = source.img_size or int(np.median([min(size(picture)) for picture in pictures]))
     return DatasetInfo(
         name=source.name,
         class_names=class_names,
         in_chans=in_chans,
-        img_size=size,
+        img_size=shorter,
         mean=tuple(round(float(value) / 255, 4) for value in mean),
         std=tuple(round(float(value) / 255, 4) for value in std),
+        background=config.background,
     )
+
+
+def _as_array(picture: Any) -> np.ndarray:
+    """(H, W, C) of a picture or of a tensor (C, H, W)."""
+    if isinstance(picture, Tensor):
+        return picture.numpy().transpose(1, 2, 0)
+    array = np.asarray(picture)
+    return array[:, :, None] if array.ndim == 2 else array

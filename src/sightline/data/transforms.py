@@ -3,29 +3,49 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import Transform, functional
 
+from sightline.data.pictures import Picture, UnreadablePicture, channels
 from sightline.types import MODES, PreprocessSpec
 
 
 class ToMode:
-    """Convert a picture to grey or colour; transparency is laid on white."""
+    """Convert a picture to `in_chans` channels; transparency is laid on the background."""
 
-    def __init__(self, in_chans: int) -> None:
-        self.mode = MODES[in_chans]
+    def __init__(self, in_chans: int, background: str) -> None:
+        self.in_chans = in_chans
+        self.mode = MODES.get(in_chans)
+        self.background = background
 
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """The picture in the mode asked for."""
-        if image.mode == self.mode:
-            return image
-        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-            rgba = image.convert("RGBA")
-            white = Image.new("RGBA", rgba.size, "white")
-            image = Image.alpha_composite(white, rgba)
-        return image.convert(self.mode)
+    def __call__(self, picture: Picture) -> Image.Image | Tensor:
+        """A picture in the mode asked for; a tensor (C, H, W) where Pillow has no such mode.
+
+        Raises:
+            UnreadablePicture: its channels cannot be converted.
+        """
+        if isinstance(picture, np.ndarray) or self.mode is None:
+            return self._tensor(picture)
+        if picture.mode == self.mode:
+            return picture
+        if self.mode == "RGBA":
+            return picture.convert("RGBA")
+        if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+            rgba = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", rgba.size, self.background), rgba)
+        return picture.convert(self.mode)
+
+    def _tensor(self, picture: Picture) -> Tensor:
+        if isinstance(picture, np.ndarray) and picture.shape[2] == self.in_chans:
+            return torch.from_numpy(np.moveaxis(picture, 2, 0).copy())
+        raise UnreadablePicture(
+            f"A picture has {channels(picture)} channels, but the model takes {self.in_chans}; "
+            f"give model.in_chans={channels(picture)}, or pictures that all have as many."
+        )
 
 
 class Geometry:
@@ -47,17 +67,17 @@ class Geometry:
             colour: Any = [round(255 * value) for value in spec.mean]
             self.border = (resize, CenterCropOrPad(spec.img_size, fill=colour))
 
-    def __call__(self, image: Image.Image) -> Image.Image:
+    def __call__(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
         """The picture at (img_size, img_size)."""
         if self.crop_mode == "border":
             for step in self.border:
                 image = step(image)
             return image
         size = [self.side, self.side] if self.crop_mode == "squash" else [self.side]
-        image = functional.resize(image, size, self.interpolation)
-        if image.size == (self.img_size, self.img_size):
-            return image
-        return functional.center_crop(image, [self.img_size, self.img_size])
+        resized: Any = functional.resize(image, size, self.interpolation)
+        if functional.get_size(resized) == [self.img_size, self.img_size]:
+            return resized
+        return functional.center_crop(resized, [self.img_size, self.img_size])
 
 
 class PictureTransform:
@@ -66,13 +86,19 @@ class PictureTransform:
     Args:
         spec: the model's preprocessing.
         augmentations: for training alone; they come between the geometry and the tensor.
+
+    Attributes:
+        side: what the shorter side is resized to, in pixels.
     """
 
     def __init__(self, spec: PreprocessSpec, augmentations: Sequence[Transform] = ()) -> None:
-        self.steps = [ToMode(spec.in_chans), Geometry(spec), *augmentations]
+        geometry = Geometry(spec)
+        self.steps = [ToMode(spec.in_chans, spec.background), geometry, *augmentations]
+        self.side = geometry.side
 
-    def __call__(self, image: Image.Image) -> Tensor:
+    def __call__(self, picture: Picture) -> Tensor:
         """The tensor; normalising it is left to the model."""
+        image: Any = picture
         for step in self.steps:
             image = step(image)
-        return functional.pil_to_tensor(image)
+        return image if isinstance(image, Tensor) else functional.pil_to_tensor(image)

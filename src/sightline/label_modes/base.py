@@ -1,13 +1,17 @@
 """The contract of a label mode."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
 
+from sightline.errors import UserError
 from sightline.predictions import Predictions
+
+MISSING = -1  # a multilabel target that nobody knows: masked in the loss and in the metrics
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class LabelMode(ABC):
     """
 
     name: ClassVar[str]
+    several_labels: ClassVar[bool] = False  # targets are rows of labels, not one class a picture
+    exclusive: ClassVar[bool] = False  # outputs compete (softmax), else each is yes or no
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self.class_names = class_names
@@ -59,12 +65,28 @@ class LabelMode(ABC):
         """The source's targets as training and prediction tables hold them."""
 
     @abstractmethod
-    def criterion(self) -> nn.Module:
-        """The default loss, of `loss_inputs`."""
+    def criterion(self, weights: Tensor | None, label_smoothing: float) -> nn.Module:
+        """Cross-entropy of `loss_inputs`.
+
+        Args:
+            weights: what `weights` returned, or None.
+            label_smoothing: in [0, 1): share of the target that is spread over all classes.
+        """
+
+    @abstractmethod
+    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
+        """The loss's weights: as given for each class, or balanced over the training targets."""
 
     @abstractmethod
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of shape (B, num_outputs) and targets, in the shape and type losses take."""
+        """Logits of shape (B, num_outputs) and targets, in the shape and type losses take.
+
+        Targets are encoded ones, or mixed ones: floating-point, of `soft`'s shape.
+        """
+
+    @abstractmethod
+    def soft(self, target: Tensor) -> Tensor:
+        """Encoded targets as shares of shape (B, C), which can be mixed; NaN where not known."""
 
     @abstractmethod
     def probs(self, logits: Tensor) -> Tensor:
@@ -98,16 +120,29 @@ class LabelMode(ABC):
     def count(self, targets: np.ndarray) -> dict[str, int]:
         """Samples of each class (or carrying each label) among encoded targets."""
         if targets.ndim == 2:
-            counts = targets.sum(axis=0)
+            counts = (targets == 1).sum(axis=0)
         else:
             counts = np.bincount(targets, minlength=len(self.class_names))
         return {n: int(c) for n, c in zip(self.class_names, counts, strict=True)}
+
+    def sampling_weights(self, targets: np.ndarray) -> np.ndarray:
+        """How often to draw each training sample so that classes are drawn equally often.
+
+        For targets of several labels: the weight of the rarest label that the sample carries (a
+        sample without labels counts as one of the commonest).
+        """
+        counts = np.array(list(self.count(targets).values()), dtype=np.float64)
+        rarity = 1 / np.maximum(counts, 1)
+        if targets.ndim == 1:
+            return rarity[targets]
+        carried = np.where(targets == 1, rarity, 0).max(axis=1)
+        return np.where(carried > 0, carried, rarity[counts > 0].min(initial=1.0))
 
     def examples(self, target: Tensor) -> str:
         """One encoded target in words, for a picture's caption."""
         if target.ndim == 0:
             return self.class_names[int(target)]
-        return " ".join(self.class_names[i] for i in target.nonzero().flatten().tolist())
+        return " ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
 
 
 def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:
@@ -116,3 +151,15 @@ def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:
 
     probs = torch.from_numpy(np.ascontiguousarray(predictions.probs)).double()
     return probs, torch.from_numpy(np.ascontiguousarray(predictions.targets)).long()
+
+
+def one_a_class(values: Sequence[float], class_names: tuple[str, ...]) -> Tensor:
+    """Weights that the user listed, one a class, each over 0."""
+    import torch
+
+    if len(values) != len(class_names) or min(values) <= 0:
+        raise UserError(
+            f"loss.class_weights: expected {len(class_names)} numbers over 0, one for each of "
+            f"{', '.join(class_names[:10])}, but got {list(values)}."
+        )
+    return torch.tensor(values, dtype=torch.float32)

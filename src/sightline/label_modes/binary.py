@@ -1,5 +1,7 @@
 """Two classes, one of them positive: one logit and a sigmoid."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,8 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError, did_you_mean
-from sightline.label_modes.base import ConfusionMatrix, LabelMode, to_tensors
+from sightline.label_modes.base import ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.predictions import Predictions
 
 
@@ -65,13 +68,26 @@ class Binary(LabelMode):
         targets = targets.astype(np.int64)
         return 1 - targets if self._swapped else targets
 
-    def criterion(self) -> nn.Module:
+    def criterion(self, weights: Tensor | None, label_smoothing: float) -> nn.Module:
         """Sigmoid cross-entropy."""
-        return nn.BCEWithLogitsLoss()
+        return SigmoidCrossEntropy(weights, label_smoothing)
+
+    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
+        """The positive class's weight beside the negative one's; balanced: negatives/positives."""
+        if per_class is not None:
+            negative, positive = one_a_class(per_class, self.class_names)
+            return positive / negative
+        positives = int(targets.sum())
+        return torch.tensor((len(targets) - positives) / max(positives, 1), dtype=torch.float32)
 
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B,) and targets (B,) of 0.0 and 1.0."""
-        return logits.squeeze(1), target.to(logits.dtype)
+        """Logits (B,) and targets (B,) of 0.0 to 1.0."""
+        positive = target[:, 1] if target.ndim == 2 else target
+        return logits.squeeze(1), positive.to(logits.dtype)
+
+    def soft(self, target: Tensor) -> Tensor:
+        """One-hot rows."""
+        return nn.functional.one_hot(target, 2).float()
 
     def probs(self, logits: Tensor) -> Tensor:
         """Probabilities of (negative, positive), shape (B, 2)."""

@@ -1,5 +1,7 @@
 """Exactly one class a picture: softmax over C outputs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.label_modes.base import ConfusionMatrix, LabelMode, to_tensors
+from sightline.label_modes.base import ConfusionMatrix, LabelMode, one_a_class, to_tensors
 from sightline.predictions import Predictions
 
 
@@ -22,6 +24,7 @@ class Multiclass(LabelMode):
     """One of C classes; the decision is the most probable one."""
 
     name = "multiclass"
+    exclusive = True
 
     @property
     def num_outputs(self) -> int:
@@ -45,13 +48,25 @@ class Multiclass(LabelMode):
         """Class indices as they are."""
         return targets.astype(np.int64)
 
-    def criterion(self) -> nn.Module:
+    def criterion(self, weights: Tensor | None, label_smoothing: float) -> nn.Module:
         """Softmax cross-entropy."""
-        return nn.CrossEntropyLoss()
+        return nn.CrossEntropyLoss(weight=weights, label_smoothing=label_smoothing)
+
+    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
+        """One weight a class; balanced: N / (C · count), as in scikit-learn."""
+        if per_class is not None:
+            return one_a_class(per_class, self.class_names)
+        counts = np.bincount(targets, minlength=len(self.class_names))
+        balanced = len(targets) / (len(counts) * np.maximum(counts, 1))
+        return torch.tensor(balanced, dtype=torch.float32)
 
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) and class indices (B,)."""
+        """Logits (B, C) and class indices (B,), or shares (B, C)."""
         return logits, target
+
+    def soft(self, target: Tensor) -> Tensor:
+        """One-hot rows."""
+        return nn.functional.one_hot(target, len(self.class_names)).float()
 
     def probs(self, logits: Tensor) -> Tensor:
         """Softmax over the classes."""

@@ -1,5 +1,7 @@
 """Any number of labels a picture: a sigmoid for each of L outputs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,8 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.label_modes.base import ConfusionMatrix, LabelMode, to_tensors
+from sightline.label_modes.base import MISSING, ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.predictions import Predictions
 
 
@@ -23,6 +26,7 @@ class Multilabel(LabelMode):
     """Each of L labels is there or not; a label is decided where its probability is over 0.5."""
 
     name = "multilabel"
+    several_labels = True
 
     @property
     def num_outputs(self) -> int:
@@ -39,16 +43,30 @@ class Multilabel(LabelMode):
             )
 
     def encode(self, targets: np.ndarray) -> np.ndarray:
-        """Rows of 0 and 1."""
-        return targets.astype(np.int64)
+        """Rows of 0, 1 and MISSING."""
+        return targets.astype(np.int8)
 
-    def criterion(self) -> nn.Module:
-        """Sigmoid cross-entropy, the mean over samples and labels."""
-        return nn.BCEWithLogitsLoss()
+    def criterion(self, weights: Tensor | None, label_smoothing: float) -> nn.Module:
+        """Sigmoid cross-entropy, the mean over samples and known labels."""
+        return SigmoidCrossEntropy(weights, label_smoothing)
+
+    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
+        """The weight of each label's presence beside its absence; balanced: absent/present."""
+        if per_class is not None:
+            return one_a_class(per_class, self.class_names)
+        present, absent = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
+        balanced = np.where(present > 0, absent / np.maximum(present, 1), 1.0)
+        return torch.tensor(balanced, dtype=torch.float32)
 
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and targets (B, L) of 0.0 and 1.0."""
-        return logits, target.to(logits.dtype)
+        """Logits and targets (B, L) of 0.0 to 1.0, NaN where a label is not known."""
+        return logits, self.soft(target).to(logits.dtype)
+
+    def soft(self, target: Tensor) -> Tensor:
+        """Rows of 0.0 and 1.0, NaN where a label is not known."""
+        if target.is_floating_point():
+            return target
+        return torch.where(target == MISSING, torch.nan, target.float())
 
     def probs(self, logits: Tensor) -> Tensor:
         """A sigmoid for each label."""
@@ -59,54 +77,63 @@ class Multilabel(LabelMode):
         return (probs > 0.5).long()
 
     def metrics(self, predictions: Predictions) -> dict[str, float]:
-        """`accuracy` counts label by label, `accuracy_subset` whole rows.
+        """`accuracy` counts label by label, `accuracy_subset` whole rows; unknown labels count not.
 
-        The ranking metrics' macro averages leave out labels without positives (for AUROC: or
-        without negatives), where they are undefined.
+        The macro averages leave out labels without positives (for AUROC: or without negatives),
+        where they are undefined.
         """
         probs, target = to_tensors(predictions)
         count = len(self.class_names)
-        preds = self.decide(probs)
-        positives = target.sum(dim=0)
-        some = positives > 0
-        both = some & (positives < len(target))
-        auroc = multilabel_auroc(probs, target, count, average="none")
-        average_precision = multilabel_average_precision(probs, target, count, average="none")
+        decided = (self.decide(probs), target, count)
+        some = (target == 1).any(dim=0)
+        both = some & (target == 0).any(dim=0)
+        auroc = multilabel_auroc(probs, target, count, average="none", ignore_index=MISSING)
+        precision = multilabel_average_precision(
+            probs, target, count, average="none", ignore_index=MISSING
+        )
         metrics = {
-            "accuracy": multilabel_accuracy(preds, target, count, average="micro"),
-            "accuracy_subset": multilabel_exact_match(preds, target, count),
-            "f1_micro": multilabel_f1_score(preds, target, count, average="micro"),
+            "accuracy": multilabel_accuracy(*decided, average="micro", ignore_index=MISSING),
+            "accuracy_subset": multilabel_exact_match(*decided, ignore_index=MISSING),
+            "f1_micro": multilabel_f1_score(*decided, average="micro", ignore_index=MISSING),
             "auroc_macro": auroc[both].mean(),
-            "average_precision_macro": average_precision[some].mean(),
+            "average_precision_macro": precision[some].mean(),
         }
         for name, function in {
             "precision": multilabel_precision,
             "recall": multilabel_recall,
             "f1": multilabel_f1_score,
         }.items():
-            metrics[f"{name}_macro"] = function(preds, target, count, average="none")[some].mean()
+            values = function(*decided, average="none", ignore_index=MISSING)
+            metrics[f"{name}_macro"] = values[some].mean()
         return {name: float(value) for name, value in metrics.items()}
 
     def per_class(self, predictions: Predictions) -> dict[str, np.ndarray]:
-        """One label at a time."""
+        """One label at a time, over the samples where it is known."""
         probs, target = to_tensors(predictions)
         count = len(self.class_names)
         decided = (self.decide(probs), target, count)
+        ranked = (probs, target, count)
         return {
-            "support": target.sum(dim=0).numpy(),
-            "precision": multilabel_precision(*decided, average="none").numpy(),
-            "recall": multilabel_recall(*decided, average="none").numpy(),
-            "f1": multilabel_f1_score(*decided, average="none").numpy(),
-            "average_precision": multilabel_average_precision(
-                probs, target, count, average="none"
-            ).numpy(),
+            "support": (target == 1).sum(dim=0).numpy(),
+            **{
+                name: function(*inputs, average="none", ignore_index=MISSING).numpy()
+                for name, function, inputs in (
+                    ("precision", multilabel_precision, decided),
+                    ("recall", multilabel_recall, decided),
+                    ("f1", multilabel_f1_score, decided),
+                    ("average_precision", multilabel_average_precision, ranked),
+                )
+            },
         }
 
     def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
         """A 2×2 matrix for each label, and the L×L table of label i missed while j is wrong."""
         probs, target = to_tensors(predictions)
         preds = self.decide(probs)
-        counts = multilabel_confusion_matrix(preds, target, len(self.class_names)).numpy()
+        known = multilabel_confusion_matrix(
+            preds, target, len(self.class_names), ignore_index=MISSING
+        )
+        counts = known.numpy()
         matrices = [
             ConfusionMatrix(name, matrix, (f"no {name}", name), (f"no {name}", name))
             for name, matrix in zip(self.class_names, counts, strict=True)

@@ -1,6 +1,7 @@
 """From the config's `model` to a Classifier, at the start of a training or from a checkpoint."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -32,7 +33,8 @@ def build_classifier(
         "from_data": spec,
     }
     network = _build(node, num_outputs, offered, plugins)
-    return Classifier(network, getattr(network, "preprocess", spec))
+    own = getattr(network, "preprocess", spec)
+    return Classifier(network, replace(own, background=info.background))
 
 
 def rebuild_classifier(

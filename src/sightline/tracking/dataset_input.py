@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
@@ -12,19 +13,23 @@ MAX_PROFILE = 16_000_000  # characters that MLflow's databases hold
 
 
 def dataset_inputs(
-    source: SourceData, splits: dict[str, Split], label_mode: LabelMode
+    source: SourceData,
+    splits: dict[str, Split],
+    contents: dict[int, np.ndarray],
+    label_mode: LabelMode,
 ) -> tuple[list[DatasetInput], dict[str, str]]:
     """MLflow's dataset inputs, and the content digest of each split.
 
     Args:
         source: for the name and the place.
         splits: with targets as the label mode encodes them.
+        contents: content digests of each `Split.images`, by its id().
         label_mode: counts the classes.
     """
     inputs = []
     digests = {}
     for name, split in splits.items():
-        digests[name] = split.digest()
+        digests[name] = split.digest(contents[id(split.images)])
         profile = {
             "split": name,
             "num_samples": len(split),

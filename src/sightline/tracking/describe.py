@@ -6,7 +6,9 @@ from typing import Any
 from sightline.config import Job, TrainConfig
 
 # Config groups whose choice is itself what one compares by.
-GROUPS = ("data", "label_mode", "model", "augment", "loss", "optimizer", "scheduler", "trainer")
+GROUPS = (
+    "data", "label_mode", "model", "augment", "mix", "loss", "optimizer", "scheduler", "trainer",
+)  # fmt: skip
 MAX_VALUE = 200
 
 

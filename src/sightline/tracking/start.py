@@ -2,11 +2,15 @@
 
 import getpass
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import pandas as pd
+import pyarrow.parquet as pq
 import yaml
 
 from sightline.config import Job, TrainConfig
+from sightline.data.splits import split_digest, split_table
 from sightline.tracking.dataset_input import dataset_inputs
 from sightline.tracking.describe import params, run_name
 from sightline.tracking.provenance import command_line, environment, git_state
@@ -64,16 +68,26 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
 def _describe_data_and_model(
     tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup"
 ) -> None:
-    inputs, digests = dataset_inputs(setup.source, setup.splits, setup.label_mode)
+    inputs, digests = dataset_inputs(setup.source, setup.splits, setup.contents, setup.label_mode)
     spec = setup.module.classifier.preprocess
     found: dict[str, object] = {
         "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
         "model.input": f"{spec.in_chans}x{spec.img_size}x{spec.img_size}",
     }
     found |= {f"data.digest.{split}": digest for split, digest in digests.items()}
+    found["data.digest.split"] = split_digest(setup.splits)
+    found["data.cache.used"] = setup.datamodule.pictures.mode
+    found["data.skipped"] = len(setup.skipped)
     found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
     tracker.params(params(config, job) | found)
     tracker.datasets(inputs)
+    path = tracker.folder / "split" / "split.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(split_table(setup.splits), path)
+    tracker.artifact("split/split.parquet")
+    if setup.skipped:
+        rows = pd.DataFrame([asdict(each) for each in setup.skipped])
+        tracker.text(rows.to_csv(index=False), "skipped.csv")
 
 
 def _describe_origin(tracker: Tracker, config: TrainConfig, job: Job) -> None:

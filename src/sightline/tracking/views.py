@@ -45,7 +45,7 @@ def _charts(section: str) -> list[dict[str, Any]]:
             "deleted": False,
             "runsCountToCompare": 10,
         }
-        | ({"dataAccessKey": metric} if kind == "BAR" else LINE)
+        | (dict(LINE) if kind == "LINE" else {"dataAccessKey": metric})
         for kind, metrics in kinds
         for metric in metrics
     ]

@@ -74,7 +74,8 @@ class TrackEpochs(Callback):
         """Keep the first batch; it is drawn at the end of the epoch."""
         if trainer.current_epoch == 0 and batch_idx == 0:
             count = min(MAX_PICTURES, len(batch["image"]))
-            self._batch = (batch["image"][:count].cpu(), batch["target"][:count].cpu())
+            images = batch["image"][:count].cpu().round().to(torch.uint8)
+            self._batch = (images, batch["target"][:count].cpu())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Send what the epoch brought."""

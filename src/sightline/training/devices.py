@@ -40,3 +40,8 @@ def check_devices(trainer: dict[str, Any], in_sweep: bool) -> None:
             "trainer.strategy=ddp does not run inside a sweep (-m): each of its processes would "
             "run the whole sweep again. Run its jobs one by one."
         )
+
+
+def uses_gpu(trainer: dict[str, Any]) -> bool:
+    """Whether the trainer that this config describes takes a CUDA device."""
+    return torch.cuda.is_available() and trainer.get("accelerator") in ("auto", "gpu", "cuda")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
@@ -16,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from sightline.data.datamodule import Batch
 from sightline.errors import UserError
 from sightline.evaluation.metrics import compute_metrics
-from sightline.label_modes.base import LabelMode
+from sightline.label_modes.base import MISSING, LabelMode
 from sightline.models.classifier import Classifier
 from sightline.predictions import Predictions
 
@@ -33,7 +34,7 @@ class LitClassifier(LightningModule):
         classifier: the model.
         label_mode: what targets and outputs mean.
         criterion: loss of `label_mode.loss_inputs`.
-        ids: ids of the samples of each split that is evaluated.
+        ids: ids of the samples of each split.
         make_optimizer: from the trainable parameters to an optimizer.
         make_scheduler: from (optimizer, total steps, steps an epoch) to a scheduler of steps.
         identity: plain containers that make a checkpoint self-contained.
@@ -48,7 +49,7 @@ class LitClassifier(LightningModule):
         classifier: Classifier,
         label_mode: LabelMode,
         criterion: nn.Module,
-        ids: dict[str, np.ndarray],
+        ids: dict[str, pa.Array],
         make_optimizer: Callable[[list[nn.Parameter]], Optimizer],
         make_scheduler: Callable[[Optimizer, int, int], LRScheduler],
         identity: dict[str, Any],
@@ -89,7 +90,7 @@ class LitClassifier(LightningModule):
         exact = torch.float32 if self.device.type == "mps" else torch.float64  # Apple has no double
         self._loss_sum = torch.zeros((), dtype=exact, device=self.device)
         self._correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._decided = 0
+        self._decided = torch.zeros((), dtype=torch.int64, device=self.device)
         self._samples = 0
         self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=self.device)
         self._started_s = time.perf_counter()
@@ -101,11 +102,13 @@ class LitClassifier(LightningModule):
         loss: Tensor = self.criterion(*self.label_mode.loss_inputs(logits, target))
         with torch.no_grad():
             size = len(target)
-            correct = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
             self._loss_sum += loss.detach().to(self._loss_sum) * size
-            self._correct += correct.sum()
-            self._decided += correct.numel()
             self._samples += size
+            if not target.is_floating_point():  # of mixed pictures no decision is right or wrong
+                known = target != MISSING
+                correct = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
+                self._correct += (correct & known).sum()
+                self._decided += known.sum()
             self._check_finite(loss.detach())
         return loss
 
@@ -150,7 +153,9 @@ class LitClassifier(LightningModule):
 
     def _read_sums(self, seconds: float) -> None:
         """The epoch's training metrics, of what the model saw (augmented) while it learnt."""
-        values = [self._loss_sum.item(), self._correct.item(), self._decided, self._samples]
+        values = [
+            self._loss_sum.item(), self._correct.item(), self._decided.item(), self._samples
+        ]  # fmt: skip
         sums = torch.tensor(values, dtype=torch.float64)
         if self.trainer.world_size > 1:
             gathered = self.all_gather(sums.to(self.device))
@@ -159,9 +164,10 @@ class LitClassifier(LightningModule):
         loss_sum, correct, decided, samples = sums.tolist()
         self.epoch_metrics |= {
             "train/loss": loss_sum / samples,
-            "train/accuracy": correct / decided,
             "train/images_per_second": samples / seconds,
         }
+        if decided:
+            self.epoch_metrics["train/accuracy"] = correct / decided
 
     # Evaluation: every sample's logits are kept and become one table.
 
@@ -185,7 +191,7 @@ class LitClassifier(LightningModule):
     def _finish(self, split: str) -> None:
         index, target, logits = self._gather()
         table = Predictions(
-            ids=self.ids[split][index.numpy()],
+            ids=np.array(self.ids[split].take(pa.array(index.numpy())).to_pylist(), dtype=str),
             targets=target.numpy(),
             probs=self.label_mode.probs(logits).numpy(),
             class_names=self.label_mode.class_names,

@@ -7,21 +7,25 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sightline import __version__
 from sightline.components import build, locate
-from sightline.config import LoaderConfig, TrainConfig, without
+from sightline.config import DataConfig, TrainConfig, without
 from sightline.data.datamodule import ImageDataModule
+from sightline.data.digests import content_digests
+from sightline.data.keeping import Skipped, keep_pictures
 from sightline.data.source import SourceData, Split
+from sightline.data.splits import make_splits
 from sightline.data.statistics import describe_data
-from sightline.data.transforms import PictureTransform
 from sightline.errors import UserError, did_you_mean
 from sightline.evaluation.metrics import metric_names
 from sightline.label_modes.base import LabelMode
 from sightline.models.build import build_classifier
+from sightline.training.devices import uses_gpu
 from sightline.training.lit_classifier import LitClassifier
 from sightline.types import DatasetInfo
 
@@ -34,6 +38,8 @@ class Setup:
 
     source: SourceData
     splits: dict[str, Split]
+    contents: dict[int, np.ndarray]
+    skipped: list[Skipped]
     info: DatasetInfo
     label_mode: LabelMode
     datamodule: ImageDataModule
@@ -48,25 +54,28 @@ def set_up(config: TrainConfig) -> Setup:
     """
     source = read_source(config)
     label_mode, splits = apply_label_mode(config, source)
-    info = describe_data(source, label_mode.class_names)
-    plugins = config.plugins
+    common = config.data_common
+    contents = {id(split.images): split.images for split in splits.values()}
+    digests = {key: content_digests(images) for key, images in contents.items()}
+    info = describe_data(source, label_mode.class_names, common)
     classifier = build_classifier(
-        config.model, config.model_input, info, label_mode.num_outputs, plugins
+        config.model, config.model_input, info, label_mode.num_outputs, config.plugins
     )
     spec = classifier.preprocess
-    augment = config.augment.transforms
-    augmentations = [
-        build(node, f"augment.transforms[{i}]", plugins) for i, node in enumerate(augment)
-    ]
-    datamodule = ImageDataModule(
-        splits,
-        train_transform=PictureTransform(spec, augmentations),
-        eval_transform=PictureTransform(spec),
-        loader=config.loader,
-        seed=config.seed,
+    augment = _Augment(config)
+    pictures, splits, skipped = keep_pictures(
+        splits, digests, spec, common, source.name, uses_gpu(config.trainer), augment.batched
     )
-    offered = {"label_mode": label_mode, "num_classes": len(label_mode.class_names)}
-    criterion = build(config.loss, "loss", plugins, offered=offered)
+    datamodule = ImageDataModule(
+        splits, pictures, spec, augment.transforms, augment.batch_transforms, augment.mix,
+        label_mode, common, config.seed,
+    )  # fmt: skip
+    offered = {
+        "label_mode": label_mode,
+        "num_classes": len(label_mode.class_names),
+        "train_targets": splits["train"].targets,
+    }
+    criterion = build(config.loss, "loss", config.plugins, offered=offered)
     identity: dict[str, Any] = {
         "version": __version__,
         "label_mode": label_mode.name,
@@ -85,15 +94,37 @@ def set_up(config: TrainConfig) -> Setup:
         identity=identity,
     )
     _check_plan(config, module)
-    return Setup(source, splits, info, label_mode, datamodule, module)
+    return Setup(source, splits, digests, skipped, info, label_mode, datamodule, module)
+
+
+class _Augment:
+    """What `augment` and `mix` name, built; of the two forms of `augment` one is used."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        plugins = config.plugins
+        self.transforms = [
+            build(node, f"augment.transforms[{i}]", plugins)
+            for i, node in enumerate(config.augment.transforms)
+        ]
+        nodes = config.augment.batch_transforms
+        self.batched = nodes is not None
+        self.batch_transforms = [
+            build(node, f"augment.batch_transforms[{i}]", plugins)
+            for i, node in enumerate(nodes or [])
+        ]
+        self.mix = build(config.mix, "mix", plugins) if config.mix else None
 
 
 def read_source(config: TrainConfig) -> SourceData:
-    """The data set that the config names, with pictures in every split."""
+    """The data set that the config names, in its splits, with pictures in every one."""
     label_mode = locate(config.label_mode, "label_mode", config.plugins)
-    node = without(config.data, LoaderConfig, "split_seed")
+    node = without(config.data, DataConfig)
     target = locate(node, "data", config.plugins)
-    offered = {"label_mode": label_mode.name}
+    offered = {
+        "label_mode": label_mode.name,
+        "several_labels": label_mode.several_labels,
+        "split_seed": config.data_common.split_seed,
+    }
     source = build(node, "data", config.plugins, offered=offered)
     if not isinstance(source, SourceData):
         raise UserError(
@@ -104,7 +135,16 @@ def read_source(config: TrainConfig) -> SourceData:
             raise UserError(
                 f"The split {name} of {source.name} ({source.location}) has no pictures."
             )
-    return source
+    if config.data_common.on_error == "raise":
+        for split in source.splits.values():
+            missing = split.images.missing()
+            if missing:
+                more = f", nor have {len(missing) - 1:,} more" if len(missing) > 1 else ""
+                raise UserError(
+                    f"{source.location}: the picture {missing[0]} has no file{more}. "
+                    "data.on_error=skip leaves such pictures out and lists them."
+                )
+    return make_splits(source, config.data_common)
 
 
 def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode, dict[str, Split]]:

@@ -5,63 +5,52 @@ by digit; the multilabel canvases are then composed from each split's own digits
 digit is ever seen in two splits.
 """
 
-from typing import Annotated
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from pydantic import Field
 from sklearn.datasets import load_digits
 
-from sightline.data.source import SPLITS, ArrayImages, SourceData, Split, take
-from sightline.data.splits import stratified_holdout
+from sightline.data.images import ArrayImages
+from sightline.data.source import SPLITS, SourceData, Split, take
 from sightline.errors import UserError
 
 DIGITS = tuple(str(digit) for digit in range(10))
-CELL = (
-    16  # pixels: a canvas is 2 × 2 cells, each holding at most one digit of 8×8, doubled to 16×16
-)
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+CELL = 16  # pixels: a canvas is 2 × 2 cells, each holding at most one digit of 8×8, doubled
 
 
-def read_digits(
-    label_mode: str,
-    split_seed: int,
-    val_fraction: Fraction,
-    test_fraction: Fraction,
-    canvases: tuple[int, int, int],
-) -> SourceData:
+def read_digits(label_mode: str, split_seed: int, canvases: tuple[int, int, int]) -> SourceData:
     """The digits as the label mode asks for them.
 
     Args:
         label_mode: multiclass: which digit; binary: even or odd; multilabel: which digits are on
             a canvas of 32×32 pixels composed of one to four of them (see `compose`).
-        split_seed: governs splits and composition.
-        val_fraction: share of all pictures held out for validation.
-        test_fraction: share of all pictures held out for the test.
+        split_seed: governs the composition.
         canvases: multilabel: how many canvases for train, val and test.
     """
+    if label_mode not in ("multiclass", "binary", "multilabel"):
+        raise UserError(f"data=digits has no targets for label_mode={label_mode}.")
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
-    digits = bunch.target.astype(np.int64)
-    positions = _split(digits, split_seed, val_fraction, test_fraction)
-    if label_mode == "multilabel":
-        splits = {
-            name: compose(images[where], digits[where], count, (split_seed, index))
-            for index, (name, where, count) in enumerate(
-                zip(SPLITS, positions, canvases, strict=True)
-            )
-        }
-        return SourceData("digits", "scikit-learn", DIGITS, splits, img_size=2 * CELL)
-    names, targets = {
-        "multiclass": (DIGITS, digits),
-        "binary": (("even", "odd"), digits % 2),
-    }.get(label_mode, ((), digits))
-    if not names:
-        raise UserError(f"data=digits has no targets for label_mode={label_mode}.")
-    splits = {
-        name: take([f"digits/{i:04d}" for i in where], targets[where], ArrayImages(images[where]))
-        for name, where in zip(SPLITS, positions, strict=True)
-    }
-    return SourceData("digits", "scikit-learn", names, splits, img_size=2 * CELL)
+    ids = [f"digits/{index:04d}" for index in range(len(images))]
+    split = take(ids, bunch.target.astype(np.int64), ArrayImages(images))
+    names, finish = {
+        "multiclass": (DIGITS, None),
+        "binary": (("even", "odd"), _parity),
+        "multilabel": (DIGITS, partial(_canvases, counts=canvases, seed=split_seed)),
+    }[label_mode]
+    return SourceData("digits", "scikit-learn", names, {"train": split}, 2 * CELL, finish)
+
+
+def _parity(name: str, split: Split) -> Split:
+    return replace(split, targets=split.targets % 2)
+
+
+def _canvases(name: str, split: Split, counts: tuple[int, int, int], seed: int) -> Split:
+    index = SPLITS.index(name)
+    assert isinstance(split.images, ArrayImages)
+    images = split.images.array[split.rows]
+    return compose(images, split.targets, counts[index], (seed, index))
 
 
 def compose(images: np.ndarray, digits: np.ndarray, count: int, seed: tuple[int, int]) -> Split:
@@ -90,14 +79,3 @@ def compose(images: np.ndarray, digits: np.ndarray, count: int, seed: tuple[int,
             canvas[top : top + CELL, left : left + CELL] = enlarged
             target[digits[source]] = 1
     return take([f"canvas/{i:05d}" for i in range(count)], targets, ArrayImages(canvases))
-
-
-def _split(
-    digits: np.ndarray, seed: int, val_fraction: float, test_fraction: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if val_fraction + test_fraction >= 1:
-        raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
-    rest, test = stratified_holdout(digits, test_fraction, seed, DIGITS, "test")
-    share = val_fraction / (1 - test_fraction)
-    train, val = stratified_holdout(digits[rest], share, seed, DIGITS, "val")
-    return rest[train], rest[val], test

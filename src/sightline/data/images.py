@@ -1,0 +1,139 @@
+"""Where the pictures of a data set lie: in memory, in files, or in a table's column."""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from sightline.data.pictures import Picture, read_picture
+
+
+class Images(ABC):
+    """Pictures read one at a time by position; columnar, so that worker processes share it."""
+
+    in_memory = False
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, index: int, min_side: int | None = None) -> Picture:
+        """One picture, see `read_picture`."""
+
+    @abstractmethod
+    def content(self, index: int) -> bytes:
+        """The bytes that a content digest is taken of."""
+
+    def fingerprint(self) -> str | None:
+        """Changes whenever the content may have changed, without reading it; None: not known."""
+        return None
+
+    def missing(self) -> list[str]:
+        """Pictures that cannot be there, found without opening any."""
+        return []
+
+
+@dataclass(frozen=True)
+class ArrayImages(Images):
+    """Pictures in memory: uint8 of shape (N, H, W) or (N, H, W, C)."""
+
+    array: np.ndarray
+    in_memory = True
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def read(self, index: int, min_side: int | None = None) -> Picture:
+        """The picture at `index`."""
+        array = self.array[index]
+        known = array.ndim == 2 or array.shape[2] in (3, 4)
+        return Image.fromarray(array) if known else array
+
+    def content(self, index: int) -> bytes:
+        """The raw pixels."""
+        return self.array[index].tobytes()
+
+
+@dataclass(frozen=True)
+class FileImages(Images):
+    """Pictures in files.
+
+    Attributes:
+        root: folder that the paths are relative to.
+        paths: strings, one a picture.
+    """
+
+    root: Path
+    paths: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def path(self, index: int) -> Path:
+        """Where the picture lies."""
+        return self.root / self.paths[index].as_py()
+
+    def read(self, index: int, min_side: int | None = None) -> Picture:
+        """The picture in the file; its path is in every message."""
+        path = self.path(index)
+        return read_picture(path, str(path), min_side)
+
+    def content(self, index: int) -> bytes:
+        """The file's bytes."""
+        return self.path(index).read_bytes()
+
+    def fingerprint(self) -> str | None:
+        """Of every path, size and time of change."""
+        digest = hashlib.blake2b(str(self.root).encode(), digest_size=16)
+        root = f"{self.root}/"
+        for path in self.paths.to_pylist():
+            try:
+                stat = os.stat(root + path)  # noqa: PTH116  a Path each would take twice the time
+            except OSError:
+                return None
+            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        return digest.hexdigest()
+
+    def missing(self) -> list[str]:
+        """Paths without a file, from one listing of each folder."""
+        folders: dict[str, set[str]] = {}
+        absent = []
+        for path in self.paths.to_pylist():
+            folder, _, name = path.rpartition("/")
+            if folder not in folders:
+                place = self.root / folder if folder else self.root
+                there = os.scandir(place) if place.is_dir() else ()
+                folders[folder] = {entry.name for entry in there}
+            if name not in folders[folder]:
+                absent.append(path)
+        return absent
+
+
+@dataclass(frozen=True)
+class BytesImages(Images):
+    """Pictures as encoded files in a column of a table.
+
+    Attributes:
+        column: binary, one picture's file a row.
+        names: what each is called, for messages and for the kind of file.
+    """
+
+    column: pa.ChunkedArray
+    names: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def read(self, index: int, min_side: int | None = None) -> Picture:
+        """The picture in the row."""
+        return read_picture(self.content(index), self.names[index].as_py(), min_side)
+
+    def content(self, index: int) -> bytes:
+        """The row's bytes."""
+        value = self.column[index].as_py()
+        return value if isinstance(value, bytes) else b""
