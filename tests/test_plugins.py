@@ -49,7 +49,8 @@ def read_stripes(label_mode: str, count: int, split_seed: int) -> SourceData:
 
 CONFIGS = {
     "data/stripes.yaml": (
-        "defaults: [/data_common@_here_, _self_]\n_target_: sightline_plugin.read_stripes\ncount: 60\n"
+        "defaults: [/data_common@_here_, _self_]\n"
+        "_target_: sightline_plugin.read_stripes\ncount: 60\n"
     ),
     "model/linear.yaml": "_target_: sightline_plugin.Linear\nscale: 0.5\n",
     "loss/squared.yaml": "_target_: sightline_plugin.Squared\nweight: 2.0\n",

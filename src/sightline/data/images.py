@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from sightline.data.pictures import Picture, read_picture
+from sightline.data.pictures import Picture, UnreadablePicture, read_picture
 
 
 class Images(ABC):
@@ -121,19 +121,27 @@ class BytesImages(Images):
     Attributes:
         column: binary, one picture's file a row.
         names: what each is called, for messages and for the kind of file.
+        paths: where the file lies whose bytes are not in the column, or None.
     """
 
     column: pa.ChunkedArray
     names: pa.Array
+    paths: pa.Array | None = None
 
     def __len__(self) -> int:
         return len(self.column)
 
     def read(self, index: int, min_side: int | None = None) -> Picture:
         """The picture in the row."""
-        return read_picture(self.content(index), self.names[index].as_py(), min_side)
+        name = self.names[index].as_py()
+        try:
+            return read_picture(self.content(index), name, min_side)
+        except OSError as error:
+            raise UnreadablePicture(f"Cannot read the picture {name}: {error}.") from error
 
     def content(self, index: int) -> bytes:
         """The row's bytes."""
         value = self.column[index].as_py()
+        if value is None and self.paths is not None and self.paths[index].is_valid:
+            return Path(self.paths[index].as_py()).read_bytes()
         return value if isinstance(value, bytes) else b""

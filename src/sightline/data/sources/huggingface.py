@@ -1,0 +1,112 @@
+"""Hugging Face data sets, from the hub or from a local folder (the extra `huggingface`)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.data.images import BytesImages
+from sightline.data.labels import LabelColumns
+from sightline.data.source import SourceData
+from sightline.data.tabular import SPLIT_WORDS, Columns, to_source
+from sightline.errors import UserError, did_you_mean
+
+SPLIT = "split"
+
+
+def read_huggingface(
+    several_labels: bool,
+    name: str,
+    config_name: str | None,
+    revision: str | None,
+    image_column: str,
+    label_column: str | None,
+    label_columns: list[str] | None,
+    group_column: str | None,
+    metadata_columns: list[str] | None,
+) -> SourceData:
+    """One picture a row.
+
+    Args:
+        several_labels: whether the label mode takes any number of labels a picture.
+        name: on the hub (`uoft-cs/cifar10`), or a local folder that `load_dataset` or
+            `load_from_disk` reads.
+        config_name: the configuration, where there are several.
+        revision: a branch, tag or commit on the hub.
+        image_column: the column of pictures.
+        label_column: see `read_manifest`, also for the arguments that follow.
+        label_columns: columns of 0 and 1.
+        group_column: rows of a group stay in one split.
+        metadata_columns: kept for slices.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError(
+            "data=huggingface needs the package datasets: pip install 'sightline[huggingface]'."
+        ) from error
+    loaded = _load(datasets, name, config_name, revision)
+    tables, starts, splits = [], [0], []
+    features = next(iter(loaded.values())).features
+    if image_column not in features:
+        raise UserError(
+            f"data.image_column={image_column}: {name} has no such column."
+            f"{did_you_mean(image_column, features)} Its columns: {', '.join(features)}."
+        )
+    for split, dataset in loaded.items():
+        word = SPLIT_WORDS.get(split.lower())
+        if word is None:
+            continue  # such as STL10's unlabeled
+        plain = dataset.cast_column(image_column, datasets.Image(decode=False))
+        table = plain.with_format("arrow")[:]
+        tables.append(table.append_column(SPLIT, pa.array([word] * len(table), pa.string())))
+        starts.append(starts[-1] + len(table))
+        splits.append(split)
+    if not tables:
+        raise UserError(f"data.name={name}: no split is called train; it has: {', '.join(loaded)}.")
+    pool = pa.concat_tables(tables)
+
+    def place(row: int) -> str:
+        index = int(np.searchsorted(starts, row, side="right")) - 1
+        return f"{name} ({splits[index]}), row {row - starts[index] + 1}"
+
+    column = pool[image_column]
+    paths = pc.struct_field(column, "path").to_pylist()
+    rows = [f"{s}/{i}" for s, t in zip(splits, tables, strict=True) for i in range(len(t))]
+    named = [
+        f"{row}/{Path(path).name}" if path else row for row, path in zip(rows, paths, strict=True)
+    ]
+    images = BytesImages(
+        pc.struct_field(column, "bytes"), pa.array(named), pa.array(paths, pa.string())
+    )
+    label = label_column or next((c for c in ("label", "labels") if c in features), None)
+    return to_source(
+        name.rstrip("/").rsplit("/", 1)[-1], name, pool, images.names, images, image_column,
+        Columns(SPLIT, group_column, metadata_columns),
+        LabelColumns(label, None, label_columns, None),
+        several_labels, place, _label_names(features, label),
+    )  # fmt: skip
+
+
+def _load(datasets: Any, name: str, config_name: str | None, revision: str | None) -> Any:
+    folder = Path(name).expanduser()
+    try:
+        if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+            loaded = datasets.load_from_disk(str(folder))
+        else:
+            loaded = datasets.load_dataset(name, config_name, revision=revision)
+    except Exception as error:
+        raise UserError(
+            f"data.name={name} cannot be loaded: {type(error).__name__}: "
+            f"{(str(error).splitlines() or [''])[0]}"
+        ) from error
+    return loaded if isinstance(loaded, dict) else {"train": loaded}
+
+
+def _label_names(features: Any, column: str | None) -> tuple[str, ...] | None:
+    feature = features.get(column)
+    feature = getattr(feature, "feature", feature)  # of a list
+    names = getattr(feature, "names", None)
+    return tuple(names) if names else None

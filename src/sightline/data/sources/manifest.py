@@ -1,0 +1,95 @@
+"""A table that names picture files and their labels: CSV, TSV, JSON lines or Parquet."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.data.images import FileImages
+from sightline.data.labels import LabelColumns
+from sightline.data.source import SourceData
+from sightline.data.sources.folder import existing_folder
+from sightline.data.tables import existing_file, read_table, require_column
+from sightline.data.tabular import Columns, to_source
+from sightline.errors import UserError
+
+IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "image_path", "image_id")
+
+
+def read_manifest(
+    several_labels: bool,
+    path: str,
+    root: str | None,
+    image_column: str | None,
+    image_suffix: str,
+    label_column: str | None,
+    label_separator: str | None,
+    label_columns: list[str] | None,
+    none_label: str | None,
+    split_column: str | None,
+    group_column: str | None,
+    metadata_columns: list[str] | None,
+    allow_outside: bool,
+) -> SourceData:
+    """One picture a row.
+
+    Args:
+        several_labels: whether the label mode takes any number of labels a picture.
+        path: the table.
+        root: the folder that picture paths are relative to; None: the table's own.
+        image_column: None: the first of image, path, file, filename, ... that is there.
+        image_suffix: put behind each name that has no ending of its own, such as .jpg.
+        label_column: one class name a cell, or several; None: label, labels, class or target.
+        label_separator: stands between several labels of a cell; None: cells are JSON lists.
+        label_columns: columns of 0 and 1, one a label; None: all such columns.
+        none_label: the label that means none of the others, such as "No Finding".
+        split_column: train, val or test; None: splits are made.
+        group_column: rows of a group stay in one split.
+        metadata_columns: kept for slices; None: all that are left over.
+        allow_outside: whether paths may lead out of `root`.
+
+    Raises:
+        UserError: names the file, the row and the column.
+    """
+    file = existing_file(path, "data.path")
+    table = read_table(file)
+    base = file.parent if root is None else existing_folder(root, "data.root")
+
+    def place(row: int) -> str:
+        return f"{file}, row {row + 1}"
+
+    if image_column is None:
+        image_column = next((c for c in IMAGE_COLUMNS if c in table.column_names), "image")
+    require_column(table, image_column, "data.image_column", str(file))
+    names = pc.fill_null(table[image_column].combine_chunks().cast(pa.string()), "")
+    if image_suffix:
+        bare = pc.invert(pc.match_substring_regex(names, r"[^/]\.[A-Za-z0-9]{2,5}$"))
+        names = pc.if_else(bare, pc.binary_join_element_wise(names, image_suffix, ""), names)
+    paths = names if allow_outside else _inside(names, base, place, image_column)
+    return to_source(
+        file.stem, str(file), table, paths, FileImages(base, paths), image_column,
+        Columns(split_column, group_column, metadata_columns),
+        LabelColumns(label_column, label_separator, label_columns, none_label),
+        several_labels, place,
+    )  # fmt: skip
+
+
+def _inside(names: pa.Array, base: Path, place: Callable[[int], str], column: str) -> pa.Array:
+    """Paths relative to `base`; those that lead out of it are refused."""
+    suspicious = pc.or_(pc.match_substring(names, ".."), pc.starts_with(names, "/"))
+    rows = np.flatnonzero(suspicious.to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return names
+    texts = names.to_pylist()
+    for row in rows:
+        inside = os.path.relpath(os.path.normpath(base / texts[row]), base)
+        if inside == ".." or inside.startswith("../"):
+            raise UserError(
+                f"{place(int(row))}, column {column!r}: {texts[row]!r} leads out of {base}. Give "
+                "the folder that holds all pictures as data.root, or data.allow_outside=true."
+            )
+        texts[row] = inside
+    return pa.array(texts, pa.string())

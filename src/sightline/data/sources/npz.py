@@ -1,0 +1,83 @@
+"""Arrays in an .npz file as MedMNIST publishes them: train_images, train_labels, val_..., test_...
+
+Yang et al. 2023, https://medmnist.com: its sets cover all three label modes.
+"""
+
+import zipfile
+
+import numpy as np
+
+from sightline.data.images import ArrayImages
+from sightline.data.source import SPLITS, SourceData, Split, take
+from sightline.data.tables import existing_file
+from sightline.errors import UserError
+from sightline.label_modes.base import MISSING
+
+
+def read_npz(several_labels: bool, path: str, class_names: list[str] | None) -> SourceData:
+    """Pictures (N, H, W) or (N, H, W, C) of uint8, labels (N,), (N, 1) or (N, L).
+
+    Args:
+        several_labels: whether the label mode takes any number of labels a picture.
+        path: the file.
+        class_names: in the order of the numbers; None: the numbers themselves.
+    """
+    file = existing_file(path, "data.path")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{file} is not an .npz file of plain arrays: {error}") from error
+    present = [name for name in SPLITS if f"{name}_images" in found]
+    if "train" not in present:
+        raise UserError(
+            f"{file} has no array train_images; it has: {', '.join(sorted(found)) or 'nothing'}."
+        )
+    splits = {name: _split(file.name, name, found, several_labels) for name in present}
+    width = _width(splits["train"].targets)
+    names = class_names or [str(index) for index in range(width)]
+    for name, split in splits.items():
+        if split.targets.ndim == 1:
+            wrong = np.flatnonzero(split.targets >= len(names))
+            if len(wrong):
+                raise UserError(
+                    f"{file}, {name}_labels, row {wrong[0] + 1}: the class "
+                    f"{split.targets[wrong[0]]} is not among the {len(names)} of train."
+                )
+        elif split.targets.shape[1] != len(names):
+            raise UserError(
+                f"{file}, {name}_labels: {split.targets.shape[1]} labels, but {len(names)} names."
+            )
+    return SourceData(file.stem, str(file), tuple(map(str, names)), splits)
+
+
+def _width(targets: np.ndarray) -> int:
+    return int(targets.max()) + 1 if targets.ndim == 1 else targets.shape[1]
+
+
+def _split(file: str, name: str, found: dict[str, np.ndarray], several_labels: bool) -> Split:
+    images, labels = found[f"{name}_images"], found.get(f"{name}_labels")
+    if labels is None:
+        raise UserError(f"{file} has {name}_images but no {name}_labels.")
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise UserError(
+            f"{file}, {name}_images: expected uint8 of shape (N, H, W) or (N, H, W, C), but got "
+            f"{images.dtype} of shape {images.shape}."
+        )
+    if len(images) != len(labels):
+        raise UserError(f"{file}: {len(images)} {name}_images, but {len(labels)} {name}_labels.")
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    labels = labels.astype(np.int64)
+    if labels.ndim == 2 and labels.shape[1] == 1 and not several_labels:
+        labels = labels[:, 0]
+    wrong = np.argwhere((labels < MISSING) | (labels > 1) if labels.ndim == 2 else labels < 0)
+    if len(wrong):
+        value = labels[tuple(wrong[0])]
+        raise UserError(
+            f"{file}, {name}_labels, row {wrong[0][0] + 1}: {value} is not "
+            f"{'0, 1 or -1' if labels.ndim == 2 else 'a class'}."
+        )
+    targets = labels.astype(np.int8) if labels.ndim == 2 else labels
+    ids = [f"{name}/{index:06d}" for index in range(len(images))]
+    return take(ids, targets, ArrayImages(images))

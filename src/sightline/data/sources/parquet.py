@@ -1,0 +1,159 @@
+"""Parquet files with the pictures inside, such as Hugging Face data sets are published in."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sightline.data.images import BytesImages
+from sightline.data.labels import LabelColumns
+from sightline.data.source import SourceData
+from sightline.data.tables import PARQUET, require_column
+from sightline.data.tabular import SPLIT_WORDS, Columns, to_source
+from sightline.errors import UserError
+
+SPLIT = "split"  # the column that file names are turned into
+
+
+def read_parquet(
+    several_labels: bool,
+    path: str | list[str] | None,
+    root: str | None,
+    image_column: str,
+    label_column: str | None,
+    label_separator: str | None,
+    label_columns: list[str] | None,
+    none_label: str | None,
+    split_column: str | None,
+    group_column: str | None,
+    metadata_columns: list[str] | None,
+) -> SourceData:
+    """One picture a row, as bytes or as Hugging Face's {bytes, path}.
+
+    Files called train*, val* (valid*, validation*, dev*) and test* are those splits. Label names
+    are read from the schema's Hugging Face metadata where it is there.
+
+    Args:
+        several_labels: whether the label mode takes any number of labels a picture.
+        path: a file, a list of files, a folder, or a pattern such as data/train-*.parquet.
+        root: a folder; the same as `path`.
+        image_column: the column of pictures.
+        label_column: see `read_manifest`, also for the arguments that follow.
+        label_separator: between several labels of a cell.
+        label_columns: columns of 0 and 1.
+        none_label: the label that means none of the others.
+        split_column: train, val or test; None: by the names of the files, or splits are made.
+        group_column: rows of a group stay in one split.
+        metadata_columns: kept for slices.
+    """
+    if (path is None) == (root is None):
+        raise UserError("data=parquet: give data.path=FILE, or data.root=FOLDER.")
+    files = _files(path if path is not None else [str(root)])
+    tables = [_read(file) for file in files]
+    for file, table in zip(files, tables, strict=True):
+        if table.schema.names != tables[0].schema.names:
+            raise UserError(f"{file} has other columns than {files[0]}.")
+    splits = [_split_of(file) for file in files]
+    if split_column is None and all(splits) and len(set(splits)) > 1:
+        tables = [
+            table.append_column(SPLIT, pa.array([split] * len(table), pa.string()))
+            for table, split in zip(tables, splits, strict=True)
+        ]
+        split_column = SPLIT
+    starts = np.cumsum([0, *(len(table) for table in tables)])
+    pool = pa.concat_tables(tables, promote_options="permissive")
+
+    def place(row: int) -> str:
+        index = int(np.searchsorted(starts, row, side="right")) - 1
+        return f"{files[index]}, row {row - starts[index] + 1}"
+
+    require_column(pool, image_column, "data.image_column", str(files[0]))
+    content, names = _pictures(pool[image_column], image_column, files, starts)
+    label = label_column or ("label" if "label" in pool.column_names else None)
+    return to_source(
+        files[0].parent.name if len(files) > 1 else files[0].stem, str(files[0].parent), pool,
+        names, BytesImages(content, names), image_column,
+        Columns(split_column, group_column, metadata_columns),
+        LabelColumns(label_column, label_separator, label_columns, none_label),
+        several_labels, place, _label_names(tables[0].schema, label),
+    )  # fmt: skip
+
+
+def _files(wanted: str | list[str]) -> list[Path]:
+    """The files that paths, folders and patterns mean, sorted."""
+    found: list[Path] = []
+    for each in [wanted] if isinstance(wanted, str) else wanted:
+        path = Path(each).expanduser().absolute()
+        if path.is_dir():
+            files = sorted(p for ending in PARQUET for p in path.rglob(f"*{ending}"))
+        elif "*" in each or "?" in each:
+            anchor = Path(path.anchor)
+            files = sorted(anchor.glob(str(path.relative_to(anchor))))
+        else:
+            files = [path] if path.is_file() else []
+        if not files:
+            raise UserError(f"data.path={each}: there is no Parquet file {path}.")
+        found += files
+    return found
+
+
+def _read(file: Path) -> pa.Table:
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    if table.num_rows == 0:
+        raise UserError(f"{file} has no rows.")
+    return table
+
+
+def _split_of(file: Path) -> str | None:
+    """The split that a file's name, or its folder's, begins with."""
+    for name in (file.stem, file.parent.name):
+        word = re.match(r"[A-Za-z]*", name)
+        if word and word[0].lower() in SPLIT_WORDS:
+            return SPLIT_WORDS[word[0].lower()]
+    return None
+
+
+def _pictures(
+    column: pa.ChunkedArray, name: str, files: list[Path], starts: np.ndarray
+) -> tuple[pa.ChunkedArray, pa.Array]:
+    """The pictures' bytes, and names: FILE/ROW, with the picture's own where it has one."""
+    own: list[str | None] = [None] * len(column)
+    if pa.types.is_struct(column.type):
+        fields = {column.type.field(i).name for i in range(column.type.num_fields)}
+        if "bytes" not in fields:
+            raise UserError(f"data.image_column={name}: its cells have no field 'bytes'.")
+        if "path" in fields:
+            own = pc.struct_field(column, "path").to_pylist()
+        column = pc.struct_field(column, "bytes")
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+        raise UserError(
+            f"data.image_column={name}: expected pictures as bytes, but the column holds "
+            f"{column.type}. For a table that names files, use data=manifest."
+        )
+    names = []
+    for index, file in enumerate(files):
+        rows = range(starts[index + 1] - starts[index])
+        names += [f"{file.stem}/{row}" for row in rows]
+    with_own = [f"{n}/{Path(o).name}" if o else n for n, o in zip(names, own, strict=True)]
+    return column, pa.array(with_own, pa.string())
+
+
+def _label_names(schema: pa.Schema, column: str | None) -> tuple[str, ...] | None:
+    """Hugging Face's names of a ClassLabel column, or of a list of them."""
+    metadata = (schema.metadata or {}).get(b"huggingface")
+    if metadata is None or column is None:
+        return None
+    feature: Any = json.loads(metadata).get("info", {}).get("features", {}).get(column, {})
+    feature = feature.get("feature", feature) if isinstance(feature, dict) else {}
+    names = feature.get("names")
+    if isinstance(names, dict):  # {"0": "cat", ...}
+        names = [names[key] for key in sorted(names, key=int)]
+    return tuple(map(str, names)) if names else None

@@ -1,0 +1,78 @@
+"""Reading the tables that people keep labels in: CSV, TSV, JSON lines and Parquet."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from sightline.errors import UserError, did_you_mean
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+PARQUET = (".parquet", ".pq")
+
+
+def existing_file(path: str, key: str) -> Path:
+    """The absolute path of a file; where there is none, an error with the nearest name."""
+    file = Path(path).expanduser().absolute()
+    if not file.is_file():
+        beside = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
+        kind = "a folder, not a file" if file.is_dir() else "not there"
+        raise UserError(f"{key}={path}: {file} is {kind}.{did_you_mean(file.name, beside)}")
+    return file
+
+
+def read_table(file: Path) -> pa.Table:
+    """The whole table; cells of CSV and TSV files stay text, so that 007 is not 7.
+
+    Raises:
+        UserError: the file is of another kind, empty, or damaged; names the file.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in (*DELIMITERS, *JSON_LINES, *PARQUET):
+        raise UserError(
+            f"{file}: cannot read {suffix or 'a file without ending'!r}; expected "
+            f"{', '.join((*DELIMITERS, *JSON_LINES, *PARQUET))}. Save a spreadsheet as CSV (UTF-8)."
+        )
+    if file.stat().st_size == 0:
+        raise UserError(f"{file} is empty.")
+    try:
+        if suffix in DELIMITERS:
+            table = _read_delimited(file, DELIMITERS[suffix])
+        elif suffix in JSON_LINES:
+            table = pyarrow.json.read_json(file)
+        else:
+            table = pq.read_table(file)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        hint = " Save the file as UTF-8." if "UTF8" in str(error).upper().replace("-", "") else ""
+        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}.{hint}") from error
+    if table.num_rows == 0:
+        raise UserError(f"{file} has a header but no rows.")
+    return table
+
+
+def _read_delimited(file: Path, delimiter: str) -> pa.Table:
+    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    with pyarrow.csv.open_csv(file, parse_options=parse) as reader:  # the header alone
+        names = reader.schema.names
+    blank = [str(index + 1) for index, name in enumerate(names) if not name.strip()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"{file}: the column {twice[0]!r} is there twice.")
+    if blank and len(names) == 1:
+        raise UserError(f"{file}: the first line names no columns.")
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+    )
+    return pyarrow.csv.read_csv(file, parse_options=parse, convert_options=convert)
+
+
+def require_column(table: pa.Table, name: str, key: str, where: str) -> None:
+    """Refuse a table without a column that the config names."""
+    if name not in table.column_names:
+        raise UserError(
+            f"{key}={name}: {where} has no such column.{did_you_mean(name, table.column_names)} "
+            f"Its columns: {', '.join(table.column_names[:30])}."
+        )

@@ -1,0 +1,379 @@
+"""Every data source, on small data that the test makes in that layout's true on-disk format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import QUICK, Sightline, make_folder
+from PIL import Image
+
+from sightline.components import build
+from sightline.config import DataConfig, without
+from sightline.data.source import SourceData
+from sightline.project import conf_dir
+
+SIDE = 12
+
+
+def source(name: str, /, several_labels: bool = False, **options: object) -> SourceData:
+    """What `data=NAME` with these options reads, before any splits are made."""
+    values = yaml.safe_load((conf_dir() / "data" / f"{name}.yaml").read_text())
+    del values["defaults"]
+    node = without(values | options, DataConfig)
+    data = build(node, "data", [], offered={"several_labels": several_labels})
+    assert isinstance(data, SourceData)
+    return data
+
+
+def picture(seed: int, mode: str = "RGB") -> Image.Image:
+    shape = (SIDE, SIDE, 3) if mode == "RGB" else (SIDE, SIDE)
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
+
+def encoded(seed: int, kind: str = "PNG") -> bytes:
+    stream = io.BytesIO()
+    picture(seed).save(stream, kind)
+    return stream.getvalue()
+
+
+def make_files(root: Path, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(index).save(root / name)
+
+
+def ids(data: SourceData, split: str = "train") -> list[str]:
+    return [str(name) for name in data.splits[split].ids.to_pylist()]
+
+
+def test_folder_nested_and_linked(tmp_path: Path) -> None:
+    make_files(tmp_path / "data", ["cat/a/1.png", "cat/b/2.png", "dog/3.png"])
+    (tmp_path / "elsewhere").mkdir()
+    make_files(tmp_path / "elsewhere", ["4.png"])
+    (tmp_path / "data" / "dog" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "dog" / "loop").symlink_to(tmp_path / "data" / "dog")
+    data = source("folder", root=str(tmp_path / "data"))
+    assert ids(data) == ["cat/a/1.png", "cat/b/2.png", "dog/3.png", "dog/more/4.png"]
+    assert data.splits["train"].targets.tolist() == [0, 0, 1, 1]
+
+
+FORMS: dict[str, tuple[str, list[dict[str, object]], dict[str, object]]] = {
+    "csv": ("m.csv", [{"image": "a.png", "label": "cat"}, {"image": "b.png", "label": "dog"}], {}),
+    "tsv": ("m.tsv", [{"image": "a.png", "label": "cat"}, {"image": "b.png", "label": "dog"}], {}),
+    "jsonl": (
+        "m.jsonl", [{"image": "a.png", "label": "cat"}, {"image": "b.png", "label": "dog"}], {},
+    ),
+    "parquet": (
+        "m.parquet", [{"image": "a.png", "label": "cat"}, {"image": "b.png", "label": "dog"}], {},
+    ),
+    "own column names": (
+        "m.csv", [{"f": "a", "k": "cat"}, {"f": "b", "k": "dog"}],
+        {"image_column": "f", "label_column": "k", "image_suffix": ".png"},
+    ),
+    "one-hot columns": (
+        "m.csv",
+        [{"image": "a.png", "cat": 1, "dog": 0}, {"image": "b.png", "cat": 0, "dog": 1}], {},
+    ),
+}  # fmt: skip
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        with path.open("w", newline="") as stream:
+            delimiter = "\t" if path.suffix == ".tsv" else ","
+            writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_manifest_of_one_class_a_row(form: str, tmp_path: Path) -> None:
+    name, rows, options = FORMS[form]
+    make_files(tmp_path, ["a.png", "b.png"])
+    data = source("manifest", path=str(write(tmp_path / name, rows)), **options)
+    assert data.class_names == ("cat", "dog")
+    assert ids(data) == ["a.png", "b.png"]
+    assert data.splits["train"].targets.tolist() == [0, 1]
+    np.testing.assert_array_equal(np.asarray(data.splits["train"].read(1)), np.asarray(picture(1)))
+
+
+SEVERAL: dict[str, tuple[list[dict[str, object]], dict[str, object]]] = {
+    "separator": (
+        [{"image": "a.png", "label": "dog|cat"}, {"image": "b.png", "label": ""},
+         {"image": "c.png", "label": "cat"}], {"label_separator": "|"},
+    ),
+    "json": (
+        [{"image": "a.png", "label": '["cat", "dog"]'}, {"image": "b.png", "label": "[]"},
+         {"image": "c.png", "label": '["cat"]'}], {},
+    ),
+    "columns": (
+        [{"image": "a.png", "cat": "1", "dog": "true"}, {"image": "b.png", "cat": "0", "dog": "0"},
+         {"image": "c.png", "cat": "True", "dog": "false"}], {},
+    ),
+    "none label": (
+        [{"image": "a.png", "label": "dog|cat"}, {"image": "b.png", "label": "No Finding"},
+         {"image": "c.png", "label": "cat"}],
+        {"label_separator": "|", "none_label": "No Finding"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", SEVERAL)
+def test_manifest_of_several_labels_a_row(form: str, tmp_path: Path) -> None:
+    rows, options = SEVERAL[form]
+    path = write(tmp_path / "m.csv", rows)
+    data = source("manifest", several_labels=True, path=str(path), **options)
+    assert data.class_names == ("cat", "dog")
+    assert data.splits["train"].targets.tolist() == [[1, 1], [0, 0], [1, 0]]
+
+
+def test_labels_that_nobody_knows_are_missing(tmp_path: Path) -> None:
+    values = ["1", "0", "", "-1", "nan", "1.0", "-1.0"]
+    rows = [{"image": f"{i}.png", "x": value, "y": "0"} for i, value in enumerate(values)]
+    data = source("manifest", several_labels=True, path=str(write(tmp_path / "m.csv", rows)))
+    assert data.splits["train"].targets[:, 0].tolist() == [1, 0, -1, -1, -1, 1, -1]
+
+
+def test_manifest_splits_groups_and_metadata(tmp_path: Path) -> None:
+    rows = [
+        {"image": f"{i}.png", "label": "ab"[i % 2], "fold": split, "patient": i // 2, "site": "x"}
+        for i, split in enumerate(["train"] * 4 + ["valid"] * 2 + ["TEST"] * 2)
+    ]
+    data = source(
+        "manifest", path=str(write(tmp_path / "m.csv", rows)), split_column="fold",
+        group_column="patient",
+    )  # fmt: skip
+    assert {name: len(split) for name, split in data.splits.items()} == {
+        "train": 4, "val": 2, "test": 2,
+    }  # fmt: skip
+    assert data.splits["train"].groups is not None
+    assert len(set(data.splits["train"].groups)) == 2
+    assert data.splits["test"].metadata is not None
+    assert data.splits["test"].metadata.column_names == ["site"]
+
+
+def huggingface_table(seeds: range, labels: list[int]) -> pa.Table:
+    pictures = [{"bytes": encoded(seed), "path": f"{seed}.png"} for seed in seeds]
+    features = {
+        "image": {"_type": "Image"},
+        "label": {"names": ["cat", "dog"], "_type": "ClassLabel"},
+    }
+    table = pa.table({"image": pictures, "label": pa.array(labels, pa.int64())})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return table.replace_schema_metadata(metadata)
+
+
+def test_parquet_as_hugging_face_publishes_it(tmp_path: Path) -> None:
+    pq.write_table(
+        huggingface_table(range(4), [0, 1, 1, 0]), tmp_path / "train-00000-of-00002.parquet"
+    )
+    pq.write_table(
+        huggingface_table(range(4, 6), [1, 0]), tmp_path / "train-00001-of-00002.parquet"
+    )
+    pq.write_table(huggingface_table(range(6, 8), [0, 1]), tmp_path / "test-00000-of-00001.parquet")
+    data = source("parquet", root=str(tmp_path))
+    assert data.class_names == ("cat", "dog")
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 6, "test": 2}
+    assert data.splits["train"].targets.tolist() == [0, 1, 1, 0, 1, 0]
+    np.testing.assert_array_equal(np.asarray(data.splits["train"].read(5)), np.asarray(picture(5)))
+
+
+def test_parquet_of_plain_bytes_in_one_file(tmp_path: Path) -> None:
+    table = pa.table({"image": [encoded(0), encoded(1)], "label": ["b", "a"]})
+    pq.write_table(table, tmp_path / "all.parquet")
+    data = source("parquet", path=str(tmp_path / "all.parquet"))
+    assert data.class_names == ("a", "b")
+    assert list(data.splits) == ["train"]
+
+
+def test_npz_as_medmnist_publishes_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, count in (("train", 8), ("val", 4), ("test", 4)):
+        arrays[f"{name}_images"] = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        arrays[f"{name}_labels"] = np.arange(count, dtype=np.uint8)[:, None] % 3
+    np.savez(tmp_path / "some.npz", **arrays)
+    data = source("npz", path=str(tmp_path / "some.npz"))
+    assert data.class_names == ("0", "1", "2")
+    assert data.splits["val"].targets.tolist() == [0, 1, 2, 0]
+    several = {**arrays, **{f"{n}_labels": rng.integers(0, 2, (len(arrays[f"{n}_images"]), 14))
+                            for n in ("train", "val", "test")}}  # fmt: skip
+    np.savez(tmp_path / "chest.npz", **several)
+    chest = source("npz", several_labels=True, path=str(tmp_path / "chest.npz"))
+    assert chest.splits["test"].targets.shape == (4, 14)
+
+
+def idx(array: np.ndarray) -> bytes:
+    """Yann LeCun's IDX format, as MNIST and FashionMNIST come in."""
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def make_mnist(root: Path, name: str = "MNIST") -> None:
+    rng = np.random.default_rng(0)
+    raw = root / name / "raw"
+    raw.mkdir(parents=True)
+    for word, count in (("train", 40), ("t10k", 10)):
+        images = rng.integers(0, 256, (count, 28, 28))
+        (raw / f"{word}-images-idx3-ubyte").write_bytes(idx(images))
+        (raw / f"{word}-labels-idx1-ubyte").write_bytes(idx(np.arange(count) % 10))
+
+
+def make_cifar10(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        batch = {"data": rng.integers(0, 256, (20, 3072), dtype=np.uint8),
+                 "labels": [i % 10 for i in range(20)]}  # fmt: skip
+        (folder / name).write_bytes(pickle.dumps(batch))
+    names = ["airplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
+
+
+def make_gtsrb(root: Path) -> None:
+    base = root / "gtsrb"
+    train = base / "GTSRB" / "Training"
+    make_files(train, [f"{c:05d}/{i:05d}.ppm" for c in range(43) for i in range(4)])
+    test = base / "GTSRB" / "Final_Test" / "Images"
+    make_files(test, [f"{i:05d}.ppm" for i in range(43)])
+    lines = ["Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"]
+    lines += [f"{i:05d}.ppm;12;12;0;0;11;11;{i}" for i in range(43)]
+    (base / "GT-final_test.csv").write_text("\n".join(lines) + "\n")
+
+
+def make_celeba(root: Path) -> None:
+    base = root / "celeba"
+    names = [f"{i:06d}.jpg" for i in range(1, 41)]
+    make_files(base / "img_align_celeba", names)
+    attributes = [f"Attribute_{i}" for i in range(40)]
+    rng = np.random.default_rng(0)
+    lines = [str(len(names)), " ".join(attributes)]
+    lines += [f"{name} " + " ".join(map(str, rng.choice([-1, 1], 40))) for name in names]
+    (base / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
+    parts = [0] * 24 + [1] * 8 + [2] * 8
+    text = "".join(f"{name} {part}\n" for name, part in zip(names, parts, strict=True))
+    (base / "list_eval_partition.txt").write_text(text)
+    (base / "identity_CelebA.txt").write_text("".join(f"{name} 1\n" for name in names))
+    (base / "list_bbox_celeba.txt").write_text(
+        "40\nimage_id x_1 y_1 width height\n" + "".join(f"{name} 0 0 1 1\n" for name in names)
+    )
+    (base / "list_landmarks_align_celeba.txt").write_text(
+        "40\nlefteye_x lefteye_y\n" + "".join(f"{name} 0 0\n" for name in names)
+    )
+
+
+def make_lfw(root: Path) -> None:
+    base = root / "lfw-py"
+    people = {"Ada_Lovelace": 24, "Alan_Turing": 22, "Rare_Person": 2}
+    for person, count in people.items():
+        make_files(
+            base / "lfw_funneled", [f"{person}/{person}_{i + 1:04d}.jpg" for i in range(count)]
+        )
+    text = f"1\n{len(people)}\n" + "".join(f"{p}\t{c}\n" for p, c in people.items())
+    (base / "people.txt").write_text(text)
+    (base / "lfw-names.txt").write_text("".join(f"{p}\t{c}\n" for p, c in people.items()))
+
+
+TORCHVISION: dict[str, tuple[Callable[[Path], None], dict[str, int], int]] = {
+    "MNIST": (make_mnist, {"train": 40, "test": 10}, 10),
+    "FashionMNIST": (
+        lambda root: make_mnist(root, "FashionMNIST"), {"train": 40, "test": 10}, 10,
+    ),
+    "GTSRB": (make_gtsrb, {"train": 172, "test": 43}, 43),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_by_name(name: str, tmp_path: Path) -> None:
+    make, sizes, classes = TORCHVISION[name]
+    make(tmp_path)
+    data = source("torchvision", name=name, root=str(tmp_path))
+    assert {split: len(samples) for split, samples in data.splits.items()} == sizes
+    assert len(data.class_names) == classes
+    import torchvision
+
+    kind = getattr(torchvision.datasets, name)
+    option = {"train": False} if "MNIST" in name else {"split": "test"}
+    own = kind(tmp_path, **option)
+    test = data.splits["test"]
+    for index in range(len(own)):
+        image, target = own[index]
+        read = test.read(index)
+        assert isinstance(read, Image.Image)
+        np.testing.assert_array_equal(np.asarray(read), np.asarray(image))
+        assert test.targets[index] == target
+
+
+def test_celeba_has_forty_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision
+
+    make_celeba(tmp_path)
+    monkeypatch.setattr(torchvision.datasets.CelebA, "_check_integrity", lambda self: True)
+    data = source("torchvision", several_labels=True, name="CelebA", root=str(tmp_path))
+    assert {name: len(split) for name, split in data.splits.items()} == {
+        "train": 24, "val": 8, "test": 8,
+    }  # fmt: skip
+    assert len(data.class_names) == data.splits["train"].targets.shape[1] == 40
+    assert set(np.unique(data.splits["train"].targets)) == {0, 1}
+
+
+def test_people_with_at_least_twenty_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torchvision
+
+    make_lfw(tmp_path)
+    monkeypatch.setattr(torchvision.datasets.LFWPeople, "_check_integrity", lambda self: True)
+    data = source(
+        "torchvision", name="LFWPeople", root=str(tmp_path), official_splits=False,
+        min_per_class=20, options={"split": "10fold"},
+    )  # fmt: skip
+    assert data.class_names == ("Ada Lovelace", "Alan Turing") or len(data.class_names) == 2
+    assert np.bincount(data.splits["train"].targets).tolist() == [24, 22]
+
+
+def test_hugging_face_from_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    make_folder(tmp_path / "pets" / "train", {"cat": 4, "dog": 4}, (SIDE, SIDE))
+    make_folder(tmp_path / "pets" / "test", {"cat": 2, "dog": 2}, (SIDE, SIDE))
+    data = source("huggingface", name=str(tmp_path / "pets"))
+    assert data.class_names == ("cat", "dog")
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 8, "test": 4}
+    assert np.asarray(data.splits["test"].read(0)).shape == (SIDE, SIDE, 3)
+
+
+def test_a_source_in_memory_trains(sightline: Sightline, tmp_path: Path) -> None:
+    """A source in memory trains through the whole command."""
+    arrays = {}
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 40), ("val", 10), ("test", 10)):
+        arrays[f"{name}_images"] = rng.integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+        arrays[f"{name}_labels"] = np.arange(count)[:, None] % 2
+    np.savez(tmp_path / "some.npz", **arrays)
+    done = sightline("train", "data=npz", f"data.path={tmp_path}/some.npz", *QUICK)
+    assert done.status == 0, done.err
+    assert done.run.data.params["data"] == "npz"
+
+
+def test_every_source_is_tested() -> None:
+    tested = Path(__file__).read_text()
+    for path in (conf_dir() / "data").glob("*.yaml"):
+        assert f'"{path.stem}"' in tested or path.stem == "digits", path.stem
