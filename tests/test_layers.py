@@ -20,7 +20,7 @@ LAYERS = [
     {"evaluation", "reports", "data", "models"},
     {"tracking", "inference"},
     {"training"},
-    {"launch"},
+    {"launch", "doctor"},
     {"cli"},
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

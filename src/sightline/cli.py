@@ -14,6 +14,8 @@ Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
   train   train one model, or with -m a sweep      sightline train --help
+  doctor  check data, config and machine before a training   sightline doctor [OVERRIDES]
+  cache   show decoded pictures that are kept, or clear them  sightline cache [clear [KEY ...]]
   ui      open the MLflow UI on the default store  sightline ui [--port 5000]
 
 examples:
@@ -40,7 +42,26 @@ def ui(arguments: list[str]) -> int:
     os.execv(sys.executable, command)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "ui": ui}
+def doctor(arguments: list[str]) -> int:
+    """Find what could fail an hour into a training that has the same overrides."""
+    from sightline.doctor.run import run
+
+    return run(arguments)
+
+
+def cache(arguments: list[str]) -> int:
+    """List the decoded pictures that are kept, or forget some or all of them."""
+    from sightline.data.listing import show_cache
+
+    return show_cache(arguments)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "doctor": doctor,
+    "cache": cache,
+    "ui": ui,
+}
 
 
 def main() -> int:

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from sightline.errors import did_you_mean
-from sightline.project import conf_dir, config_folders
+from sightline.config import Job, TrainConfig, check
+from sightline.errors import UserError, did_you_mean
+from sightline.project import conf_dir, config_folders, project_root
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
@@ -46,6 +49,36 @@ def compose_train(arguments: list[str], overrides: list[str]) -> DictConfig:
     search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return compose("train", overrides=[*overrides, *search_path])
+
+
+def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
+    """The checked config that `sightline train ARGUMENTS` would run, and its job.
+
+    Raises:
+        UserError: whatever is wrong with the config.
+    """
+    OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+    overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
+    own = [f"file://{folder}" for folder in config_folders(arguments)[1:]]
+    search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            config = compose(
+                "train", overrides=[*overrides, *search_path], return_hydra_config=True
+            )
+        hydra_config = config.hydra
+        choices = {str(k): str(v) for k, v in hydra_config.runtime.choices.items() if "/" not in k}
+        run_dir = Path(hydra_config.run.dir)
+        task = list(hydra_config.overrides.task)
+        plain = OmegaConf.to_container(
+            OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]),
+            resolve=True, throw_on_missing=True,
+        )  # fmt: skip
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain(error, arguments)) from error
+    assert isinstance(plain, dict)
+    checked = check({str(key): value for key, value in plain.items()})
+    return checked, Job(run_dir.absolute(), choices, task, in_sweep=False)
 
 
 def list_groups(arguments: list[str]) -> dict[str, list[str]]:

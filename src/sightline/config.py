@@ -170,6 +170,8 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
         if "_target_" not in getattr(config, name):
             raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
-    assert config.data_common
+    common = config.data_common
+    if common.val_fraction + common.test_fraction >= 1:
+        raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
     assert config.model_input
     return config

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from sightline.project import cache_dir
 from sightline.types import PreprocessSpec
 
 GIB = 2**30
+MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,3 @@ def remove(key: str) -> None:
     """Forget one file; a job that uses it keeps its pictures until it ends."""
     for suffix in (".json", ".npy"):
         (cache_dir() / "pictures" / f"{key}{suffix}").unlink(missing_ok=True)
-
-
-def age(entry: Entry) -> str:
-    """When an entry was last used, in words."""
-    hours = (time.time() - entry.used) / 3600
-    return f"{hours / 24:.0f} days ago" if hours >= 48 else f"{hours:.0f} hours ago"

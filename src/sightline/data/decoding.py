@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from rich.progress import track
@@ -18,32 +19,42 @@ MAX_WORKERS = 8
 BLOCK = 64
 PARALLEL_FROM = 512  # pictures: fewer are decoded before worker processes have started
 
+T = TypeVar("T")
 Failure = tuple[int, str]  # position in the images, and what is wrong
 
 
 @dataclass(frozen=True)
-class _Blocks(Dataset[list[Failure]]):
-    """Item b decodes the b-th block of pictures, and returns those that cannot be."""
+class _Blocks(Dataset[list[T]]):
+    """Item b is what `function` makes of the b-th block of pictures."""
 
-    images: Images
-    transform: Callable[[Picture], Tensor]
-    min_side: int
-    out: np.ndarray | None
+    count: int
+    function: Callable[[int], T]
 
     def __len__(self) -> int:
-        return -(-len(self.images) // BLOCK)
+        return -(-self.count // BLOCK)
 
-    def __getitem__(self, block: int) -> list[Failure]:
-        failures = []
-        for index in range(block * BLOCK, min((block + 1) * BLOCK, len(self.images))):
-            try:
-                picture = self.transform(self.images.read(index, self.min_side))
-            except UnreadablePicture as error:
-                failures.append((index, str(error)))
-                continue
-            if self.out is not None:
-                self.out[index] = picture.numpy()
-        return failures
+    def __getitem__(self, block: int) -> list[T]:
+        start = block * BLOCK
+        return [self.function(i) for i in range(start, min(start + BLOCK, self.count))]
+
+
+def for_each_picture(images: Images, function: Callable[[int], T], title: str) -> list[T]:
+    """`function(index)` of every picture, in order, in worker processes where there are many.
+
+    Args:
+        images: all of them.
+        function: from a position to a small result.
+        title: of the progress bar.
+    """
+    parallel = len(images) >= PARALLEL_FROM and not images.in_memory
+    loader = DataLoader(
+        _Blocks(len(images), function),
+        batch_size=None,
+        num_workers=usable_cores() if parallel else 0,
+        worker_init_fn=leave_signals_to_the_main_process,
+    )
+    shown = track(loader, title, transient=True, disable=not sys.stdout.isatty())
+    return [result for results in shown for result in results]
 
 
 def decode_all(
@@ -65,16 +76,18 @@ def decode_all(
     Returns:
         What could not be read, in order.
     """
-    blocks = _Blocks(images, transform, min_side, out)
-    parallel = len(images) >= PARALLEL_FROM and not images.in_memory
-    loader = DataLoader(
-        blocks,
-        batch_size=None,
-        num_workers=usable_cores() if parallel else 0,
-        worker_init_fn=leave_signals_to_the_main_process,
-    )
-    shown = track(loader, title, transient=True, disable=not sys.stdout.isatty())
-    return [failure for failures in shown for failure in failures]
+
+    def decode(index: int) -> str | None:
+        try:
+            picture = transform(images.read(index, min_side))
+        except UnreadablePicture as error:
+            return str(error)
+        if out is not None:
+            out[index] = picture.numpy()
+        return None
+
+    reasons = for_each_picture(images, decode, title)
+    return [(index, reason) for index, reason in enumerate(reasons) if reason is not None]
 
 
 def usable_cores() -> int:

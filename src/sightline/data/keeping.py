@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from sightline.config import DataConfig
-from sightline.data.cache import GIB, Kept, keep, kept_bytes
+from sightline.data.cache import GIB, MIB, Kept, keep, kept_bytes
 from sightline.data.decoding import Failure, decode_all
 from sightline.data.images import Images
 from sightline.data.pictures import UnreadablePicture
@@ -21,7 +21,6 @@ from sightline.types import PreprocessSpec
 
 log = logging.getLogger(__name__)
 
-MIB = 2**20
 SHARE = 0.25  # of the free memory may be taken by pictures, when `auto` chooses
 
 

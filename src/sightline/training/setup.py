@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from sightline import __version__
 from sightline.components import build, locate
 from sightline.config import DataConfig, TrainConfig, without
+from sightline.data.checks import check_columns
 from sightline.data.datamodule import ImageDataModule
 from sightline.data.digests import content_digests
 from sightline.data.keeping import Skipped, keep_pictures
@@ -57,6 +58,8 @@ def set_up(config: TrainConfig) -> Setup:
     common = config.data_common
     contents = {id(split.images): split.images for split in splits.values()}
     digests = {key: content_digests(images) for key, images in contents.items()}
+    for problem in check_columns(splits, digests, label_mode):
+        log.warning("%s (`sightline doctor` shows more.)", problem.message)
     info = describe_data(source, label_mode.class_names, common)
     classifier = build_classifier(
         config.model, config.model_input, info, label_mode.num_outputs, config.plugins
@@ -158,10 +161,6 @@ def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode
         name: replace(split, targets=label_mode.encode(split.targets))
         for name, split in source.splits.items()
     }
-    for name, split in splits.items():
-        absent = [c for c, count in label_mode.count(split.targets).items() if count == 0]
-        if absent:
-            log.warning("No samples of %s in %s: not measured there.", ", ".join(absent), name)
     return label_mode, splits
 
 

@@ -1,0 +1,1 @@
+"""Finding what could fail an hour into a training, before it starts."""

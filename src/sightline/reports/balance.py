@@ -1,0 +1,43 @@
+"""How many samples of each class are in each split."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+MAX_CLASSES = 60
+
+
+def draw_balance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
+    """Horizontal bars, the class with the most training samples first.
+
+    Args:
+        counts: for each split, the samples of each class; at most 60 classes are drawn, the
+            commonest and the rarest.
+    """
+    train = next(iter(counts.values()))
+    names = sorted(train, key=lambda name: -train[name])
+    if len(names) > MAX_CLASSES:
+        names = names[: MAX_CLASSES // 2] + names[-MAX_CLASSES // 2 :]
+    figure = Figure(figsize=(7, 0.22 * len(names) + 1.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.subplots()
+    places = np.arange(len(names))
+    left = np.zeros(len(names))
+    for split, values in counts.items():
+        widths = np.array([values[name] for name in names])
+        ax.barh(places, widths, left=left, label=f"{split} ({sum(values.values()):,})", height=0.75)
+        left += widths
+    ax.set_yticks(places, names, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("samples")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=8)
+    title = "samples of each class" + (
+        f" (the {MAX_CLASSES // 2} commonest and rarest of {len(train)})"
+        if len(train) > MAX_CLASSES
+        else ""
+    )
+    ax.set_title(title, fontsize=10)
+    return figure
