@@ -15,6 +15,8 @@ ARRAY_SUFFIXES = frozenset({".npy"})
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 # A picture of up to twice this many pixels is read without a warning, a larger one is refused.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow warns of odd metadata on its way to reading a picture, or to an error of its own.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 
 Picture = Image.Image | np.ndarray  # an array is (H, W, C) of uint8, C other than 1, 3 and 4
 Unreadable = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)

@@ -93,8 +93,6 @@ def to_source(
     else:
         present = [index for index in range(len(SPLITS)) if (part == index).any()]
         splits = {SPLITS[index]: pool.select(np.flatnonzero(part == index)) for index in present}
-    if "train" not in splits:
-        raise UserError(f"{where}, column {columns.split!r}: no row is in train.")
     return SourceData(name, location, names, splits)
 
 
@@ -132,6 +130,8 @@ def _parts(table: pa.Table, column: str | None, place: Callable[[int], str]) -> 
             f"{place(int(unknown[0]))}, column {column!r}: expected train, val or test, but got "
             f"{texts[int(unknown[0])].as_py()!r}."
         )
+    if not (part == SPLITS.index("train")).any():
+        raise UserError(f"{place(0).split(', row')[0]}, column {column!r}: no row is in train.")
     return part
 
 
