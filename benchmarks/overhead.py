@@ -26,14 +26,15 @@ from sightline.training.setup import Setup, set_up
 
 def hand_written_epoch(setup: Setup) -> float:
     """Images per second of the loop that one would write without a framework."""
-    label_mode, criterion = setup.label_mode, setup.label_mode.criterion()
+    label_mode, criterion = setup.label_mode, setup.module.criterion
+    augment = setup.datamodule.batch_augmentation or torch.nn.Identity()
     model = setup.module.classifier.train()
     optimizer = setup.module.make_optimizer(list(model.parameters()))
     loader = setup.datamodule.train_dataloader()
     loss_sum, correct, samples = 0.0, 0, 0
     start = time.perf_counter()
     for batch in loader:
-        logits = model(batch["image"])
+        logits = model(augment(batch["image"]))
         loss = criterion(*label_mode.loss_inputs(logits, batch["target"]))
         optimizer.zero_grad()
         loss.backward()

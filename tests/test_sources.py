@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import pickle
 import struct
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from PIL import Image
 from sightline.components import build
 from sightline.config import DataConfig, without
 from sightline.data.source import SourceData
+from sightline.errors import UserError
 from sightline.project import conf_dir
 
 SIDE = 12
@@ -377,3 +380,76 @@ def test_every_source_is_tested() -> None:
     tested = Path(__file__).read_text()
     for path in (conf_dir() / "data").glob("*.yaml"):
         assert f'"{path.stem}"' in tested or path.stem == "digits", path.stem
+
+
+def make_shards(root: Path, counts: dict[str, list[int]], several: bool = False) -> None:
+    """Tar shards with KEY.png and KEY.cls, or KEY.json for several labels."""
+    root.mkdir(parents=True)
+    number = 0
+    for split, sizes in counts.items():
+        for shard, size in enumerate(sizes):
+            with tarfile.open(root / f"{split}-{shard:04d}.tar", "w") as tar:
+                for _ in range(size):
+                    label = (
+                        ("json", json.dumps({"labels": ["cat", "dog"][: number % 3]}))
+                        if several
+                        else ("cls", str(number % 2))
+                    )
+                    files = {"png": encoded(number), label[0]: label[1].encode()}
+                    for ending, content in files.items():
+                        info = tarfile.TarInfo(f"{number:06d}.{ending}")
+                        info.size = len(content)
+                        tar.addfile(info, io.BytesIO(content))
+                    number += 1
+
+
+def test_shards_are_read_in_sequence_once_an_epoch(tmp_path: Path) -> None:
+    pytest.importorskip("webdataset")
+    make_shards(tmp_path / "s", {"train": [10, 14, 6], "val": [8], "test": [8]})
+    data = source(
+        "webdataset", train=f"{tmp_path}/s/train-{{0000..0002}}.tar",
+        val=f"{tmp_path}/s/val-*.tar", test=[f"{tmp_path}/s/test-0000.tar"],
+        class_names=["even", "odd"], shuffle_buffer=8,
+    )  # fmt: skip
+    assert data.stream is not None
+    assert data.stream.samples == 30
+    assert data.splits["val"].targets.tolist() == [0, 1] * 4
+    np.testing.assert_array_equal(np.asarray(data.splits["test"].read(0)), np.asarray(picture(38)))
+    orders = []
+    for seed in (0, 0, 1):
+        first = [name for name, _, _ in itertools.islice(data.stream.read(0, 1, seed), 30)]
+        assert len(set(first)) == 30
+        orders.append(first)
+    assert orders[0] == orders[1] != orders[2]
+    parts = [list(itertools.islice(data.stream.read(part, 3, 5), 6)) for part in range(3)]
+    assert len({name for part in parts for name, _, _ in part}) == 18
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_stream_trains_with_workers(several: bool, sightline: Sightline, tmp_path: Path) -> None:
+    pytest.importorskip("webdataset")
+    make_shards(tmp_path / "s", {"train": [20, 20], "val": [10], "test": [10]}, several)
+    done = sightline(
+        "train", "data=webdataset",
+        *(f"data.{name}={tmp_path}/s/{name}-*.tar" for name in ("train", "val", "test")),
+        "data.class_names=[cat,dog]", f"label_mode={'multilabel' if several else 'binary'}",
+        *(["data.label_key=labels"] if several else []), "data.num_workers=2", *QUICK,
+        "trainer.max_epochs=2",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert done.run.data.metrics["epochs"] == 2
+    assert "data.digest.train" not in done.run.data.params
+
+
+def test_a_damaged_shard_and_an_unknown_class_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("webdataset")
+    make_shards(tmp_path / "s", {"train": [4], "val": [4], "test": [4]})
+    urls = {name: f"{tmp_path}/s/{name}-0000.tar" for name in ("train", "val", "test")}
+    with pytest.raises(UserError, match=r"val-0000\.tar, sample '000005'.*class 1"):
+        source("webdataset", **urls, class_names=["even"])
+    with pytest.raises(UserError, match=r"data\.test: there is no shard .*nowhere\.tar"):
+        source("webdataset", **{**urls, "test": f"{tmp_path}/nowhere.tar"}, class_names=["a", "b"])
+    whole = Path(urls["val"]).read_bytes()
+    Path(urls["val"]).write_bytes(whole[: len(whole) // 2 + 100])
+    with pytest.raises(UserError, match=r"val-0000\.tar"):
+        source("webdataset", **urls, class_names=["even", "odd"])

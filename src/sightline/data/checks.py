@@ -60,6 +60,8 @@ def check_classes(splits: dict[str, Split], label_mode: LabelMode) -> Iterator[P
                     "classes", False,
                     f"{_some(always)} is always on in {name}: there is nothing to learn.", always,
                 )  # fmt: skip
+    if "train" not in splits:  # it is streamed
+        return
     counts = label_mode.count(splits["train"].targets)
     rare = [f"{label} ({count})" for label, count in counts.items() if 0 < count < RARE]
     if rare:

@@ -13,10 +13,12 @@ from torchvision.transforms.v2 import Transform, functional
 
 from sightline.config import DataConfig
 from sightline.data.augmentation import BatchAugmentation, mix_batch
-from sightline.data.decoding import leave_signals_to_the_main_process, usable_cores
+from sightline.data.decoding import start_worker, usable_cores
 from sightline.data.keeping import Pictures
 from sightline.data.source import Split
+from sightline.data.stream import Stream, StreamDataset
 from sightline.data.transforms import PictureTransform
+from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 from sightline.types import PreprocessSpec
 
@@ -94,6 +96,7 @@ class ImageDataModule(LightningDataModule):
         label_mode: weighs classes and mixes targets.
         config: batch size, workers, sampler.
         seed: governs the order of the training samples.
+        stream: the training samples, where they come in sequence.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class ImageDataModule(LightningDataModule):
         label_mode: LabelMode,
         config: DataConfig,
         seed: int,
+        stream: Stream | None = None,
     ) -> None:
         super().__init__()
         self.splits = splits
@@ -119,6 +123,7 @@ class ImageDataModule(LightningDataModule):
         self.label_mode = label_mode
         self.config = config
         self.seed = seed
+        self.stream = stream
         self._tensors: dict[int, Tensor] = {}
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -126,6 +131,8 @@ class ImageDataModule(LightningDataModule):
 
         A last batch of a single sample is left out: batch normalisation cannot learn from it.
         """
+        if self.stream is not None:
+            return self._stream_loader(self.stream)
         split = self.splits["train"]
         size = self.config.batch_size
         augmentations = () if self.pictures.mode == "device" else self.augmentations
@@ -138,6 +145,32 @@ class ImageDataModule(LightningDataModule):
         else:
             sampler = RandomSampler(split, generator=generator)
         return self._loader(split, augmentations, sampler=sampler, drop_last=lone)
+
+    def _stream_loader(self, stream: Stream) -> DataLoader[Batch]:
+        if self.config.sampler == "balanced":
+            raise UserError("data.sampler=balanced: a stream is read in its own order.")
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if stream.shards < world:
+            raise UserError(f"data.train: {stream.shards} shards cannot feed {world} processes.")
+        wanted = self.config.num_workers
+        workers = min(usable_cores() if wanted == "auto" else wanted, stream.shards // world)
+        augmentations = () if self.batch_augmentation is not None else self.augmentations
+        transform = PictureTransform(self.spec, augmentations)
+        dataset = StreamDataset(
+            stream, transform, self._encode, self.config, self.seed, rank, world
+        )
+        return DataLoader(
+            dataset,
+            batch_size=self.config.batch_size,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            worker_init_fn=start_worker,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _encode(self, target: Any) -> Tensor:
+        return torch.from_numpy(self.label_mode.encode(np.asarray([target])))[0]
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Every validation sample once."""
@@ -180,7 +213,7 @@ class ImageDataModule(LightningDataModule):
             drop_last=drop_last,
             num_workers=workers,
             persistent_workers=workers > 0,
-            worker_init_fn=leave_signals_to_the_main_process,
+            worker_init_fn=start_worker,
             collate_fn=_as_it_is if ready else None,
             pin_memory=torch.cuda.is_available() and self.pictures.mode != "device",
         )

@@ -1,5 +1,6 @@
 """Decoding every picture of a data set once, in parallel: to keep them, or to find bad ones."""
 
+import gc
 import os
 import signal
 import sys
@@ -51,7 +52,7 @@ def for_each_picture(images: Images, function: Callable[[int], T], title: str) -
         _Blocks(len(images), function),
         batch_size=None,
         num_workers=usable_cores() if parallel else 0,
-        worker_init_fn=leave_signals_to_the_main_process,
+        worker_init_fn=start_worker,
     )
     shown = track(loader, title, transient=True, disable=not sys.stdout.isatty())
     return [result for results in shown for result in results]
@@ -95,7 +96,10 @@ def usable_cores() -> int:
     return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
 
 
-def leave_signals_to_the_main_process(worker_id: int) -> None:
-    """Ctrl-C reaches the whole process group; workers that left would end the run as failed."""
+def start_worker(worker_id: int) -> None:
+    """What every loader process does first."""
+    # Ctrl-C reaches the whole process group; workers that left would end the run as failed.
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)
+    # A full collection would touch, and so copy, every page that is shared with the main process.
+    gc.freeze()

@@ -52,10 +52,7 @@ def read_picture(file: Path | bytes, name: str, min_side: int | None = None) -> 
                 return _read_tiff(source)
             raise
         with image:
-            if min_side is not None and image.format == "JPEG":
-                image.draft(None, (2 * min_side, 2 * min_side))
-            image.load()
-            return to_8_bits(ImageOps.exif_transpose(image))
+            return finish_picture(image, min_side)
     except Image.UnidentifiedImageError as error:
         size = file.stat().st_size if isinstance(file, Path) else len(file)
         reason = "the file is empty" if size == 0 else "it is not a picture that can be read"
@@ -66,6 +63,14 @@ def read_picture(file: Path | bytes, name: str, min_side: int | None = None) -> 
         ) from error
     except Unreadable as error:
         raise UnreadablePicture(f"Cannot read the picture {name}: {error}.") from error
+
+
+def finish_picture(image: Image.Image, min_side: int | None = None) -> Image.Image:
+    """What `read_picture` makes of a picture that Pillow has opened."""
+    if min_side is not None and image.format == "JPEG":
+        image.draft(None, (2 * min_side, 2 * min_side))
+    image.load()
+    return to_8_bits(ImageOps.exif_transpose(image))
 
 
 def to_8_bits(image: Image.Image) -> Image.Image:
@@ -91,7 +96,7 @@ def _read_tiff(source: Any) -> Picture:
             array = series.asarray()
             if "S" in series.axes and not series.axes.endswith("S"):  # stored plane by plane
                 array = np.moveaxis(array, series.axes.index("S"), -1)
-    except tifffile.TiffFileError as error:
+    except Exception as error:  # a damaged file makes tifffile raise anything
         raise Image.UnidentifiedImageError(str(error)) from error
     return _from_array(array)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sightline.data.images import Images
 from sightline.data.pictures import Picture
+from sightline.data.stream import Stream
 
 SPLITS = ("train", "val", "test")
 
@@ -77,6 +78,7 @@ class SourceData:
         class_names: in the order of the targets.
         splits: train, and val and test where the data has them; the others are made of train.
         img_size: the side to train at where the data prescribes one; None: from the pictures.
+        stream: the training samples, where they come in sequence; there is then no split train.
         compose: makes each split, by name, into what is trained on, once the splits are drawn.
     """
 
@@ -86,6 +88,7 @@ class SourceData:
     splits: dict[str, Split]
     img_size: int | None = None
     compose: Callable[[str, Split], Split] | None = None
+    stream: Stream | None = None
 
 
 def take(ids: Sequence[str] | np.ndarray | pa.Array, targets: np.ndarray, images: Images) -> Split:

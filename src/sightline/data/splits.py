@@ -6,17 +6,15 @@ What a source gives is kept: a test split is never pooled or drawn again.
 import hashlib
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from sightline.config import DataConfig
 from sightline.data.source import SPLITS, SourceData, Split
+from sightline.data.tables import existing_file, read_table
 from sightline.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -29,8 +27,15 @@ def make_splits(source: SourceData, config: DataConfig) -> SourceData:
         UserError: too few pictures, or a stored split that does not fit the data.
     """
     splits = dict(source.splits)
+    if source.stream is not None:
+        if config.folds is not None or config.split_file is not None:
+            raise UserError(
+                f"{source.name} is read in sequence and cannot be split: leave out data.folds and "
+                "data.split_file."
+            )
+        return source
     if config.split_file is not None:
-        splits = _stored(splits, Path(config.split_file).expanduser())
+        splits = _stored(splits, config.split_file)
     elif config.folds is not None:
         splits = _fold(splits, source.class_names, config)
     else:
@@ -71,12 +76,9 @@ def split_digest(splits: dict[str, Split]) -> str:
     return digest.hexdigest()
 
 
-def _stored(splits: dict[str, Split], path: Path) -> dict[str, Split]:
+def _stored(splits: dict[str, Split], path: str) -> dict[str, Split]:
     """The splits that an earlier run's `split/split.parquet` (or a CSV of id, split) holds."""
-    if not path.is_file():
-        raise UserError(f"data.split_file={path}: there is no such file.")
-    read = pyarrow.csv.read_csv if path.suffix == ".csv" else pq.read_table
-    table = read(path)
+    table = read_table(existing_file(str(path), "data.split_file"))
     absent = {"id", "split"} - set(table.column_names)
     if absent:
         raise UserError(f"data.split_file={path}: the column {min(absent)!r} is missing.")

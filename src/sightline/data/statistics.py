@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from sightline.config import DataConfig
-from sightline.data.pictures import UnreadablePicture, channels, size
+from sightline.data.pictures import Picture, UnreadablePicture, channels, size
 from sightline.data.source import SourceData
 from sightline.data.transforms import ToMode
 from sightline.errors import UserError
@@ -23,18 +23,9 @@ def describe_data(
     Raises:
         UnreadablePicture: one cannot be read, and `config.on_error` is not skip.
     """
-    train = source.splits["train"]
-    count = min(MAX_PICTURES, len(train))
-    sample = np.random.default_rng(0).choice(len(train), size=count, replace=False)
-    pictures = []
-    for index in sample:
-        try:
-            pictures.append(train.read(int(index)))
-        except UnreadablePicture:
-            if config.on_error == "raise":
-                raise
+    pictures = _sample(source, config)
     if not pictures:
-        raise UserError(f"{source.location}: none of {count} training pictures can be read.")
+        raise UserError(f"{source.location}: none of the training pictures looked at can be read.")
     in_chans = max(channels(picture) for picture in pictures)
     to_mode = ToMode(in_chans, config.background)
     pixels = [np.asarray(_as_array(to_mode(picture))) for picture in pictures]
@@ -52,6 +43,21 @@ def describe_data(
         std=tuple(round(float(value) / 255, 4) for value in std),
         background=config.background,
     )
+
+
+def _sample(source: SourceData, config: DataConfig) -> list[Picture]:
+    if source.stream is not None:
+        return source.stream.sample(MAX_PICTURES)
+    train = source.splits["train"]
+    count = min(MAX_PICTURES, len(train))
+    pictures = []
+    for index in np.random.default_rng(0).choice(len(train), size=count, replace=False):
+        try:
+            pictures.append(train.read(int(index)))
+        except UnreadablePicture:
+            if config.on_error == "raise":
+                raise
+    return pictures
 
 
 def _as_array(picture: Any) -> np.ndarray:

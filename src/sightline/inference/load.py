@@ -12,6 +12,7 @@ from PIL import Image
 
 from sightline.components import build
 from sightline.config import Node
+from sightline.data.pictures import Picture, finish_picture, read_picture
 from sightline.data.transforms import PictureTransform
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
@@ -36,11 +37,22 @@ class LoadedModel:
         return self.label_mode.class_names
 
     @torch.inference_mode()
-    def probs(self, pictures: Sequence[Image.Image]) -> np.ndarray:
-        """Probabilities, float32 of shape (N, C), before calibration."""
+    def probs(self, pictures: Sequence[Image.Image | bytes | Path]) -> np.ndarray:
+        """Probabilities, float32 of shape (N, C), before calibration.
+
+        Args:
+            pictures: opened with Pillow, or the bytes or the path of a file; read as in training.
+        """
         transform = PictureTransform(self.preprocess)
-        batch = torch.stack([transform(picture) for picture in pictures])
+        batch = torch.stack([transform(_read(each, transform.side)) for each in pictures])
         return self.label_mode.probs(self.classifier(batch)).numpy()
+
+
+def _read(picture: Image.Image | bytes | Path, min_side: int) -> Picture:
+    if isinstance(picture, Image.Image):
+        return finish_picture(picture, min_side)
+    name = str(picture) if isinstance(picture, Path) else f"{len(picture):,} bytes"
+    return read_picture(picture, name, min_side)
 
 
 def load(checkpoint: str | Path) -> LoadedModel:

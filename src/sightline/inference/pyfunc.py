@@ -5,13 +5,11 @@ everything else, a plugin's model included, as long as its package is installed.
 """
 
 import base64
-import io
 from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
-from PIL import Image
 
 import sightline
 
@@ -27,14 +25,9 @@ class SightlinePyfunc(PythonModel):
         self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """Probabilities before calibration, one row a picture."""
-        pictures = [_open(value) for value in model_input["image"]]
-        probs = self.model.probs(pictures)
+        files = [base64.b64decode(v) if isinstance(v, str) else v for v in model_input["image"]]
+        probs = self.model.probs(files)
         return pd.DataFrame(probs, columns=list(self.model.class_names))
-
-
-def _open(value: bytes | str) -> Image.Image:
-    data = base64.b64decode(value) if isinstance(value, str) else value
-    return Image.open(io.BytesIO(data))
 
 
 set_model(SightlinePyfunc())

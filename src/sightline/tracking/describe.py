@@ -1,6 +1,7 @@
 """A run in words: its name, its parameters, its note."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from sightline.config import Job, TrainConfig
@@ -28,14 +29,19 @@ def group_name(config: TrainConfig, job: Job) -> str:
 def _name_parts(config: TrainConfig, job: Job) -> list[str]:
     """Model, what was overridden, data, label mode."""
     said = [_short_override(override) for override in job.overrides]
-    data = config.data.get("name") or job.choices["data"]
-    root = config.data.get("root")
-    if job.choices["data"] == "folder" and isinstance(root, str):
-        data = root.rstrip("/").rsplit("/", 1)[-1]
-    parts = [_model(config, job), *filter(None, said), str(data)]
+    parts = [_model(config, job), *filter(None, said), _data(config, job)]
     if job.choices["label_mode"] != "multiclass":
         parts.append(job.choices["label_mode"])
     return parts
+
+
+def _data(config: TrainConfig, job: Job) -> str:
+    """The data set's name, its table's or its folder's, else the choice of `data`."""
+    for key in ("name", "path", "root"):
+        value = config.data.get(key)
+        if isinstance(value, str):
+            return PurePath(value).name if key == "root" else PurePath(value).stem
+    return job.choices["data"]
 
 
 def _model(config: TrainConfig, job: Job) -> str:
@@ -46,7 +52,10 @@ def _model(config: TrainConfig, job: Job) -> str:
 def _short_override(override: str) -> str:
     """`optimizer.lr=0.1` as `lr=0.1`; nothing for what the name or the place says anyhow."""
     key, _, value = override.lstrip("+~").partition("=")
-    said_anyhow = ("model", "model.name", "model.pretrained", "seed", "label_mode", "data")
+    said_anyhow = {"model", "model.name", "model.pretrained", "seed", "label_mode", "data"}
+    said_anyhow |= {
+        f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")
+    }
     elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins")
     if key in said_anyhow or key.startswith(elsewhere):
         return ""

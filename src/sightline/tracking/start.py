@@ -50,7 +50,10 @@ def describe_run(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup"
 
 def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     """What the run is, in a few lines for the terminal and the note."""
-    sizes = ", ".join(f"{name} {len(split):,}" for name, split in setup.splits.items())
+    counts = {name: len(split) for name, split in setup.splits.items()}
+    if setup.source.stream is not None:
+        counts = {"train (in sequence)": setup.source.stream.samples} | counts
+    sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     module = setup.module
     spec = module.classifier.preprocess
     total = sum(parameter.numel() for parameter in module.parameters())

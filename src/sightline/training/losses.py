@@ -26,7 +26,7 @@ IMBALANCE = 3.0  # class_weights=auto balances from this ratio of the largest cl
 
 def cross_entropy(
     label_mode: LabelMode,
-    train_targets: np.ndarray,
+    train_targets: np.ndarray | None,
     class_weights: ClassWeights,
     label_smoothing: Smoothing,
 ) -> nn.Module:
@@ -34,7 +34,7 @@ def cross_entropy(
 
     Args:
         label_mode: decides which.
-        train_targets: encoded; balanced weights come from them.
+        train_targets: encoded; balanced weights come from them. None where they are streamed.
         class_weights: one number a class; balanced: all classes together weigh the same (for
             multilabel, each label's presence as much as its absence); auto: balanced where the
             largest class has at least 3 times as many pictures as the smallest.
@@ -46,7 +46,7 @@ def cross_entropy(
 
 def bce(
     label_mode: LabelMode,
-    train_targets: np.ndarray,
+    train_targets: np.ndarray | None,
     class_weights: ClassWeights,
     label_smoothing: Smoothing,
 ) -> nn.Module:
@@ -117,10 +117,15 @@ class Asymmetric(nn.Module):
 
 
 def _weights(
-    label_mode: LabelMode, targets: np.ndarray, class_weights: ClassWeights
+    label_mode: LabelMode, targets: np.ndarray | None, class_weights: ClassWeights
 ) -> Tensor | None:
     if class_weights is None:
         return None
+    if targets is None:
+        raise UserError(
+            "loss.class_weights: the data is read in sequence, so its classes are not counted; "
+            "use loss.class_weights=null."
+        )
     if isinstance(class_weights, list):
         return label_mode.weights(class_weights, targets)
     weights = label_mode.weights(None, targets)

@@ -71,12 +71,12 @@ def set_up(config: TrainConfig) -> Setup:
     )
     datamodule = ImageDataModule(
         splits, pictures, spec, augment.transforms, augment.batch_transforms, augment.mix,
-        label_mode, common, config.seed,
+        label_mode, common, config.seed, source.stream,
     )  # fmt: skip
     offered = {
         "label_mode": label_mode,
         "num_classes": len(label_mode.class_names),
-        "train_targets": splits["train"].targets,
+        "train_targets": None if source.stream else splits["train"].targets,
     }
     criterion = build(config.loss, "loss", config.plugins, offered=offered)
     identity: dict[str, Any] = {
@@ -156,7 +156,8 @@ def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode
         config.label_mode, "label_mode", config.plugins, {"class_names": source.class_names}
     )
     assert isinstance(label_mode, LabelMode)
-    label_mode.check(source.splits["train"].targets, f"{source.name} ({source.location})")
+    looked_at = source.splits["val" if source.stream else "train"]
+    label_mode.check(looked_at.targets, f"{source.name} ({source.location})")
     splits = {
         name: replace(split, targets=label_mode.encode(split.targets))
         for name, split in source.splits.items()

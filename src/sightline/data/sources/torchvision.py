@@ -58,6 +58,7 @@ def read_torchvision(
     download: bool,
     official_splits: bool,
     min_per_class: int,
+    class_names: list[str] | None,
     options: dict[str, Any],
 ) -> SourceData:
     """One of torchvision's data sets.
@@ -69,6 +70,7 @@ def read_torchvision(
         download: fetch it where it is not there.
         official_splits: False: all that `options` load is split by data.split_seed.
         min_per_class: classes with fewer pictures are left out.
+        class_names: in the order of the numbers; None: torchvision's own, else the numbers.
         options: further arguments of the class, such as {partition: 1}.
 
     Raises:
@@ -93,7 +95,7 @@ def read_torchvision(
         )
     loaded = _load_splits(kind, name, given, official_splits)
     stamp = _stamp(base, name)
-    class_names = _class_names(next(iter(loaded.values())))
+    known_names = class_names or _class_names(next(iter(loaded.values())))
     splits = {}
     for split, dataset in loaded.items():
         targets = _targets(dataset, several_labels)
@@ -103,7 +105,9 @@ def read_torchvision(
             ids = images.paths
         splits[split] = Split(ids, targets, images, np.arange(len(targets)))
     width = max(_width(split.targets) for split in splits.values())
-    names = class_names or tuple(str(index) for index in range(width))
+    names = tuple(known_names or [str(index) for index in range(width)])
+    if len(names) < width:
+        raise UserError(f"data.class_names: {len(names)} names for {width} classes of {name}.")
     if min_per_class > 1:
         names, splits = _frequent(names, splits, min_per_class)
     return SourceData(name, str(base), names, splits)

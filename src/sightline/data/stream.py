@@ -1,0 +1,117 @@
+"""Training samples that come in sequence, too many to index or to keep."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from sightline.config import DataConfig
+from sightline.data.pictures import Picture, UnreadablePicture, read_picture
+from sightline.data.transforms import PictureTransform
+from sightline.errors import UserError
+
+log = logging.getLogger(__name__)
+
+MIN_SEEN = 100  # samples, before the share of unreadable ones is judged
+Sample = tuple[str, bytes, Any]  # name, the picture's file, encoded target
+
+
+class Stream(ABC):
+    """Samples of the training split, in shards.
+
+    Attributes:
+        samples: how many an epoch has.
+        shards: how many parts can be read at once.
+    """
+
+    samples: int
+    shards: int
+
+    @abstractmethod
+    def read(self, part: int, parts: int, seed: int) -> Iterator[Sample]:
+        """The samples of every `parts`-th shard from `part` on, shuffled; endless.
+
+        Args:
+            part: which one, from 0.
+            parts: how many processes read in all.
+            seed: another one each epoch.
+        """
+
+    def sample(self, count: int) -> list[Picture]:
+        """The first pictures, for statistics."""
+        pictures = []
+        for name, content, _ in self.read(0, 1, seed=0):
+            pictures.append(read_picture(content, name))
+            if len(pictures) == min(count, self.samples):
+                break
+        return pictures
+
+
+class StreamDataset(IterableDataset[Any]):
+    """One epoch of a stream, shared out over ranks and worker processes in equal parts.
+
+    Args:
+        stream: the samples.
+        transform: from a picture to a tensor.
+        encode: from the stream's target to the label mode's.
+        config: what is done about pictures that cannot be read.
+        seed: of the order; each epoch adds 1.
+        rank: this process among `world`.
+        world: processes that train together.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        transform: PictureTransform,
+        encode: Callable[[Any], Tensor],
+        config: DataConfig,
+        seed: int,
+        rank: int,
+        world: int,
+    ) -> None:
+        self.stream = stream
+        self.transform = transform
+        self.encode = encode
+        self.config = config
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.stream.samples // self.world
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        worker = get_worker_info()
+        workers = worker.num_workers if worker else 1
+        index = worker.id if worker else 0
+        quota = len(self) // workers + (index < len(self) % workers)
+        seed = self.seed + self.epoch
+        self.epoch += 1  # a worker that persists goes on to the next epoch
+        samples = self.stream.read(self.rank * workers + index, self.world * workers, seed)
+        seen = failed = 0
+        while seen - failed < quota:
+            name, content, target = next(samples)
+            seen += 1
+            try:
+                image = self.transform(read_picture(content, name, self.transform.side))
+            except UnreadablePicture as error:
+                failed += 1
+                self._skip(error, failed, seen)
+                continue
+            yield {"image": image, "target": self.encode(target), "index": torch.tensor(-1)}
+
+    def _skip(self, error: UnreadablePicture, failed: int, seen: int) -> None:
+        if self.config.on_error == "raise":
+            raise error
+        log.warning("left out: %s", error)
+        if seen >= MIN_SEEN and failed / seen > self.config.max_skipped_fraction:
+            raise UserError(
+                f"{failed} of {seen} pictures of the stream cannot be read, over "
+                f"data.max_skipped_fraction={self.config.max_skipped_fraction:g}. {error}"
+            )
