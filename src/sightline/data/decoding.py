@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import torch
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -53,6 +54,7 @@ def for_each_picture(images: Images, function: Callable[[int], T], title: str) -
         batch_size=None,
         num_workers=usable_cores() if parallel else 0,
         worker_init_fn=start_worker,
+        generator=torch.Generator(),  # else it would draw from the training's own random numbers
     )
     shown = track(loader, title, transient=True, disable=not sys.stdout.isatty())
     return [result for results in shown for result in results]

@@ -106,9 +106,10 @@ class Asymmetric(nn.Module):
         from timm.loss import AsymmetricLossMultiLabel  # timm takes a second to import
 
         self.loss = AsymmetricLossMultiLabel(gamma_negative, gamma_positive, clip)
+        self.loss.reduction = "sum"  # timm 1.0.20 always sums; later ones divide by the batch size
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The mean over known targets (timm's own is their sum)."""
+        """The mean over known targets (timm's own is their sum, or that over the batch size)."""
         known, target = known_targets(target)
         # A certain "no" to a target of 0 costs nothing and has no gradient.
         logits = logits.float().masked_fill(known == 0, -50.0)
