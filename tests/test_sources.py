@@ -363,6 +363,25 @@ def test_hugging_face_from_a_local_folder(tmp_path: Path, monkeypatch: pytest.Mo
     assert np.asarray(data.splits["test"].read(0)).shape == (SIDE, SIDE, 3)
 
 
+def test_hugging_face_in_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    root = tmp_path / "pets"
+    for split, count in (("train", 8), ("validation", 4), ("test", 4)):
+        make_folder(root / split, {"cat": count, "dog": count}, (SIDE, SIDE))
+    with pytest.raises(UserError, match=r"data\.train_samples"):
+        source("huggingface", name=str(root), streaming=True)
+    data = source("huggingface", name=str(root), streaming=True, train_samples=16)
+    assert data.stream is not None
+    assert data.class_names == ("cat", "dog")
+    assert data.splits["val"].targets.tolist() == [0] * 4 + [1] * 4
+    epochs = [list(itertools.islice(data.stream.read(0, 1, seed), 16)) for seed in (0, 0, 1)]
+    orders = [[(name.split("/")[-1], target) for name, _, target in epoch] for epoch in epochs]
+    assert sorted(orders[0]) == sorted(orders[2])
+    assert orders[0] == orders[1] != orders[2]
+    assert len(set(orders[0])) == 16
+
+
 def test_a_source_in_memory_trains(sightline: Sightline, tmp_path: Path) -> None:
     """A source in memory trains through the whole command."""
     arrays = {}

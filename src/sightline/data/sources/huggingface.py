@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from sightline.data.images import BytesImages
 from sightline.data.labels import LabelColumns
 from sightline.data.source import SourceData
+from sightline.data.sources.huggingface_stream import Rows, stream_source
 from sightline.data.tabular import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError, did_you_mean
 
@@ -26,6 +27,9 @@ def read_huggingface(
     label_columns: list[str] | None,
     group_column: str | None,
     metadata_columns: list[str] | None,
+    streaming: bool,
+    train_samples: int | None,
+    shuffle_buffer: int,
 ) -> SourceData:
     """One picture a row.
 
@@ -40,6 +44,9 @@ def read_huggingface(
         label_columns: columns of 0 and 1.
         group_column: rows of a group stay in one split.
         metadata_columns: kept for slices.
+        streaming: train is read in sequence, every epoch; val and test are read into memory.
+        train_samples: streaming: how many an epoch has; None: as the data set says.
+        shuffle_buffer: streaming: samples that are shuffled among each other.
     """
     try:
         import datasets
@@ -47,7 +54,7 @@ def read_huggingface(
         raise UserError(
             "data=huggingface needs the package datasets: pip install 'sightline[huggingface]'."
         ) from error
-    loaded = _load(datasets, name, config_name, revision)
+    loaded = _load(datasets, name, config_name, revision, streaming)
     tables, starts, splits = [], [0], []
     features = next(iter(loaded.values())).features
     if image_column not in features:
@@ -55,6 +62,20 @@ def read_huggingface(
             f"data.image_column={image_column}: {name} has no such column."
             f"{did_you_mean(image_column, features)} Its columns: {', '.join(features)}."
         )
+    label = label_column or next((c for c in ("label", "labels") if c in features), None)
+    if streaming:
+        names = _label_names(features, label)
+        if label is None or names is None:
+            raise UserError(
+                f"data.streaming=true: {name} does not name the classes of its label column; use "
+                "data.streaming=false."
+            )
+        plain = {
+            split: dataset.cast_column(image_column, datasets.Image(decode=False))
+            for split, dataset in loaded.items()
+        }
+        rows = Rows(image_column, label, names, several_labels)
+        return stream_source(plain, name, rows, train_samples, shuffle_buffer)
     for split, dataset in loaded.items():
         word = SPLIT_WORDS.get(split.lower())
         if word is None:
@@ -74,14 +95,13 @@ def read_huggingface(
 
     column = pool[image_column]
     paths = pc.struct_field(column, "path").to_pylist()
-    rows = [f"{s}/{i}" for s, t in zip(splits, tables, strict=True) for i in range(len(t))]
+    keys = [f"{s}/{i}" for s, t in zip(splits, tables, strict=True) for i in range(len(t))]
     named = [
-        f"{row}/{Path(path).name}" if path else row for row, path in zip(rows, paths, strict=True)
+        f"{key}/{Path(path).name}" if path else key for key, path in zip(keys, paths, strict=True)
     ]
     images = BytesImages(
         pc.struct_field(column, "bytes"), pa.array(named), pa.array(paths, pa.string())
     )
-    label = label_column or next((c for c in ("label", "labels") if c in features), None)
     return to_source(
         name.rstrip("/").rsplit("/", 1)[-1], name, pool, images.names, images, image_column,
         Columns(SPLIT, group_column, metadata_columns),
@@ -90,13 +110,21 @@ def read_huggingface(
     )  # fmt: skip
 
 
-def _load(datasets: Any, name: str, config_name: str | None, revision: str | None) -> Any:
+def _load(
+    datasets: Any, name: str, config_name: str | None, revision: str | None, streaming: bool
+) -> Any:
     folder = Path(name).expanduser()
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             loaded = datasets.load_from_disk(str(folder))
+            if streaming:
+                raise UserError(f"data.streaming=true: {name} was saved whole; use false.")
         else:
-            loaded = datasets.load_dataset(name, config_name, revision=revision)
+            loaded = datasets.load_dataset(
+                name, config_name, revision=revision, streaming=streaming
+            )
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
             f"data.name={name} cannot be loaded: {type(error).__name__}: "
