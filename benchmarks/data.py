@@ -26,7 +26,7 @@ from torchvision import datasets
 from torchvision.transforms.v2 import CenterCrop, Compose, PILToTensor, Resize
 
 from sightline.compose import compose_job
-from sightline.data.datamodule import Batch
+from sightline.data.datasets import Batch
 from sightline.data.decoding import start_worker
 from sightline.training.run import build_trainer, quiet_libraries
 from sightline.training.setup import set_up
@@ -175,7 +175,7 @@ def manifest() -> None:
 
 def workers_memory(split: Any) -> None:
     """PSS of loader workers that have walked over the whole index."""
-    from sightline.data.datamodule import ReadPictures
+    from sightline.data.datasets import ReadPictures
 
     def read(index: int) -> torch.Tensor:
         return torch.tensor([len(split.ids[index].as_py())])

@@ -15,7 +15,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from sightline.data.images import ArrayImages
 from sightline.data.source import SPLITS, SourceData, Split, take
-from sightline.data.splits import assign, make_splits, split_digest, split_table
+from sightline.data.splits import make_splits, split_digest, split_table
+from sightline.data.stratify import assign
 from sightline.errors import UserError
 
 N = 3000

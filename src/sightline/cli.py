@@ -88,6 +88,11 @@ def main() -> int:
         else:
             print(f"Error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.filename is None or os.environ.get("SIGHTLINE_DEBUG") == "1":
+            raise
+        print(f"Error: Cannot use {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
     except Interrupted as interrupt:
         return 128 + interrupt.signum
     except KeyboardInterrupt:

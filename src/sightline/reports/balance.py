@@ -33,7 +33,7 @@ def draw_balance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     ax.invert_yaxis()
     ax.set_xlabel("samples")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=len(counts), frameon=False, fontsize=8)
     title = "samples of each class" + (
         f" (the {MAX_CLASSES // 2} commonest and rarest of {len(train)})"
         if len(train) > MAX_CLASSES

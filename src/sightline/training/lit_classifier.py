@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from sightline.data.datamodule import Batch
+from sightline.data.datasets import Batch
 from sightline.errors import UserError
 from sightline.evaluation.metrics import compute_metrics
 from sightline.label_modes.base import MISSING, LabelMode

@@ -1,0 +1,107 @@
+"""What loaders iterate over: pictures read one at a time, or a tensor that lies ready."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import Transform, functional
+
+from sightline.data.source import Split
+from sightline.data.transforms import PictureTransform
+
+
+class Batch(TypedDict):
+    """One batch.
+
+    image: (B, C, H, W), uint8, or float32 from 0 to 255 where it was augmented in batches; target:
+    (B,) or (B, L), encoded, or shares (B, C) where pictures were mixed; index: (B,), position in
+    the split.
+    """
+
+    image: Tensor
+    target: Tensor
+    index: Tensor
+
+
+class ReadPictures(Dataset[Batch]):
+    """Pictures read and transformed one at a time.
+
+    Args:
+        split: the samples.
+        read: from a position in the split to a tensor.
+    """
+
+    def __init__(self, split: Split, read: Callable[[int], Tensor]) -> None:
+        self.read = read
+        self.targets = torch.from_numpy(np.ascontiguousarray(split.targets))
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> Batch:
+        return {
+            "image": self.read(index),
+            "target": self.targets[index],
+            "index": torch.tensor(index),
+        }
+
+
+class KeptPictures(Dataset[Batch]):
+    """Pictures that lie ready in one tensor; a batch is one indexing operation."""
+
+    def __init__(self, split: Split, pictures: Tensor) -> None:
+        self.pictures = pictures
+        self.rows = torch.from_numpy(split.rows).to(pictures.device)
+        self.targets = torch.from_numpy(np.ascontiguousarray(split.targets)).to(pictures.device)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        index = torch.tensor(indices).to(self.rows.device)
+        return {
+            "image": self.pictures[self.rows[index]],
+            "target": self.targets[index],
+            "index": index,
+        }
+
+
+class ReadSource:
+    """Reads from the source, every time."""
+
+    def __init__(self, split: Split, transform: PictureTransform) -> None:
+        self.split = split
+        self.transform = transform
+
+    def __call__(self, index: int) -> Tensor:
+        """The transformed picture at a position of the split."""
+        return self.transform(self.split.read(index, self.transform.side))
+
+
+class ReadKept:
+    """Augments a kept picture just as one that was read from the source."""
+
+    def __init__(
+        self, rows: np.ndarray, array: np.ndarray, augmentations: Sequence[Transform]
+    ) -> None:
+        self.rows = rows
+        self.array = array
+        self.augmentations = augmentations
+
+    def __call__(self, index: int) -> Tensor:
+        """The augmented picture at a position of the split."""
+        pixels = self.array[self.rows[index]]
+        image: Any
+        if len(pixels) == 1:
+            image = Image.fromarray(pixels[0])
+        elif len(pixels) in (3, 4):
+            image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        else:
+            image = torch.from_numpy(np.array(pixels))
+        for augmentation in self.augmentations:
+            image = augmentation(image)
+        return image if isinstance(image, Tensor) else functional.pil_to_tensor(image)
