@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_folder
 from mlflow import MlflowClient
+from test_sources import make_shards
 
 from sightline.predictions import Predictions
 
@@ -128,6 +130,29 @@ def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
     counted = (table.probs.argmax(axis=1) == table.targets).mean()
     assert run.data.metrics["test/accuracy"] == pytest.approx(counted, abs=1e-6)
     assert out.count("MLflow run:") == 1
+
+
+def test_two_ranks_share_a_stream(tmp_path: Path) -> None:
+    """41 samples in 3 shards: 20 steps of 1 on each rank, whatever shards each has."""
+    pytest.importorskip("webdataset")
+    make_shards(tmp_path / "s", {"train": [20, 15, 6], "val": [9], "test": [9]})
+    code, _, err = finish(start(
+        tmp_path, "train", *SMALL, "trainer.max_epochs=2", "data=webdataset", "label_mode=binary",
+        *(f"data.{name}={tmp_path}/s/{name}-*.tar" for name in ("train", "val", "test")),
+        "data.class_names=[even,odd]", "data.batch_size=1", "data.num_workers=1",
+        "tracking.system_metrics_interval_s=null",
+        "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2",
+    ))  # fmt: skip
+    assert code == 0, err
+    client = client_of(tmp_path)
+    [run] = client.search_runs(["1"])
+    assert run.info.status == "FINISHED"
+    table = Predictions.read(
+        Path(client.download_artifacts(run.info.run_id, "predictions/test.parquet"))
+    )
+    assert len(table) == len(set(table.ids)) == 9
+    [last] = tmp_path.glob("runs/*/*/checkpoints/last.ckpt")
+    assert torch.load(last, weights_only=True)["global_step"] == 2 * 20
 
 
 def test_first_starts_at_the_same_moment_all_work(tmp_path: Path) -> None:

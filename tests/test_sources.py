@@ -22,6 +22,8 @@ from PIL import Image
 
 from sightline.components import build
 from sightline.config import DataConfig, without
+from sightline.data import mapped
+from sightline.data.listing import show_cache
 from sightline.data.source import SourceData
 from sightline.errors import UserError
 from sightline.project import conf_dir
@@ -203,6 +205,29 @@ def test_parquet_of_plain_bytes_in_one_file(tmp_path: Path) -> None:
     data = source("parquet", path=str(tmp_path / "all.parquet"))
     assert data.class_names == ("a", "b")
     assert list(data.splits) == ["train"]
+
+
+def test_parquet_larger_than_memory_is_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "photos.parquet"
+    pq.write_table(huggingface_table(range(8), [0, 1] * 4), file, row_group_size=3)
+    whole = source("parquet", path=str(file))
+    monkeypatch.setattr(mapped, "SHARE", 0)
+    for _ in range(2):
+        data = source("parquet", path=str(file))
+        assert data.class_names == whole.class_names
+        assert ids(data) == ids(whole)
+        for row in range(8):
+            np.testing.assert_array_equal(
+                np.asarray(data.splits["train"].read(row)), np.asarray(picture(row))
+            )
+        assert len(list((tmp_path / "cache").rglob("*.arrow"))) == 1
+    assert show_cache([]) == 0
+    assert "photos.parquet" in capsys.readouterr().out
+    assert show_cache(["clear"]) == 0
+    assert not list((tmp_path / "cache").rglob("*.arrow"))
 
 
 def test_npz_as_medmnist_publishes_it(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from sightline.types import PreprocessSpec
 
 GIB = 2**30
 MIB = 2**20
+SUFFIXES = (".npy", ".arrow")  # decoded pictures; tables larger than memory
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,7 @@ def list_entries() -> list[Entry]:
     """What the cache holds."""
     entries = []
     for about in sorted((cache_dir() / "pictures").glob("*.json")):
-        path = about.with_suffix(".npy")
-        if path.is_file():
+        for path in filter(Path.is_file, map(about.with_suffix, SUFFIXES)):
             facts = json.loads(about.read_text())
             pictures, *shape = facts["shape"]
             stat = path.stat()
@@ -156,5 +156,5 @@ def list_entries() -> list[Entry]:
 
 def remove(key: str) -> None:
     """Forget one file; a job that uses it keeps its pictures until it ends."""
-    for suffix in (".json", ".npy"):
+    for suffix in (".json", *SUFFIXES):
         (cache_dir() / "pictures" / f"{key}{suffix}").unlink(missing_ok=True)

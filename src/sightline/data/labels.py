@@ -5,24 +5,17 @@ Every error names the file, the row (counted from 1, the header aside) and the c
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.data.tables import require_column
+from sightline.data.indicators import indicator_columns, only_one_on
+from sightline.data.tables import Rows, as_text, require_column
 from sightline.errors import UserError, did_you_mean
-from sightline.label_modes.base import MISSING
 
 log = logging.getLogger(__name__)
-
-YES_NO = {
-    "1": 1, "1.0": 1, "true": 1, "yes": 1,
-    "0": 0, "0.0": 0, "false": 0, "no": 0,
-    "": MISSING, "-1": MISSING, "-1.0": MISSING, "nan": MISSING, "null": MISSING, "none": MISSING,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,23 +33,6 @@ class LabelColumns:
     separator: str | None
     columns: list[str] | None
     none_label: str | None
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A table to read labels from.
-
-    Attributes:
-        table: its rows.
-        place: from a row to the words that name it in a message.
-        train: which rows are train's, shape (N,); the class map comes from them.
-        others: columns that are taken for something else.
-    """
-
-    table: pa.Table
-    place: Callable[[int], str]
-    train: np.ndarray
-    others: set[str]
 
 
 def read_labels(
@@ -77,12 +53,12 @@ def read_labels(
     if column is None and wanted.columns is None:
         column = next((c for c in ("label", "labels", "class", "target") if _free(rows, c)), None)
     if column is not None:
-        require_column(table, column, "data.label_column", rows.place(0).split(", row")[0])
+        require_column(table, column, "data.label_column", rows.origin.name)
         if several_labels:
             return _several(rows, column, wanted, class_names)
         return _one(rows, column, class_names)
-    names, targets = _indicator_columns(rows, wanted.columns)
-    return (names, targets) if several_labels else _only_one_on(rows, names, targets)
+    names, targets = indicator_columns(rows, wanted.columns)
+    return (names, targets) if several_labels else only_one_on(rows, names, targets)
 
 
 def _free(rows: Rows, name: str) -> bool:
@@ -98,20 +74,20 @@ def _one(
         wrong = np.flatnonzero((codes < 0) | (codes >= len(class_names)))
         if len(wrong):
             raise UserError(
-                f"{rows.place(int(wrong[0]))}, column {column!r}: expected a number from 0 to "
+                f"{rows.origin.row(int(wrong[0]))}, column {column!r}: expected a number from 0 to "
                 f"{len(class_names) - 1}, but got {values[int(wrong[0])].as_py()}."
             )
         return class_names, codes
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
         raise UserError(
-            f"{rows.place(0)}, column {column!r}: it holds several labels a row; use "
+            f"{rows.origin.row(0)}, column {column!r}: it holds several labels a row; use "
             "label_mode=multilabel."
         )
-    texts = _trimmed(rows, column, _as_text(values))
+    texts = _trimmed(rows, column, as_text(values))
     empty = np.flatnonzero(pc.equal(texts, "").to_numpy(zero_copy_only=False))
     if len(empty):
         raise UserError(
-            f"{rows.place(int(empty[0]))}, column {column!r}: the label is missing"
+            f"{rows.origin.row(int(empty[0]))}, column {column!r}: the label is missing"
             + (f" (and in {len(empty) - 1:,} more rows)." if len(empty) > 1 else ".")
         )
     names = _names(rows, column, texts.filter(pa.array(rows.train)))
@@ -127,12 +103,12 @@ def _several(
     flat = pc.list_flatten(lists)
     if class_names is not None and pa.types.is_integer(flat.type):
         flat = pa.array(class_names).take(flat)
-    flat = _trimmed(rows, column, _as_text(flat), owner)
+    flat = _trimmed(rows, column, as_text(flat), owner)
     said = ~np.isin(flat.to_numpy(zero_copy_only=False), ["", wanted.none_label or ""])
     owner, flat = owner[said], flat.filter(pa.array(said))
     names = class_names or _names(rows, column, flat.filter(pa.array(rows.train[owner])))
     if not names:
-        raise UserError(f"{rows.place(0)}, column {column!r}: no row of train has a label.")
+        raise UserError(f"{rows.origin.row(0)}, column {column!r}: no row of train has a label.")
     targets = np.zeros((len(lists), len(names)), np.int8)
     targets[owner, _look_up(rows, column, flat, names, owner)] = 1
     return names, targets
@@ -141,13 +117,13 @@ def _several(
 def _as_lists(rows: Rows, column: str, values: pa.Array, separator: str | None) -> pa.Array:
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
         return values.cast(pa.list_(values.type.value_type)).fill_null([])
-    texts = _as_text(values)
+    texts = as_text(values)
     if separator is not None:
         return pc.split_pattern(texts, separator)
     if not pc.all(pc.or_(pc.starts_with(texts, "["), pc.equal(texts, ""))).as_py():
         raise UserError(
-            f"{rows.place(0)}, column {column!r}: label_mode=multilabel needs several labels a "
-            "cell: give what stands between them with data.label_separator, write JSON lists "
+            f"{rows.origin.row(0)}, column {column!r}: label_mode=multilabel needs several labels "
+            "a cell: give what stands between them with data.label_separator, write JSON lists "
             '(["dog", "cat"]), or name 0/1 columns with data.label_columns=[...].'
         )
     lists = []
@@ -157,77 +133,9 @@ def _as_lists(rows: Rows, column: str, values: pa.Array, separator: str | None) 
             lists.append([str(label) for label in found])
         except ValueError as error:
             raise UserError(
-                f"{rows.place(index)}, column {column!r}: not a JSON list: {text!r}."
+                f"{rows.origin.row(index)}, column {column!r}: not a JSON list: {text!r}."
             ) from error
     return pa.array(lists, pa.list_(pa.string()))
-
-
-def _indicator_columns(rows: Rows, wanted: list[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
-    where = rows.place(0).split(", row")[0]
-    candidates = wanted or [c for c in rows.table.column_names if c not in rows.others]
-    columns = {}
-    for name in candidates:
-        if wanted is not None:
-            require_column(rows.table, name, "data.label_columns", where)
-        codes, wrong = _yes_no(rows.table[name])
-        if wrong is not None and wanted is not None:
-            value = rows.table[name][wrong].as_py()
-            raise UserError(
-                f"{rows.place(wrong)}, column {name!r}: expected 0 or 1 (empty, -1 or nan where it "
-                f"is not known), but got {value!r}."
-            )
-        if wrong is None and (codes != MISSING).any():
-            columns[name] = codes
-        elif wanted is not None:
-            log.warning("%s, column %r: no row is known.", where, name)
-            columns[name] = codes
-    if not columns:
-        raise UserError(
-            f"{where}: no column of labels: no label, labels, class or target, and none of 0 and "
-            "1. Name it with data.label_column=... or data.label_columns=[...]. Its columns: "
-            f"{', '.join(rows.table.column_names[:30])}."
-        )
-    return tuple(columns), np.stack(list(columns.values()), axis=1)
-
-
-def _yes_no(column: pa.ChunkedArray) -> tuple[np.ndarray, int | None]:
-    """Codes 0, 1 and MISSING, and the first row that is none of them."""
-    encoded = pc.dictionary_encode(_as_text(column.combine_chunks()))
-    words = [word.strip().lower() for word in encoded.dictionary.to_pylist()]
-    unknown = -2
-    meaning = np.array([YES_NO.get(word, unknown) for word in words], np.int8)
-    codes = meaning[encoded.indices.to_numpy(zero_copy_only=False)]
-    wrong = np.flatnonzero(codes == unknown)
-    return codes, int(wrong[0]) if len(wrong) else None
-
-
-def _only_one_on(
-    rows: Rows, names: tuple[str, ...], targets: np.ndarray
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """One class a row from columns of 0 and 1; a single column is no or yes."""
-    if len(names) == 1:
-        unknown = np.flatnonzero(targets[:, 0] == MISSING)
-        if len(unknown):
-            raise UserError(f"{rows.place(int(unknown[0]))}, column {names[0]!r}: no label.")
-        return (f"not {names[0]}", names[0]), targets[:, 0].astype(np.int64)
-    on = (targets == 1).sum(axis=1)
-    wrong = np.flatnonzero(on != 1)
-    if len(wrong):
-        raise UserError(
-            f"{rows.place(int(wrong[0]))}, columns {', '.join(names[:10])}: {on[wrong[0]]} of them "
-            "are 1; expected exactly one class a row (several: label_mode=multilabel)."
-        )
-    return names, targets.argmax(axis=1)
-
-
-def _as_text(values: pa.Array) -> pa.Array:
-    """Cells as text, whole numbers without a point; a missing cell is empty."""
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_floating(values.type):
-        whole = pc.all(pc.equal(pc.round(values), values)).as_py()
-        values = values.cast(pa.int64()) if whole else values
-    return pc.fill_null(values.cast(pa.string()), "")
 
 
 def _trimmed(rows: Rows, column: str, texts: pa.Array, owner: np.ndarray | None = None) -> pa.Array:
@@ -238,7 +146,7 @@ def _trimmed(rows: Rows, column: str, texts: pa.Array, owner: np.ndarray | None 
         row = int(changed[0] if owner is None else owner[changed[0]])
         log.warning(
             "%s, column %r: spaces around the label %r are left out (%d times in all).",
-            rows.place(row), column, texts[int(changed[0])].as_py(), len(changed),
+            rows.origin.row(row), column, texts[int(changed[0])].as_py(), len(changed),
         )  # fmt: skip
     return trimmed
 
@@ -255,7 +163,7 @@ def _names(rows: Rows, column: str, texts: pa.Array) -> tuple[str, ...]:
         if len(alike) > 1:
             log.warning(
                 "%s, column %r: %s differ in case alone and are different classes here.",
-                rows.place(0).split(", row")[0], column, " and ".join(map(repr, alike)),
+                rows.origin.name, column, " and ".join(map(repr, alike)),
             )  # fmt: skip
     return tuple(names)
 
@@ -270,7 +178,7 @@ def _look_up(
     if len(unknown):
         label = texts[int(unknown[0])].as_py()
         raise UserError(
-            f"{rows.place(int(owner[unknown[0]]))}, column {column!r}: the class {label!r} is not "
-            f"in train, whose classes are: {', '.join(names[:20])}.{did_you_mean(label, names)}"
+            f"{rows.origin.row(int(owner[unknown[0]]))}, column {column!r}: the class {label!r} is "
+            f"not in train, whose classes are: {', '.join(names[:20])}.{did_you_mean(label, names)}"
         )
     return indices

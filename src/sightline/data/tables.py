@@ -1,8 +1,11 @@
 """Reading the tables that people keep labels in: CSV, TSV, JSON lines and Parquet."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
@@ -12,6 +15,47 @@ from sightline.errors import UserError, did_you_mean
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a table's rows come from: one file, or several one after another.
+
+    Attributes:
+        names: of the files.
+        lengths: how many rows each has.
+    """
+
+    names: list[str]
+    lengths: list[int]
+
+    @property
+    def name(self) -> str:
+        """The first file, for messages about the whole table."""
+        return self.names[0]
+
+    def row(self, row: int) -> str:
+        """The words that name a row, counted from 1, the header aside."""
+        ends = np.cumsum(self.lengths)
+        index = int(np.searchsorted(ends, row, side="right"))
+        return f"{self.names[index]}, row {row - ends[index] + self.lengths[index] + 1}"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table to read labels from.
+
+    Attributes:
+        table: N rows.
+        origin: where they come from.
+        train: which rows are train's, shape (N,); the class map comes from them.
+        others: columns that are taken for something else.
+    """
+
+    table: pa.Table
+    origin: Origin
+    train: np.ndarray
+    others: set[str]
 
 
 def existing_file(path: str, key: str) -> Path:
@@ -76,3 +120,13 @@ def require_column(table: pa.Table, name: str, key: str, where: str) -> None:
             f"{key}={name}: {where} has no such column.{did_you_mean(name, table.column_names)} "
             f"Its columns: {', '.join(table.column_names[:30])}."
         )
+
+
+def as_text(values: pa.Array) -> pa.Array:
+    """Cells as text, whole numbers without a point; a missing cell is empty."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_floating(values.type):
+        whole = pc.all(pc.equal(pc.round(values), values)).as_py()
+        values = values.cast(pa.int64()) if whole else values
+    return pc.fill_null(values.cast(pa.string()), "")

@@ -1,6 +1,5 @@
 """From a table with a picture and its labels in each row to a SourceData."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data.images import Images
-from sightline.data.labels import LabelColumns, Rows, read_labels
+from sightline.data.labels import LabelColumns, read_labels
 from sightline.data.source import SPLITS, SourceData, Split
-from sightline.data.tables import require_column
+from sightline.data.tables import Origin, Rows, require_column
 from sightline.errors import UserError
 
 SPLIT_WORDS = {
@@ -45,7 +44,7 @@ def to_source(
     columns: Columns,
     labels: LabelColumns,
     several_labels: bool,
-    place: Callable[[int], str],
+    origin: Origin,
     class_names: tuple[str, ...] | None = None,
 ) -> SourceData:
     """The rows as splits over shared pictures.
@@ -60,11 +59,11 @@ def to_source(
         columns: split, group and metadata.
         labels: the columns of labels.
         several_labels: whether a picture carries any number of labels.
-        place: from a row to the words that name it in a message.
+        origin: where the rows come from.
         class_names: the names that numbers stand for, where the file knows them.
     """
-    refuse_twice(ids, image_column, place)
-    where = place(0).split(", row")[0]
+    refuse_twice(ids, image_column, origin)
+    where = origin.name
     others = {image_column}
     for key, column in (("split_column", columns.split), ("group_column", columns.group)):
         if column is not None:
@@ -73,8 +72,8 @@ def to_source(
     for column in columns.metadata or []:
         require_column(table, column, "data.metadata_columns", where)
         others.add(column)
-    part = _parts(table, columns.split, place)
-    rows = Rows(table, place, part == SPLITS.index("train"), others)
+    part = _parts(table, columns.split, origin)
+    rows = Rows(table, origin, part == SPLITS.index("train"), others)
     names, targets = read_labels(rows, labels, several_labels, class_names)
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
     kept = columns.metadata
@@ -85,7 +84,7 @@ def to_source(
         targets,
         images,
         np.arange(len(ids)),
-        groups=None if columns.group is None else _groups(table, columns.group, place),
+        groups=None if columns.group is None else _groups(table, columns.group, origin),
         metadata=_compact(table.select(kept)) if kept else None,
     )
     if columns.split is None:
@@ -96,26 +95,26 @@ def to_source(
     return SourceData(name, location, names, splits)
 
 
-def refuse_twice(ids: pa.Array, column: str, place: Callable[[int], str]) -> None:
+def refuse_twice(ids: pa.Array, column: str, origin: Origin) -> None:
     """Refuse a picture that is named in two rows, and one without a name."""
     blank = np.flatnonzero(
         pc.equal(pc.utf8_trim_whitespace(ids), "").to_numpy(zero_copy_only=False)
     )
     if len(blank):
-        raise UserError(f"{place(int(blank[0]))}, column {column!r}: the name is blank.")
+        raise UserError(f"{origin.row(int(blank[0]))}, column {column!r}: the name is blank.")
     codes = pc.dictionary_encode(ids).indices.to_numpy(zero_copy_only=False)
     first = np.unique(codes, return_index=True)[1]
     if len(first) < len(codes):
         again = np.setdiff1d(np.arange(len(codes)), first)
         earlier = int(np.flatnonzero(codes == codes[again[0]])[0])
         raise UserError(
-            f"{place(int(again[0]))}, column {column!r}: {ids[int(again[0])].as_py()!r} is already "
-            f"in row {earlier + 1}; {len(again):,} rows name a picture again. Give each picture a "
-            "single row (several labels: data.label_separator)."
+            f"{origin.row(int(again[0]))}, column {column!r}: {ids[int(again[0])].as_py()!r} "
+            f"is already in row {earlier + 1}; {len(again):,} rows name a picture again. Give each "
+            "picture a single row (several labels: data.label_separator)."
         )
 
 
-def _parts(table: pa.Table, column: str | None, place: Callable[[int], str]) -> np.ndarray:
+def _parts(table: pa.Table, column: str | None, origin: Origin) -> np.ndarray:
     """The index in SPLITS of each row; all are train where no column says otherwise."""
     if column is None:
         return np.zeros(table.num_rows, np.int8)
@@ -127,20 +126,20 @@ def _parts(table: pa.Table, column: str | None, place: Callable[[int], str]) -> 
     unknown = np.flatnonzero(part < 0)
     if len(unknown):
         raise UserError(
-            f"{place(int(unknown[0]))}, column {column!r}: expected train, val or test, but got "
-            f"{texts[int(unknown[0])].as_py()!r}."
+            f"{origin.row(int(unknown[0]))}, column {column!r}: expected train, val or test, but "
+            f"got {texts[int(unknown[0])].as_py()!r}."
         )
     if not (part == SPLITS.index("train")).any():
-        raise UserError(f"{place(0).split(', row')[0]}, column {column!r}: no row is in train.")
+        raise UserError(f"{origin.name}, column {column!r}: no row is in train.")
     return part
 
 
-def _groups(table: pa.Table, column: str, place: Callable[[int], str]) -> np.ndarray:
+def _groups(table: pa.Table, column: str, origin: Origin) -> np.ndarray:
     values = table[column].combine_chunks()
     texts = pc.fill_null(values.cast(pa.string()), "")
     empty = np.flatnonzero(pc.equal(texts, "").to_numpy(zero_copy_only=False))
     if len(empty):
-        raise UserError(f"{place(int(empty[0]))}, column {column!r}: the group is missing.")
+        raise UserError(f"{origin.row(int(empty[0]))}, column {column!r}: the group is missing.")
     return pc.dictionary_encode(texts).indices.to_numpy(zero_copy_only=False)
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,6 +10,7 @@ from sightline.data.images import BytesImages
 from sightline.data.labels import LabelColumns
 from sightline.data.source import SourceData
 from sightline.data.sources.huggingface_stream import Rows, stream_source
+from sightline.data.tables import Origin
 from sightline.data.tabular import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError, did_you_mean
 
@@ -55,7 +55,7 @@ def read_huggingface(
             "data=huggingface needs the package datasets: pip install 'sightline[huggingface]'."
         ) from error
     loaded = _load(datasets, name, config_name, revision, streaming)
-    tables, starts, splits = [], [0], []
+    tables, splits = [], []
     features = next(iter(loaded.values())).features
     if image_column not in features:
         raise UserError(
@@ -83,16 +83,11 @@ def read_huggingface(
         plain = dataset.cast_column(image_column, datasets.Image(decode=False))
         table = plain.with_format("arrow")[:]
         tables.append(table.append_column(SPLIT, pa.array([word] * len(table), pa.string())))
-        starts.append(starts[-1] + len(table))
         splits.append(split)
     if not tables:
         raise UserError(f"data.name={name}: no split is called train; it has: {', '.join(loaded)}.")
     pool = pa.concat_tables(tables)
-
-    def place(row: int) -> str:
-        index = int(np.searchsorted(starts, row, side="right")) - 1
-        return f"{name} ({splits[index]}), row {row - starts[index] + 1}"
-
+    origin = Origin([f"{name} ({split})" for split in splits], [len(table) for table in tables])
     column = pool[image_column]
     paths = pc.struct_field(column, "path").to_pylist()
     keys = [f"{s}/{i}" for s, t in zip(splits, tables, strict=True) for i in range(len(t))]
@@ -106,7 +101,7 @@ def read_huggingface(
         name.rstrip("/").rsplit("/", 1)[-1], name, pool, images.names, images, image_column,
         Columns(SPLIT, group_column, metadata_columns),
         LabelColumns(label, None, label_columns, None),
-        several_labels, place, _label_names(features, label),
+        several_labels, origin, _label_names(features, label),
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """A table that names picture files and their labels: CSV, TSV, JSON lines or Parquet."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from sightline.data.images import FileImages
 from sightline.data.labels import LabelColumns
 from sightline.data.source import SourceData
 from sightline.data.sources.folder import existing_folder
-from sightline.data.tables import existing_file, read_table, require_column
+from sightline.data.tables import Origin, existing_file, read_table, require_column
 from sightline.data.tabular import Columns, to_source
 from sightline.errors import UserError
 
@@ -57,10 +56,7 @@ def read_manifest(
     file = existing_file(path, "data.path")
     table = read_table(file)
     base = file.parent if root is None else existing_folder(root, "data.root")
-
-    def place(row: int) -> str:
-        return f"{file}, row {row + 1}"
-
+    origin = Origin([str(file)], [table.num_rows])
     if image_column is None:
         image_column = next((c for c in IMAGE_COLUMNS if c in table.column_names), "image")
     require_column(table, image_column, "data.image_column", str(file))
@@ -68,16 +64,16 @@ def read_manifest(
     if image_suffix:
         bare = pc.invert(pc.match_substring_regex(names, r"[^/]\.[A-Za-z0-9]{2,5}$"))
         names = pc.if_else(bare, pc.binary_join_element_wise(names, image_suffix, ""), names)
-    paths = names if allow_outside else _inside(names, base, place, image_column)
+    paths = names if allow_outside else _inside(names, base, origin, image_column)
     return to_source(
         file.stem, str(file), table, paths, FileImages(base, paths), image_column,
         Columns(split_column, group_column, metadata_columns),
         LabelColumns(label_column, label_separator, label_columns, none_label),
-        several_labels, place,
+        several_labels, origin,
     )  # fmt: skip
 
 
-def _inside(names: pa.Array, base: Path, place: Callable[[int], str], column: str) -> pa.Array:
+def _inside(names: pa.Array, base: Path, origin: Origin, column: str) -> pa.Array:
     """Paths relative to `base`; those that lead out of it are refused."""
     suspicious = pc.or_(pc.match_substring(names, ".."), pc.starts_with(names, "/"))
     rows = np.flatnonzero(suspicious.to_numpy(zero_copy_only=False))
@@ -88,8 +84,8 @@ def _inside(names: pa.Array, base: Path, place: Callable[[int], str], column: st
         inside = os.path.relpath(os.path.normpath(base / texts[row]), base)
         if inside == ".." or inside.startswith("../"):
             raise UserError(
-                f"{place(int(row))}, column {column!r}: {texts[row]!r} leads out of {base}. Give "
-                "the folder that holds all pictures as data.root, or data.allow_outside=true."
+                f"{origin.row(int(row))}, column {column!r}: {texts[row]!r} leads out of {base}. "
+                "Give the folder that holds all pictures as data.root, or data.allow_outside=true."
             )
         texts[row] = inside
     return pa.array(texts, pa.string())

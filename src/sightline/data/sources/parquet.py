@@ -5,15 +5,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from sightline.data.images import BytesImages
 from sightline.data.labels import LabelColumns
+from sightline.data.mapped import read_tables
 from sightline.data.source import SourceData
-from sightline.data.tables import PARQUET, require_column
+from sightline.data.tables import PARQUET, Origin, require_column
 from sightline.data.tabular import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError
 
@@ -54,7 +53,7 @@ def read_parquet(
     if (path is None) == (root is None):
         raise UserError("data=parquet: give data.path=FILE, or data.root=FOLDER.")
     files = _files(path if path is not None else [str(root)])
-    tables = [_read(file) for file in files]
+    tables = read_tables(files)
     for file, table in zip(files, tables, strict=True):
         if table.schema.names != tables[0].schema.names:
             raise UserError(f"{file} has other columns than {files[0]}.")
@@ -65,22 +64,18 @@ def read_parquet(
             for table, split in zip(tables, splits, strict=True)
         ]
         split_column = SPLIT
-    starts = np.cumsum([0, *(len(table) for table in tables)])
+    origin = Origin([str(file) for file in files], [len(table) for table in tables])
     pool = pa.concat_tables(tables, promote_options="permissive")
 
-    def place(row: int) -> str:
-        index = int(np.searchsorted(starts, row, side="right")) - 1
-        return f"{files[index]}, row {row - starts[index] + 1}"
-
     require_column(pool, image_column, "data.image_column", str(files[0]))
-    content, names = _pictures(pool[image_column], image_column, files, starts)
+    content, names = _pictures(pool[image_column], image_column, files, origin)
     label = label_column or ("label" if "label" in pool.column_names else None)
     return to_source(
         files[0].parent.name if len(files) > 1 else files[0].stem, str(files[0].parent), pool,
         names, BytesImages(content, names), image_column,
         Columns(split_column, group_column, metadata_columns),
         LabelColumns(label_column, label_separator, label_columns, none_label),
-        several_labels, place, _label_names(tables[0].schema, label),
+        several_labels, origin, _label_names(tables[0].schema, label),
     )  # fmt: skip
 
 
@@ -102,16 +97,6 @@ def _files(wanted: str | list[str]) -> list[Path]:
     return found
 
 
-def _read(file: Path) -> pa.Table:
-    try:
-        table = pq.read_table(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
-    if table.num_rows == 0:
-        raise UserError(f"{file} has no rows.")
-    return table
-
-
 def _split_of(file: Path) -> str | None:
     """The split that a file's name, or its folder's, begins with."""
     for name in (file.stem, file.parent.name):
@@ -122,7 +107,7 @@ def _split_of(file: Path) -> str | None:
 
 
 def _pictures(
-    column: pa.ChunkedArray, name: str, files: list[Path], starts: np.ndarray
+    column: pa.ChunkedArray, name: str, files: list[Path], origin: Origin
 ) -> tuple[pa.ChunkedArray, pa.Array]:
     """The pictures' bytes, and names: FILE/ROW, with the picture's own where it has one."""
     own: list[str | None] = [None] * len(column)
@@ -138,10 +123,10 @@ def _pictures(
             f"data.image_column={name}: expected pictures as bytes, but the column holds "
             f"{column.type}. For a table that names files, use data=manifest."
         )
-    names = []
-    for index, file in enumerate(files):
-        rows = range(starts[index + 1] - starts[index])
-        names += [f"{file.stem}/{row}" for row in rows]
+    names = [
+        f"{file.stem}/{row}"
+        for file, rows in zip(files, origin.lengths, strict=True) for row in range(rows)
+    ]  # fmt: skip
     with_own = [f"{n}/{Path(o).name}" if o else n for n, o in zip(names, own, strict=True)]
     return column, pa.array(with_own, pa.string())
 
