@@ -9,16 +9,16 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from sightline.config import Job, TrainConfig, check
-from sightline.project import conf_dir
-from sightline.tracking.start import create_run, describe_run
-from sightline.tracking.store import open_store
+from sightline.compose import compose_job
+from sightline.config import Job, TrainConfig
+from sightline.tracking.connection import Connection
+from sightline.tracking.start import begin_run, describe_run
+from sightline.tracking.tracker import Tracker
 from sightline.training.callbacks import TrackEpochs, keeping_callbacks, progress_callbacks
 from sightline.training.run import build_trainer, quiet_libraries
 from sightline.training.setup import Setup, set_up
@@ -47,12 +47,20 @@ def hand_written_epoch(setup: Setup) -> float:
 
 def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     """Images per second of a real fit, tracked in MLflow with system metrics on."""
-    tracker = create_run(open_store(config.tracking), config, job)
+    connection = Connection(config.tracking, job.output_dir, patient=False)
+    connection.wait_until_ready()
+    tracker = Tracker(job.output_dir)
+    begin_run(tracker, connection, config, job)
     describe_run(tracker, config, job, setup)
-    callbacks = [*keeping_callbacks(config, job.output_dir / "checkpoints"), TrackEpochs(tracker)]
-    trainer = build_trainer(config, [*callbacks, *progress_callbacks()], job)
+    callbacks = [
+        *keeping_callbacks(config, job.output_dir / "checkpoints"),
+        TrackEpochs(tracker, connection),
+        *progress_callbacks(),
+    ]
+    trainer = build_trainer(config, callbacks, job)
     trainer.fit(setup.module, datamodule=setup.datamodule)
     tracker.finish("FINISHED")
+    connection.close()
     return setup.module.epoch_metrics["train/images_per_second"]
 
 
@@ -61,17 +69,11 @@ def main(rounds: int, overrides: list[str]) -> None:
     quiet_libraries()
     with tempfile.TemporaryDirectory() as folder:
         own = [f"tracking.uri=sqlite:///{folder}/mlflow.db", "trainer.max_epochs=1"]
-        OmegaConf.register_new_resolver("project_root", lambda: folder)
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            composed = compose("train", [*own, *overrides], return_hydra_config=True)
-            choices = {str(k): str(v) for k, v in composed.hydra.runtime.choices.items()}
-        OmegaConf.set_struct(composed, False)
-        composed.pop("hydra")
-        config = check(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
-        job = Job(Path(folder), choices, overrides, in_sweep=False)
+        config, job = compose_job([*own, *overrides])
         setup = set_up(config)
         pairs = []
         for round_ in range(rounds + 1):
+            job = replace(job, output_dir=Path(folder) / str(round_))
             by_hand, sightline = hand_written_epoch(setup), sightline_epoch(config, job, setup)
             if round_ > 0:  # the first one warms up
                 pairs.append((by_hand, sightline))

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 import torch
 import yaml
 from mlflow import MlflowClient
@@ -36,6 +42,43 @@ def data_config(**changed: Any) -> DataConfig:
     """The common part of `data` as conf/ has it, with changes."""
     values = yaml.safe_load((conf_dir() / "data_common.yaml").read_text())
     return DataConfig.model_validate(values | changed)
+
+
+SIGHTLINE = Path(sys.executable).parent / "sightline"
+SMALL = ["model.widths=[4,8]", "model.hidden=16"]
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return subprocess.Popen(
+        [SIGHTLINE, *arguments],
+        cwd=folder,
+        env=inherited | ONE_THREAD | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=timeout_s)
+    return process.returncode, out, err
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str, timeout_s: float = 120) -> None:
+    assert process.stdout is not None
+    deadline = time.monotonic() + timeout_s
+    for line in process.stdout:
+        if text in line:
+            return
+        assert time.monotonic() < deadline
+    raise AssertionError(f"{text!r} was never printed: {finish(process)}")
+
+
+def client_of(folder: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{folder}/mlflow.db")
 
 
 # A training of a second: every part of the real thing, on a tiny network.
@@ -147,3 +190,59 @@ def make_folder(root: Path, counts: dict[str, int], size: tuple[int, int] = (40,
             pixels[..., index % 3] += 120
             Image.fromarray(pixels).save(folder / f"{number:03d}.png")
     return root
+
+
+class TrackingServer:
+    """A real `mlflow server` on loopback, that can be stopped and started again.
+
+    Args:
+        folder: for its artifacts, and its SQLite store unless `backend` names another.
+        backend: a database URI.
+        arguments: further ones of the server.
+    """
+
+    def __init__(self, folder: Path, backend: str | None = None, *arguments: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.command = [
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1",
+            "--port", str(self.port), "--workers", "1", *arguments,
+            "--backend-store-uri", backend or f"sqlite:///{folder}/server.db",
+            "--artifacts-destination", f"{folder}/served",
+        ]  # fmt: skip
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **environment: str) -> None:
+        log = (self.folder / "server.log").open("ab")
+        self.process = subprocess.Popen(
+            self.command, cwd=self.folder, env=os.environ | environment, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+        log.close()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                if requests.get(f"{self.uri}/health", timeout=1).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.2)
+        raise AssertionError((self.folder / "server.log").read_text())
+
+    def stop(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def tracking_server(tmp_path: Path) -> Iterator[TrackingServer]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    server = TrackingServer(folder)
+    server.start()
+    yield server
+    server.stop()

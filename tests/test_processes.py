@@ -7,55 +7,27 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import venv
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import make_folder
+from conftest import (
+    ONE_THREAD,
+    SMALL,
+    client_of,
+    finish,
+    make_folder,
+    start,
+    wait_for_line,
+)
 from mlflow import MlflowClient
 from test_sources import make_shards
 
 from sightline.predictions import Predictions
 
 ROOT = Path(__file__).parent.parent
-SIGHTLINE = Path(sys.executable).parent / "sightline"
-SMALL = ["model.widths=[4,8]", "model.hidden=16"]
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-
-
-def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    return subprocess.Popen(
-        [SIGHTLINE, *arguments],
-        cwd=folder,
-        env=inherited | ONE_THREAD | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(process: subprocess.Popen[str], timeout_s: float = 240) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=timeout_s)
-    return process.returncode, out, err
-
-
-def wait_for_line(process: subprocess.Popen[str], text: str, timeout_s: float = 120) -> None:
-    assert process.stdout is not None
-    deadline = time.monotonic() + timeout_s
-    for line in process.stdout:
-        if text in line:
-            return
-        assert time.monotonic() < deadline
-    raise AssertionError(f"{text!r} was never printed: {finish(process)}")
-
-
-def client_of(folder: Path) -> MlflowClient:
-    return MlflowClient(f"sqlite:///{folder}/mlflow.db")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from sightline.errors import Interrupted, UserError, did_you_mean
 
@@ -13,10 +14,11 @@ usage: sightline COMMAND [OVERRIDES]
 Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
-  train   train one model, or with -m a sweep      sightline train --help
-  doctor  check data, config and machine before a training   sightline doctor [OVERRIDES]
-  cache   show decoded pictures that are kept, or clear them  sightline cache [clear [KEY ...]]
-  ui      open the MLflow UI on the default store  sightline ui [--port 5000]
+  train    train one model, or with -m a sweep        sightline train --help
+  doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
+  cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  sync     send what MLflow was not there for         sightline sync [FOLDER]
+  ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
 examples:
   sightline train
@@ -30,6 +32,21 @@ def train(arguments: list[str]) -> int:
     from sightline.launch import launch
 
     return launch(arguments)
+
+
+def job(arguments: list[str]) -> int:
+    """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
+    from sightline.run_job import run_frozen
+
+    run_frozen(Path(arguments[0]))
+    return 0
+
+
+def sync(arguments: list[str]) -> int:
+    """Send to MLflow what runs could not say while it was away."""
+    from sightline.sync import send_pending
+
+    return send_pending(arguments)
 
 
 def ui(arguments: list[str]) -> int:
@@ -58,8 +75,10 @@ def cache(arguments: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
+    "job": job,
     "doctor": doctor,
     "cache": cache,
+    "sync": sync,
     "ui": ui,
 }
 

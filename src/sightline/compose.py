@@ -1,6 +1,7 @@
 """Composing the config outside a run: for `--help`, and to find the name that was meant."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sightline.config import Job, TrainConfig, check
 from sightline.errors import UserError, did_you_mean
-from sightline.project import conf_dir, config_folders, project_root
+from sightline.project import conf_dir, config_folders, project_root, stamp
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
@@ -58,6 +59,7 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
         UserError: whatever is wrong with the config.
     """
     OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+    OmegaConf.register_new_resolver("stamp", stamp, replace=True)
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     own = [f"file://{folder}" for folder in config_folders(arguments)[1:]]
     search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
@@ -78,7 +80,8 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
         raise UserError(explain(error, arguments)) from error
     assert isinstance(plain, dict)
     checked = check({str(key): value for key, value in plain.items()})
-    return checked, Job(run_dir.absolute(), choices, task, in_sweep=False)
+    command = shlex.join(["sightline", "train", *arguments])
+    return checked, Job(run_dir.absolute(), choices, task, False, command, arguments)
 
 
 def list_groups(arguments: list[str]) -> dict[str, list[str]]:

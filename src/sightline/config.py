@@ -15,12 +15,23 @@ Node = dict[str, Any]  # a node with `_target_`, checked against the target's ow
 
 @dataclass(frozen=True)
 class Job:
-    """What is known of a job beside its config: where it writes and how it was asked for."""
+    """What is known of a job beside its config: where it writes and how it was asked for.
+
+    Attributes:
+        output_dir: its own folder.
+        choices: the option picked of each config group.
+        overrides: as Hydra read them.
+        in_sweep: whether it is one job of several.
+        command: as it was typed.
+        arguments: the words of the command after `train`.
+    """
 
     output_dir: Path
     choices: dict[str, str]
     overrides: list[str]
     in_sweep: bool
+    command: str
+    arguments: list[str]
 
 
 class _Strict(BaseModel):
@@ -40,7 +51,9 @@ class TrackingConfig(_Strict):
     uri: str | None
     experiment: Annotated[str, Field(min_length=1)]
     run_name: str | None
+    offline: Literal["auto"] | bool
     start_timeout_s: PositiveFloat
+    flush_timeout_s: PositiveFloat
     system_metrics_interval_s: PositiveFloat | None
 
 

@@ -1,18 +1,19 @@
 """From command-line arguments to jobs: Hydra composes, every job is one call of `training.run`."""
 
 import os
-import shutil
+import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sightline.errors import UserError
-from sightline.project import conf_dir, project_root
+from sightline.project import conf_dir, project_root, stamp
+from sightline.run_job import nothing_left_behind, run_job
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from sightline.config import Job, TrainConfig
 
 
 HELP = """\
@@ -26,6 +27,8 @@ examples:
   sightline train data=folder data.root=PHOTOS model=timm model.name=resnet18
   sightline train -m model=cnn,timm seed=1,2,3     a sweep of six runs
   sightline train experiment=digits_cnn            a recipe from experiments/
+
+  sightline train resume=auto                      go on with the same command's unfinished run
 
 flags:
   -m, --multirun        one job for every combination of comma-separated values
@@ -56,19 +59,23 @@ def launch(arguments: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+    OmegaConf.register_new_resolver("stamp", stamp, replace=True)
     if "--help" in arguments or "-h" in arguments:
         return _show_help(arguments)
     command = list(sys.argv)
+    arguments = _with_folder_to_resume(arguments)
 
+    composed: list[tuple[TrainConfig, Job]] = []
     failed: list[UserError] = []
     in_sweep = False
 
     def job(config: "DictConfig") -> None:
-        sys.argv = command  # Lightning starts further ranks with the command as it was given
         nonlocal in_sweep
         in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
         try:
-            _run_job(config, in_sweep)
+            composed.append(_read(config, arguments, in_sweep))
+            if in_sweep:
+                run_job(*composed.pop())
         except UserError as error:  # the other jobs of a sweep go on
             failed.append(error)
             if in_sweep:
@@ -78,6 +85,8 @@ def launch(arguments: list[str]) -> int:
     sys.argv = ["sightline train", *arguments]
     try:
         run()
+        for config, single in composed:  # outside Hydra, which would start further ranks its way
+            run_job(config, single)
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(error, arguments)
     except OSError as error:
@@ -86,12 +95,32 @@ def launch(arguments: list[str]) -> int:
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
     finally:
         sys.argv = command
-    if failed and in_sweep:
+    if failed and not in_sweep:
+        raise failed[0]
+    if failed:
         jobs = f"{len(failed)} job{'s' * (len(failed) > 1)}"
         raise UserError(f"{jobs} of the sweep failed; each one's error is above.")
-    if failed:
-        raise failed[0]
     return 0
+
+
+def _with_folder_to_resume(arguments: list[str]) -> list[str]:
+    """`resume=RUN_ID|FOLDER|auto` as the folder of a run, with the arguments that it began with."""
+    wanted = [word.partition("=")[2] for word in arguments if word.startswith("resume=")]
+    if not wanted:
+        return arguments
+    from sightline.compose import compose_job
+    from sightline.resume import find_run, find_unfinished, resumed_arguments
+
+    if "-m" in arguments or "--multirun" in arguments:
+        raise UserError("resume= is for one run; a sweep goes on when its command is given again.")
+    given = [word for word in arguments if not word.startswith("resume=")]
+    if wanted[-1] != "auto":
+        return resumed_arguments(find_run(wanted[-1], project_root()).job, given)
+    folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
+    if folder is None:
+        print("resume=auto: no unfinished run has this config; a new one is started.")
+        return given
+    return [*given, f"hydra.run.dir='{folder}'"]
 
 
 def _show_help(arguments: list[str]) -> int:
@@ -122,7 +151,8 @@ def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
     raise UserError(message) from error
 
 
-def _run_job(config: "DictConfig", in_sweep: bool) -> None:
+def _read(config: "DictConfig", arguments: list[str], in_sweep: bool) -> "tuple[TrainConfig, Job]":
+    """What Hydra composed, checked."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -136,8 +166,10 @@ def _run_job(config: "DictConfig", in_sweep: bool) -> None:
         choices={str(k): str(v) for k, v in hydra_config.runtime.choices.items() if "/" not in k},
         overrides=OmegaConf.to_container(hydra_config.overrides.task),  # type: ignore[arg-type]
         in_sweep=in_sweep,
+        command=shlex.join(["sightline", "train", *arguments]),
+        arguments=arguments,
     )
-    with _nothing_left_behind(job.output_dir):
+    with nothing_left_behind(job.output_dir):
         try:
             missing = sorted(OmegaConf.missing_keys(config))
             if missing:
@@ -147,20 +179,4 @@ def _run_job(config: "DictConfig", in_sweep: bool) -> None:
         except OmegaConfBaseException as error:
             raise UserError(first_lines(error)) from error
         assert isinstance(plain, dict)
-        checked = check({str(key): value for key, value in plain.items()})
-
-        from sightline.training.run import train
-
-        train(checked, job)
-
-
-@contextmanager
-def _nothing_left_behind(output_dir: Path) -> Iterator[None]:
-    """Remove the folder that Hydra made for a job that was refused before it wrote anything."""
-    try:
-        yield
-    except UserError:
-        left = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else {""}
-        if left <= {".hydra", "train.log"}:
-            shutil.rmtree(output_dir)
-        raise
+        return check({str(key): value for key, value in plain.items()}), job

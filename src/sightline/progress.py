@@ -4,6 +4,16 @@ import logging
 
 from rich import get_console
 
+from sightline.ranks import rank
+
+
+class FirstRank(logging.Filter):
+    """Of several processes that train together, the first alone speaks."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this process may say it."""
+        return rank() == 0
+
 
 class ConsoleHandler(logging.Handler):
     """Log lines on standard output through rich, so that a live progress bar stays below them."""

@@ -1,6 +1,8 @@
 """Where things are: the project's root, the default MLflow store, the configs."""
 
 import os
+import secrets
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +17,11 @@ def project_root() -> Path:
         if any((folder / marker).exists() for marker in ROOT_MARKERS):
             return folder
     return here
+
+
+def stamp() -> str:
+    """A name for a new folder that no other process takes: the moment, and a few random digits."""
+    return f"{datetime.now():%Y-%m-%d/%H-%M-%S}-{secrets.token_hex(3)}"
 
 
 def default_store() -> str:

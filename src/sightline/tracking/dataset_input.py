@@ -3,8 +3,6 @@
 import json
 
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from sightline.data.source import SourceData, Split
 from sightline.label_modes.base import LabelMode
@@ -17,8 +15,8 @@ def dataset_inputs(
     splits: dict[str, Split],
     contents: dict[int, np.ndarray],
     label_mode: LabelMode,
-) -> tuple[list[DatasetInput], dict[str, str]]:
-    """MLflow's dataset inputs, and the content digest of each split.
+) -> tuple[list[dict[str, str]], dict[str, str]]:
+    """The fields of MLflow's `Dataset` and its context, and the content digest of each split.
 
     Args:
         source: for the name and the place.
@@ -28,6 +26,7 @@ def dataset_inputs(
     """
     inputs = []
     digests = {}
+    schema = json.dumps({"label_mode": label_mode.name, "classes": label_mode.class_names})
     for name, split in splits.items():
         digests[name] = split.digest(contents[id(split.images)])
         profile = {
@@ -35,13 +34,13 @@ def dataset_inputs(
             "num_samples": len(split),
             "class_counts": label_mode.count(split.targets),
         }
-        dataset = Dataset(
-            name=source.name,
-            digest=digests[name],
-            source_type="local",
-            source=json.dumps({"uri": source.location}),
-            schema=json.dumps({"label_mode": label_mode.name, "classes": label_mode.class_names}),
-            profile=json.dumps(profile, ensure_ascii=False)[:MAX_PROFILE],
-        )
-        inputs.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, name)]))
+        inputs.append({
+            "context": name,
+            "name": source.name,
+            "digest": digests[name],
+            "source_type": "local",
+            "source": json.dumps({"uri": source.location}),
+            "schema": schema,
+            "profile": json.dumps(profile, ensure_ascii=False)[:MAX_PROFILE],
+        })  # fmt: skip
     return inputs, digests

@@ -1,8 +1,7 @@
-"""Where a run comes from: commit, uncommitted changes, environment, command."""
+"""Where a run comes from: commit, uncommitted changes, environment."""
 
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -74,11 +73,6 @@ def installed_packages() -> dict[str, str]:
             name, _, version = path.stem.rpartition("-")
             found.setdefault(name, version)  # an earlier place is the one that is imported
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
-
-
-def command_line() -> str:
-    """The command as it was typed."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _cpu_name() -> str:

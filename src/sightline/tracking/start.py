@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ import yaml
 
 from sightline.config import Job, TrainConfig
 from sightline.data.splits import split_digest, split_table
+from sightline.tracking.connection import Connection
 from sightline.tracking.dataset_input import dataset_inputs
 from sightline.tracking.describe import params, run_name
-from sightline.tracking.provenance import command_line, environment, git_state
-from sightline.tracking.store import Store, hide_password
+from sightline.tracking.provenance import environment, git_state
+from sightline.tracking.secrets import hide_password
 from sightline.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -23,29 +25,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def create_run(store: Store, config: TrainConfig, job: Job) -> Tracker:
-    """A new MLflow run, RUNNING from now on."""
-    tags = {
-        "command": hide_password(command_line()),
+def begin_run(tracker: Tracker, connection: Connection, config: TrainConfig, job: Job) -> None:
+    """Start the MLflow run, or go on with it; RUNNING from now on."""
+    name = run_name(config, job)
+    tracker.begin(name, {
+        "command": hide_password(job.command),
         "run_folder": str(job.output_dir),
+        "run_key": uuid.uuid4().hex,  # by which it is found where its creation is not confirmed
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": "sightline",
         "mlflow.source.type": "LOCAL",
-    }
-    name = run_name(config, job)
-    run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
-    log.info("%s %s (%s)", "run:".ljust(8), name, run.info.run_id)
-    return Tracker(store.client, store.uri, run.info.run_id, job.output_dir)
+    })  # fmt: skip
+    found = connection.wait_for_run()
+    log.info("%s %s (%s)", "run:".ljust(8), name, found.run_id if found else "not in MLflow yet")
 
 
 def describe_run(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup") -> None:
-    """Log everything that is known before the first step, and begin to watch the system."""
+    """Log everything that is known before the first step."""
     for key, value in facts(config, setup).items():
         log.info("%s %s", f"{key}:".ljust(8), value)
     _describe_data_and_model(tracker, config, job, setup)
     _describe_origin(tracker, config, job)
-    if config.tracking.system_metrics_interval_s is not None:
-        tracker.watch_system(config.tracking.system_metrics_interval_s)
 
 
 def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
@@ -98,7 +98,7 @@ def _describe_origin(tracker: Tracker, config: TrainConfig, job: Job) -> None:
     tracker.text(hide_password(resolved), "config/config.yaml")
     overrides = yaml.safe_dump(job.overrides, allow_unicode=True)
     tracker.text(hide_password(overrides), "config/overrides.yaml")
-    tracker.text(hide_password(command_line()) + "\n", "provenance/command.txt")
+    tracker.text(hide_password(job.command) + "\n", "provenance/command.txt")
     tracker.json(environment(), "provenance/environment.json")
     git = git_state()
     if git is not None:

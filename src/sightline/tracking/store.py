@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sightline.config import TrackingConfig
 from sightline.errors import UserError
 from sightline.project import default_store
+from sightline.tracking.secrets import hide_password
 from sightline.tracking.views import save_views
 
 
@@ -62,11 +63,6 @@ def open_store(config: TrackingConfig) -> Store:
         )
     save_views(client, experiment)
     return Store(client, uri, experiment.experiment_id)
-
-
-def hide_password(text: str) -> str:
-    """`text` with `***` for the user and password of every URI in it."""
-    return re.sub(r"://[^/@\s]+@", "://***@", text)
 
 
 def _open_sqlite(database: Path, experiment: str) -> MlflowClient:

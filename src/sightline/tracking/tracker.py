@@ -1,80 +1,92 @@
-"""One MLflow run: everything a training tells it goes through here."""
+"""One run's voice: everything that a training tells goes through here, into its folder's spool."""
 
 import json
-import logging
 import math
+import re
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from mlflow import MlflowClient
-from mlflow.entities import DatasetInput, Metric, Param, RunTag
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from PIL import Image
+
+from sightline.tracking.outbox import journal_of
+from sightline.tracking.spool import Spool, read_spool
 
 MAX_PARAM = 6000  # characters; MLflow's limit
 MAX_TAG = 8000
-BATCH = 100  # parameters or tags in one request
-
-logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+MAX_KEY = 250
 
 
 class Tracker:
-    """Writes files into the run's own folder first, then sends them to MLflow.
+    """Writes what a run tells into its folder; a sender of its own brings it to MLflow.
+
+    A run that goes on after an interruption tells some things again: parameters that were told,
+    and metrics of a key and step that were, are left out, so that nothing is doubled.
 
     Args:
-        client: of the store.
-        uri: the store's.
-        run_id: a run that exists.
-        folder: the run's own folder; artifacts keep the same relative paths in it.
+        folder: the run's own folder; artifacts keep the same relative paths in MLflow.
     """
 
-    def __init__(self, client: MlflowClient, uri: str, run_id: str, folder: Path) -> None:
-        self.client = client
-        self.uri = uri
-        self.run_id = run_id
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._monitor: SystemMetricsMonitor | None = None
+        self.spool = Spool(journal_of(folder))
+        self._told: set[str] = set()  # kinds of records, by earlier processes
+        self._told_params: set[str] = set()
+        self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
+        for record, _ in read_spool(self.spool.path):
+            self._remember(record)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the run was started before."""
+        return "run" in self._told
+
+    def begin(self, name: str, tags: Mapping[str, str]) -> None:
+        """Start the run, or say that it goes on; RUNNING from now on."""
+        if not self.resumed:
+            self._tell({"op": "run", "name": name, "tags": _tags(tags)})
+        self._tell({"op": "status", "status": "RUNNING"}, sync=True)
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; a value that is too long is cut with a mark, never silently."""
-        entities = [Param(key, _cut(str(value), MAX_PARAM)) for key, value in params.items()]
-        for start in range(0, len(entities), BATCH):
-            self.client.log_batch(self.run_id, params=entities[start : start + BATCH])
+        new = {
+            _key(key): _cut(str(value), MAX_PARAM)
+            for key, value in params.items()
+            if _key(key) not in self._told_params
+        }
+        if new:
+            self._tell({"op": "params", "params": new})
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
-        entities = [RunTag(key, _cut(value, MAX_TAG)) for key, value in tags.items()]
-        self.client.log_batch(self.run_id, tags=entities)
+        self._tell({"op": "tags", "tags": _tags(tags)})
 
     def metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log finite values at one step, in one request."""
-        now_ms = int(time.time() * 1000)
-        entities = [
-            Metric(key, float(value), now_ms, step)
+        """Log finite values at one step."""
+        new = {
+            _key(key): float(value)
             for key, value in metrics.items()
-            if math.isfinite(value)
-        ]
-        self.client.log_batch(self.run_id, metrics=entities)
+            if math.isfinite(value) and step > self._last_steps.get(_key(key), -1)
+        }
+        if new:
+            self._tell({"op": "metrics", "metrics": new, "step": step})
 
-    def datasets(self, inputs: list[DatasetInput]) -> None:
-        """Attach the data sets that the run reads."""
-        self.client.log_inputs(self.run_id, inputs)
+    def datasets(self, datasets: list[dict[str, str]]) -> None:
+        """Attach the data sets that the run reads, as `dataset_inputs` describes them."""
+        if "datasets" not in self._told:
+            self._tell({"op": "datasets", "datasets": datasets})
 
     def artifact(self, path: str) -> None:
         """Send a file of the run's folder to the same relative path in MLflow."""
-        parent = str(Path(path).parent)
-        self.client.log_artifact(
-            self.run_id, str(self.folder / path), None if parent == "." else parent
-        )
+        self._tell({"op": "artifact", "path": path})
 
     def text(self, text: str, path: str) -> None:
         """Write a text file and send it."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file = self._file(path)
         file.write_text(text, encoding="utf-8")
         self.artifact(path)
 
@@ -84,35 +96,57 @@ class Tracker:
 
     def figure(self, figure: Figure, path: str) -> None:
         """Draw a figure to a PNG and send it."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(file, dpi=110)
+        figure.savefig(self._file(path), dpi=110)
         self.artifact(path)
 
     def image(self, figure: Figure, key: str, step: int) -> None:
         """Add a figure to a series of images that the UI steps through."""
+        if step <= self._last_steps.get(key, -1):
+            return
         figure.set_dpi(90)
         canvas: Any = figure.canvas
         canvas.draw()
-        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        self.client.log_image(self.run_id, image, key=key, step=step, synchronous=True)
+        path = f"images/{key.replace('/', '~')}-{step}.png"
+        Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(self._file(path))
+        self._tell({"op": "image", "path": path, "key": key, "step": step})
 
-    def watch_system(self, interval_s: float) -> None:
-        """Record CPU, memory, GPU, disk and network until the run is finished."""
-        self._monitor = SystemMetricsMonitor(
-            self.run_id, sampling_interval=interval_s, tracking_uri=self.uri
-        )
-        self._monitor.start()
+    def model(self, checkpoint: str, class_names: tuple[str, ...]) -> None:
+        """Log a checkpoint of the run's folder as the model `model`, linked to the run."""
+        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": list(class_names)})
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
-        if self._monitor is not None:
-            self._monitor.finish()
-            # One last sample, so that a run shorter than the interval has one too.
-            self._monitor.collect_metrics()
-            self._monitor.publish_metrics(self._monitor.aggregate_metrics())
-            self._monitor.mlflow_logger.flush()
-        self.client.set_terminated(self.run_id, status)
+        self._tell({"op": "status", "status": status}, sync=True)
+
+    def flush(self) -> None:
+        """Wait until all that was told is on the disk."""
+        self.spool.sync()
+
+    def _file(self, path: str) -> Path:
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+    def _tell(self, record: dict[str, Any], sync: bool = False) -> None:
+        self.spool.append(record | {"time_ms": int(time.time() * 1000)}, sync)
+
+    def _remember(self, record: Mapping[str, Any]) -> None:
+        self._told.add(record["op"])
+        if record["op"] == "params":
+            self._told_params |= record["params"].keys()
+        keys = {"metrics": record.get("metrics", ()), "image": [record.get("key")]}
+        for key in keys.get(record["op"], ()):
+            self._last_steps[key] = max(record["step"], self._last_steps.get(key, -1))
+
+
+@cache
+def _key(key: str) -> str:
+    """A key that MLflow takes: no longer than it allows, and of its characters."""
+    return re.sub(r"[^\w/.\-: ]", "_", key)[:MAX_KEY]
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key[:MAX_KEY]: _cut(value, MAX_TAG) for key, value in tags.items()}
 
 
 def _cut(text: str, limit: int) -> str:

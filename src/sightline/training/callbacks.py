@@ -13,6 +13,7 @@ from torch import Tensor
 from sightline.config import TrainConfig
 from sightline.reports.confusion import draw_confusion
 from sightline.reports.samples import MAX_PICTURES, draw_samples
+from sightline.tracking.connection import Connection
 from sightline.tracking.tracker import Tracker
 from sightline.training.lit_classifier import LitClassifier
 
@@ -62,10 +63,11 @@ class EpochLines(Callback):
 
 
 class TrackEpochs(Callback):
-    """Sends each epoch's metrics, the val confusion matrix and one training batch to MLflow."""
+    """Tells each epoch's metrics, the val confusion matrix and one training batch."""
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, connection: Connection) -> None:
         self.tracker = tracker
+        self.connection = connection
         self._batch: tuple[Tensor, Tensor] | None = None
 
     def on_train_batch_start(
@@ -78,7 +80,7 @@ class TrackEpochs(Callback):
             self._batch = (images, batch["target"][:count].cpu())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Send what the epoch brought."""
+        """Tell what the epoch brought."""
         assert isinstance(pl_module, LitClassifier)
         epoch = trainer.current_epoch
         optimizer = trainer.optimizers[0]
@@ -94,6 +96,8 @@ class TrackEpochs(Callback):
             captions = [pl_module.label_mode.examples(target) for target in torch.unbind(targets)]
             title = "a training batch as the model sees it, before normalisation"
             self.tracker.figure(draw_samples(images, captions, title), "samples/train_batch.png")
+        self.tracker.flush()
+        self.connection.poll()
 
 
 class EpochBar(RichProgressBar):

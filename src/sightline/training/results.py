@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich import box, get_console
 from rich.table import Table
@@ -11,12 +12,12 @@ from sightline.evaluation.metrics import per_class_rows, undefined_metrics
 from sightline.predictions import Predictions
 from sightline.reports.confusion import confusion_record, draw_confusion
 from sightline.reports.per_class import per_class_csv
+from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
-from sightline.tracking.model import log_model
+from sightline.tracking.links import run_link, view_links
+from sightline.tracking.outbox import count_pending
 from sightline.tracking.start import facts
-from sightline.tracking.store import Store
 from sightline.tracking.tracker import Tracker
-from sightline.tracking.views import run_link, view_links
 from sightline.training.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -50,11 +51,13 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         _publish_split(tracker, setup, split, table)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
-    log_model(tracker, setup.label_mode)
+    tracker.model("checkpoints/best.ckpt", setup.label_mode.class_names)
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
     }
+    reached = {"metrics": results.metrics, "best_epoch": results.best_epoch}
+    tracker.json(reached | {"epochs": results.epochs}, "results.json")
     tracker.tags({"mlflow.note.content": note(about, results.metrics)})
 
 
@@ -76,20 +79,25 @@ def _publish_split(tracker: Tracker, setup: Setup, split: str, table: Prediction
         log.warning("On %s, without a class present: no %s.", split, ", ".join(undefined))
 
 
-def announce(tracker: Tracker, store: Store, results: Results) -> None:
+def announce(folder: Path, run: RunInStore | None, metrics: dict[str, dict[str, float]]) -> None:
     """The command's last words: metrics, the run's id and where to look at it."""
     table = Table(box=box.SIMPLE_HEAD, title=None)
     table.add_column("metric")
-    for split in results.metrics:
+    for split in metrics:
         table.add_column(f"{split} (best checkpoint)", justify="right")
-    for name in dict.fromkeys(n for metrics in results.metrics.values() for n in metrics):
-        cells = [f"{m[name]:.4f}" if name in m else "" for m in results.metrics.values()]
+    for name in dict.fromkeys(n for named in metrics.values() for n in named):
+        cells = [f"{m[name]:.4f}" if name in m else "" for m in metrics.values()]
         table.add_row(name, *cells)
     get_console().print(table)
-    log.info("MLflow run:       %s", tracker.run_id)
-    log.info("folder:           %s", tracker.folder)
-    if not store.uri.startswith("http"):
+    log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
+    log.info("folder:           %s", folder)
+    pending = count_pending(folder)
+    if pending:
+        log.warning("pending:          %d records; `sightline sync %s` sends them", pending, folder)
+    if run is None:
+        return
+    if not run.uri.startswith("http"):
         log.info("open the UI:      make ui   (outside the checkout: sightline ui)")
-    links = {"this run": run_link(store.uri, store.experiment_id, tracker.run_id)}
-    for name, link in (links | view_links(store.uri, store.experiment_id)).items():
+    links = {"this run": run_link(run.uri, run.experiment_id, run.run_id)}
+    for name, link in (links | view_links(run.uri, run.experiment_id)).items():
         log.info("%s %s", f"{name}:".ljust(17), link)

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 import pytorch_lightning as pl
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
-from sightline.tracking.start import create_run, describe_run
-from sightline.tracking.store import open_store
+from sightline.run_folder import freeze
+from sightline.tracking.connection import Connection
+from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
 from sightline.training.callbacks import (
     TrackEpochs,
@@ -24,14 +24,19 @@ from sightline.training.callbacks import (
 )
 from sightline.training.devices import check_devices
 from sightline.training.interruption import StopAtBatch
-from sightline.training.results import Results, announce, publish_results
+from sightline.training.results import Results, publish_results
 from sightline.training.setup import Setup, set_up
 
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, job: Job) -> Results | None:
+def train(config: TrainConfig, job: Job, connection: Connection | None) -> Results | None:
     """Train, evaluate and log one model; in further processes of a ddp training, only take part.
+
+    Args:
+        config: what to train.
+        job: where, and how it was asked for.
+        connection: to the process that sends to MLflow; None in further processes.
 
     Raises:
         UserError: the config cannot be run; no MLflow run is started.
@@ -43,24 +48,20 @@ def train(config: TrainConfig, job: Job) -> Results | None:
     with stop.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
         build_trainer(config, [], job)  # what it refuses is found before anything is spent
-        if _rank() != 0:
+        if connection is None:
             _fit_and_evaluate(config, job, set_up(config), [stop])
             return None
-        store = open_store(config.tracking)
+        connection.wait_until_ready()
         setup = set_up(config)
-        tracker = create_run(store, config, job)
+        tracker = Tracker(job.output_dir)
+        freeze(config, job)
+        begin_run(tracker, connection, config, job)
         with _truthful_status(tracker):
             describe_run(tracker, config, job, setup)
-            callbacks = [stop, TrackEpochs(tracker), *progress_callbacks()]
+            callbacks = [stop, TrackEpochs(tracker, connection), *progress_callbacks()]
             results = _fit_and_evaluate(config, job, setup, callbacks)
             publish_results(tracker, config, setup, results)
-    announce(tracker, store, results)
     return results
-
-
-def _rank() -> int:
-    """This process's rank, before there is a Trainer: from the environment of its launcher."""
-    return int(getattr(rank_zero_only, "rank", 0))
 
 
 def _fit_and_evaluate(

@@ -1,0 +1,78 @@
+"""A run's own folder: what was asked for, frozen; how it stands; what it reached."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline import __version__
+from sightline.config import Job, TrainConfig, check
+from sightline.errors import UserError
+from sightline.tracking.outbox import status_of
+from sightline.tracking.secrets import hide_password
+from sightline.tracking.spool import write_whole
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A run as it was launched.
+
+    Attributes:
+        config: all values, resolved; addresses without their passwords.
+        job: where it runs, and how it was asked for.
+        version: of the Sightline that froze it.
+    """
+
+    config: TrainConfig
+    job: Job
+    version: str
+
+
+def freeze(config: TrainConfig, job: Job) -> None:
+    """Write `run.json`: later edits of YAML no longer change this run."""
+    facts = {
+        "version": __version__,
+        "command": hide_password(job.command),
+        "arguments": [hide_password(word) for word in job.arguments],
+        "choices": job.choices,
+        "overrides": [hide_password(word) for word in job.overrides],
+        "in_sweep": job.in_sweep,
+        "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
+    }
+    job.output_dir.mkdir(parents=True, exist_ok=True)
+    write_whole(job.output_dir / "run.json", json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+def thaw(folder: Path) -> Frozen | None:
+    """The run that was launched in a folder; None where there is none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        return None
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        job = Job(folder, facts["choices"], facts["overrides"], facts["in_sweep"],
+                  facts["command"], facts["arguments"])  # fmt: skip
+        return Frozen(check(facts["config"]), job, facts["version"])
+    except (ValueError, KeyError, TypeError, UserError) as error:
+        raise UserError(
+            f"{path} is not a run of this Sightline ({__version__}): {error}. Give another folder."
+        ) from error
+
+
+def read_results(folder: Path) -> dict[str, Any] | None:
+    """What a finished run reached (`results.json`); None where it did not finish."""
+    path = folder / "results.json"
+    if status_of(folder) != "FINISHED" or not path.is_file():
+        return None
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return results
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Every run's folder under `root`, the newest first."""
+    found = sorted(root.rglob("run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path.parent for path in found]

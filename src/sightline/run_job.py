@@ -1,0 +1,93 @@
+"""One job from its config to its end: locked, tracked, resumed where it stopped."""
+
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sightline.alive import working_in
+from sightline.config import Job, TrainConfig
+from sightline.errors import UserError
+from sightline.project import default_store
+from sightline.ranks import rank
+from sightline.resume import check_resumable
+from sightline.run_folder import read_results, thaw
+from sightline.tracking.connection import Connection
+
+log = logging.getLogger(__name__)
+
+
+def run_job(config: TrainConfig, job: Job) -> None:
+    """Train in the job's folder, or go on there; a finished run only says what it reached.
+
+    Raises:
+        UserError: the job cannot be run; of a new one nothing is left behind.
+        Interrupted: a signal stopped it.
+    """
+    # Lightning starts further ranks with this process's own command.
+    sys.argv = [sys.argv[0], "job", str(job.output_dir)]
+    if rank() != 0:
+        from sightline.training.run import train
+
+        train(config, job, None)
+        return
+    with nothing_left_behind(job.output_dir), working_in(job.output_dir):
+        frozen = thaw(job.output_dir)
+        if frozen is not None:
+            check_resumable(frozen, config)
+            results = read_results(job.output_dir)
+            if results is not None and not _more_epochs(frozen.config, config):
+                _announce_finished(job.output_dir, results)
+                return
+        _run(config, job, resumed=frozen is not None)
+
+
+def run_frozen(folder: Path) -> None:
+    """Run the job that is frozen in a folder: further ranks, and jobs of a sweep, start here."""
+    frozen = thaw(folder)
+    if frozen is None:
+        raise UserError(f"{folder} holds no job of Sightline (no run.json).")
+    run_job(frozen.config, frozen.job)
+
+
+def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
+    if config.tracking.uri is None:  # the same store, wherever it is resumed or synced from
+        tracking = config.tracking.model_copy(update={"uri": default_store()})
+        config = config.model_copy(update={"tracking": tracking})
+    connection = Connection(config.tracking, job.output_dir, patient=resumed or job.in_sweep)
+    try:
+        from sightline.training.results import announce
+        from sightline.training.run import train
+
+        results = train(config, job, connection)
+    finally:
+        connection.close()
+    assert results is not None
+    announce(job.output_dir, connection.run, results.metrics)
+
+
+def _announce_finished(folder: Path, results: dict[str, dict[str, dict[str, float]]]) -> None:
+    from sightline.tracking.connection import run_in_store
+    from sightline.training.results import announce
+
+    log.info("This run is finished; nothing is trained again.")
+    announce(folder, run_in_store(folder), results["metrics"])
+
+
+def _more_epochs(before: TrainConfig, now: TrainConfig) -> bool:
+    old, new = before.trainer.get("max_epochs"), now.trainer.get("max_epochs")
+    return isinstance(old, int) and isinstance(new, int) and (new > old or new == -1 != old)
+
+
+@contextmanager
+def nothing_left_behind(output_dir: Path) -> Iterator[None]:
+    """Remove the folder that Hydra made for a job that was refused before it began."""
+    try:
+        yield
+    except UserError:
+        left = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else {""}
+        if left <= {"train.log"}:
+            shutil.rmtree(output_dir)
+        raise

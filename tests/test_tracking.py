@@ -1,0 +1,187 @@
+"""Whatever happens to the tracking server: no training ends, no value is lost or doubled."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from conftest import (
+    SMALL,
+    TrackingServer,
+    client_of,
+    finish,
+    start,
+    wait_for_line,
+)
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from sightline.run_folder import run_folders
+from sightline.tracking.outbox import count_pending, journal_of
+from sightline.tracking.spool import read_spool
+
+JOB = ["train", *SMALL, "tracking.system_metrics_interval_s=1"]
+FEW = [*JOB, "trainer.max_epochs=3"]
+
+
+def told_points(folder: Path) -> dict[str, list[tuple[int, float, int]]]:
+    """Every metric point of a run's journal: key to (step, value, time)."""
+    points: dict[str, list[tuple[int, float, int]]] = {}
+    for record, _ in read_spool(journal_of(folder)):
+        if record["op"] == "metrics":
+            for key, value in record["metrics"].items():
+                point = (record["step"], value, record["time_ms"])
+                points.setdefault(key, []).append(point)
+    return points
+
+
+def check_all_arrived(client: MlflowClient, folder: Path, status: str = "FINISHED") -> Run:
+    """The one run in the store has each point of the journal exactly once, and each artifact."""
+    assert count_pending(folder) == 0
+    [run] = client.search_runs(["1"])
+    assert run.info.status == status
+    points = told_points(folder)
+    assert len(points) > 10
+    for key, told in points.items():
+        there = [
+            (m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, key)
+        ]
+        assert sorted(there) == sorted(told), key
+    arrived = artifacts(client, run.info.run_id)
+    told_files = {r["path"] for r, _ in read_spool(journal_of(folder)) if r["op"] == "artifact"}
+    assert told_files <= arrived
+    images = [r for r, _ in read_spool(journal_of(folder)) if r["op"] == "image"]
+    assert len([path for path in arrived if path.startswith("images/")]) == 2 * len(images)
+    return run
+
+
+def artifacts(client: MlflowClient, run_id: str, path: str | None = None) -> set[str]:
+    found: set[str] = set()
+    for item in client.list_artifacts(run_id, path):
+        found |= artifacts(client, run_id, item.path) if item.is_dir else {item.path}
+    return found
+
+
+def test_a_server_that_goes_away_and_comes_back(
+    tmp_path: Path, tracking_server: TrackingServer
+) -> None:
+    process = start(tmp_path, *JOB, "trainer.max_epochs=25", f"tracking.uri={tracking_server.uri}")
+    wait_for_line(process, "epoch  3/25")
+    tracking_server.stop()
+    wait_for_line(process, "MLflow cannot be reached")
+    wait_for_line(process, "epoch 10/25")
+    tracking_server.start()
+    code, out, err = finish(process)
+    assert code == 0, err
+    assert "pending" not in out
+    [folder] = run_folders(tmp_path)
+    client = MlflowClient(tracking_server.uri)
+    run = check_all_arrived(client, folder)
+    assert len(told_points(folder)["val/loss"]) == 25
+    [model] = client.search_logged_models(["1"])
+    assert model.source_run_id == run.info.run_id
+    assert str(model.status) == "READY"
+
+
+def test_a_server_that_is_away_at_the_end(tmp_path: Path, tracking_server: TrackingServer) -> None:
+    """Exit status 0, what is pending is said, `sync` brings it, and a second time nothing."""
+    uri = f"tracking.uri={tracking_server.uri}"
+    process = start(tmp_path, *FEW, uri, "tracking.flush_timeout_s=3")
+    wait_for_line(process, "epoch 1/3")
+    tracking_server.stop()
+    code, out, err = finish(process)
+    assert code == 0, err
+    assert "test (best checkpoint)" in out
+    [folder] = run_folders(tmp_path)
+    pending = count_pending(folder)
+    assert pending > 0
+    said = re.search(rf"pending: +(\d+) records; `sightline sync {folder}` sends them", out)
+    assert said is not None
+    assert int(said[1]) == pending
+    code, _, err = finish(start(tmp_path, "sync"))
+    assert code == 1
+    assert f"{pending} of {pending} records are still pending" in err
+    assert "Traceback" not in err
+    tracking_server.start()
+    code, out, err = finish(start(tmp_path, "sync"))
+    assert code == 0, err
+    assert f"{pending} records are in MLflow" in out
+    check_all_arrived(MlflowClient(tracking_server.uri), folder)
+    code, out, _ = finish(start(tmp_path, "sync"))
+    assert code == 0
+    assert "Nothing is pending" in out
+
+
+def test_sending_everything_again_changes_nothing(tmp_path: Path) -> None:
+    """As after a crash of the machine that lost the note of what was sent."""
+    code, _, err = finish(start(tmp_path, *FEW))
+    assert code == 0, err
+    [folder] = run_folders(tmp_path)
+    check_all_arrived(client_of(tmp_path), folder)
+    (folder / "tracking" / "sent.json").write_text("{to")
+    code, _, err = finish(start(tmp_path, "sync", str(folder)))
+    assert code == 0, err
+    check_all_arrived(client_of(tmp_path), folder)
+    assert len(client_of(tmp_path).search_logged_models(["1"])) == 1
+
+
+def unused_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.parametrize("offline", ["auto", "true"])
+def test_without_a_server_from_the_start(offline: str, tmp_path: Path) -> None:
+    uri = f"tracking.uri=http://127.0.0.1:{unused_port()}"
+    arguments = [uri, f"tracking.offline={offline}", "tracking.start_timeout_s=1"]
+    code, out, err = finish(start(tmp_path, *FEW, *arguments, "tracking.flush_timeout_s=1"))
+    assert code == 0, err
+    assert ("did not answer within 1 s" in out) == (offline == "auto")
+    assert "not in MLflow yet" in out
+    [folder] = run_folders(tmp_path)
+    code, out, err = finish(start(tmp_path, "sync", f"tracking.uri=sqlite:///{tmp_path}/own.db"))
+    assert code == 0, err
+    run = check_all_arrived(MlflowClient(f"sqlite:///{tmp_path}/own.db"), folder)
+    assert run.data.metrics["system/cpu_utilization_percentage"] >= 0
+
+
+def test_credentials_are_nowhere_to_be_read(tmp_path: Path) -> None:
+    port = unused_port()
+    uri = f"tracking.uri=http://alice:hunter2@127.0.0.1:{port}"
+    code, out, err = finish(
+        start(tmp_path, *FEW, uri, "tracking.offline=auto", "tracking.start_timeout_s=1",
+              "tracking.flush_timeout_s=1", "trainer.max_epochs=1")
+    )  # fmt: skip
+    assert code == 0, err
+    assert "hunter2" not in out + err
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert b"hunter2" not in file.read_bytes(), file
+
+
+def test_a_killed_training_leaves_what_it_told_and_a_true_status(tmp_path: Path) -> None:
+    """SIGKILL: the sender, left alone, brings the rest and says that the run failed."""
+    process = start(tmp_path, *JOB, "trainer.max_epochs=1000")
+    wait_for_line(process, "epoch    3/1000")
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    [folder] = run_folders(tmp_path)
+    client = client_of(tmp_path)
+    run = wait_until_ended(client)
+    assert "without a word" in run.data.tags["error"]
+    check_all_arrived(client, folder, "FAILED")
+
+
+def wait_until_ended(client: MlflowClient) -> Run:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        [run] = client.search_runs(["1"])
+        if run.info.status != "RUNNING":
+            return run
+        time.sleep(0.5)
+    raise AssertionError("the run is still RUNNING")
