@@ -33,7 +33,7 @@ from sightline.training.setup import set_up
 
 PICTURES = 10_000
 WORKERS = (0, 1, 2, 4)
-QUIET = ["trainer.max_epochs=3", "+trainer.limit_val_batches=0"]
+QUIET = ["+trainer.limit_val_batches=0"]
 
 
 def write_folder(cifar: Path, root: Path, count: int) -> None:
@@ -57,10 +57,10 @@ class Speeds(pl.Callback):
 
 
 def train(
-    overrides: list[str], loader: Callable[[], DataLoader[Batch]] | None = None
+    overrides: list[str], loader: Callable[[], DataLoader[Batch]] | None = None, epochs: int = 3
 ) -> list[float]:
     """Images per second of each epoch of Sightline's own loop, over its own loader or another."""
-    config, job = compose_job([*overrides, *QUIET])
+    config, job = compose_job([*overrides, *QUIET, f"trainer.max_epochs={epochs}"])
     pl.seed_everything(0, verbose=False)
     setup = set_up(config)
     if loader is not None:
@@ -132,8 +132,8 @@ def photos(rounds: int) -> None:
         own: list[float] = []
         theirs: list[float] = []
         for _ in range(rounds):
-            own.append(train(base)[0])
-            theirs.append(train(base, lambda: torchvision_loader(root, 224, 2))[0])
+            own += train(base, epochs=1)
+            theirs += train(base, lambda: torchvision_loader(root, 224, 2), epochs=1)
     print(f"sightline   {statistics.median(own):.2f} images/s")
     print(f"ImageFolder {statistics.median(theirs):.2f} images/s")
     print(f"ratio     {statistics.median(a / b for a, b in zip(own, theirs, strict=True)):.3f}")
