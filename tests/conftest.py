@@ -92,13 +92,14 @@ QUICK = [
 
 @dataclass
 class Done:
-    """What a command left: exit status, output, and the runs that it logged."""
+    """What a command left: exit status, output, the runs that it logged and sweeps' own runs."""
 
     status: int
     out: str
     err: str
     store: str
     runs: list[Run]
+    sweeps: list[Run]
 
     @property
     def run(self) -> Run:
@@ -163,8 +164,10 @@ def sightline(
         captured = capsys.readouterr()
         client = MlflowClient(store)
         found = client.get_experiment_by_name(experiment)
-        runs = client.search_runs([found.experiment_id]) if found else []
-        return Done(status, captured.out, captured.err, store, list(runs))
+        logged = list(client.search_runs([found.experiment_id])) if found else []
+        sweeps = [run for run in logged if run.data.tags.get("kind") == "sweep"]
+        runs = [run for run in logged if run not in sweeps]
+        return Done(status, captured.out, captured.err, store, runs, sweeps)
 
     yield run
     for handler in set(root_logger.handlers) - set(handlers):

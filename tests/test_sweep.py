@@ -10,8 +10,9 @@ QUIET = ["tracking.system_metrics_interval_s=null"]
 
 def test_six_runs_can_be_told_apart(sightline: Sightline) -> None:
     done = sightline(
-        "train", "-m", "model=cnn,timm", "seed=1,2,3", *FEW, *QUIET, "optimizer.lr=0.01"
-    )
+        "train", "-m", "model=cnn,timm", "seed=1,2,3", *FEW, *QUIET, "optimizer.lr=0.01",
+        "hydra.launcher.n_jobs=2",
+    )  # fmt: skip
     assert done.status == 0, done.err
     names = [run.data.tags["mlflow.runName"] for run in done.runs]
     assert len(set(names)) == 6
@@ -33,8 +34,8 @@ def test_a_sweep_leaves_the_test_set_alone_unless_asked(sightline: Sightline) ->
         assert not any(key.startswith("test/") for key in run.data.metrics)
         assert "val_best/accuracy" in run.data.metrics
     assert not any("test" in path for path in done.artifacts_of(done.runs[0]))
-    asked = sightline("train", "-m", "seed=2,3", "evaluate_test=true", *QUICK, *FEW)
-    assert sum("test/accuracy" in run.data.metrics for run in asked.runs) == 2
+    asked = sightline("train", "-m", "seed=2", "evaluate_test=true", *QUICK, *FEW)
+    assert sum("test/accuracy" in run.data.metrics for run in asked.runs) == 1
     single = sightline("train", "seed=4", "evaluate_test=false", *QUICK, *FEW)
     assert "test/accuracy" not in single.runs[0].data.metrics
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from sightline.config import Job, TrainConfig, check
 from sightline.errors import UserError, did_you_mean
-from sightline.project import conf_dir, config_folders, project_root, stamp
+from sightline.project import conf_dir, config_folders, project_root, stamp, sweep_name
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
@@ -58,8 +58,7 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
     Raises:
         UserError: whatever is wrong with the config.
     """
-    OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
-    OmegaConf.register_new_resolver("stamp", stamp, replace=True)
+    register_resolvers(arguments)
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     own = [f"file://{folder}" for folder in config_folders(arguments)[1:]]
     search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
@@ -68,20 +67,55 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
             config = compose(
                 "train", overrides=[*overrides, *search_path], return_hydra_config=True
             )
-        hydra_config = config.hydra
-        choices = {str(k): str(v) for k, v in hydra_config.runtime.choices.items() if "/" not in k}
-        run_dir = Path(hydra_config.run.dir)
-        task = list(hydra_config.overrides.task)
-        plain = OmegaConf.to_container(
-            OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]),
-            resolve=True, throw_on_missing=True,
-        )  # fmt: skip
-    except (HydraException, OmegaConfBaseException) as error:
+        with open_dict(config):
+            config.hydra.runtime.output_dir = str(Path(config.hydra.run.dir).absolute())
+        return read_job(config, None, arguments)
+    except HydraException as error:
         raise UserError(explain(error, arguments)) from error
+
+
+def register_resolvers(arguments: list[str]) -> None:
+    """What the configs ask for in ${...:}; a moment's answer holds for the whole config."""
+    OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
+    OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("sweep_name", lambda: sweep_name(arguments), replace=True)
+
+
+def read_job(
+    composed: DictConfig, sweep: str | None, arguments: list[str]
+) -> tuple[TrainConfig, Job]:
+    """The checked config and the job of what Hydra composed, its own part included.
+
+    Args:
+        composed: with `hydra.runtime.output_dir` set.
+        sweep: the name of the sweep that it is a job of, or None.
+        arguments: the words of the command after `train`.
+
+    Raises:
+        UserError: a value is missing, of a wrong type, or under an unknown key.
+    """
+    about = composed.hydra
+    own = [word for word in arguments if sweep is None or word.startswith("--config-dir")]
+    overrides = [str(word) for word in about.overrides.task]
+    job = Job(
+        output_dir=Path(about.runtime.output_dir),
+        choices={str(k): str(v) for k, v in about.runtime.choices.items() if "/" not in str(k)},
+        overrides=overrides,
+        sweep=sweep,
+        command=shlex.join(["sightline", "train", *arguments]),
+        arguments=own if sweep is None else [*own, *overrides],
+    )
+    values = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    try:
+        missing = sorted(OmegaConf.missing_keys(values))
+        if missing:
+            needed = " and ".join(f"{key}=..." for key in missing)
+            raise UserError(f"A value is missing: give {needed}.")
+        plain = OmegaConf.to_container(values, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(first_lines(error)) from error
     assert isinstance(plain, dict)
-    checked = check({str(key): value for key, value in plain.items()})
-    command = shlex.join(["sightline", "train", *arguments])
-    return checked, Job(run_dir.absolute(), choices, task, False, command, arguments)
+    return check({str(key): value for key, value in plain.items()}), job
 
 
 def list_groups(arguments: list[str]) -> dict[str, list[str]]:

@@ -21,17 +21,22 @@ class Job:
         output_dir: its own folder.
         choices: the option picked of each config group.
         overrides: as Hydra read them.
-        in_sweep: whether it is one job of several.
+        sweep: the name of the sweep that it is a job of, or None.
         command: as it was typed.
-        arguments: the words of the command after `train`.
+        arguments: the words after `train` that make this job alone.
     """
 
     output_dir: Path
     choices: dict[str, str]
     overrides: list[str]
-    in_sweep: bool
+    sweep: str | None
     command: str
     arguments: list[str]
+
+    @property
+    def in_sweep(self) -> bool:
+        """Whether it is one job of several."""
+        return self.sweep is not None
 
 
 class _Strict(BaseModel):
@@ -101,6 +106,12 @@ class AugmentConfig(_Strict):
     batch_transforms: list[Node] | None
 
 
+class SweepConfig(_Strict):
+    """How a sweep (`-m`) goes on: no job is started after `max_failures` failed; null: all are."""
+
+    max_failures: PositiveInt | None
+
+
 class TrainConfig(_Strict):
     """The whole config of one training."""
 
@@ -120,6 +131,7 @@ class TrainConfig(_Strict):
     scheduler: Node
     trainer: Node
     tracking: TrackingConfig
+    sweep: SweepConfig
 
     @property
     def data_common(self) -> DataConfig:

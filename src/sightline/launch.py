@@ -1,20 +1,13 @@
 """From command-line arguments to jobs: Hydra composes, every job is one call of `training.run`."""
 
 import os
-import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from sightline.errors import UserError
-from sightline.project import conf_dir, project_root, stamp
+from sightline.project import conf_dir, project_root
 from sightline.run_job import nothing_left_behind, run_job
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from sightline.config import Job, TrainConfig
-
 
 HELP = """\
 usage: sightline train [-m] [--cfg job] [--config-dir FOLDER] [OVERRIDES]
@@ -54,52 +47,42 @@ def launch(arguments: list[str]) -> int:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
-    from hydra.types import RunMode
-    from omegaconf import OmegaConf
+    from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
-    OmegaConf.register_new_resolver("stamp", stamp, replace=True)
+    from sightline.compose import read_job, register_resolvers
+
     if "--help" in arguments or "-h" in arguments:
+        register_resolvers(arguments)
         return _show_help(arguments)
     command = list(sys.argv)
     arguments = _with_folder_to_resume(arguments)
+    register_resolvers(arguments)
+    composed: list[DictConfig] = []
 
-    composed: list[tuple[TrainConfig, Job]] = []
-    failed: list[UserError] = []
-    in_sweep = False
+    def keep(config: DictConfig) -> None:
+        """A single run goes on outside Hydra; the jobs of a sweep are the launcher's."""
+        whole = OmegaConf.merge({"hydra": HydraConfig.get()}, config)
+        assert isinstance(whole, DictConfig)
+        composed.append(whole)
 
-    def job(config: "DictConfig") -> None:
-        nonlocal in_sweep
-        in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-        try:
-            composed.append(_read(config, arguments, in_sweep))
-            if in_sweep:
-                run_job(*composed.pop())
-        except UserError as error:  # the other jobs of a sweep go on
-            failed.append(error)
-            if in_sweep:
-                print(f"Error: {error}", file=sys.stderr)
-
-    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(job)
+    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(keep)
     sys.argv = ["sightline train", *arguments]
     try:
-        run()
-        for config, single in composed:  # outside Hydra, which would start further ranks its way
-            run_job(config, single)
+        try:
+            run()
+        finally:
+            sys.argv = command
+        for config in composed:
+            with nothing_left_behind(Path(config.hydra.runtime.output_dir)):
+                checked, job = read_job(config, None, arguments)
+            run_job(checked, job)
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(error, arguments)
     except OSError as error:
         if error.filename is None:
             raise
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
-    finally:
-        sys.argv = command
-    if failed and not in_sweep:
-        raise failed[0]
-    if failed:
-        jobs = f"{len(failed)} job{'s' * (len(failed) > 1)}"
-        raise UserError(f"{jobs} of the sweep failed; each one's error is above.")
     return 0
 
 
@@ -149,34 +132,3 @@ def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
         print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)
     raise UserError(message) from error
-
-
-def _read(config: "DictConfig", arguments: list[str], in_sweep: bool) -> "tuple[TrainConfig, Job]":
-    """What Hydra composed, checked."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    from sightline.compose import first_lines
-    from sightline.config import Job, check
-
-    hydra_config = HydraConfig.get()
-    job = Job(
-        output_dir=Path(hydra_config.runtime.output_dir),
-        choices={str(k): str(v) for k, v in hydra_config.runtime.choices.items() if "/" not in k},
-        overrides=OmegaConf.to_container(hydra_config.overrides.task),  # type: ignore[arg-type]
-        in_sweep=in_sweep,
-        command=shlex.join(["sightline", "train", *arguments]),
-        arguments=arguments,
-    )
-    with nothing_left_behind(job.output_dir):
-        try:
-            missing = sorted(OmegaConf.missing_keys(config))
-            if missing:
-                needed = " and ".join(f"{key}=..." for key in missing)
-                raise UserError(f"A value is missing: give {needed}.")
-            plain = OmegaConf.to_container(config, resolve=True)
-        except OmegaConfBaseException as error:
-            raise UserError(first_lines(error)) from error
-        assert isinstance(plain, dict)
-        return check({str(key): value for key, value in plain.items()}), job

@@ -1,18 +1,34 @@
 """What a person reads while a run goes on: log lines that get along with a progress bar."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich import get_console
 
 from sightline.ranks import rank
 
 
-class FirstRank(logging.Filter):
-    """Of several processes that train together, the first alone speaks."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this process may say it."""
-        return rank() == 0
+@contextmanager
+def log_to(file: Path) -> Iterator[None]:
+    """Inside, log lines go to the console, and with their time to a file; from rank 0 alone."""
+    to_console, to_file = ConsoleHandler(), logging.FileHandler(file, encoding="utf-8")
+    to_console.setFormatter(logging.Formatter("%(message)s"))
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.INFO)
+    for handler in (to_console, to_file):
+        handler.addFilter(lambda _: rank() == 0)  # of several processes the first speaks
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        for handler in (to_console, to_file):
+            root.removeHandler(handler)
+        to_file.close()
 
 
 class ConsoleHandler(logging.Handler):

@@ -1,11 +1,14 @@
 """Where things are: the project's root, the default MLflow store, the configs."""
 
+import hashlib
 import os
+import re
 import secrets
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+MAX_NAME = 80  # characters of a sweep's folder
 ROOT_MARKERS = (".git", "pyproject.toml", "mlflow.db")
 
 
@@ -22,6 +25,18 @@ def project_root() -> Path:
 def stamp() -> str:
     """A name for a new folder that no other process takes: the moment, and a few random digits."""
     return f"{datetime.now():%Y-%m-%d/%H-%M-%S}-{secrets.token_hex(3)}"
+
+
+def sweep_name(arguments: list[str]) -> str:
+    """A sweep's folder: the same for the same command, whatever its launcher and its store."""
+    said = [
+        word
+        for word in arguments
+        if "=" in word and not word.startswith(("hydra", "sweep.", "tracking.", "-"))
+    ]
+    digest = hashlib.blake2b("\0".join(said).encode(), digest_size=4).hexdigest()
+    readable = re.sub(r"[^\w=,.+-]+", "_", " ".join(said))[:MAX_NAME].strip("_.")
+    return f"{readable or 'sweep'}-{digest}"
 
 
 def default_store() -> str:

@@ -12,7 +12,7 @@ from sightline.tracking.outbox import read_sent, status_of
 
 # What may differ when a run goes on. All else would be ignored or change what was measured.
 MAY_CHANGE = (
-    "tracking", "checkpoint", "evaluate_test", "trainer.max_epochs", "trainer.accelerator",
+    "tracking", "checkpoint", "sweep", "evaluate_test", "trainer.max_epochs", "trainer.accelerator",
     "trainer.devices", "trainer.strategy", "trainer.num_nodes", "data.num_workers", "data.cache",
     "data.cache_max_gib", "data.root", "data.path", "data.download",
 )  # fmt: skip

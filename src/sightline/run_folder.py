@@ -36,7 +36,7 @@ def freeze(config: TrainConfig, job: Job) -> None:
         "arguments": [hide_password(word) for word in job.arguments],
         "choices": job.choices,
         "overrides": [hide_password(word) for word in job.overrides],
-        "in_sweep": job.in_sweep,
+        "sweep": job.sweep,
         "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
     }
     job.output_dir.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def thaw(folder: Path) -> Frozen | None:
         return None
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        job = Job(folder, facts["choices"], facts["overrides"], facts["in_sweep"],
+        job = Job(folder, facts["choices"], facts["overrides"], facts["sweep"],
                   facts["command"], facts["arguments"])  # fmt: skip
         return Frozen(check(facts["config"]), job, facts["version"])
     except (ValueError, KeyError, TypeError, UserError) as error:

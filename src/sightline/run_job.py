@@ -9,12 +9,14 @@ from pathlib import Path
 
 from sightline.alive import working_in
 from sightline.config import Job, TrainConfig
-from sightline.errors import UserError
+from sightline.errors import Interrupted, UserError
+from sightline.progress import log_to
 from sightline.project import default_store
 from sightline.ranks import rank
 from sightline.resume import check_resumable
 from sightline.run_folder import read_results, thaw
 from sightline.tracking.connection import Connection
+from sightline.tracking.secrets import with_credentials
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +35,14 @@ def run_job(config: TrainConfig, job: Job) -> None:
 
         train(config, job, None)
         return
-    with nothing_left_behind(job.output_dir), working_in(job.output_dir):
-        frozen = thaw(job.output_dir)
+    folder = job.output_dir
+    with nothing_left_behind(folder), working_in(folder), log_to(folder / "train.log"):
+        frozen = thaw(folder)
         if frozen is not None:
             check_resumable(frozen, config)
-            results = read_results(job.output_dir)
+            results = read_results(folder)
             if results is not None and not _more_epochs(frozen.config, config):
-                _announce_finished(job.output_dir, results)
+                _announce_finished(job, results)
                 return
         _run(config, job, resumed=frozen is not None)
 
@@ -49,7 +52,20 @@ def run_frozen(folder: Path) -> None:
     frozen = thaw(folder)
     if frozen is None:
         raise UserError(f"{folder} holds no job of Sightline (no run.json).")
-    run_job(frozen.config, frozen.job)
+    tracking = frozen.config.tracking
+    tracking = tracking.model_copy(update={"uri": with_credentials(tracking.uri)})
+    why = folder / "error.txt"  # for the sweep's summary
+    if rank() == 0:
+        why.unlink(missing_ok=True)
+    try:
+        run_job(frozen.config.model_copy(update={"tracking": tracking}), frozen.job)
+    except BaseException as error:
+        if rank() == 0 and not isinstance(error, Interrupted):
+            words = (
+                str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            )
+            why.write_text(words, encoding="utf-8")
+        raise
 
 
 def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
@@ -65,15 +81,15 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
     finally:
         connection.close()
     assert results is not None
-    announce(job.output_dir, connection.run, results.metrics)
+    announce(job, connection.run, results.metrics)
 
 
-def _announce_finished(folder: Path, results: dict[str, dict[str, dict[str, float]]]) -> None:
+def _announce_finished(job: Job, results: dict[str, dict[str, dict[str, float]]]) -> None:
     from sightline.tracking.connection import run_in_store
     from sightline.training.results import announce
 
     log.info("This run is finished; nothing is trained again.")
-    announce(folder, run_in_store(folder), results["metrics"])
+    announce(job, run_in_store(job.output_dir), results["metrics"])
 
 
 def _more_epochs(before: TrainConfig, now: TrainConfig) -> bool:

@@ -12,7 +12,7 @@ from sightline.project import project_root
 from sightline.run_folder import run_folders, thaw
 from sightline.tracking.connection import REQUESTS
 from sightline.tracking.outbox import count_pending, read_sent, sender_lock
-from sightline.tracking.secrets import HIDDEN, split_credentials
+from sightline.tracking.secrets import split_credentials, with_credentials
 
 USAGE = "usage: sightline sync [FOLDER] [tracking.uri=URI]"
 
@@ -46,19 +46,11 @@ def send_pending(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _destination(tracking: TrackingConfig, uri: str | None) -> TrackingConfig:
-    uri = uri or tracking.uri
-    if uri is not None and uri.startswith("http"):
-        # MLFLOW_TRACKING_USERNAME and _PASSWORD say who asks.
-        uri, credentials = split_credentials(uri.replace(HIDDEN, ""))
+def _destination(tracking: TrackingConfig, given: str | None) -> TrackingConfig:
+    uri = given or with_credentials(tracking.uri)
+    if uri is not None:
+        uri, credentials = split_credentials(uri)
         os.environ.update(credentials)
-    elif uri is not None and HIDDEN in uri:
-        uri = os.environ.get("MLFLOW_TRACKING_URI")
-        if uri is None:
-            raise UserError(
-                f"{tracking.uri}: its password is not kept. Give it again: "
-                "sightline sync tracking.uri=URI, or MLFLOW_TRACKING_URI."
-            )
     return tracking.model_copy(update={"uri": uri})
 
 

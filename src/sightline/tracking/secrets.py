@@ -1,7 +1,10 @@
 """What must not be read by others: passwords in addresses."""
 
+import os
 import re
 from urllib.parse import unquote, urlsplit
+
+from sightline.errors import UserError
 
 HIDDEN = "***@"  # in place of USER:PASSWORD@
 
@@ -9,6 +12,29 @@ HIDDEN = "***@"  # in place of USER:PASSWORD@
 def hide_password(text: str) -> str:
     """`text` with `***` for the user and password of every URI in it."""
     return re.sub(r"://[^/@\s]+@", f"://{HIDDEN}", text)
+
+
+def credentials_for_children(uri: str | None) -> dict[str, str]:
+    """The variables by which a process that reads a frozen config gets at the passwords again."""
+    if uri is None or hide_password(uri) == uri:
+        return {}
+    return split_credentials(uri)[1] or {"MLFLOW_TRACKING_URI": uri}
+
+
+def with_credentials(uri: str | None) -> str | None:
+    """A frozen address with what was hidden in it, from the environment.
+
+    Raises:
+        UserError: it is not there.
+    """
+    if uri is None or HIDDEN not in uri:
+        return uri
+    if uri.startswith("http"):  # MLflow itself reads MLFLOW_TRACKING_USERNAME and _PASSWORD
+        return uri.replace(HIDDEN, "")
+    whole = os.environ.get("MLFLOW_TRACKING_URI")
+    if whole is None or hide_password(whole) != uri:
+        raise UserError(f"{uri}: the password is not kept; give MLFLOW_TRACKING_URI.")
+    return whole
 
 
 def split_credentials(uri: str) -> tuple[str, dict[str, str]]:

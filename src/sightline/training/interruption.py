@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM end a run at a batch boundary, with its state saved and its status true."""
 
-import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from sightline.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-log = logging.getLogger(__name__)
 
 
 class StopAtBatch(Callback):
@@ -54,8 +53,9 @@ class StopAtBatch(Callback):
         if not self._in_batches or self._signum is not None:
             raise Interrupted(signum)
         self._signum = signum
+        # Not the log: the signal may have come while its stream was being written to.
         name = signal.Signals(signum).name
-        log.warning("%s: stopping after this batch (once more to stop at once)", name)
+        os.write(2, f"{name}: stopping after this batch (once more to stop at once)\n".encode())
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals back: Lightning sets handlers of its own when a fit starts."""

@@ -2,12 +2,11 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich import box, get_console
 from rich.table import Table
 
-from sightline.config import TrainConfig
+from sightline.config import Job, TrainConfig
 from sightline.evaluation.metrics import per_class_rows, undefined_metrics
 from sightline.predictions import Predictions
 from sightline.reports.confusion import confusion_record, draw_confusion
@@ -79,7 +78,7 @@ def _publish_split(tracker: Tracker, setup: Setup, split: str, table: Prediction
         log.warning("On %s, without a class present: no %s.", split, ", ".join(undefined))
 
 
-def announce(folder: Path, run: RunInStore | None, metrics: dict[str, dict[str, float]]) -> None:
+def announce(job: Job, run: RunInStore | None, metrics: dict[str, dict[str, float]]) -> None:
     """The command's last words: metrics, the run's id and where to look at it."""
     table = Table(box=box.SIMPLE_HEAD, title=None)
     table.add_column("metric")
@@ -90,11 +89,12 @@ def announce(folder: Path, run: RunInStore | None, metrics: dict[str, dict[str, 
         table.add_row(name, *cells)
     get_console().print(table)
     log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
+    folder = job.output_dir
     log.info("folder:           %s", folder)
     pending = count_pending(folder)
     if pending:
         log.warning("pending:          %d records; `sightline sync %s` sends them", pending, folder)
-    if run is None:
+    if run is None or job.in_sweep:
         return
     if not run.uri.startswith("http"):
         log.info("open the UI:      make ui   (outside the checkout: sightline ui)")
