@@ -15,7 +15,7 @@ SOURCE = Path(sightline.__file__).parent
 # From the bottom up; a module imports only from its own layer or those before it.
 LAYERS = [
     {"errors", "project", "types", "predictions", "progress", "ranks", "alive", "__init__"},
-    {"config", "components", "compose"},
+    {"config", "arguments", "components", "compose"},
     {"label_modes"},
     {"evaluation", "reports", "data", "models"},
     {"tracking", "inference"},
