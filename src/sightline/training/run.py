@@ -141,7 +141,8 @@ def quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning's own use of torch, which is newer than it.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    # Advice about loaders and tensor cores, which the config decides.
+    # Advice about loaders, tensor cores and srun, which the config decides.
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
