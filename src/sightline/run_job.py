@@ -78,6 +78,9 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
         from sightline.training.run import train
 
         results = train(config, job, connection)
+    except Exception:
+        connection.failed = True
+        raise
     finally:
         connection.close()
     assert results is not None
@@ -85,10 +88,11 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
 
 
 def _announce_finished(job: Job, results: dict[str, dict[str, dict[str, float]]]) -> None:
-    from sightline.tracking.connection import run_in_store
+    from sightline.tracking.connection import run_in_store, say_what_is_left
     from sightline.training.results import announce
 
     log.info("This run is finished; nothing is trained again.")
+    say_what_is_left(job.output_dir)
     announce(job, run_in_store(job.output_dir), results["metrics"])
 
 
