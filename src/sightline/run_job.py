@@ -90,7 +90,8 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
         raise
-    except BaseException:
+    except BaseException as error:
+        connection.failed = isinstance(error, Exception)
         connection.close()
         raise
     connection.close()
@@ -99,12 +100,13 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
 
 
 def _announce_finished(job: Job) -> None:
-    from sightline.tracking.connection import run_in_store
+    from sightline.tracking.connection import run_in_store, say_what_is_left
     from sightline.training.results import announce
 
     results = read_results(job.output_dir)
     assert results is not None
     log.info("This run is finished; nothing is trained again.")
+    say_what_is_left(job.output_dir)
     announce(job, run_in_store(job.output_dir), results["metrics"])
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from sightline.tracking.outbox import journal_of
-from sightline.tracking.spool import Spool, read_spool
+from sightline.tracking.spool import Spool, read_spool, sync_file
 
 MAX_PARAM = 6000  # characters; MLflow's limit
 MAX_TAG = 8000
@@ -54,7 +54,7 @@ class Tracker:
     def params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; a value that is too long is cut with a mark, never silently."""
         new = {
-            _key(key): _cut(str(value), MAX_PARAM)
+            _key(key): _cut(str(value), MAX_PARAM).replace("\0", "\\0")
             for key, value in params.items()
             if _key(key) not in self._told_params
         }
@@ -82,6 +82,7 @@ class Tracker:
 
     def artifact(self, path: str) -> None:
         """Send a file of the run's folder to the same relative path in MLflow."""
+        sync_file(self.folder / path)
         self._tell({"op": "artifact", "path": path})
 
     def text(self, text: str, path: str) -> None:
@@ -146,7 +147,7 @@ def _key(key: str) -> str:
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key[:MAX_KEY]: _cut(value, MAX_TAG) for key, value in tags.items()}
+    return {key[:MAX_KEY]: _cut(value, MAX_TAG).replace("\0", "\\0") for key, value in tags.items()}
 
 
 def _cut(text: str, limit: int) -> str:
