@@ -19,6 +19,7 @@ from PIL import Image
 from sightline.tracking.model import log_model
 from sightline.tracking.spool import Record
 from sightline.tracking.store import Store
+from sightline.tracking.views import save_view
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class Delivery:
             self._artifact(self.run_id, record["path"], record["path"])
         elif operation == "image":
             self._image(self.run_id, record)
+        elif operation == "view":
+            save_view(self.client, self.store.experiment_id, record["key"], record["view"])
         elif operation == "model":
             with _patient():
                 log_model(

@@ -34,6 +34,7 @@ class Tracker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.spool = Spool(journal_of(folder))
+        self.begun = False  # in this process
         self._told: set[str] = set()  # kinds of records, by earlier processes
         self._told_params: set[str] = set()
         self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
@@ -47,6 +48,7 @@ class Tracker:
 
     def begin(self, name: str, tags: Mapping[str, str]) -> None:
         """Start the run, or say that it goes on; RUNNING from now on."""
+        self.begun = True
         if not self.resumed:
             self._tell({"op": "run", "name": name, "tags": _tags(tags)})
         self._tell({"op": "status", "status": "RUNNING"}, sync=True)
@@ -113,6 +115,10 @@ class Tracker:
     def model(self, checkpoint: str, class_names: tuple[str, ...]) -> None:
         """Log a checkpoint of the run's folder as the model `model`, linked to the run."""
         self._tell({"op": "model", "checkpoint": checkpoint, "class_names": list(class_names)})
+
+    def view(self, key: str, view: Mapping[str, Any]) -> None:
+        """Save a view of the runs with the experiment."""
+        self._tell({"op": "view", "key": key, "view": view})
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""

@@ -43,7 +43,7 @@ def train(config: TrainConfig, job: Job, connection: Connection | None) -> Resul
         Interrupted: the run was stopped by a signal; it is KILLED in MLflow.
     """
     quiet_libraries()
-    check_devices(config.trainer, job.in_sweep)
+    check_devices(config.trainer)
     stop = StopAtBatch(job.output_dir / "checkpoints" / "last.ckpt")
     with stop.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
