@@ -114,7 +114,8 @@ def _go_on(
 ) -> tuple[list[tuple[TrainConfig, Job]], list[tuple[TrainConfig, Job]]]:
     """The jobs as they were launched before, and those that this command adds."""
     before = [_thaw(folder / entry["folder"]) for entry in stored["jobs"]]
-    asked, launched = [_said(job) for _, job in jobs], [_said(job) for _, job in before]
+    asked = [_said(job.overrides) for _, job in jobs]
+    launched = [_said(job.overrides) for _, job in before]
     if asked == launched:
         notes += _say_edits(before, jobs)
         return before, []
@@ -221,11 +222,11 @@ def _each_once(
     return list(first.values()), notes
 
 
-def _said(job: Job) -> list[str]:
+def _said(overrides: Sequence[str]) -> list[str]:
     """A job's words, those left out that only say how it is logged or how the sweep goes on."""
     return sorted(
         hide_password(word)
-        for word in job.overrides
+        for word in overrides
         if not word.startswith("sweep.")
         and word.partition("=")[0] not in {f"tracking.{key}" for key in TRANSPORT}
     )
@@ -236,9 +237,10 @@ def _added(
 ) -> list[tuple[TrainConfig, Job]]:
     """The jobs that the launched sweep has not; all that it has must be among those asked for."""
     asked = {job_digest(config) for config, _ in jobs}
-    launched = {entry["digest"]: entry["overrides"] for entry in stored["jobs"]}
+    said = [_said(job.overrides) for _, job in jobs]
+    launched = {entry["digest"]: _said(entry["overrides"]) for entry in stored["jobs"]}
     lacking = [words for digest, words in launched.items() if digest not in asked]
-    edited = [words for words in lacking if sorted(words) in [_said(job) for _, job in jobs]]
+    edited = [words for words in lacking if words in said]
     if edited:
         raise another_sweep(
             folder, stored, f"the configs were edited since, so that {' '.join(edited[0])} is not "

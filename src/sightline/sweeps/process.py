@@ -15,6 +15,7 @@ from sightline.sweeps.slots import Slot
 from sightline.tracking.secrets import credentials_for_children
 
 STOPPED = {128 + signum: f"stopped by {signum.name}" for signum in (signal.SIGINT, signal.SIGTERM)}
+JOB_COMMAND = [sys.executable, "-m", "sightline.cli", "job"]
 TAIL_LINES = 60  # of a job's output, kept with its error
 
 
@@ -84,7 +85,7 @@ def start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
     own = slot.environment | credentials_for_children(config.tracking.uri)
     with path.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sightline.cli", "job", str(job.output_dir)],
+            [*JOB_COMMAND, str(job.output_dir)],
             env=os.environ | {"PYTHONUNBUFFERED": "1"} | own, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip

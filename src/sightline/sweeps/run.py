@@ -4,16 +4,16 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sightline.alive import working_in
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.progress import log_to
-from sightline.run_folder import read_results
+from sightline.run_folder import read_pruned, read_results
 from sightline.run_job import nothing_left_behind
 from sightline.sweeps.plan import Sweep, freeze_sweep
 from sightline.sweeps.process import Running, error_of, start, working_process
@@ -22,6 +22,7 @@ from sightline.sweeps.summary import SweepTracker
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T", bound=SweepTracker)
 POLL_S = 0.2
 LAST_WORDS_S = 15  # what jobs may take to end after a second signal
 
@@ -74,7 +75,7 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
     """
     check_n_jobs(n_jobs)
     slots = make_slots(n_jobs, [config for config, _ in sweep.jobs])
-    with tracked(sweep) as tracker:
+    with tracked(sweep, SweepTracker) as tracker:
         freeze_sweep(sweep)
         jobs = Listed(sweep)
         tracker.begin()
@@ -86,7 +87,7 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
 
 
 @contextmanager
-def tracked(sweep: Sweep) -> Iterator[SweepTracker]:
+def tracked(sweep: Sweep, make: Callable[[Sweep], T]) -> Iterator[T]:
     """Hold the sweep's folder and its run in MLflow; of a sweep that cannot start nothing stays."""
     with (
         nothing_left_behind(sweep.folder),
@@ -95,7 +96,7 @@ def tracked(sweep: Sweep) -> Iterator[SweepTracker]:
     ):
         for note in sweep.notes:
             log.warning("%s", note)
-        tracker = SweepTracker(sweep)
+        tracker = make(sweep)
         try:
             tracker.connect()
             yield tracker
@@ -160,8 +161,9 @@ def _after(
 ) -> None:  # fmt: skip
     """Take in a job that ended; go on with one that an earlier command started and lost."""
     error = error_of(each)
-    left_off = each.process is None or working_process(each.job.output_dir) is not None
-    if error is not None and left_off and not stopping:
+    folder = each.job.output_dir
+    left_off = each.process is None or working_process(folder) is not None
+    if error is not None and left_off and not stopping and read_pruned(folder) is None:
         running.append(_start(each.number, each.config, each.job, each.slot))
         return
     free.append(each.slot)

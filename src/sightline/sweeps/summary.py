@@ -35,6 +35,7 @@ from sightline.tracking.views import sweep_view, view_key
 
 log = logging.getLogger(__name__)
 
+FIGURES_EVERY_S = 10  # at most, while jobs come and go; the last ones are always drawn
 DONE = ("FINISHED", "PRUNED")  # of such a job nothing is missing
 
 
@@ -63,6 +64,7 @@ class SweepTracker:
         self._finished: dict[int, Row] = {}  # rows that do not change any more
         self._curves: dict[str, dict[int, list[float]]] = {}  # by group and number
         self._explained: dict[int, str] = {}
+        self._drawn = -math.inf  # when, by the monotonic clock
 
     def connect(self) -> None:
         """Return when the store answers.
@@ -115,8 +117,13 @@ class SweepTracker:
         self._connection.poll()
         return rows
 
-    def update(self, at_work: set[int] | None = None) -> list[Row]:
-        """Tell the table, the figures, the errors and the counts as they are now."""
+    def update(self, at_work: set[int] | None = None, last: bool = False) -> list[Row]:
+        """Tell the table, the figures, the errors and the counts as they are now.
+
+        Args:
+            at_work: numbers of the jobs that run.
+            last: whether nothing comes after it.
+        """
         rows = self.update_table(at_work)
         if not rows:
             return rows
@@ -126,8 +133,10 @@ class SweepTracker:
         groups = group_rows(ranked, keys, self.metrics[0])
         if len(groups) < len(ranked):
             self.tracker.text(to_csv(groups), "groups.csv")
-        for name, figure in self.figures(ranked, keys).items():
-            self.tracker.figure(figure, f"figures/{name}.png")
+        if last or time.monotonic() - self._drawn > FIGURES_EVERY_S:
+            for name, figure in self.figures(ranked, keys).items():
+                self.tracker.figure(figure, f"figures/{name}.png")
+            self._drawn = time.monotonic()
         for number, error in self.errors.items():
             if self._explained.get(number) != error:
                 text = error_text(self.sweep.jobs[number][1], error)
@@ -174,7 +183,7 @@ class SweepTracker:
     def close(self) -> None:
         """End the sweep's run, if it began: FINISHED, KILLED for a signal, FAILED otherwise."""
         if self.tracker.begun:
-            rows = self.update()
+            rows = self.update(last=True)
             done = sum(row["status"] in DONE for row in rows)
             complete = bool(rows) and done == len(rows) and not self.errors
             status = "FINISHED" if complete else "FAILED"

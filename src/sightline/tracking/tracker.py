@@ -7,14 +7,16 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from sightline.tracking.outbox import journal_of
 from sightline.tracking.spool import Spool, read_spool
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_PARAM = 6000  # characters; MLflow's limit
 MAX_TAG = 8000
@@ -96,12 +98,12 @@ class Tracker:
         """Write plain containers as JSON and send them."""
         self.text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
 
-    def figure(self, figure: Figure, path: str) -> None:
+    def figure(self, figure: "Figure", path: str) -> None:
         """Draw a figure to a PNG and send it."""
         figure.savefig(self._file(path), dpi=110)
         self.artifact(path)
 
-    def image(self, figure: Figure, key: str, step: int) -> None:
+    def image(self, figure: "Figure", key: str, step: int) -> None:
         """Add a figure to a series of images that the UI steps through."""
         if step <= self._last_steps.get(key, -1):
             return

@@ -84,7 +84,7 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "isAccordionReordered": True,
         "hideEmptyCharts": True,
     }
-    | GROUPED,
+    | dict(GROUPED),
 }
 
 
@@ -111,7 +111,7 @@ def sweep_view(
         "orderByKey": columns[0],
         "orderByAsc": not maximise,
         "selectedColumns": [*dict.fromkeys(columns), "attributes.`Duration`"],
-    } | (GROUPED if grouped else {})
+    } | (dict(GROUPED) if grouped else {})
 
 
 def save_view(

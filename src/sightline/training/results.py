@@ -55,8 +55,11 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
     }
-    reached = {"metrics": results.metrics, "best_epoch": results.best_epoch}
-    tracker.json(reached | {"epochs": results.epochs}, "results.json")
+    parameters = sum(parameter.numel() for parameter in setup.module.parameters())
+    tracker.json({
+        "metrics": results.metrics, "best_epoch": results.best_epoch, "epochs": results.epochs,
+        "parameters": parameters,
+    }, "results.json")  # fmt: skip
     tracker.tags({"mlflow.note.content": note(about, results.metrics)})
 
 

@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
-from sightline.run_folder import freeze
+from sightline.run_folder import freeze, read_pruned
 from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
@@ -118,7 +118,8 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
-        tracker.tags({"error": f"stopped by signal {signum}"})
+        pruned = read_pruned(tracker.folder)
+        tracker.tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
         _keep_checkpoints(tracker)
         tracker.finish("KILLED")
         raise
