@@ -125,11 +125,11 @@ def _goes_on(frozen: Frozen, config: TrainConfig) -> bool:
 
 @contextmanager
 def nothing_left_behind(output_dir: Path) -> Iterator[None]:
-    """Remove the folder that Hydra made for a job that was refused before it began."""
+    """Remove the folder of a job or a sweep that was refused before it began."""
     try:
         yield
     except UserError:
         left = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else {""}
-        if left <= {"train.log"}:
+        if left <= {"train.log", "sweep.log"}:
             shutil.rmtree(output_dir)
         raise

@@ -21,6 +21,7 @@ from sightline.tracking.outbox import FILES
 from sightline.tracking.spool import Record
 from sightline.tracking.store import Store
 from sightline.tracking.trouble import TROUBLE, UnsendableError, in_words, is_refusal
+from sightline.tracking.views import save_view
 
 RUN_KEY = "run_key"  # the tag by which a run is found whose creation was not confirmed
 UPLOAD_TIMEOUT_S = 600  # for a server that stores a large file before it answers
@@ -98,6 +99,8 @@ class Delivery:
             self.client.log_inputs(self.run_id, [_dataset(fields) for fields in record["datasets"]])
         elif operation in FILES:
             self._file(self.run_id, record)
+        elif operation == "view":
+            save_view(self.client, self.store.experiment_id, record["key"], record["view"])
         elif operation == "status" and record["status"] == "RUNNING":
             self.client.update_run(self.run_id, status="RUNNING")
         elif operation == "status":

@@ -61,6 +61,7 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         "best_epoch": results.best_epoch,
         "epochs": results.epochs,
         "stopped_early": results.stopped_early,
+        "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
     }
     tracker.json(reached, "results.json")
     tracker.tags({"mlflow.note.content": note(about, results.metrics)})

@@ -16,7 +16,7 @@ from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.resume import check_same_data
-from sightline.run_folder import freeze, thaw
+from sightline.run_folder import freeze, read_pruned, thaw
 from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
@@ -55,7 +55,7 @@ def train(config: TrainConfig, job: Job, connection: Connection | None) -> Resul
         Interrupted: the run was stopped by a signal; it is KILLED in MLflow.
     """
     quiet_libraries()
-    check_devices(config.trainer, job.in_sweep)
+    check_devices(config.trainer)
     signals = Signals()
     with signals.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -162,7 +162,8 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
-        tracker.tags({"error": f"stopped by signal {signum}"})
+        pruned = read_pruned(tracker.folder)
+        tracker.tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
         _keep_checkpoints(tracker)
         tracker.finish("KILLED")
         raise
