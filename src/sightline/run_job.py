@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sightline.alive import working_in
 from sightline.config import Job, TrainConfig
@@ -81,15 +82,15 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
     finally:
         connection.close()
     assert results is not None
-    announce(job, connection.run, results.metrics)
+    announce(job, connection.run, results)
 
 
-def _announce_finished(job: Job, results: dict[str, dict[str, dict[str, float]]]) -> None:
+def _announce_finished(job: Job, results: dict[str, Any]) -> None:
     from sightline.tracking.connection import run_in_store
     from sightline.training.results import announce
 
     log.info("This run is finished; nothing is trained again.")
-    announce(job, run_in_store(job.output_dir), results["metrics"])
+    announce(job, run_in_store(job.output_dir), results)
 
 
 def _more_epochs(before: TrainConfig, now: TrainConfig) -> bool:

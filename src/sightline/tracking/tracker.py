@@ -36,6 +36,7 @@ class Tracker:
         self.spool = Spool(journal_of(folder))
         self._told: set[str] = set()  # kinds of records, by earlier processes
         self._told_params: set[str] = set()
+        self.tags_before: dict[str, str] = {}  # by earlier processes
         self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
         for record, _ in read_spool(self.spool.path):
             self._remember(record)
@@ -65,12 +66,12 @@ class Tracker:
         """Set tags."""
         self._tell({"op": "tags", "tags": _tags(tags)})
 
-    def metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log finite values at one step."""
+    def metrics(self, metrics: Mapping[str, float], step: int, again: bool = False) -> None:
+        """Log finite values at one step; `again`: also where this step was told before."""
         new = {
             _key(key): float(value)
             for key, value in metrics.items()
-            if math.isfinite(value) and step > self._last_steps.get(_key(key), -1)
+            if math.isfinite(value) and (again or step > self._last_steps.get(_key(key), -1))
         }
         if new:
             self._tell({"op": "metrics", "metrics": new, "step": step})
@@ -132,6 +133,7 @@ class Tracker:
 
     def _remember(self, record: Mapping[str, Any]) -> None:
         self._told.add(record["op"])
+        self.tags_before |= record.get("tags", {})
         if record["op"] == "params":
             self._told_params |= record["params"].keys()
         keys = {"metrics": record.get("metrics", ()), "image": [record.get("key")]}
