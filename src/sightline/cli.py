@@ -16,6 +16,7 @@ Train and compare image classifiers; everything is logged to MLflow.
 commands:
   train    train one model, or with -m a sweep        sightline train --help
   predict  what a model says of pictures              sightline predict --help
+  export   a model as ONNX or torch.export file       sightline export --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
   sync     send what MLflow was not there for         sightline sync [FOLDER]
@@ -48,6 +49,13 @@ def predict(arguments: list[str]) -> int:
     from sightline.inference.predict import predict
 
     return predict(arguments)
+
+
+def export(arguments: list[str]) -> int:
+    """Write a model as a file that other programs run."""
+    from sightline.export import export
+
+    return export(arguments)
 
 
 def sync(arguments: list[str]) -> int:
@@ -85,6 +93,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
     "predict": predict,
+    "export": export,
     "doctor": doctor,
     "cache": cache,
     "sync": sync,
