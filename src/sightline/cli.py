@@ -17,6 +17,8 @@ commands:
   train    train one model, or with -m a sweep        sightline train --help
   predict  what a model says of pictures              sightline predict --help
   export   a model as ONNX or torch.export file       sightline export --help
+  features what a model sees in pictures              sightline features --help
+  prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
   sync     send what MLflow was not there for         sightline sync [FOLDER]
@@ -58,6 +60,20 @@ def export(arguments: list[str]) -> int:
     return export(arguments)
 
 
+def features(arguments: list[str]) -> int:
+    """Write what the last layer of a trained model sees of pictures into a table."""
+    from sightline.inference.features import features
+
+    return features(arguments)
+
+
+def prefetch(arguments: list[str]) -> int:
+    """Download pretrained weights into the cache that a training reads."""
+    from sightline.models.prefetch import prefetch
+
+    return prefetch(arguments)
+
+
 def sync(arguments: list[str]) -> int:
     """Send to MLflow what runs could not say while it was away."""
     from sightline.sync import send_pending
@@ -94,6 +110,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "job": job,
     "predict": predict,
     "export": export,
+    "features": features,
+    "prefetch": prefetch,
     "doctor": doctor,
     "cache": cache,
     "sync": sync,

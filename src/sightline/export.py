@@ -162,7 +162,9 @@ def _show(trials: list[Trial], checks: Checks) -> None:
         table.add_column(title, justify="right")
     for trial in trials:
         accuracy = "" if trial.accuracy is None else f"{trial.accuracy:.4f}"
-        changed = f"{trial.changed} of {len(checks.pictures)}"
-        table.add_row(trial.name, f"{trial.size_bytes / MIB:.2f}", f"{trial.images_per_second:,.0f}",
-                      f"{trial.difference:.1e}", changed, accuracy)  # fmt: skip
+        cells = [
+            f"{trial.size_bytes / MIB:.2f}", f"{trial.images_per_second:,.0f}",
+            f"{trial.difference:.1e}", f"{trial.changed} of {len(checks.pictures)}", accuracy,
+        ]  # fmt: skip
+        table.add_row(trial.name, *cells)
     get_console().print(table)
