@@ -68,7 +68,8 @@ def publish_results(
     tracker.json(tuning_record(setup.label_mode, results.tuning), "tuning.json")
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
-    tracker.model("checkpoints/best.ckpt", setup.label_mode.class_names)
+    mode = setup.label_mode
+    tracker.model("checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins)
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
