@@ -22,7 +22,7 @@ LAYERS = [
     {"run_folder", "resume"},
     {"training"},
     {"run_job", "sync", "sweeps"},
-    {"launch", "doctor"},
+    {"launch", "doctor", "export"},
     {"cli"},
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

@@ -1,12 +1,12 @@
-"""The per-class table as CSV, which MLflow shows sortable."""
+"""Tables as CSV, which MLflow shows sortable."""
 
 import csv
 import io
 from collections.abc import Sequence
 
 
-def per_class_csv(rows: Sequence[dict[str, object]]) -> str:
-    """One line a class: support, precision, recall, f1, average precision; empty if undefined."""
+def to_csv(rows: Sequence[dict[str, object]]) -> str:
+    """A line a row, the columns of the first one; empty where a value is undefined."""
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
