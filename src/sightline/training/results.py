@@ -9,7 +9,7 @@ from rich.table import Table
 from sightline.config import Job, TrainConfig
 from sightline.evaluation.metrics import per_class_rows, undefined_metrics
 from sightline.predictions import Predictions
-from sightline.reports.confusion import confusion_record, draw_confusion
+from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
 from sightline.reports.per_class import per_class_csv
 from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
@@ -67,9 +67,9 @@ def _publish_split(tracker: Tracker, setup: Setup, split: str, table: Prediction
     matrices = setup.label_mode.confusion_matrices(table)
     record = {"split": split, "samples": len(table), "matrices": confusion_record(matrices)}
     tracker.json(record, f"confusion_matrix/{split}.json")
-    for suffix, normalize in (("", False), ("_normalized", True)):
-        title = f"{split}, {'shares of each row' if normalize else 'counts'}"
-        figure = draw_confusion(matrices, title, normalize)
+    for by, words in TITLES.items():
+        suffix = "" if by == "count" else f"_by_{by}"
+        figure = draw_confusion(matrices, f"{split}: {words}", by)
         tracker.figure(figure, f"confusion_matrix/{split}{suffix}.png")
     rows = per_class_rows(setup.label_mode, table)
     tracker.text(per_class_csv(rows), f"per_class/{split}.csv")

@@ -1,0 +1,68 @@
+"""One evaluated split, as every report of it sees it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from sightline.label_modes.base import LabelMode
+from sightline.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A table of predictions and what was decided from it.
+
+    Attributes:
+        split: its name.
+        label_mode: what targets and probabilities mean.
+        table: as stored, before calibration.
+        probs: shape (N, C), calibrated; those of `table` where no temperature was fitted.
+        decided: decisions, in the form of `table.targets`.
+        thresholds: that `decided` was taken with; None: the label mode's own.
+    """
+
+    split: str
+    label_mode: LabelMode
+    table: Predictions
+    probs: np.ndarray
+    decided: np.ndarray
+    thresholds: Sequence[float] | None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a column of `probs`."""
+        return self.table.class_names
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """Shape (N, C): 1 where the class is there, 0 where not, NaN where nobody knows."""
+        return self._as_rows(self.table.targets)
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """Shape (N, C): 1 where the class was decided for."""
+        return self._as_rows(self.decided)
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Shape (N,): whether the decision differs from what is known of the target."""
+        known = ~np.isnan(self.truth)
+        differs: np.ndarray = (known & (self.truth != self.chosen)).any(axis=1)
+        return differs
+
+    @property
+    def opposed(self) -> list[int]:
+        """The classes that are looked at one against the rest: of a binary mode the positive."""
+        count = len(self.class_names)
+        return list(range(count)) if self.label_mode.num_outputs > 1 else [count - 1]
+
+    def words(self, encoded: np.ndarray) -> str:
+        """A target or a decision in words."""
+        return self.label_mode.examples(torch.as_tensor(encoded)) or "(none)"
+
+    def _as_rows(self, encoded: np.ndarray) -> np.ndarray:
+        rows: np.ndarray = self.label_mode.soft(torch.from_numpy(encoded)).numpy()
+        return rows
