@@ -15,6 +15,7 @@ from sightline.config import Node
 from sightline.data.pictures import Picture, finish_picture, read_picture
 from sightline.data.transforms import PictureTransform
 from sightline.errors import UserError
+from sightline.evaluation.tuning import Tuning
 from sightline.label_modes.base import LabelMode
 from sightline.models.build import rebuild_classifier
 from sightline.models.classifier import Classifier
@@ -25,11 +26,19 @@ PREFIX = "classifier."
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that classifies pictures as it did in its training's evaluation."""
+    """A model that classifies pictures as it did in its training's evaluation.
+
+    Attributes:
+        classifier: from uint8 pictures to logits; normalises them itself.
+        label_mode: what the outputs mean.
+        preprocess: how a picture becomes a tensor.
+        tuning: what was fitted on val.
+    """
 
     classifier: Classifier
     label_mode: LabelMode
     preprocess: PreprocessSpec
+    tuning: Tuning
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -89,4 +98,5 @@ def load(checkpoint: str | Path) -> LoadedModel:
         if key.startswith(PREFIX)
     }
     classifier.load_state_dict(weights)
-    return LoadedModel(classifier.eval(), label_mode, preprocess)
+    tuning = Tuning.from_dict(identity.get("tuning", {}))
+    return LoadedModel(classifier.eval(), label_mode, preprocess, tuning)

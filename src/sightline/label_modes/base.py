@@ -93,8 +93,17 @@ class LabelMode(ABC):
         """Probabilities of shape (B, C), float32, from logits of shape (B, num_outputs)."""
 
     @abstractmethod
-    def decide(self, probs: Tensor) -> Tensor:
-        """Decisions in the form of encoded targets."""
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """Probabilities (B, C), double, of logits that are divided by `temperature`."""
+
+    @abstractmethod
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Decisions in the form of encoded targets.
+
+        Args:
+            probs: shape (B, C); calibrated where thresholds are given.
+            thresholds: over which a probability is a yes; None for 0.5, and for multiclass.
+        """
 
     @abstractmethod
     def metrics(self, predictions: Predictions) -> dict[str, float]:
@@ -151,6 +160,20 @@ def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:
 
     probs = torch.from_numpy(np.ascontiguousarray(predictions.probs)).double()
     return probs, torch.from_numpy(np.ascontiguousarray(predictions.targets)).long()
+
+
+def divide_logits(probs: Tensor, temperature: float) -> Tensor:
+    """Softmax probabilities (..., C) after dividing their logits by `temperature`; double.
+
+    The logarithms of probabilities are logits, up to a constant that softmax takes away.
+    """
+    import torch
+
+    exact = probs.double()
+    if temperature == 1:
+        return exact
+    tiny = torch.finfo(torch.float32).tiny  # where float32 rounded to 0
+    return (exact.clamp(min=tiny).log() / temperature).softmax(dim=-1)
 
 
 def one_a_class(values: Sequence[float], class_names: tuple[str, ...]) -> Tensor:

@@ -16,7 +16,13 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError, did_you_mean
-from sightline.label_modes.base import ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.base import (
+    ConfusionMatrix,
+    LabelMode,
+    divide_logits,
+    one_a_class,
+    to_tensors,
+)
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.predictions import Predictions
 
@@ -91,12 +97,17 @@ class Binary(LabelMode):
 
     def probs(self, logits: Tensor) -> Tensor:
         """Probabilities of (negative, positive), shape (B, 2)."""
-        positive = logits.float().sigmoid()
-        return torch.cat([1 - positive, positive], dim=1)
+        positive = logits.float()  # each by itself, so that the small one keeps its precision
+        return torch.cat([-positive, positive], dim=1).sigmoid()
 
-    def decide(self, probs: Tensor) -> Tensor:
-        """1 where the positive class is the more probable one."""
-        return (probs[:, 1] > 0.5).long()
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """The logit of the positive class divided."""
+        return divide_logits(probs, temperature)
+
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """1 where the positive class is the more probable one, or is over the threshold."""
+        (threshold,) = thresholds or (0.5,)
+        return (probs[:, 1] > threshold).long()
 
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Those without a suffix are of the positive class; f1_macro etc. average both classes.

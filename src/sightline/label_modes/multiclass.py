@@ -16,7 +16,13 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.label_modes.base import ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.base import (
+    ConfusionMatrix,
+    LabelMode,
+    divide_logits,
+    one_a_class,
+    to_tensors,
+)
 from sightline.predictions import Predictions
 
 
@@ -72,8 +78,13 @@ class Multiclass(LabelMode):
         """Softmax over the classes."""
         return logits.float().softmax(dim=1)
 
-    def decide(self, probs: Tensor) -> Tensor:
-        """Index of the most probable class."""
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """The logits of all classes divided."""
+        return divide_logits(probs, temperature)
+
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Index of the most probable class; there are no thresholds."""
+        assert thresholds is None, "multiclass has no thresholds"
         return probs.argmax(dim=1)
 
     def metrics(self, predictions: Predictions) -> dict[str, float]:

@@ -17,7 +17,14 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.base import (
+    MISSING,
+    ConfusionMatrix,
+    LabelMode,
+    divide_logits,
+    one_a_class,
+    to_tensors,
+)
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.predictions import Predictions
 
@@ -72,9 +79,17 @@ class Multilabel(LabelMode):
         """A sigmoid for each label."""
         return logits.float().sigmoid()
 
-    def decide(self, probs: Tensor) -> Tensor:
-        """1 where a label's probability is over 0.5."""
-        return (probs > 0.5).long()
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """The logit of each label divided; what float32 rounded to 1 counts as just below it."""
+        present = probs.double().clamp(max=1 - torch.finfo(torch.float32).eps / 2)
+        both = torch.stack([1 - present, present], dim=-1)
+        return divide_logits(both, temperature)[..., 1]
+
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """1 where a label's probability is over 0.5, or over its own threshold."""
+        if thresholds is None:
+            return (probs > 0.5).long()
+        return (probs > torch.tensor(thresholds, dtype=probs.dtype, device=probs.device)).long()
 
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """`accuracy` counts label by label, `accuracy_subset` whole rows; unknown labels count not.
