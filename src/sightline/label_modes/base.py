@@ -106,6 +106,24 @@ class LabelMode(ABC):
         """
 
     @abstractmethod
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """How much of a probability separates each decision from another, shape (B,).
+
+        Args:
+            probs: shape (B, C); calibrated where thresholds are given.
+            thresholds: that decisions are taken with.
+        """
+
+    def evidence(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The logit that speaks for a class of each sample, shape (B,).
+
+        Args:
+            logits: shape (B, num_outputs).
+            classes: shape (B,), columns of the probabilities.
+        """
+        return logits.gather(1, classes[:, None]).squeeze(1)
+
+    @abstractmethod
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Metrics of a table, each with its average in its name; NaN where undefined."""
 
@@ -151,7 +169,7 @@ class LabelMode(ABC):
         """One encoded target in words, for a picture's caption."""
         if target.ndim == 0:
             return self.class_names[int(target)]
-        return " ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
+        return ", ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
 
 
 def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:

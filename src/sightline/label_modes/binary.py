@@ -109,6 +109,15 @@ class Binary(LabelMode):
         (threshold,) = thresholds or (0.5,)
         return (probs[:, 1] > threshold).long()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the positive class's probability and the threshold."""
+        (threshold,) = thresholds or (0.5,)
+        return (probs[:, 1] - threshold).abs()
+
+    def evidence(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The logit for the positive class, its opposite for the negative one."""
+        return logits[:, 0] * (2 * classes - 1)
+
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Those without a suffix are of the positive class; f1_macro etc. average both classes.
 

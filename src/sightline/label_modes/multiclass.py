@@ -87,6 +87,11 @@ class Multiclass(LabelMode):
         assert thresholds is None, "multiclass has no thresholds"
         return probs.argmax(dim=1)
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the two most probable classes."""
+        first, second = probs.topk(2, dim=1).values.unbind(1)
+        return first - second
+
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Macro averages leave out classes that are absent from the table."""
         probs, target = to_tensors(predictions)

@@ -91,6 +91,11 @@ class Multilabel(LabelMode):
             return (probs > 0.5).long()
         return (probs > torch.tensor(thresholds, dtype=probs.dtype, device=probs.device)).long()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between a label's probability and its threshold, of the label where it is least."""
+        at = torch.tensor(thresholds or [0.5] * probs.shape[1], dtype=probs.dtype)
+        return (probs - at.to(probs.device)).abs().amin(dim=1)
+
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """`accuracy` counts label by label, `accuracy_subset` whole rows; unknown labels count not.
 

@@ -25,6 +25,7 @@ TITLES: dict[By, str] = {
 }
 MAX_NAMED = 40  # with more classes, names and numbers would be specks
 MAX_PANELS = 12
+LARGE = 6.5  # inches
 
 
 @styled
@@ -58,7 +59,7 @@ def draw_confusion(matrices: Sequence[ConfusionMatrix], title: str, by: By) -> F
     for ax in axes[len(shown) :]:
         ax.set_axis_off()
     if by == "count":
-        _table(parts[1].subplots(), last, by, "labels missed while others are wrongly predicted")
+        _table(parts[1].subplots(), last, by, "labels mixed up with each other")
     return figure
 
 
@@ -97,6 +98,7 @@ def confusion_report(
             draw_confusion(matrices, f"{evaluated.split}: {TITLES[by]}", by),
             f"confusion_{by}",
             f"Confusion matrix of {count} classes, {TITLES[by]}",
+            shrinks=count > MAX_NAMED,
         )
         for by in TITLES
     ]
@@ -133,7 +135,7 @@ def confused_pairs(matrix: ConfusionMatrix, count: int) -> Table:
     if not matrix.sums_to_n:
         columns = ["missed", "wrongly predicted", "samples"]
         return Table("confused_pairs", "Labels that are confused most", columns, rows)
-    columns = ["target", "decided", "samples", "share of the target's"]
+    columns = ["target", "decided", "samples", "share"]
     return Table("confused_pairs", "Pairs that are confused most", columns, rows)
 
 
@@ -167,7 +169,7 @@ def _errors(matrix: ConfusionMatrix) -> int:
 
 def _side(classes: int) -> float:
     """Inches: room for numbers and names; beyond `MAX_NAMED` there are none."""
-    return WIDTH if classes > MAX_NAMED else float(np.clip(0.28 * classes + 1.3, WIDTH, 12.0))
+    return LARGE if classes > MAX_NAMED else float(np.clip(0.28 * classes + 1.3, WIDTH, 12.0))
 
 
 def _shares(matrix: ConfusionMatrix, by: By) -> np.ndarray:
@@ -220,7 +222,7 @@ def _write_cells(
 
 def _percent(share: float) -> str:
     """Without a sign; what is neither none nor all is not rounded to it."""
-    extreme = 0 < share < 0.01 or 0.99 < share < 1
+    extreme = 0 < share < 0.005 or 0.995 <= share < 1
     return f"{100 * share:.{int(extreme)}f}"
 
 

@@ -1,14 +1,21 @@
 """One evaluated split, as every report of it sees it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
 
+from sightline.data.pictures import Picture
 from sightline.label_modes.base import LabelMode
 from sightline.predictions import Predictions
+
+ReadPicture = Callable[[str], Picture]  # from a sample's id
+Embed = Callable[[np.ndarray], np.ndarray]  # from N ids to penultimate features (N, D)
+# From N ids and a class for each to pictures (N, C, H, W), uint8, and heat (N, H, W) in [0, 1].
+Explain = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,22 @@ class Evaluated:
     def words(self, encoded: np.ndarray) -> str:
         """A target or a decision in words."""
         return self.label_mode.examples(torch.as_tensor(encoded)) or "(none)"
+
+    def select(self, rows: np.ndarray | slice) -> Self:
+        """Some of the samples."""
+        table = replace(
+            self.table,
+            ids=self.table.ids[rows],
+            targets=self.table.targets[rows],
+            probs=self.table.probs[rows],
+            metadata={name: column[rows] for name, column in self.table.metadata.items()},
+        )
+        return replace(self, table=table, probs=self.probs[rows], decided=self.decided[rows])
+
+    def sample(self, count: int, seed: int) -> Self:
+        """At most so many samples, drawn at random and kept in order."""
+        drawn = np.random.default_rng(seed).permutation(len(self.table))[:count]
+        return self.select(np.sort(drawn))
 
     def _as_rows(self, encoded: np.ndarray) -> np.ndarray:
         rows: np.ndarray = self.label_mode.soft(torch.from_numpy(encoded)).numpy()

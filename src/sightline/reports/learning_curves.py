@@ -76,6 +76,7 @@ def learning_curves_report(history: list[Point], best_epoch: int | None) -> Sect
         "Every epoch",
         ["epoch", *keys],
         [[epoch + 1, *(rows[epoch].get(key) for key in keys)] for epoch in sorted(rows)],
+        folded=True,
     )
     figure = draw_learning_curves(history, best_epoch)
     chart = to_chart(figure, "learning_curves", "Loss and metrics over epochs")

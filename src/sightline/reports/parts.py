@@ -14,15 +14,15 @@ class Chart:
         name: of its file, without the suffix.
         png: the drawing.
         alt: what it shows, for those who cannot see it.
-        caption: below it.
         width: in CSS pixels, at which its text has the size of the page's small print.
+        shrinks: whether a narrow screen may show it smaller, instead of a part of it.
     """
 
     name: str
     png: bytes
     alt: str
-    caption: str
     width: int
+    shrinks: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,18 @@ class Table:
     """Rows under named columns; a float is shown with four digits, None as an empty cell.
 
     Attributes:
-        name: of its file, without the suffix.
+        name: of its file, without the suffix; None where another file has the rows already.
         caption: above it.
         columns: their names.
         rows: each as long as `columns`.
+        folded: whether a page shows it on request only.
     """
 
-    name: str
+    name: str | None
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,25 @@ def per_class_report(evaluated: Evaluated, per_class: list[dict[str, object]]) -
     figure = draw_per_class(per_class, f"{evaluated.split}: each class (samples)")
     bars = "; the lines are 95 % intervals" if "recall_low" in per_class[0] else ""
     chart = to_chart(figure, "per_class", f"Precision, recall and F1 of {len(per_class)} classes")
-    columns = list(per_class[0])
-    rows = [[_cell(row[column]) for column in columns] for row in per_class]
     text = f"Each class against the others, the worst first{bars}."
-    return Section("Classes", text, [chart, Table("per_class", "Every class", columns, rows)])
+    return Section("Classes", text, [chart, _table(per_class)])
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    """The rows with each interval in one cell; per_class/SPLIT.csv has the numbers."""
+    columns = [key for key in rows[0] if not key.endswith(("_low", "_high"))]
+    with_interval = [key for key in columns if f"{key}_low" in rows[0]]
+    names = [*columns, *(f"{key} 95 %" for key in with_interval)]
+    cells = [
+        [*(_cell(row[key]) for key in columns), *(_interval(row, key) for key in with_interval)]
+        for row in rows
+    ]
+    return Table(None, "Every class", names, cells)
+
+
+def _interval(row: Row, key: str) -> Cell:
+    low, high = _number(row[f"{key}_low"]), _number(row[f"{key}_high"])
+    return f"{low:.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:.3f}" if low == low else None
 
 
 def per_class_csv(rows: Sequence[Row]) -> str:

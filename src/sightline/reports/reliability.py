@@ -86,7 +86,9 @@ def reliability_report(evaluated: Evaluated, temperature: float) -> Section:
         if bins["count"][i]
     ]
     columns = ("probabilities", "samples", "mean probability", "share right")
-    return Section("Calibration", text, [chart, Table("reliability", "Bins", columns, rows)])
+    return Section(
+        "Calibration", text, [chart, Table("reliability", "Bins", columns, rows, folded=True)]
+    )
 
 
 def _events(evaluated: Evaluated, probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
