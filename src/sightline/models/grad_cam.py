@@ -1,4 +1,4 @@
-"""What in a picture speaks for a class: Grad-CAM (Selvaraju et al. 2017) of the last feature map."""
+"""What in a picture speaks for a class: Grad-CAM (Selvaraju et al. 2017)."""
 
 import math
 from collections.abc import Callable

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -59,13 +60,14 @@ def draw_embedding(places: np.ndarray, evaluated: Evaluated, title: str) -> Figu
         target = np.nanargmax(evaluated.truth, axis=1)
         for c, name in enumerate(names):
             for mask, marker in ((~wrong, "o"), (wrong, "x")):
-                at = places[(target == c) & mask]
+                x, y = places[(target == c) & mask].T
                 label = short(name) if marker == "o" else None
-                ax.scatter(*at.T, s=12 if marker == "o" else 26, c=f"C{c}", marker=marker,
+                ax.scatter(x, y, s=12 if marker == "o" else 26, c=f"C{c}", marker=marker,
                            linewidths=0 if marker == "o" else 1.2, label=label)  # fmt: skip
     else:
-        ax.scatter(*places[~wrong].T, s=8, c="0.75", linewidths=0, label="right")
-        ax.scatter(*places[wrong].T, s=22, c="C3", marker="x", linewidths=1, label="wrong")
+        x, y = places.T
+        ax.scatter(x[~wrong], y[~wrong], s=8, c="0.75", linewidths=0, label="right")
+        ax.scatter(x[wrong], y[wrong], s=22, c="C3", marker="x", linewidths=1, label="wrong")
         _name_classes(ax, places, evaluated)
     ax.set(xticks=[], yticks=[], title=title)
     ax.spines[:].set_visible(False)
@@ -73,14 +75,14 @@ def draw_embedding(places: np.ndarray, evaluated: Evaluated, title: str) -> Figu
     return figure
 
 
-def _name_classes(ax: object, places: np.ndarray, evaluated: Evaluated) -> None:
+def _name_classes(ax: Axes, places: np.ndarray, evaluated: Evaluated) -> None:
     """The names of the commonest classes, each where the middle of its samples lies."""
     there = evaluated.truth == 1
     commonest = np.argsort(-there.sum(axis=0), kind="stable")[:MAX_NAMED]
     for c in commonest:
         if there[:, c].any():
             x, y = np.median(places[there[:, c]], axis=0)
-            ax.text(x, y, short(evaluated.class_names[c], 12), fontsize=6.5, ha="center")  # type: ignore[attr-defined]
+            ax.text(x, y, short(evaluated.class_names[c], 12), fontsize=6.5, ha="center")
 
 
 def embedding_report(
