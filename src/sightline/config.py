@@ -51,11 +51,17 @@ class EarlyStoppingConfig(_Strict):
 
 
 class TrackingConfig(_Strict):
-    """Where and as what a run is logged."""
+    """Where and as what a run is logged.
+
+    register_as: the key `register`, a name that pydantic has for something else.
+    """
+
+    model_config = ConfigDict(validate_by_name=True)
 
     uri: str | None
     experiment: Annotated[str, Field(min_length=1)]
     run_name: str | None
+    register_as: Annotated[str, Field(pattern=r"^[^/:%]+$")] | None = Field(alias="register")
     offline: Literal["auto"] | bool
     start_timeout_s: PositiveFloat
     flush_timeout_s: PositiveFloat

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -106,9 +106,20 @@ class Tracker:
         self._file(path).write_bytes(to_png(figure, dpi=90))
         self._tell({"op": "image", "path": path, "key": key, "step": step})
 
-    def model(self, checkpoint: str, class_names: tuple[str, ...]) -> None:
-        """Log a checkpoint of the run's folder as the model `model`, linked to the run."""
-        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": list(class_names)})
+    def model(
+        self, checkpoint: str, class_names: Sequence[str], several_labels: bool, plugins: list[str]
+    ) -> None:
+        """Log a checkpoint of the run's folder as the model `model`, linked to the run.
+
+        Args:
+            checkpoint: the file; what it is to hold must be in it.
+            class_names: in the order of its outputs.
+            several_labels: whether it decides on any number of labels.
+            plugins: packages that it may be built with.
+        """
+        about = {"several_labels": several_labels, "plugins": plugins}
+        names = list(class_names)
+        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": names} | about)
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
