@@ -82,16 +82,14 @@ def _table(ax: Axes, matrix: ConfusionMatrix, by: By, title: str) -> None:
         ax.add_patch(square)
 
 
-def confusion_report(
-    evaluated: Evaluated, matrices: list[ConfusionMatrix], max_pairs: int
-) -> Section:
+def confusion_report(evaluated: Evaluated, max_pairs: int) -> Section:
     """Matrices raw, by row and by column, and the pairs that are confused most.
 
     Args:
-        evaluated: what the matrices are of.
-        matrices: the label mode's.
+        evaluated: the split.
         max_pairs: length of the list.
     """
+    matrices = evaluated.matrices
     count = len(evaluated.class_names)
     charts = [
         to_chart(

@@ -98,7 +98,7 @@ def embedding_report(
         seed: of that draw, and of t-SNE.
     """
     shown = evaluated.sample(max_samples, seed)
-    places = embed_2d(embed(shown.table.ids), method, seed)
+    places = embed_2d(embed(shown.table.ids.tolist()), method, seed)
     name = {"pca": "principal components", "tsne": "t-SNE"}[method]
     figure = draw_embedding(places, shown, f"{evaluated.split}: {name}")
     alt = f"Map of {len(shown.table):,} samples by their penultimate features, {name}"

@@ -9,39 +9,59 @@ import numpy as np
 import torch
 
 from sightline.data.pictures import Picture
-from sightline.label_modes.base import LabelMode
+from sightline.evaluation.calibration import calibrated
+from sightline.evaluation.tuning import Tuning
+from sightline.label_modes.base import ConfusionMatrix, LabelMode
 from sightline.predictions import Predictions
 
 ReadPicture = Callable[[str], Picture]  # from a sample's id
-Embed = Callable[[np.ndarray], np.ndarray]  # from N ids to penultimate features (N, D)
+Embed = Callable[[Sequence[str]], np.ndarray]  # from N ids to penultimate features (N, D)
 # From N ids and a class for each to pictures (N, C, H, W), uint8, and heat (N, H, W) in [0, 1].
-Explain = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Explain = Callable[[Sequence[str], np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A table of predictions and what was decided from it.
+    """A table of predictions, and what is decided from it.
 
     Attributes:
         split: its name.
         label_mode: what targets and probabilities mean.
         table: as stored, before calibration.
-        probs: shape (N, C), calibrated; those of `table` where no temperature was fitted.
-        decided: decisions, in the form of `table.targets`.
-        thresholds: that `decided` was taken with; None: the label mode's own.
+        tuning: temperature and thresholds of the model.
     """
 
     split: str
     label_mode: LabelMode
     table: Predictions
-    probs: np.ndarray
-    decided: np.ndarray
-    thresholds: Sequence[float] | None
+    tuning: Tuning
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """One a column of `probs`."""
         return self.table.class_names
+
+    @cached_property
+    def calibrated(self) -> Predictions:
+        """The table after temperature scaling."""
+        return calibrated(self.label_mode, self.table, self.tuning.temperature)
+
+    @property
+    def probs(self) -> np.ndarray:
+        """Calibrated, double, shape (N, C)."""
+        return self.calibrated.probs
+
+    @cached_property
+    def decided(self) -> np.ndarray:
+        """Decisions, in the form of `table.targets`."""
+        probs = torch.from_numpy(self.probs)
+        decided: np.ndarray = self.label_mode.decide(probs, self.tuning.thresholds).numpy()
+        return decided
+
+    @cached_property
+    def matrices(self) -> list[ConfusionMatrix]:
+        """Of the targets and the decisions."""
+        return self.label_mode.confusion_matrices(self.calibrated, self.tuning.thresholds)
 
     @cached_property
     def truth(self) -> np.ndarray:
@@ -79,7 +99,7 @@ class Evaluated:
             probs=self.table.probs[rows],
             metadata={name: column[rows] for name, column in self.table.metadata.items()},
         )
-        return replace(self, table=table, probs=self.probs[rows], decided=self.decided[rows])
+        return replace(self, table=table)
 
     def sample(self, count: int, seed: int) -> Self:
         """At most so many samples, drawn at random and kept in order."""

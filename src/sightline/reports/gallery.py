@@ -17,7 +17,8 @@ def worst_errors(evaluated: Evaluated, count: int) -> np.ndarray:
 
 def least_certain(evaluated: Evaluated, count: int) -> np.ndarray:
     """Rows whose decision was closest to another, right or wrong."""
-    margin = evaluated.label_mode.margin(torch.from_numpy(evaluated.probs), evaluated.thresholds)
+    probs, thresholds = torch.from_numpy(evaluated.probs), evaluated.tuning.thresholds
+    margin = evaluated.label_mode.margin(probs, thresholds)
     rows: np.ndarray = np.argsort(margin.numpy(), kind="stable")[:count]
     return rows
 

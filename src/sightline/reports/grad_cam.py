@@ -55,7 +55,7 @@ def grad_cam_report(evaluated: Evaluated, explain: Explain, count: int, seed: in
 
 def _tiles(evaluated: Evaluated, rows: np.ndarray, explain: Explain) -> list[Tile]:
     classes = evaluated.probs[rows].argmax(axis=1)
-    pictures, heats = explain(evaluated.table.ids[rows], classes)
+    pictures, heats = explain(evaluated.table.ids[rows].tolist(), classes)
     tiles = []
     for row, c, picture, heat in zip(rows, classes, pictures, heats, strict=True):
         name = str(evaluated.table.ids[row])

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class Page:
         title: the run's name.
         subtitle: what was evaluated.
         facts: name to value, in order.
-        metrics: rows of a table, its first column the metric's name.
+        metrics: tables of them, the headline ones first.
         sections: in order.
         problems: what could not be shown, and why, in words.
     """
@@ -32,7 +32,7 @@ class Page:
     title: str
     subtitle: str
     facts: Mapping[str, str]
-    metrics: Table
+    metrics: Sequence[Table]
     sections: Sequence[Section]
     problems: Sequence[str]
 
@@ -51,9 +51,7 @@ def render_page(page: Page) -> str:
             f"{MAX_BYTES // 1_000_000} MB; its files are beside it."
         )
         del sections[heaviest]
-        html = _render(
-            Page(page.title, page.subtitle, page.facts, page.metrics, sections, left_out)
-        )
+        html = _render(replace(page, sections=sections, problems=left_out))
     return html
 
 

@@ -1,19 +1,20 @@
-"""Small pictures for galleries, and a gallery as one figure."""
+"""Small pictures for galleries, and a gallery as one sheet."""
 
 import io
 import math
 
 import numpy as np
-from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
 
 from sightline.data.pictures import Picture, UnreadablePicture
-from sightline.reports.canvas import new_figure, short, styled
 from sightline.reports.evaluated import Evaluated, ReadPicture
 from sightline.reports.parts import Cell, Gallery, Tile
 
 SIDE = 128  # pixels of the longer side
-COLUMNS = 4
+COLUMNS = 4  # of a sheet
+LINE, GAP = 16, 8  # pixels
+MAX_LINE = 34  # characters
 
 
 def thumbnail(picture: Picture) -> bytes:
@@ -61,18 +62,25 @@ def sample_tile(
         return Tile(None, [*lines, str(error)], record)
 
 
-@styled
-def draw_gallery(gallery: Gallery, title: str) -> Figure:
-    """The tiles in rows of four, with their lines cut to fit."""
-    rows = max(1, math.ceil(len(gallery.tiles) / COLUMNS))
+def draw_sheet(gallery: Gallery, title: str) -> bytes:
+    """The whole gallery as one PNG, its lines cut to fit."""
     lines = max((len(tile.lines) for tile in gallery.tiles), default=1) - 1
-    figure = new_figure(rows * (1.6 + 0.15 * lines) + 0.5, 1.7 * COLUMNS)
-    figure.suptitle(title, fontsize=10)
-    axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
-    for ax in axes:
-        ax.set_axis_off()
-    for ax, tile in zip(axes, gallery.tiles, strict=False):
+    cell_width, cell_height = 2 * SIDE, SIDE + (lines + 1) * LINE
+    rows = math.ceil(len(gallery.tiles) / COLUMNS)
+    size = (COLUMNS * cell_width + GAP, rows * (cell_height + GAP) + 3 * LINE)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
+    draw.text((GAP, GAP), f"{title}: {gallery.caption}", "black", font)
+    for place, tile in enumerate(gallery.tiles):
+        left = GAP + place % COLUMNS * cell_width
+        top = 2 * LINE + place // COLUMNS * (cell_height + GAP)
         if tile.jpeg is not None:
-            ax.imshow(np.asarray(Image.open(io.BytesIO(tile.jpeg))))
-        ax.set_title("\n".join(short(line, 26) for line in tile.lines[1:]), fontsize=7)
-    return figure
+            sheet.paste(Image.open(io.BytesIO(tile.jpeg)), (left, top))
+        for number, line in enumerate(tile.lines[1:]):
+            cut = " ".join(line.split())
+            cut = cut if len(cut) <= MAX_LINE else cut[: MAX_LINE - 1] + "…"
+            draw.text((left, top + SIDE + number * LINE + 2), cut, "black", font)
+    out = io.BytesIO()
+    sheet.save(out, "PNG")
+    return out.getvalue()

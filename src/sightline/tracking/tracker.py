@@ -95,7 +95,11 @@ class Tracker:
 
     def figure(self, figure: Figure, path: str) -> None:
         """Draw a figure to a PNG and send it."""
-        self._file(path).write_bytes(to_png(figure))
+        self.png(to_png(figure), path)
+
+    def png(self, content: bytes, path: str) -> None:
+        """Write a PNG and send it."""
+        self._file(path).write_bytes(content)
         self.artifact(path)
 
     def image(self, figure: Figure, key: str, step: int) -> None:
