@@ -70,23 +70,6 @@ class LabelMode(Measures):
         """Encoded targets as shares of shape (B, C), which can be mixed; NaN where not known."""
 
     @abstractmethod
-    def probs(self, logits: Tensor) -> Tensor:
-        """Probabilities of shape (B, C), float32, from logits of shape (B, num_outputs)."""
-
-    @abstractmethod
-    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
-        """Probabilities (B, C), double, of logits that are divided by `temperature`."""
-
-    @abstractmethod
-    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
-        """Decisions in the form of encoded targets.
-
-        Args:
-            probs: shape (B, C); calibrated where thresholds are given.
-            thresholds: over which a probability is a yes; None for 0.5, and for multiclass.
-        """
-
-    @abstractmethod
     def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
         """How much of a probability separates each decision from another, shape (B,).
 
@@ -103,6 +86,23 @@ class LabelMode(Measures):
             classes: shape (B,), columns of the probabilities.
         """
         return logits.gather(1, classes[:, None]).squeeze(1)
+
+    @abstractmethod
+    def probs(self, logits: Tensor) -> Tensor:
+        """Probabilities of shape (B, C), float32, from logits of shape (B, num_outputs)."""
+
+    @abstractmethod
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """Probabilities (B, C), double, of logits that are divided by `temperature`."""
+
+    @abstractmethod
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Decisions in the form of encoded targets.
+
+        Args:
+            probs: shape (B, C); calibrated where thresholds are given.
+            thresholds: over which a probability is a yes; None for 0.5, and for multiclass.
+        """
 
     def settings(self) -> dict[str, str]:
         """What was decided beyond the class names, to be logged as parameters."""
