@@ -101,13 +101,15 @@ def label_errors_report(
     rows = [(str(evaluated.table.ids[s.row]), s.given, s.likely, s.confidence) for s in suspects]
     tiles = [sample_tile(evaluated, s.row, read_picture, s.classes) for s in suspects[:count]]
     looked_at = min(len(evaluated.table), max_samples)
-    text = (
-        f"{len(suspects):,} of {looked_at:,} samples of {evaluated.split} have a label that the "
-        "model's own probabilities speak against more than they would by chance (confident "
-        "learning, cleanlab). They are worth a look; the model can be wrong as well."
-    )
+    split = evaluated.split
     if not suspects:
+        text = f"None among {looked_at:,} samples of {split}, by confident learning (cleanlab)."
         return Section("Likely label errors", text, [])
+    text = (
+        f"{len(suspects):,} of {looked_at:,} samples of {split} have a label that the model's own "
+        "probabilities speak against more than chance would have it (confident learning, "
+        "cleanlab). They are worth a look; the model can be wrong as well."
+    )
     columns = ("id", "label", "more likely", "probability of the label")
     return Section(
         "Likely label errors",

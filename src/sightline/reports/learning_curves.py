@@ -22,7 +22,7 @@ def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Fi
         best_epoch: of the checkpoint that was kept, from 0.
     """
     curves = _by_panel(history)
-    figure = new_figure(1.55 * len(curves) + 0.4)
+    figure = new_figure(1.7 * len(curves) + 0.4)
     axes = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
     for ax, (panel, lines) in zip(axes, curves.items(), strict=True):
         for name, points in lines.items():
@@ -34,7 +34,8 @@ def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Fi
             ax.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--")
         ax.set_ylabel(panel)
         if len(lines) > 1:
-            ax.legend(ncols=2 if len(lines) > 3 else 1, fontsize=7)
+            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7.5,
+                      borderaxespad=0, columnspacing=1, handlelength=1.2)  # fmt: skip
     axes[-1].set_xlabel("epoch")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

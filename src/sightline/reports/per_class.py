@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sightline.reports.canvas import new_figure, short, styled, to_chart
 from sightline.reports.evaluated import Evaluated
+from sightline.reports.metrics import in_words
 from sightline.reports.parts import Cell, Section, Table
 
 Row = Mapping[str, object]
@@ -80,7 +81,7 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def _interval(row: Row, key: str) -> Cell:
     low, high = _number(row[f"{key}_low"]), _number(row[f"{key}_high"])
-    return f"{low:.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:.3f}" if low == low else None
+    return in_words(low, high) if low == low else None
 
 
 def per_class_csv(rows: Sequence[Row]) -> str:

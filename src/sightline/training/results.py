@@ -7,7 +7,9 @@ from rich import box, get_console
 from rich.table import Table
 
 from sightline.config import Job, TrainConfig
+from sightline.evaluation.evaluation import evaluate_table
 from sightline.evaluation.metrics import per_class_rows, undefined_metrics
+from sightline.evaluation.tuning import Tuning
 from sightline.predictions import Predictions
 from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
 from sightline.reports.per_class import per_class_csv
@@ -17,6 +19,7 @@ from sightline.tracking.links import run_link, view_links
 from sightline.tracking.outbox import count_pending
 from sightline.tracking.start import facts
 from sightline.tracking.tracker import Tracker
+from sightline.training.final_report import report_training
 from sightline.training.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,11 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
     tracker.metrics(best | test | summary, step=last_epoch)
     for split, table in results.predictions.items():
         _publish_split(tracker, setup, split, table)
+    found = {
+        split: evaluate_table(setup.label_mode, table, Tuning())
+        for split, table in results.predictions.items()
+    }
+    report_training(tracker, config, setup, results.predictions, found, results.best_epoch)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
     mode = setup.label_mode
