@@ -11,7 +11,7 @@ from sightline.evaluation.evaluation import evaluate_table
 from sightline.evaluation.metrics import per_class_rows, undefined_metrics
 from sightline.evaluation.tuning import Tuning
 from sightline.predictions import Predictions
-from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
+from sightline.reports.confusion import TITLES, By, confusion_record, draw_confusion
 from sightline.reports.per_class import per_class_csv
 from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
@@ -23,6 +23,8 @@ from sightline.training.final_report import report_training
 from sightline.training.setup import Setup
 
 log = logging.getLogger(__name__)
+
+SHOWN: dict[str, By] = {"": "count", "_normalized": "row"}  # confusion matrices of every split
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,8 @@ def _publish_split(tracker: Tracker, setup: Setup, split: str, table: Prediction
     matrices = setup.label_mode.confusion_matrices(table)
     record = {"split": split, "samples": len(table), "matrices": confusion_record(matrices)}
     tracker.json(record, f"confusion_matrix/{split}.json")
-    for by, words in TITLES.items():
-        suffix = "" if by == "count" else f"_by_{by}"
-        figure = draw_confusion(matrices, f"{split}: {words}", by)
+    for suffix, by in SHOWN.items():
+        figure = draw_confusion(matrices, f"{split}: {TITLES[by]}", by)
         tracker.figure(figure, f"confusion_matrix/{split}{suffix}.png")
     rows = per_class_rows(setup.label_mode, table)
     tracker.text(per_class_csv(rows), f"per_class/{split}.csv")
