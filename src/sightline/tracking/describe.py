@@ -60,7 +60,7 @@ def _short_override(override: str) -> str:
     }
     elsewhere = (
         "tracking.", "checkpoint.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins",
-        "sweep.",
+        "sweep.", "report",
     )  # fmt: skip
     if key in said_anyhow or key.startswith(elsewhere):
         return ""

@@ -8,7 +8,7 @@ from typing import Any
 from rich import get_console
 
 from sightline.config import Job, TrainConfig
-from sightline.evaluation.evaluation import evaluate_table
+from sightline.evaluation.evaluation import Evaluation, evaluate_table
 from sightline.evaluation.tuning import Tuning, tuning_record
 from sightline.predictions import Predictions
 from sightline.reports.words import in_words, metrics_table
@@ -18,6 +18,7 @@ from sightline.tracking.evaluation import SECTIONS, count_look, tell_evaluation
 from sightline.tracking.links import run_link, view_links
 from sightline.tracking.start import facts
 from sightline.tracking.tracker import Tracker
+from sightline.training.final_report import report_training
 from sightline.training.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -58,15 +59,19 @@ def publish_results(
     summary |= {f"{SECTIONS[split]}/loss": loss for split, loss in results.losses.items()}
     tracker.metrics(summary, step=last_epoch)
     reached: dict[str, Any] = {"metrics": {}, "intervals": {}}
+    found: dict[str, Evaluation] = {}
     for split, table in results.predictions.items():
-        found = evaluate_table(setup.label_mode, table, results.tuning)
-        tell_evaluation(tracker, setup.label_mode, split, SECTIONS[split], table, found, last_epoch)
-        headlines = {name: found.metrics[name] for name in found.headlines}
+        found[split] = evaluate_table(setup.label_mode, table, results.tuning)
+        tell_evaluation(
+            tracker, setup.label_mode, split, SECTIONS[split], table, found[split], last_epoch
+        )
+        headlines = {name: found[split].metrics[name] for name in found[split].headlines}
         reached["metrics"][split] = {"loss": results.losses[split]} | headlines
-        reached["intervals"][split] = found.interval_ends()
+        reached["intervals"][split] = found[split].interval_ends()
     if "test" in results.predictions:
         count_look(tracker, tracker.tags_before)
     tracker.json(tuning_record(setup.label_mode, results.tuning), "tuning.json")
+    report_training(tracker, config, setup, results.predictions, found, results.best_epoch)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
     mode = setup.label_mode
