@@ -17,7 +17,7 @@ LAYERS = [
     {"errors", "project", "types", "predictions", "progress", "ranks", "alive", "__init__"},
     {"config", "arguments", "components", "compose"},
     {"label_modes"},
-    {"evaluation", "reports", "data", "models"},
+    {"evaluation", "reports", "comparison", "data", "models"},
     {"tracking", "inference"},
     {"run_folder", "resume"},
     {"training"},

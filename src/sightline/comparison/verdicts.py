@@ -1,0 +1,196 @@
+"""The best group against the next ones: tested on stored predictions, and over seeds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sightline.comparison.leaderboard import Group, Leaderboard
+from sightline.comparison.paired import Tested, holm, mcnemar, paired_bootstrap
+from sightline.comparison.pairing import check_same_samples, check_same_split, in_order
+from sightline.comparison.runs import ComparedRun, bare_name
+from sightline.comparison.seeds import LEVEL, SeedsTested, by_repeat, wilcoxon
+from sightline.errors import UserError
+from sightline.label_modes.resampled import draw, outcomes, prepare
+from sightline.predictions import Predictions
+
+BLOCK = 4_000_000  # weights at a time
+NO_DIFFERENCE = "no difference shown"
+Tables = Mapping[str, Predictions | UserError]  # by the run's id: its table, or why it has none
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The first group against another.
+
+    Attributes:
+        first, second: the groups.
+        runs: the two whose predictions are tested: of one seed and fold where both have it.
+        tested: what the test on the same samples found; None where there was none.
+        refused: why there was none.
+        p_holm: its p, corrected for all pairs.
+        seeds: the test over seeds.
+        seeds_p_holm: its p, corrected for all pairs.
+        maximise: whether more is better on the tested samples.
+    """
+
+    first: Group
+    second: Group
+    runs: tuple[ComparedRun, ComparedRun]
+    tested: Tested | None
+    refused: str | None
+    p_holm: float | None
+    seeds: SeedsTested
+    seeds_p_holm: float | None
+    maximise: bool
+
+    @property
+    def verdict(self) -> str:
+        """What the test on the same samples shows, in a few words."""
+        if self.tested is None or self.p_holm is None:
+            return "not tested"
+        if self.p_holm > LEVEL:
+            return NO_DIFFERENCE
+        first_wins = (self.tested.difference > 0) == self.maximise
+        return f"{(self.first if first_wins else self.second).rank} is better"
+
+    @property
+    def seeds_verdict(self) -> str:
+        """What the test over seeds shows, in a few words."""
+        if self.seeds.p is None or self.seeds_p_holm is None:
+            return "no seeds in common"
+        if self.seeds_p_holm > LEVEL:
+            return NO_DIFFERENCE
+        first_wins = (self.seeds.difference > 0) == self.maximise
+        return f"{(self.first if first_wins else self.second).rank} is better"
+
+
+def matched_runs(board: Leaderboard, against: int) -> list[tuple[ComparedRun, ComparedRun]]:
+    """For the best group and each of the next: the runs to test, of the lowest common seed.
+
+    Chosen by seed, not by value: each group's best run would be one that luck favoured.
+    """
+    best, *others = board.groups[: against + 1]
+    return [_of_one_seed(best, other) for other in others]
+
+
+def test_pairs(
+    board: Leaderboard, against: int, split: str, tables: Tables, resamples: int, seed: int
+) -> list[Pair]:
+    """Test the best group against the next.
+
+    Args:
+        board: ranked.
+        against: how many of the next.
+        split: whose predictions are tested.
+        tables: of every run in `matched_runs`.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    name = bare_name(board.metric)
+    matched = matched_runs(board, against)
+    found = _test_all(matched, name, split, tables, resamples, seed)
+    best, *others = board.groups[: against + 1]
+    pairs = []
+    for other, runs, result in zip(others, matched, found, strict=True):
+        values = [by_repeat(group.runs, board.metric) for group in (best, other)]
+        tested = result if isinstance(result, Tested) else None
+        refused = None if isinstance(result, Tested) else result
+        maximise = board.maximise
+        pairs.append(
+            Pair(best, other, runs, tested, refused, None, wilcoxon(*values), None, maximise)
+        )
+    return _corrected(pairs)
+
+
+def _corrected(pairs: list[Pair]) -> list[Pair]:
+    """Each family of tests corrected by Holm among those that took place."""
+    on_samples = _holm_of_some([pair.tested.p if pair.tested else None for pair in pairs])
+    over_seeds = _holm_of_some([pair.seeds.p for pair in pairs])
+    return [
+        replace(pair, p_holm=one, seeds_p_holm=other)
+        for pair, one, other in zip(pairs, on_samples, over_seeds, strict=True)
+    ]
+
+
+def _holm_of_some(values: Sequence[float | None]) -> list[float | None]:
+    corrected = iter(holm([p for p in values if p is not None]))
+    return [None if p is None else next(corrected) for p in values]
+
+
+def _of_one_seed(first: Group, second: Group) -> tuple[ComparedRun, ComparedRun]:
+    ours = {run.repeat: run for run in first.runs}
+    theirs = {run.repeat: run for run in second.runs}
+    shared = sorted(ours.keys() & theirs.keys(), key=_as_numbers)
+    if shared:
+        return ours[shared[0]], theirs[shared[0]]
+    return ours[min(ours, key=_as_numbers)], theirs[min(theirs, key=_as_numbers)]
+
+
+def _as_numbers(repeat: tuple[str, str]) -> tuple[float, ...]:
+    return tuple(float(part) if part.isdigit() else math.inf for part in repeat)
+
+
+def _test_all(
+    matched: Sequence[tuple[ComparedRun, ComparedRun]], metric: str, split: str, tables: Tables,
+    resamples: int, seed: int,
+) -> list[Tested | str]:  # fmt: skip
+    """For each pair what the test found, or why there was none."""
+    ordered = {
+        key: table if isinstance(table, UserError) else in_order(table)
+        for key, table in tables.items()
+    }
+    results: list[Tested | str] = [""] * len(matched)
+    waiting: dict[str, list[int]] = {}  # by the first run: the pairs that are resampled together
+    for index, runs in enumerate(matched):
+        try:
+            check_same_split(*runs, split)
+            one, other = (_there(ordered[run.run_id]) for run in runs)
+            check_same_samples(one, other, runs, split)
+        except UserError as error:
+            results[index] = str(error)
+            continue
+        hits = [outcomes(metric, table) for table in (one, other)]
+        if hits[0] is not None and hits[1] is not None:
+            results[index] = mcnemar(hits[0], hits[1])
+        else:
+            waiting.setdefault(runs[0].run_id, []).append(index)
+    for first, indices in waiting.items():
+        others = [matched[index][1].run_id for index in indices]
+        together = [_there(ordered[key]) for key in (first, *others)]
+        tested = _bootstrap(together, metric, resamples, seed)
+        for index, result in zip(indices, tested, strict=True):
+            results[index] = result
+    return results
+
+
+def _there(table: Predictions | UserError) -> Predictions:
+    if isinstance(table, UserError):
+        raise table
+    return table
+
+
+def _bootstrap(
+    tables: Sequence[Predictions], metric: str, resamples: int, seed: int
+) -> list[Tested | str]:
+    """The first table against each of the others, all on the same resamples."""
+    prepared = [prepare(metric, table) for table in tables]
+    functions = [function for function in prepared if function is not None]
+    if len(functions) < len(tables):
+        return [f"there is no paired test for {metric}"] * (len(tables) - 1)
+    samples = len(tables[0])
+    as_they_are = np.ones((samples, 1), np.float32)
+    rng = np.random.default_rng(seed)
+    block = max(1, BLOCK // samples)
+    values: list[list[np.ndarray]] = [[] for _ in tables]
+    for start in range(0, resamples, block):
+        weights = draw(samples, min(block, resamples - start), rng)
+        for parts, function in zip(values, functions, strict=True):
+            parts.append(function(weights))
+    first, *others = [np.concatenate(parts) for parts in values]
+    exact, *exact_others = [float(function(as_they_are)[0]) for function in functions]
+    return [
+        paired_bootstrap(exact - value, first, other)
+        for value, other in zip(exact_others, others, strict=True)
+    ]
