@@ -30,7 +30,8 @@ def test_calibrating_stored_probabilities_divides_the_logits(name: str, temperat
         expected = torch.cat([(-exact).sigmoid(), exact.sigmoid()], dim=1)
     else:
         expected = exact.softmax(dim=1) if name == "multiclass" else exact.sigmoid()
-    torch.testing.assert_close(calibrated, expected, atol=2e-5, rtol=0)
+    # A float32 next to 1 has lost some of its logit.
+    torch.testing.assert_close(calibrated, expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("name", MODES)

@@ -5,28 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_auroc,
-    multiclass_average_precision,
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from sightline.errors import UserError
-from sightline.label_modes.base import (
-    ConfusionMatrix,
-    LabelMode,
-    divide_logits,
-    one_a_class,
-    to_tensors,
-)
+from sightline.label_modes.base import divide_logits, one_a_class
+from sightline.label_modes.measures import Confidences, Thresholds, log_loss, to_tensors
+from sightline.label_modes.one_class import RATES, OneClass, per_class_ranking
 from sightline.predictions import Predictions
 
 
-class Multiclass(LabelMode):
+class Multiclass(OneClass):
     """One of C classes; the decision is the most probable one."""
 
     name = "multiclass"
@@ -87,42 +75,53 @@ class Multiclass(LabelMode):
         assert thresholds is None, "multiclass has no thresholds"
         return probs.argmax(dim=1)
 
-    def metrics(self, predictions: Predictions) -> dict[str, float]:
+    def metrics(self, predictions: Predictions, thresholds: Thresholds = None) -> dict[str, float]:
         """Macro averages leave out classes that are absent from the table."""
         probs, target = to_tensors(predictions)
-        preds = probs.argmax(dim=1)
+        preds = self.decide(probs, thresholds)
+        count = len(self.class_names)
         present = target.unique()
-        count = len(self.class_names)
-        decided = {
-            "precision": multiclass_precision(preds, target, count, average="none"),
-            "recall": multiclass_recall(preds, target, count, average="none"),
-            "f1": multiclass_f1_score(preds, target, count, average="none"),
-        }
-        ranked = {
-            "auroc": multiclass_auroc(probs, target, count, average="none"),
-            "average_precision": multiclass_average_precision(probs, target, count, average="none"),
-        }
         accuracy = multiclass_accuracy(preds, target, count, average="micro")
-        macro = {f"{k}_macro": float(v[present].mean()) for k, v in (decided | ranked).items()}
-        return {"accuracy": float(accuracy), **macro}
-
-    def per_class(self, predictions: Predictions) -> dict[str, np.ndarray]:
-        """One class against the others."""
-        probs, target = to_tensors(predictions)
-        preds = probs.argmax(dim=1)
-        count = len(self.class_names)
-        ranked = (probs, target, count)
-        decided = (preds, target, count)
-        return {
-            "support": torch.bincount(target, minlength=count).numpy(),
-            "precision": multiclass_precision(*decided, average="none").numpy(),
-            "recall": multiclass_recall(*decided, average="none").numpy(),
-            "f1": multiclass_f1_score(*decided, average="none").numpy(),
-            "average_precision": multiclass_average_precision(*ranked, average="none").numpy(),
+        decided = {
+            f"{name}_macro": function(preds, target, count, average="none")[present].mean()
+            for name, function in RATES.items()
         }
+        ranked = per_class_ranking(probs, target, count)
+        macro = decided | {f"{name}_macro": values.nanmean() for name, values in ranked.items()}
+        return {"accuracy": float(accuracy), **{name: float(v) for name, v in macro.items()}}
 
-    def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
-        """One C×C matrix."""
+    def further_metrics(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> dict[str, float]:
+        """Beside those of decisions, the ranking metrics weighted by support."""
         probs, target = to_tensors(predictions)
-        counts = multiclass_confusion_matrix(probs.argmax(dim=1), target, len(self.class_names))
-        return [ConfusionMatrix("classes", counts.numpy(), self.class_names, self.class_names)]
+        ranked = per_class_ranking(probs, target, len(self.class_names))
+        weighted = {}
+        for name, values in ranked.items():
+            defined = ~values.isnan()
+            support = torch.bincount(target, minlength=len(values))[defined].double()
+            weighted[f"{name}_weighted"] = float((values[defined] * support).sum() / support.sum())
+        return super().further_metrics(predictions, thresholds) | weighted
+
+    def own_rates(self, rates: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """No class is singled out."""
+        return {}
+
+    def ranked_classes(self) -> range:
+        """All of them."""
+        return range(len(self.class_names))
+
+    def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
+        """Of the most probable class (Guo et al. 2017); squared errors summed over classes."""
+        confidence, decided = probs.max(dim=1)
+        errors = (probs - self.soft(target)) ** 2
+        return Confidences(
+            confidence.numpy(),
+            (decided == target).double().numpy(),
+            log_loss(probs.gather(1, target[:, None])[:, 0]).numpy(),
+            errors.sum(dim=1).numpy(),
+        )
+
+    def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+        """Nothing: the most probable class is decided."""
+        return np.empty((len(predictions), 0)), np.empty((len(predictions), 0), np.int64)

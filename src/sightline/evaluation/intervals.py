@@ -1,0 +1,152 @@
+"""95 % intervals of metrics: a bootstrap over samples, and Wilson's for few hits or misses.
+
+The bootstrap (Efron 1979) draws the samples of the table with replacement, and the interval is
+between the 2.5th and the 97.5th percentile of what the metric then is. It holds as far as the
+samples are independent of each other and enough of them are right and wrong; for a proportion
+where they are not enough, Wilson's interval (1927) does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+from sightline.evaluation.calibration import BINS, confidences_of
+from sightline.label_modes.base import LabelMode
+from sightline.label_modes.counts import divide, sum_by
+from sightline.label_modes.measures import Resampled, Thresholds
+from sightline.predictions import Predictions
+
+LEVEL = 0.95
+RESAMPLES = 1000
+FEWEST = 100  # of a table so large that a thousand would take minutes
+WORK = 4e9  # weights times classes that are summed in about 10 s
+FEW = 30  # hits or misses below which a proportion has Wilson's interval
+HELD = 3e7  # weights that are held at a time
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a metric lies with 95 % confidence.
+
+    Attributes:
+        low: lower end.
+        high: upper end.
+        method: bootstrap or wilson.
+    """
+
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The intervals of a table's metrics.
+
+    Attributes:
+        metrics: by name; without those that have none, because no resample gives another value.
+        per_class: by column of the per-class table, then by class; None where there is none.
+        resamples: how many were drawn.
+    """
+
+    metrics: dict[str, Interval]
+    per_class: dict[str, list[Interval | None]]
+    resamples: int
+
+
+def compute_intervals(
+    label_mode: LabelMode,
+    table: Predictions,
+    thresholds: Thresholds = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Intervals:
+    """Intervals of the table's metrics.
+
+    Args:
+        label_mode: measures.
+        table: N samples, independent of each other.
+        thresholds: of the decision, for a calibrated table.
+        resamples: fewer are drawn where so many would take minutes.
+        seed: of the draws.
+    """
+    resamples = min(resamples, max(FEWEST, int(WORK / (len(table) * len(table.class_names)))))
+    measures = [
+        label_mode.resampled_decisions(table, thresholds),
+        label_mode.resampled_ranking(table),
+        _resampled_calibration(label_mode, table),
+    ]
+    metrics: dict[str, list[np.ndarray]] = {}
+    columns: dict[str, list[np.ndarray]] = {}
+    for weights in draw(len(table), resamples, seed):
+        for measure in measures:
+            values, per_class = measure(weights)
+            for name, value in values.items():
+                metrics.setdefault(name, []).append(value)
+            for name, value in per_class.items():
+                columns.setdefault(name, []).append(value)
+    found = {name: _percentiles(np.concatenate(parts)) for name, parts in metrics.items()}
+    intervals = {name: each for name, each in found.items() if each is not None}
+    for name, (hits, of) in label_mode.proportions(table, thresholds).items():
+        if of and min(hits, of - hits) < FEW:
+            intervals[name] = wilson(hits, of)
+    per_class = {
+        name: [_percentiles(column) for column in np.concatenate(parts).T]
+        for name, parts in columns.items()
+    }
+    return Intervals(intervals, per_class, resamples)
+
+
+def draw(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each sample is drawn: float32 of shape (N, R), as many R at a time as fit."""
+    rng = np.random.default_rng(seed)
+    step = int(np.clip(HELD / samples, 1, resamples))
+    for start in range(0, resamples, step):
+        chunk = np.empty((min(step, resamples - start), samples), np.float32)
+        for row in chunk:
+            row[:] = np.bincount(rng.integers(0, samples, samples), minlength=samples)
+        yield np.ascontiguousarray(chunk.T)
+
+
+def wilson(hits: int, of: int) -> Interval:
+    """Wilson's interval of a proportion."""
+    found = binomtest(hits, of).proportion_ci(LEVEL, method="wilson")
+    return Interval(float(found.low), float(found.high), "wilson")
+
+
+def _percentiles(values: np.ndarray) -> Interval | None:
+    """Of the resamples in which the metric is defined; None where they are all the same."""
+    defined = values[~np.isnan(values)]
+    if len(defined) < len(values) / 2 or np.ptp(defined) == 0:
+        return None
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Interval(float(low), float(high), "bootstrap")
+
+
+def _resampled_calibration(label_mode: LabelMode, table: Predictions) -> Resampled:
+    found = confidences_of(label_mode, table)
+    rows = found.outcome.reshape(len(table), -1)
+    known = ~np.isnan(rows)
+    sample, _ = np.nonzero(known)
+    confidence = found.confidence.reshape(rows.shape)[known]
+    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    gap = confidence - rows[known]
+    # One row a sample, one column a bin: the sum of its gaps there.
+    gaps = np.zeros((len(table), BINS))
+    np.add.at(gaps, (sample, place), gap)
+    sums = {
+        "log_loss": np.nansum(found.log_loss.reshape(rows.shape), axis=1),
+        "brier": np.nansum(found.squared_error.reshape(rows.shape), axis=1),
+    }
+    counts = known.sum(axis=1).astype(np.float64)
+
+    def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        total = counts @ weights
+        metrics = {name: divide(each @ weights, total) for name, each in sums.items()}
+        metrics["ece"] = divide(np.abs(gaps.T @ weights).sum(axis=0), total)
+        return metrics, {}
+
+    return measure
