@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 from test_metrics import make_mode, random_table
 
-from sightline.comparison.paired import exact_p, holm, mcnemar, paired_bootstrap
+from sightline.comparison.measured import decided_rightly, resample
+from sightline.comparison.paired import PairedResult, exact_p, holm, mcnemar, paired_bootstrap
 from sightline.comparison.seeds import pairs_needed, wilcoxon
-from sightline.evaluation.metrics import compute_metrics
-from sightline.label_modes.resampled import draw, outcomes, prepare
+from sightline.evaluation.intervals import draw
+from sightline.evaluation.metrics import compute_all_metrics
 from sightline.predictions import Predictions
 
 MODES = ("binary", "multiclass", "multilabel")
@@ -23,48 +25,34 @@ LEVEL = 0.05
 MARGIN = 3 * np.sqrt(LEVEL * (1 - LEVEL) / DRAWS)  # of sampling, at that level
 
 
-def with_unknown(table: Predictions) -> Predictions:
-    """Some labels are not known, where the mode has such."""
-    if table.targets.ndim == 1:
-        return table
-    targets = table.targets.copy()
-    targets[::3, 0] = -1
-    return replace(table, targets=targets)
-
-
 def only(table: Predictions, rows: np.ndarray) -> Predictions:
-    return replace(
-        table, ids=table.ids[rows], targets=table.targets[rows], probs=table.probs[rows]
-    )
-
-
-def degenerate(table: Predictions) -> dict[str, Predictions]:
-    return {
-        "as it is": table,
-        "all tied": replace(table, probs=np.full_like(table.probs, 0.5)),
-    }
+    return replace(table, ids=table.ids[rows], targets=table.targets[rows], probs=table.probs[rows])
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", ["as it is", "all tied"])
-def test_resampled_metrics_are_the_label_modes_own(mode: str, case: str) -> None:
-    label_mode = make_mode(mode)
-    table = degenerate(with_unknown(random_table(label_mode, 211)))[case]
-    rng = np.random.default_rng(3)
-    weights = np.concatenate([np.ones((len(table), 1)), draw(len(table), 4, rng)], axis=1)
-    weights = weights.astype(np.float32)
-    computed = 0
-    for name in compute_metrics(label_mode, table):
-        function = prepare(name, table)
-        if function is None:
-            continue
-        computed += 1
-        values = function(weights)
-        for column, value in zip(weights.T, values, strict=True):
+def test_every_metric_can_be_resampled(mode: str) -> None:
+    """Also those that evaluation has no intervals for; on repeated rows the values are the same."""
+    label_mode = make_mode(mode, 3)
+    table = random_table(label_mode, 60)
+    weights = next(draw(len(table), 3, seed=0))
+    for name in compute_all_metrics(label_mode, table):
+        function = resample(label_mode, table, name)
+        assert function is not None, name
+        for column, value in zip(weights.T, function(weights), strict=True):
             repeated = only(table, np.repeat(np.arange(len(table)), column.astype(int)))
-            expected = compute_metrics(label_mode, repeated).get(name, np.nan)
+            expected = compute_all_metrics(label_mode, repeated).get(name, np.nan)
             assert value == pytest.approx(expected, abs=1e-6, nan_ok=True), name
-    assert computed >= 5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_samples_decided_rightly_are_the_accuracy(mode: str) -> None:
+    label_mode = make_mode(mode, 3)
+    table = random_table(label_mode, 60)
+    name = "accuracy_subset" if mode == "multilabel" else "accuracy"
+    right = decided_rightly(label_mode, table, name)
+    assert right is not None
+    assert right.mean() == pytest.approx(compute_all_metrics(label_mode, table)[name])
+    assert decided_rightly(label_mode, table, "f1_macro") is None
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (1, 0), (5, 9), (30, 12), (200, 260)])
@@ -94,8 +82,8 @@ def test_bootstrap_equals_the_reference() -> None:
     tested = bootstrap(one, other, "auroc_macro", 4000)
 
     def statistic(rows: np.ndarray) -> float:
-        a, b = (compute_metrics(mode, only(table, rows))["auroc_macro"] for table in (one, other))
-        return a - b
+        areas = [roc_auc_score(each.targets[rows], each.probs[rows, 1]) for each in (one, other)]
+        return areas[0] - areas[1]
 
     reference = stats.bootstrap(
         (np.arange(400),), statistic, vectorized=False, method="percentile", n_resamples=400,
@@ -107,13 +95,13 @@ def test_bootstrap_equals_the_reference() -> None:
     assert tested.difference == pytest.approx(statistic(np.arange(400)), abs=1e-6)
 
 
-def bootstrap(one: Predictions, other: Predictions, metric: str, resamples: int):
-    weights = draw(len(one), resamples, np.random.default_rng(0))
-    functions = [prepare(metric, table) for table in (one, other)]
-    assert functions[0] is not None
-    assert functions[1] is not None
-    exact = [float(function(np.ones((len(one), 1), np.float32))[0]) for function in functions]
-    return paired_bootstrap(exact[0] - exact[1], functions[0](weights), functions[1](weights))
+def bootstrap(one: Predictions, other: Predictions, metric: str, resamples: int) -> PairedResult:
+    functions = [resample(make_mode(one.label_mode), table, metric) for table in (one, other)]
+    (weights,) = draw(len(one), resamples, seed=0)
+    once = np.ones((len(one), 1), np.float32)
+    values = [function(weights) for function in functions if function is not None]
+    exact = [float(function(once)[0]) for function in functions if function is not None]
+    return paired_bootstrap(exact[0] - exact[1], *values)
 
 
 def simulated_p_values(
@@ -140,3 +128,18 @@ def test_power_of_mcnemar() -> None:
     """At a true difference of 3 points in 2,000 samples, beside the reference's."""
     ours, reference = simulated_p_values(0.90, 0.87, 2000)
     assert (ours <= LEVEL).mean() == (reference <= LEVEL).mean() > 0.8
+
+
+def test_wilcoxon_says_what_so_few_seeds_can_show() -> None:
+    first = {seed: 0.9 + 0.001 * seed for seed in range(8)}
+    second = {seed: 0.8 + 0.002 * seed for seed in range(8)}
+    differences = np.array([first[seed] - second[seed] for seed in range(8)])
+    assert wilcoxon(first, second).p == stats.wilcoxon(differences, method="exact").pvalue
+    five = wilcoxon(first, {seed: second[seed] for seed in range(5)})
+    assert (five.pairs, five.p, five.smallest) == (5, 2 / 2**5, 2 / 2**5)
+    six = wilcoxon(first, {seed: second[seed] for seed in range(6)})
+    assert six.p == six.smallest <= LEVEL < five.smallest
+    assert wilcoxon(first, {"other": 0.5}).p is None
+    assert wilcoxon(first, first).p == 1
+    assert pairs_needed(1) == 6
+    assert 10 * 2.0 ** (1 - pairs_needed(10)) <= LEVEL < 10 * 2.0 ** (2 - pairs_needed(10))

@@ -10,7 +10,7 @@ from sightline.comparison.leaderboard import CONFIDENCE
 
 
 @dataclass(frozen=True)
-class Tested:
+class PairedResult:
     """What a paired test found.
 
     Attributes:
@@ -29,7 +29,7 @@ class Tested:
     detail: str
 
 
-def mcnemar(first: np.ndarray, second: np.ndarray) -> Tested:
+def mcnemar(first: np.ndarray, second: np.ndarray) -> PairedResult:
     """McNemar's exact test: of the samples that one alone decides rightly, half are each one's.
 
     The interval of the difference is put together from Wilson's for each share (Newcombe 1998,
@@ -43,7 +43,8 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> Tested:
     only_second = int((second & ~first).sum())
     low, high = _newcombe(int((first & second).sum()), only_first, only_second, count)
     detail = f"{only_first} right by the first alone, {only_second} by the second alone"
-    return Tested("McNemar, exact", (only_first - only_second) / count, low, high, exact_p(only_first, only_second), detail)
+    p = exact_p(only_first, only_second)
+    return PairedResult("McNemar, exact", (only_first - only_second) / count, low, high, p, detail)
 
 
 def exact_p(only_first: int, only_second: int) -> float:
@@ -52,7 +53,7 @@ def exact_p(only_first: int, only_second: int) -> float:
     return float(stats.binomtest(only_first, either).pvalue) if either else 1.0
 
 
-def paired_bootstrap(difference: float, first: np.ndarray, second: np.ndarray) -> Tested:
+def paired_bootstrap(difference: float, first: np.ndarray, second: np.ndarray) -> PairedResult:
     """Whether 0 lies outside the percentile intervals of a metric's difference.
 
     p is twice the smaller share of resamples on one side of 0 (Efron & Tibshirani 1993, chapter
@@ -68,7 +69,7 @@ def paired_bootstrap(difference: float, first: np.ndarray, second: np.ndarray) -
     below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
     p = min(1.0, 2 * (1 + min(below, above)) / (1 + count))
     low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Tested(
+    return PairedResult(
         "paired bootstrap", difference, float(low), float(high), p, f"{count:,} resamples"
     )
 

@@ -34,8 +34,9 @@ def in_order(table: Predictions) -> Predictions:
     """The table with its samples in the order of their ids."""
     order = np.argsort(table.ids, kind="stable")
     return replace(
-        table, ids=table.ids[order], targets=table.targets[order], probs=table.probs[order]
-    )
+        table, ids=table.ids[order], targets=table.targets[order], probs=table.probs[order],
+        metadata={},
+    )  # fmt: skip
 
 
 def check_same_samples(

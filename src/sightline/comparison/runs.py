@@ -21,7 +21,6 @@ class ComparedRun:
         run_id: MLflow's id, or the folder of a run that was not brought there.
         name: for people.
         status: FINISHED, FAILED, KILLED or RUNNING.
-        artifacts: where its artifacts lie: a folder or a URI.
     """
 
     run_id: str
@@ -30,7 +29,6 @@ class ComparedRun:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-    artifacts: str
 
     @property
     def repeat(self) -> tuple[str, str]:

@@ -13,7 +13,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class SeedsTested:
+class SeedsResult:
     """Wilcoxon's signed-rank test over trainings that share seed and fold.
 
     Attributes:
@@ -29,7 +29,7 @@ class SeedsTested:
     smallest: float
 
 
-def wilcoxon(first: Mapping[object, float], second: Mapping[object, float]) -> SeedsTested:
+def wilcoxon(first: Mapping[object, float], second: Mapping[object, float]) -> SeedsResult:
     """Test values of one metric, by seed and fold; those that only one side has count not.
 
     Exact where no differences are tied; equal values are left out, as Wilcoxon did.
@@ -38,10 +38,10 @@ def wilcoxon(first: Mapping[object, float], second: Mapping[object, float]) -> S
     differences = np.array([first[key] - second[key] for key in shared])
     smallest = 2.0 ** (1 - len(shared)) if shared else 1.0
     if not len(differences):
-        return SeedsTested(0, math.nan, None, 1.0)
+        return SeedsResult(0, math.nan, None, 1.0)
     mean = float(differences.mean())
     p = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
-    return SeedsTested(len(differences), mean, p, min(1.0, smallest))
+    return SeedsResult(len(differences), mean, p, min(1.0, smallest))
 
 
 def pairs_needed(tests: int) -> int:

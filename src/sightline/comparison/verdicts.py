@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sightline.comparison.leaderboard import Group, Leaderboard
-from sightline.comparison.paired import Tested, holm, mcnemar, paired_bootstrap
+from sightline.comparison.measured import decided_rightly, resample
+from sightline.comparison.paired import PairedResult, holm, mcnemar, paired_bootstrap
 from sightline.comparison.pairing import check_same_samples, check_same_split, in_order
 from sightline.comparison.runs import ComparedRun, bare_name
-from sightline.comparison.seeds import LEVEL, SeedsTested, by_repeat, wilcoxon
+from sightline.comparison.seeds import LEVEL, SeedsResult, by_repeat, wilcoxon
 from sightline.errors import UserError
-from sightline.label_modes.resampled import draw, outcomes, prepare
+from sightline.evaluation.intervals import draw
+from sightline.label_modes.stored import label_mode_of
 from sightline.predictions import Predictions
 
-BLOCK = 4_000_000  # weights at a time
 NO_DIFFERENCE = "no difference shown"
 Tables = Mapping[str, Predictions | UserError]  # by the run's id: its table, or why it has none
 
@@ -38,10 +39,10 @@ class Pair:
     first: Group
     second: Group
     runs: tuple[ComparedRun, ComparedRun]
-    tested: Tested | None
+    tested: PairedResult | None
     refused: str | None
     p_holm: float | None
-    seeds: SeedsTested
+    seeds: SeedsResult
     seeds_p_holm: float | None
     maximise: bool
 
@@ -95,8 +96,8 @@ def test_pairs(
     pairs = []
     for other, runs, result in zip(others, matched, found, strict=True):
         values = [by_repeat(group.runs, board.metric) for group in (best, other)]
-        tested = result if isinstance(result, Tested) else None
-        refused = None if isinstance(result, Tested) else result
+        tested = result if isinstance(result, PairedResult) else None
+        refused = None if isinstance(result, PairedResult) else result
         maximise = board.maximise
         pairs.append(
             Pair(best, other, runs, tested, refused, None, wilcoxon(*values), None, maximise)
@@ -135,13 +136,13 @@ def _as_numbers(repeat: tuple[str, str]) -> tuple[float, ...]:
 def _test_all(
     matched: Sequence[tuple[ComparedRun, ComparedRun]], metric: str, split: str, tables: Tables,
     resamples: int, seed: int,
-) -> list[Tested | str]:  # fmt: skip
+) -> list[PairedResult | str]:  # fmt: skip
     """For each pair what the test found, or why there was none."""
     ordered = {
         key: table if isinstance(table, UserError) else in_order(table)
         for key, table in tables.items()
     }
-    results: list[Tested | str] = [""] * len(matched)
+    results: list[PairedResult | str] = [""] * len(matched)
     waiting: dict[str, list[int]] = {}  # by the first run: the pairs that are resampled together
     for index, runs in enumerate(matched):
         try:
@@ -151,9 +152,10 @@ def _test_all(
         except UserError as error:
             results[index] = str(error)
             continue
-        hits = [outcomes(metric, table) for table in (one, other)]
-        if hits[0] is not None and hits[1] is not None:
-            results[index] = mcnemar(hits[0], hits[1])
+        mode = label_mode_of(one)
+        right = [decided_rightly(mode, table, metric) for table in (one, other)]
+        if right[0] is not None and right[1] is not None:
+            results[index] = mcnemar(right[0], right[1])
         else:
             waiting.setdefault(runs[0].run_id, []).append(index)
     for first, indices in waiting.items():
@@ -173,23 +175,21 @@ def _there(table: Predictions | UserError) -> Predictions:
 
 def _bootstrap(
     tables: Sequence[Predictions], metric: str, resamples: int, seed: int
-) -> list[Tested | str]:
+) -> list[PairedResult | str]:
     """The first table against each of the others, all on the same resamples."""
-    prepared = [prepare(metric, table) for table in tables]
-    functions = [function for function in prepared if function is not None]
+    mode = label_mode_of(tables[0])
+    found = [resample(mode, table, metric) for table in tables]
+    functions = [function for function in found if function is not None]
     if len(functions) < len(tables):
-        return [f"there is no paired test for {metric}"] * (len(tables) - 1)
-    samples = len(tables[0])
-    as_they_are = np.ones((samples, 1), np.float32)
-    rng = np.random.default_rng(seed)
-    block = max(1, BLOCK // samples)
+        return [f"{metric} cannot be computed from stored predictions"] * (len(tables) - 1)
     values: list[list[np.ndarray]] = [[] for _ in tables]
-    for start in range(0, resamples, block):
-        weights = draw(samples, min(block, resamples - start), rng)
+    samples = len(tables[0])
+    for weights in draw(samples, resamples, seed):
         for parts, function in zip(values, functions, strict=True):
             parts.append(function(weights))
     first, *others = [np.concatenate(parts) for parts in values]
-    exact, *exact_others = [float(function(as_they_are)[0]) for function in functions]
+    once = np.ones((samples, 1), np.float32)
+    exact, *exact_others = [float(function(once)[0]) for function in functions]
     return [
         paired_bootstrap(exact - value, first, other)
         for value, other in zip(exact_others, others, strict=True)

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from sightline.evaluation.calibration import BINS, confidences_of
 from sightline.label_modes.base import LabelMode
-from sightline.label_modes.counts import divide, sum_by
+from sightline.label_modes.counts import divide
 from sightline.label_modes.measures import Resampled, Thresholds
 from sightline.predictions import Predictions
 
@@ -76,7 +76,7 @@ def compute_intervals(
     measures = [
         label_mode.resampled_decisions(table, thresholds),
         label_mode.resampled_ranking(table),
-        _resampled_calibration(label_mode, table),
+        resampled_calibration(label_mode, table),
     ]
     metrics: dict[str, list[np.ndarray]] = {}
     columns: dict[str, list[np.ndarray]] = {}
@@ -126,7 +126,8 @@ def _percentiles(values: np.ndarray) -> Interval | None:
     return Interval(float(low), float(high), "bootstrap")
 
 
-def _resampled_calibration(label_mode: LabelMode, table: Predictions) -> Resampled:
+def resampled_calibration(label_mode: LabelMode, table: Predictions) -> Resampled:
+    """Log loss, Brier score and ECE as functions of how often each sample is drawn."""
     found = confidences_of(label_mode, table)
     rows = found.outcome.reshape(len(table), -1)
     known = ~np.isnan(rows)
