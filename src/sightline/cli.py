@@ -15,6 +15,7 @@ Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
   train    train one model, or with -m a sweep        sightline train --help
+  predict  what a model says of pictures              sightline predict --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
   sync     send what MLflow was not there for         sightline sync [FOLDER]
@@ -40,6 +41,13 @@ def job(arguments: list[str]) -> int:
 
     run_frozen(Path(arguments[0]))
     return 0
+
+
+def predict(arguments: list[str]) -> int:
+    """Write what a trained model says of pictures into a table."""
+    from sightline.inference.predict import predict
+
+    return predict(arguments)
 
 
 def sync(arguments: list[str]) -> int:
@@ -76,6 +84,7 @@ def cache(arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
+    "predict": predict,
     "doctor": doctor,
     "cache": cache,
     "sync": sync,

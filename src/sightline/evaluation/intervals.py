@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from sightline.evaluation.calibration import BINS, confidences_of
+from sightline.evaluation.calibration import BINS, calibrated, confidences_of
+from sightline.evaluation.tuning import CALIBRATED, TUNED, Tuning
 from sightline.label_modes.base import LabelMode
-from sightline.label_modes.counts import divide
-from sightline.label_modes.measures import Resampled, Thresholds
+from sightline.label_modes.counts import Counts, divide
+from sightline.label_modes.measures import Resampled
 from sightline.predictions import Predictions
 
 LEVEL = 0.95
@@ -23,7 +24,7 @@ RESAMPLES = 1000
 FEWEST = 100  # of a table so large that a thousand would take minutes
 WORK = 4e9  # weights times classes that are summed in about 10 s
 FEW = 30  # hits or misses below which a proportion has Wilson's interval
-HELD = 3e7  # weights that are held at a time
+HELD = 2e6  # weights that are held at a time: what a processor's cache takes
 
 
 @dataclass(frozen=True)
@@ -59,44 +60,73 @@ class Intervals:
 def compute_intervals(
     label_mode: LabelMode,
     table: Predictions,
-    thresholds: Thresholds = None,
+    tuning: Tuning | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Intervals:
-    """Intervals of the table's metrics.
+    """Intervals of the metrics that `evaluate_table` names.
 
     Args:
         label_mode: measures.
-        table: N samples, independent of each other.
-        thresholds: of the decision, for a calibrated table.
+        table: N samples, independent of each other; uncalibrated.
+        tuning: of the model; None: untuned.
         resamples: fewer are drawn where so many would take minutes.
         seed: of the draws.
     """
+    tuning = tuning or Tuning()
     resamples = min(resamples, max(FEWEST, int(WORK / (len(table) * len(table.class_names)))))
+    proportions = label_mode.proportions(table)
     measures = [
-        label_mode.resampled_decisions(table, thresholds),
-        label_mode.resampled_ranking(table),
-        resampled_calibration(label_mode, table),
+        ("", label_mode.resampled_decisions(table)),
+        ("", label_mode.resampled_ranking(table)),
+        ("", resampled_calibration(label_mode, table)),
     ]
-    metrics: dict[str, list[np.ndarray]] = {}
-    columns: dict[str, list[np.ndarray]] = {}
-    for weights in draw(len(table), resamples, seed):
-        for measure in measures:
-            values, per_class = measure(weights)
-            for name, value in values.items():
-                metrics.setdefault(name, []).append(value)
-            for name, value in per_class.items():
-                columns.setdefault(name, []).append(value)
-    found = {name: _percentiles(np.concatenate(parts)) for name, parts in metrics.items()}
-    intervals = {name: each for name, each in found.items() if each is not None}
-    for name, (hits, of) in label_mode.proportions(table, thresholds).items():
+    tuned = calibrated(label_mode, table, tuning.temperature)
+    if tuning.temperature != 1:
+        measures.append((CALIBRATED, resampled_calibration(label_mode, tuned)))
+    if tuning.thresholds is not None:
+        measures.append((TUNED, label_mode.resampled_decisions(tuned, tuning.thresholds)))
+        of_tuned = label_mode.proportions(tuned, tuning.thresholds)
+        proportions |= {name + TUNED: share for name, share in of_tuned.items()}
+    metrics, columns = _resample(measures, draw(len(table), resamples, seed))
+    intervals = {name: each for name, v in metrics.items() if (each := _percentiles(v)) is not None}
+    for name, (hits, of) in proportions.items():
         if of and min(hits, of - hits) < FEW:
             intervals[name] = wilson(hits, of)
-    per_class = {
-        name: [_percentiles(column) for column in np.concatenate(parts).T]
-        for name, parts in columns.items()
+    per_class = {name: [_percentiles(each) for each in c.T] for name, c in columns.items()}
+    ones = np.ones((len(table), 1), np.float32)
+    return Intervals(intervals, per_class | _of_rates(label_mode.counts(table, ones)), resamples)
+
+
+def _resample(
+    measures: list[tuple[str, Resampled]], drawn: Iterator[np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Metrics (R,) and per-class columns (R, C) of all resamples; the latter untuned."""
+    metrics: dict[str, list[np.ndarray]] = {}
+    columns: dict[str, list[np.ndarray]] = {}
+    for weights in drawn:
+        for suffix, measure in measures:
+            values, per_class = measure(weights)
+            for name, value in values.items():
+                metrics.setdefault(name + suffix, []).append(value)
+            for name, value in per_class.items() if not suffix else ():
+                columns.setdefault(name, []).append(value)
+    return (
+        {name: np.concatenate(parts) for name, parts in metrics.items()},
+        {name: np.concatenate(parts) for name, parts in columns.items()},
+    )
+
+
+def _of_rates(counts: Counts) -> dict[str, list[Interval | None]]:
+    """Precision and recall of a class are proportions, and often of few samples."""
+    there = counts.support[0] > 0
+    return {
+        name: [
+            wilson(int(hits), int(n)) if n and known else None
+            for hits, n, known in zip(counts.hits[0], of[0], there, strict=True)
+        ]
+        for name, of in (("precision", counts.predicted), ("recall", counts.support))
     }
-    return Intervals(intervals, per_class, resamples)
 
 
 def draw(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -12,14 +12,21 @@ from sightline.label_modes.measures import Thresholds
 from sightline.predictions import Predictions
 
 
-def compute_metrics(
-    label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds = None
-) -> dict[str, float]:
+def compute_metrics(label_mode: LabelMode, predictions: Predictions) -> dict[str, float]:
     """The headline metrics that are defined on this table.
 
     Computed over the whole table at once, so batch size and order cannot change a value.
     """
-    return defined(_headlines(label_mode, predictions, thresholds))
+    return defined(_headlines(label_mode, predictions))
+
+
+def compute_decisions(
+    label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds
+) -> dict[str, float]:
+    """The headline metrics of decisions by thresholds, over calibrated probabilities."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return label_mode.decision_metrics(predictions, thresholds)
 
 
 def compute_all_metrics(label_mode: LabelMode, predictions: Predictions) -> dict[str, float]:
@@ -28,7 +35,7 @@ def compute_all_metrics(label_mode: LabelMode, predictions: Predictions) -> dict
         warnings.simplefilter("ignore", UserWarning)
         further = label_mode.further_metrics(predictions)
     calibration = calibration_metrics(label_mode, predictions)
-    return _headlines(label_mode, predictions, None) | further | calibration
+    return _headlines(label_mode, predictions) | further | calibration
 
 
 def defined(metrics: dict[str, float]) -> dict[str, float]:
@@ -38,7 +45,7 @@ def defined(metrics: dict[str, float]) -> dict[str, float]:
 
 def undefined_metrics(label_mode: LabelMode, predictions: Predictions) -> list[str]:
     """Names of headline metrics without a value here, because a class is absent."""
-    values = _headlines(label_mode, predictions, None)
+    values = _headlines(label_mode, predictions)
     return [name for name, value in values.items() if math.isnan(value)]
 
 
@@ -52,7 +59,7 @@ def metric_names(label_mode: LabelMode) -> list[str]:
         class_names=label_mode.class_names,
         label_mode=label_mode.name,
     )
-    return list(_headlines(label_mode, table, None))
+    return list(_headlines(label_mode, table))
 
 
 def per_class_rows(
@@ -68,10 +75,8 @@ def per_class_rows(
     ]
 
 
-def _headlines(
-    label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds
-) -> dict[str, float]:
+def _headlines(label_mode: LabelMode, predictions: Predictions) -> dict[str, float]:
     with warnings.catch_warnings():
         # torchmetrics warns of absent classes; the label modes leave them out, or say NaN.
         warnings.simplefilter("ignore", UserWarning)
-        return label_mode.metrics(predictions, thresholds)
+        return label_mode.metrics(predictions)

@@ -1,8 +1,21 @@
 """What is fitted on val after a training, and kept in its checkpoint."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from sightline.config import TuningConfig
+from sightline.evaluation.calibration import calibrated, fit_temperature
+from sightline.evaluation.thresholds import aim_of, fit_threshold
+from sightline.label_modes.base import LabelMode
+from sightline.predictions import Predictions
+
+# Suffixes of metrics: of calibrated probabilities, and of decisions by the fitted thresholds.
+CALIBRATED = "_calibrated"
+TUNED = "_tuned"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,3 +47,29 @@ class Tuning:
             thresholds=None if thresholds is None else tuple(map(float, thresholds)),
             aim=values.get("aim"),
         )
+
+
+def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) -> Tuning:
+    """Temperature and thresholds as the config asks for them.
+
+    Args:
+        label_mode: what is calibrated and decided.
+        val: never test's table.
+        config: checked against the label mode by `check_aim`.
+    """
+    temperature = fit_temperature(label_mode, val) if config.calibrate else 1.0
+    scores, targets = label_mode.yes_or_no(calibrated(label_mode, val, temperature))
+    if config.aim is None or scores.shape[1] == 0:
+        return Tuning(temperature)
+    aim = aim_of(config)
+    found = [fit_threshold(*each, aim) for each in zip(scores.T, targets.T, strict=True)]
+    names = label_mode.class_names[-len(found) :]
+    left = [name for name, threshold in zip(names, found, strict=True) if threshold is None]
+    if left:
+        log.warning(
+            "No threshold for %s: val holds no such samples or nothing else, or %s=%s is out of "
+            "reach there; it stays at 0.5.",
+            ", ".join(left[:10]) + (", …" if len(left) > 10 else ""), config.aim, config.hold,
+        )  # fmt: skip
+    thresholds = tuple(0.5 if threshold is None else threshold for threshold in found)
+    return Tuning(temperature, thresholds, config.words)

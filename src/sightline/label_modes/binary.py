@@ -21,6 +21,8 @@ from sightline.label_modes.one_class import OneClass
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.predictions import Predictions
 
+RATES = {"precision": binary_precision, "recall": binary_recall, "f1": binary_f1_score}
+
 
 class Binary(OneClass):
     """Positive or not. The class names are put in the order (negative, positive).
@@ -90,6 +92,15 @@ class Binary(OneClass):
         """One-hot rows."""
         return nn.functional.one_hot(target, 2).float()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the positive class's probability and the threshold."""
+        (threshold,) = thresholds or (0.5,)
+        return (probs[:, 1] - threshold).abs()
+
+    def evidence(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The logit for the positive class, its opposite for the negative one."""
+        return logits[:, 0] * (2 * classes - 1)
+
     def probs(self, logits: Tensor) -> Tensor:
         """Probabilities of (negative, positive), shape (B, 2)."""
         positive = logits.float()  # each by itself, so that the small one keeps its precision
@@ -104,30 +115,30 @@ class Binary(OneClass):
         (threshold,) = thresholds or (0.5,)
         return (probs[:, 1] > threshold).long()
 
-    def metrics(self, predictions: Predictions, thresholds: Thresholds = None) -> dict[str, float]:
-        """Those without a suffix are of the positive class; f1_macro etc. average both classes.
-
-        The ranking metrics' macro average is scikit-learn's of a binary target: the positive
-        class's own value.
-        """
-        both, target = to_tensors(predictions)
-        probs, preds = both[:, 1], self.decide(both, thresholds)
+    def decision_metrics(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> dict[str, float]:
+        """Those without a suffix are of the positive class; f1_macro etc. average both classes."""
+        probs, target = to_tensors(predictions)
+        preds = self.decide(probs, thresholds)
         positives = int(target.sum())
         present = torch.tensor([positives < len(target), positives > 0])
         metrics = {"accuracy": float(binary_accuracy(preds, target))}
-        for name, function in {
-            "precision": binary_precision,
-            "recall": binary_recall,
-            "f1": binary_f1_score,
-        }.items():
+        for name, function in RATES.items():
             sides = torch.stack([function(1 - preds, 1 - target), function(preds, target)])
             sides = sides.masked_fill(~present, torch.nan)
             metrics[name] = float(sides[1])
             metrics[f"{name}_macro"] = float(sides.nanmean())
-        undefined = torch.tensor(torch.nan)
-        auroc = binary_auroc(probs, target) if present.all() else undefined
-        area = binary_average_precision(probs, target) if positives else undefined
-        return metrics | {"auroc_macro": float(auroc), "average_precision_macro": float(area)}
+        return metrics
+
+    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
+        """The macro average is scikit-learn's of a binary target: the positive class's value."""
+        probs, target = to_tensors(predictions)
+        positives, undefined = int(target.sum()), torch.tensor(torch.nan)
+        both = 0 < positives < len(target)
+        auroc = binary_auroc(probs[:, 1], target) if both else undefined
+        area = binary_average_precision(probs[:, 1], target) if positives else undefined
+        return {"auroc_macro": float(auroc), "average_precision_macro": float(area)}
 
     def proportions(
         self, predictions: Predictions, thresholds: Thresholds = None
@@ -143,9 +154,9 @@ class Binary(OneClass):
         """Those of the positive class."""
         return {name: values[:, 1] for name, values in rates.items()}
 
-    def ranked_classes(self) -> range:
+    def ranked_classes(self) -> slice:
         """The positive one."""
-        return range(1, 2)
+        return slice(1, 2)
 
     def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
         """Of the positive class."""

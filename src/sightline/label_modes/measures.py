@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sightline.label_modes.counts import Counts
 from sightline.predictions import Predictions
 
 # From weights (N, R) of the samples to metrics of shape (R,), and per-class columns of (R, C).
@@ -62,14 +63,22 @@ class Measures(ABC):
     leave it out.
     """
 
-    @abstractmethod
-    def metrics(self, predictions: Predictions, thresholds: Thresholds = None) -> dict[str, float]:
+    def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Headline metrics, each with its average in its name; NaN where undefined."""
+        return self.decision_metrics(predictions) | self.ranking_metrics(predictions)
 
     @abstractmethod
-    def further_metrics(
+    def decision_metrics(
         self, predictions: Predictions, thresholds: Thresholds = None
     ) -> dict[str, float]:
+        """Headline metrics of decisions."""
+
+    @abstractmethod
+    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
+        """Headline metrics of scores, whatever is decided."""
+
+    @abstractmethod
+    def further_metrics(self, predictions: Predictions) -> dict[str, float]:
         """What an evaluation says beyond the headline metrics, which every epoch says."""
 
     @abstractmethod
@@ -89,6 +98,12 @@ class Measures(ABC):
         self, predictions: Predictions, thresholds: Thresholds = None
     ) -> dict[str, tuple[int, int]]:
         """Metrics that are a share of samples: how many, of how many."""
+
+    @abstractmethod
+    def counts(
+        self, predictions: Predictions, weights: np.ndarray, thresholds: Thresholds = None
+    ) -> Counts:
+        """How decisions meet targets, under weights (N, R)."""
 
     @abstractmethod
     def resampled_decisions(

@@ -62,6 +62,11 @@ class Multiclass(OneClass):
         """One-hot rows."""
         return nn.functional.one_hot(target, len(self.class_names)).float()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the two most probable classes."""
+        first, second = probs.topk(2, dim=1).values.unbind(1)
+        return first - second
+
     def probs(self, logits: Tensor) -> Tensor:
         """Softmax over the classes."""
         return logits.float().softmax(dim=1)
@@ -75,41 +80,44 @@ class Multiclass(OneClass):
         assert thresholds is None, "multiclass has no thresholds"
         return probs.argmax(dim=1)
 
-    def metrics(self, predictions: Predictions, thresholds: Thresholds = None) -> dict[str, float]:
+    def decision_metrics(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> dict[str, float]:
         """Macro averages leave out classes that are absent from the table."""
         probs, target = to_tensors(predictions)
         preds = self.decide(probs, thresholds)
         count = len(self.class_names)
         present = target.unique()
-        accuracy = multiclass_accuracy(preds, target, count, average="micro")
-        decided = {
-            f"{name}_macro": function(preds, target, count, average="none")[present].mean()
+        macro = {
+            f"{name}_macro": float(function(preds, target, count, average="none")[present].mean())
             for name, function in RATES.items()
         }
-        ranked = per_class_ranking(probs, target, count)
-        macro = decided | {f"{name}_macro": values.nanmean() for name, values in ranked.items()}
-        return {"accuracy": float(accuracy), **{name: float(v) for name, v in macro.items()}}
+        return {
+            "accuracy": float(multiclass_accuracy(preds, target, count, average="micro"))
+        } | macro
 
-    def further_metrics(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, float]:
+    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
+        """Each class against the others, the mean over those where it is defined."""
+        ranked = per_class_ranking(*to_tensors(predictions), len(self.class_names))
+        return {f"{name}_macro": float(values.nanmean()) for name, values in ranked.items()}
+
+    def further_metrics(self, predictions: Predictions) -> dict[str, float]:
         """Beside those of decisions, the ranking metrics weighted by support."""
         probs, target = to_tensors(predictions)
-        ranked = per_class_ranking(probs, target, len(self.class_names))
         weighted = {}
-        for name, values in ranked.items():
+        for name, values in per_class_ranking(probs, target, len(self.class_names)).items():
             defined = ~values.isnan()
             support = torch.bincount(target, minlength=len(values))[defined].double()
             weighted[f"{name}_weighted"] = float((values[defined] * support).sum() / support.sum())
-        return super().further_metrics(predictions, thresholds) | weighted
+        return super().further_metrics(predictions) | weighted
 
     def own_rates(self, rates: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """No class is singled out."""
         return {}
 
-    def ranked_classes(self) -> range:
+    def ranked_classes(self) -> slice:
         """All of them."""
-        return range(len(self.class_names))
+        return slice(None)
 
     def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
         """Of the most probable class (Guo et al. 2017); squared errors summed over classes."""

@@ -36,12 +36,10 @@ TOP = (2, 5)  # the target is among so many most probable classes
 class OneClass(LabelMode):
     """Targets and decisions are class indices."""
 
-    def further_metrics(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, float]:
+    def further_metrics(self, predictions: Predictions) -> dict[str, float]:
         """Micro and weighted averages, agreement beyond chance, top-k accuracy."""
         probs, target = to_tensors(predictions)
-        preds = self.decide(probs, thresholds)
+        preds = self.decide(probs)
         decided = (preds, target, len(self.class_names))
         metrics = {}
         for name, function in RATES.items():
@@ -94,18 +92,25 @@ class OneClass(LabelMode):
         hits |= {f"accuracy_top{k}": in_top(probs, target, k) for k in TOP if k < probs.shape[1]}
         return {name: (int(hit.sum()), len(hit)) for name, hit in hits.items()}
 
+    def counts(
+        self, predictions: Predictions, weights: np.ndarray, thresholds: Thresholds = None
+    ) -> Counts:
+        """Of all classes, also in binary."""
+        probs, target = to_tensors(predictions)
+        preds = self.decide(probs, thresholds).numpy()
+        return Counts.of_one_class(preds, target.numpy(), len(self.class_names), weights)
+
     def resampled_decisions(
         self, predictions: Predictions, thresholds: Thresholds = None
     ) -> Resampled:
         """Counts of each class, weighted."""
         probs, target = to_tensors(predictions)
-        preds = self.decide(probs, thresholds).numpy()
         top = {
             f"accuracy_top{k}": in_top(probs, target, k).numpy() for k in TOP if k < probs.shape[1]
         }
 
         def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-            counts = Counts.of_one_class(preds, target.numpy(), len(self.class_names), weights)
+            counts = self.counts(predictions, weights, thresholds)
             total = counts.known[:, 0]
             metrics = {"accuracy": counts.hits.sum(axis=1) / total}
             metrics |= counts.averages() | counts.agreement()
@@ -123,8 +128,8 @@ class OneClass(LabelMode):
     def resampled_ranking(self, predictions: Predictions) -> Resampled:
         """Each class against the others."""
         targets, probs = predictions.targets, predictions.probs
-        classes = self.ranked_classes()
-        ranked = [RankedScores(probs[:, each], targets == each) for each in classes]
+        ranked = [RankedScores(column, targets == i) for i, column in enumerate(probs.T)]
+        averaged = self.ranked_classes()
 
         def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
             areas = [each.areas(weights) for each in ranked]
@@ -132,13 +137,14 @@ class OneClass(LabelMode):
                 "auroc": np.stack([auroc for auroc, _ in areas], axis=1),
                 "average_precision": np.stack([area for _, area in areas], axis=1),
             }
-            return {f"{name}_macro": mean_of_defined(c) for name, c in columns.items()}, columns
+            macro = {f"{n}_macro": mean_of_defined(c[:, averaged]) for n, c in columns.items()}
+            return macro, columns
 
         return measure
 
     @abstractmethod
-    def ranked_classes(self) -> range:
-        """The classes whose scores the ranking metrics average over."""
+    def ranked_classes(self) -> slice:
+        """The classes that the ranking metrics average over."""
 
 
 def per_class_ranking(probs: Tensor, target: Tensor, count: int) -> dict[str, Tensor]:

@@ -1,15 +1,50 @@
-"""How well each sample's own labels are ranked (Tsoumakas et al. 2010), tied scores as the worst.
-
-torchmetrics takes tied scores another way than scikit-learn, and samples one at a time; these are
-scikit-learn's definitions for all samples at once.
-"""
+"""How well labels are ranked: each label's samples, and each sample's labels."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import (
+    multilabel_auroc,
+    multilabel_average_precision,
+    multilabel_coverage_error,
+)
+
+from sightline.label_modes.base import MISSING
 
 PAIRS = 20_000_000  # how many pairs of labels are held at a time
+
+
+def per_label_ranking(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """AUROC and average precision of each label, shape (L,); NaN where undefined."""
+    count = probs.shape[1]
+    some = (target == 1).any(dim=0)
+    both = some & (target == 0).any(dim=0)
+    if not some.any():
+        return dict.fromkeys(("auroc", "average_precision"), torch.full((count,), torch.nan))
+    ranked = (probs, target, count)
+    auroc = multilabel_auroc(*ranked, average="none", ignore_index=MISSING)
+    area = multilabel_average_precision(*ranked, average="none", ignore_index=MISSING)
+    return {
+        "auroc": auroc.masked_fill(~both, torch.nan),
+        "average_precision": area.masked_fill(~some, torch.nan),
+    }
+
+
+def sample_ranking(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Metrics of how each sample's labels are ranked, over samples whose labels are all known."""
+    known = (target != MISSING).all(dim=1)
+    names = ("coverage_error", "ranking_average_precision", "ranking_loss")
+    if not known.any():
+        return dict.fromkeys(names, torch.tensor(torch.nan))
+    probs, target = probs[known], target[known]
+    coverage = multilabel_coverage_error(probs, target, probs.shape[1])
+    values = (coverage, ranking_average_precision(probs, target), ranking_loss(probs, target))
+    return dict(zip(names, values, strict=True))
+
+
+# The ranking of a sample's labels (Tsoumakas et al. 2010): torchmetrics takes tied scores another
+# way than scikit-learn, and samples one at a time; these are scikit-learn's definitions.
 
 
 def ranking_loss(probs: Tensor, target: Tensor) -> Tensor:

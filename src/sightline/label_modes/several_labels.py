@@ -5,10 +5,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
     multilabel_accuracy,
-    multilabel_auroc,
-    multilabel_average_precision,
     multilabel_confusion_matrix,
-    multilabel_coverage_error,
     multilabel_exact_match,
     multilabel_f1_score,
     multilabel_hamming_distance,
@@ -26,7 +23,7 @@ from sightline.label_modes.measures import (
     log_loss,
     to_tensors,
 )
-from sightline.label_modes.ranking import ranking_average_precision, ranking_loss
+from sightline.label_modes.ranking import per_label_ranking, sample_ranking
 from sightline.predictions import Predictions
 
 RATES = {
@@ -34,25 +31,25 @@ RATES = {
     "recall": multilabel_recall,
     "f1": multilabel_f1_score,
 }
-HEADLINES = (
-    "accuracy", "accuracy_subset", "f1_micro", "auroc_macro", "average_precision_macro",
-    "precision_macro", "recall_macro", "f1_macro",
+DECISIONS = (
+    "accuracy", "accuracy_subset", "f1_micro", "precision_macro", "recall_macro", "f1_macro",
 )  # fmt: skip
 
 
 class SeveralLabels(LabelMode):
     """Targets and decisions are rows of 0 and 1; a target that is not known counts nowhere."""
 
-    def metrics(self, predictions: Predictions, thresholds: Thresholds = None) -> dict[str, float]:
+    def decision_metrics(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> dict[str, float]:
         """`accuracy` counts label by label, `accuracy_subset` rows of which any label is known.
 
-        The macro averages leave out labels without positives (for AUROC: or without negatives),
-        where they are undefined.
+        The macro averages leave out labels without positives, where they are undefined.
         """
         probs, target = to_tensors(predictions)
         rows = (target != MISSING).any(dim=1)
         if not rows.any():
-            return dict.fromkeys(HEADLINES, float("nan"))
+            return dict.fromkeys(DECISIONS, float("nan"))
         probs, target = probs[rows], target[rows]
         decided = (self.decide(probs, thresholds), target, len(self.class_names))
         some = (target == 1).any(dim=0)
@@ -65,13 +62,14 @@ class SeveralLabels(LabelMode):
         for name, function in RATES.items():
             values = function(*decided, average="none", ignore_index=MISSING)
             metrics[f"{name}_macro"] = values[some].mean()
-        for name, values in per_label_ranking(probs, target).items():
-            metrics[f"{name}_macro"] = values.nanmean()
-        return {name: float(metrics[name]) for name in HEADLINES}
+        return {name: float(metrics[name]) for name in DECISIONS}
 
-    def further_metrics(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, float]:
+    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
+        """Over the labels with positives, and for AUROC with negatives too."""
+        ranked = per_label_ranking(*to_tensors(predictions))
+        return {f"{name}_macro": float(values.nanmean()) for name, values in ranked.items()}
+
+    def further_metrics(self, predictions: Predictions) -> dict[str, float]:
         """Micro and weighted averages, agreement of each label, ranking of each sample's labels.
 
         The latter over the samples whose labels are all known.
@@ -79,7 +77,7 @@ class SeveralLabels(LabelMode):
         probs, target = to_tensors(predictions)
         rows = (target != MISSING).any(dim=1)
         probs, target = probs[rows], target[rows]
-        decided = (self.decide(probs, thresholds), target, len(self.class_names))
+        decided = (self.decide(probs), target, len(self.class_names))
         some = bool((target == 1).any())
         undefined = torch.tensor(torch.nan)
         metrics = {}
@@ -97,9 +95,9 @@ class SeveralLabels(LabelMode):
         for name, values in per_label_ranking(probs, target).items():
             weights = support.masked_fill(values.isnan(), 0)
             metrics[f"{name}_weighted"] = (values.nan_to_num() * weights).sum() / weights.sum()
-        counts = self._counts(predictions, thresholds, np.ones((len(predictions), 1), np.float32))
+        counts = self.counts(predictions, np.ones((len(predictions), 1), np.float32))
         metrics |= {name: value[0] for name, value in counts.label_agreement().items()}
-        metrics |= _sample_ranking(probs, target)
+        metrics |= sample_ranking(probs, target)
         return {name: float(value) for name, value in metrics.items()}
 
     def per_class(
@@ -145,6 +143,13 @@ class SeveralLabels(LabelMode):
         right, known = self._right_rows(predictions, thresholds)
         return {"accuracy_subset": (int(right.sum()), int(known.sum()))}
 
+    def counts(
+        self, predictions: Predictions, weights: np.ndarray, thresholds: Thresholds = None
+    ) -> Counts:
+        """Of each label where it is known."""
+        probs, target = to_tensors(predictions)
+        return Counts.of_labels(self.decide(probs, thresholds).numpy(), target.numpy(), weights)
+
     def resampled_decisions(
         self, predictions: Predictions, thresholds: Thresholds = None
     ) -> Resampled:
@@ -152,7 +157,7 @@ class SeveralLabels(LabelMode):
         right, known = self._right_rows(predictions, thresholds)
 
         def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-            counts = self._counts(predictions, thresholds, weights)
+            counts = self.counts(predictions, weights, thresholds)
             wrong = counts.support + counts.predicted - 2 * counts.hits
             share = divide(wrong.sum(axis=1), counts.known.sum(axis=1))
             rows = divide(
@@ -201,12 +206,6 @@ class SeveralLabels(LabelMode):
         """Whether each label is there."""
         return predictions.probs.astype(np.float64), predictions.targets
 
-    def _counts(
-        self, predictions: Predictions, thresholds: Thresholds, weights: np.ndarray
-    ) -> Counts:
-        probs, target = to_tensors(predictions)
-        return Counts.of_labels(self.decide(probs, thresholds).numpy(), target.numpy(), weights)
-
     def _right_rows(
         self, predictions: Predictions, thresholds: Thresholds
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -216,30 +215,3 @@ class SeveralLabels(LabelMode):
         known = (target != MISSING).any(dim=1)
         right = ((preds == target) | (target == MISSING)).all(dim=1) & known
         return right.numpy(), known.numpy()
-
-
-def per_label_ranking(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """AUROC and average precision of each label, shape (L,); NaN where undefined."""
-    count = probs.shape[1]
-    some = (target == 1).any(dim=0)
-    both = some & (target == 0).any(dim=0)
-    if not some.any():
-        return dict.fromkeys(("auroc", "average_precision"), torch.full((count,), torch.nan))
-    ranked = (probs, target, count)
-    auroc = multilabel_auroc(*ranked, average="none", ignore_index=MISSING)
-    area = multilabel_average_precision(*ranked, average="none", ignore_index=MISSING)
-    return {
-        "auroc": auroc.masked_fill(~both, torch.nan),
-        "average_precision": area.masked_fill(~some, torch.nan),
-    }
-
-
-def _sample_ranking(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
-    known = (target != MISSING).all(dim=1)
-    names = ("coverage_error", "ranking_average_precision", "ranking_loss")
-    if not known.any():
-        return dict.fromkeys(names, torch.tensor(torch.nan))
-    probs, target = probs[known], target[known]
-    coverage = multilabel_coverage_error(probs, target, probs.shape[1])
-    values = (coverage, ranking_average_precision(probs, target), ranking_loss(probs, target))
-    return dict(zip(names, values, strict=True))

@@ -16,7 +16,7 @@ from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_LOGGED_IMAGES
 from PIL import Image
 
-from sightline.tracking.model import log_model
+from sightline.tracking.model import ModelRecord, log_model
 from sightline.tracking.spool import Record
 from sightline.tracking.store import Store
 
@@ -35,13 +35,17 @@ class Delivery:
         store: open.
         folder: the run's own folder.
         run_id: None until the run is created there.
+        register: the name under which the run's model is registered, or None.
     """
 
-    def __init__(self, store: Store, folder: Path, run_id: str | None) -> None:
+    def __init__(
+        self, store: Store, folder: Path, run_id: str | None, register: str | None
+    ) -> None:
         self.client: MlflowClient = store.client
         self.store = store
         self.folder = folder
         self.run_id = run_id
+        self.register = register
 
     def bring(self, records: list[Record]) -> None:
         """Bring records that `merge` put together.
@@ -79,13 +83,18 @@ class Delivery:
         elif operation == "model":
             with _patient():
                 log_model(
-                    self.client, self.store.uri, self.run_id, self.folder / record["checkpoint"],
-                    record["class_names"], record["time_ms"],
-                )  # fmt: skip
+                    self.client, self.store.uri, self.run_id, self._model(record), self.register
+                )
         elif record["status"] == "RUNNING":
             self.client.update_run(self.run_id, status="RUNNING")
         else:
             self.client.set_terminated(self.run_id, record["status"], record["time_ms"])
+
+    def _model(self, record: Record) -> ModelRecord:
+        return ModelRecord(
+            self.folder / record["checkpoint"], record["class_names"], record["several_labels"],
+            record["plugins"], record["time_ms"],
+        )  # fmt: skip
 
     def _create(self, record: Record) -> str:
         key = record["tags"][RUN_KEY]

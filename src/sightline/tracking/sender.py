@@ -90,7 +90,9 @@ class Sender:
 
     def _deliver_to(self) -> Delivery:
         if self._delivery is None:
-            self._delivery = Delivery(self.open(), self.folder, self.sent.get("run_id"))
+            self._delivery = Delivery(
+                self.open(), self.folder, self.sent.get("run_id"), self.config.register_as
+            )
         return self._delivery
 
 

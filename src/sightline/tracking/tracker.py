@@ -4,15 +4,14 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
+from sightline.reports.canvas import to_png
 from sightline.tracking.outbox import journal_of
 from sightline.tracking.spool import Spool, read_spool
 
@@ -96,23 +95,35 @@ class Tracker:
 
     def figure(self, figure: Figure, path: str) -> None:
         """Draw a figure to a PNG and send it."""
-        figure.savefig(self._file(path), dpi=110)
+        self.png(to_png(figure), path)
+
+    def png(self, content: bytes, path: str) -> None:
+        """Write a PNG and send it."""
+        self._file(path).write_bytes(content)
         self.artifact(path)
 
     def image(self, figure: Figure, key: str, step: int) -> None:
         """Add a figure to a series of images that the UI steps through."""
         if step <= self._last_steps.get(key, -1):
             return
-        figure.set_dpi(90)
-        canvas: Any = figure.canvas
-        canvas.draw()
         path = f"images/{key.replace('/', '~')}-{step}.png"
-        Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(self._file(path))
+        self._file(path).write_bytes(to_png(figure, dpi=90))
         self._tell({"op": "image", "path": path, "key": key, "step": step})
 
-    def model(self, checkpoint: str, class_names: tuple[str, ...]) -> None:
-        """Log a checkpoint of the run's folder as the model `model`, linked to the run."""
-        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": list(class_names)})
+    def model(
+        self, checkpoint: str, class_names: Sequence[str], several_labels: bool, plugins: list[str]
+    ) -> None:
+        """Log a checkpoint of the run's folder as the model `model`, linked to the run.
+
+        Args:
+            checkpoint: the file; what it is to hold must be in it.
+            class_names: in the order of its outputs.
+            several_labels: whether it decides on any number of labels.
+            plugins: packages that it may be built with.
+        """
+        about = {"several_labels": several_labels, "plugins": plugins}
+        names = list(class_names)
+        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": names} | about)
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""

@@ -9,7 +9,7 @@ from rich.table import Table
 from sightline.config import Job, TrainConfig
 from sightline.evaluation.metrics import per_class_rows, undefined_metrics
 from sightline.predictions import Predictions
-from sightline.reports.confusion import confusion_record, draw_confusion
+from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
 from sightline.reports.per_class import per_class_csv
 from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
@@ -50,7 +50,8 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         _publish_split(tracker, setup, split, table)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
-    tracker.model("checkpoints/best.ckpt", setup.label_mode.class_names)
+    mode = setup.label_mode
+    tracker.model("checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins)
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
@@ -67,9 +68,9 @@ def _publish_split(tracker: Tracker, setup: Setup, split: str, table: Prediction
     matrices = setup.label_mode.confusion_matrices(table)
     record = {"split": split, "samples": len(table), "matrices": confusion_record(matrices)}
     tracker.json(record, f"confusion_matrix/{split}.json")
-    for suffix, normalize in (("", False), ("_normalized", True)):
-        title = f"{split}, {'shares of each row' if normalize else 'counts'}"
-        figure = draw_confusion(matrices, title, normalize)
+    for by, words in TITLES.items():
+        suffix = "" if by == "count" else f"_by_{by}"
+        figure = draw_confusion(matrices, f"{split}: {words}", by)
         tracker.figure(figure, f"confusion_matrix/{split}{suffix}.png")
     rows = per_class_rows(setup.label_mode, table)
     tracker.text(per_class_csv(rows), f"per_class/{split}.csv")
