@@ -21,7 +21,7 @@ LAYERS = [
     {"tracking", "inference"},
     {"run_folder", "resume"},
     {"training"},
-    {"run_job", "sync", "sweeps"},
+    {"run_job", "sync", "sweeps", "compare"},
     {"launch", "doctor"},
     {"cli"},
 ]

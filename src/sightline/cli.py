@@ -18,6 +18,7 @@ commands:
   predict  what a model says of pictures              sightline predict --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  compare  a leaderboard of runs, tested             sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -81,10 +82,18 @@ def cache(arguments: list[str]) -> int:
     return show_cache(arguments)
 
 
+def compare(arguments: list[str]) -> int:
+    """A leaderboard of runs, and whether the best is really better."""
+    from sightline.compare import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
     "predict": predict,
+    "compare": compare,
     "doctor": doctor,
     "cache": cache,
     "sync": sync,

@@ -1,24 +1,17 @@
 """The best group against the next ones: tested on stored predictions, and over seeds."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from sightline.comparison.leaderboard import Group, Leaderboard
-from sightline.comparison.measured import decided_rightly, resample
-from sightline.comparison.paired import PairedResult, holm, mcnemar, paired_bootstrap
-from sightline.comparison.pairing import check_same_samples, check_same_split, in_order
+from sightline.comparison.paired import PairedResult, holm
 from sightline.comparison.runs import ComparedRun, bare_name
+from sightline.comparison.same_samples import Tables, compare_on_samples
 from sightline.comparison.seeds import LEVEL, SeedsResult, by_repeat, wilcoxon
 from sightline.errors import UserError
-from sightline.evaluation.intervals import draw
-from sightline.label_modes.stored import label_mode_of
-from sightline.predictions import Predictions
 
 NO_DIFFERENCE = "no difference shown"
-Tables = Mapping[str, Predictions | UserError]  # by the run's id: its table, or why it has none
 
 
 @dataclass(frozen=True)
@@ -29,7 +22,7 @@ class Pair:
         first, second: the groups.
         runs: the two whose predictions are tested: of one seed and fold where both have it.
         tested: what the test on the same samples found; None where there was none.
-        refused: why there was none.
+        refused: why there was none; None where there was one.
         p_holm: its p, corrected for all pairs.
         seeds: the test over seeds.
         seeds_p_holm: its p, corrected for all pairs.
@@ -40,7 +33,7 @@ class Pair:
     second: Group
     runs: tuple[ComparedRun, ComparedRun]
     tested: PairedResult | None
-    refused: str | None
+    refused: UserError | None
     p_holm: float | None
     seeds: SeedsResult
     seeds_p_holm: float | None
@@ -76,7 +69,7 @@ def matched_runs(board: Leaderboard, against: int) -> list[tuple[ComparedRun, Co
     return [_of_one_seed(best, other) for other in others]
 
 
-def test_pairs(
+def compare_pairs(
     board: Leaderboard, against: int, split: str, tables: Tables, resamples: int, seed: int
 ) -> list[Pair]:
     """Test the best group against the next.
@@ -91,7 +84,7 @@ def test_pairs(
     """
     name = bare_name(board.metric)
     matched = matched_runs(board, against)
-    found = _test_all(matched, name, split, tables, resamples, seed)
+    found = compare_on_samples(matched, name, split, tables, resamples, seed)
     best, *others = board.groups[: against + 1]
     pairs = []
     for other, runs, result in zip(others, matched, found, strict=True):
@@ -131,66 +124,3 @@ def _of_one_seed(first: Group, second: Group) -> tuple[ComparedRun, ComparedRun]
 
 def _as_numbers(repeat: tuple[str, str]) -> tuple[float, ...]:
     return tuple(float(part) if part.isdigit() else math.inf for part in repeat)
-
-
-def _test_all(
-    matched: Sequence[tuple[ComparedRun, ComparedRun]], metric: str, split: str, tables: Tables,
-    resamples: int, seed: int,
-) -> list[PairedResult | str]:  # fmt: skip
-    """For each pair what the test found, or why there was none."""
-    ordered = {
-        key: table if isinstance(table, UserError) else in_order(table)
-        for key, table in tables.items()
-    }
-    results: list[PairedResult | str] = [""] * len(matched)
-    waiting: dict[str, list[int]] = {}  # by the first run: the pairs that are resampled together
-    for index, runs in enumerate(matched):
-        try:
-            check_same_split(*runs, split)
-            one, other = (_there(ordered[run.run_id]) for run in runs)
-            check_same_samples(one, other, runs, split)
-        except UserError as error:
-            results[index] = str(error)
-            continue
-        mode = label_mode_of(one)
-        right = [decided_rightly(mode, table, metric) for table in (one, other)]
-        if right[0] is not None and right[1] is not None:
-            results[index] = mcnemar(right[0], right[1])
-        else:
-            waiting.setdefault(runs[0].run_id, []).append(index)
-    for first, indices in waiting.items():
-        others = [matched[index][1].run_id for index in indices]
-        together = [_there(ordered[key]) for key in (first, *others)]
-        tested = _bootstrap(together, metric, resamples, seed)
-        for index, result in zip(indices, tested, strict=True):
-            results[index] = result
-    return results
-
-
-def _there(table: Predictions | UserError) -> Predictions:
-    if isinstance(table, UserError):
-        raise table
-    return table
-
-
-def _bootstrap(
-    tables: Sequence[Predictions], metric: str, resamples: int, seed: int
-) -> list[PairedResult | str]:
-    """The first table against each of the others, all on the same resamples."""
-    mode = label_mode_of(tables[0])
-    found = [resample(mode, table, metric) for table in tables]
-    functions = [function for function in found if function is not None]
-    if len(functions) < len(tables):
-        return [f"{metric} cannot be computed from stored predictions"] * (len(tables) - 1)
-    values: list[list[np.ndarray]] = [[] for _ in tables]
-    samples = len(tables[0])
-    for weights in draw(samples, resamples, seed):
-        for parts, function in zip(values, functions, strict=True):
-            parts.append(function(weights))
-    first, *others = [np.concatenate(parts) for parts in values]
-    once = np.ones((samples, 1), np.float32)
-    exact, *exact_others = [float(function(once)[0]) for function in functions]
-    return [
-        paired_bootstrap(exact - value, first, other)
-        for value, other in zip(exact_others, others, strict=True)
-    ]
