@@ -224,7 +224,7 @@ def show(comparison: Comparison) -> None:
     console = get_console()
     tables = [leaderboard_table(comparison.board)]
     if comparison.pairs:
-        tables += [samples_table(comparison.pairs), seeds_table(comparison.pairs)]
+        tables += [samples_table(comparison.pairs, comparison.split), seeds_table(comparison.pairs)]
     if comparison.board.unranked:
         tables.append(unranked_table(comparison.board))
     for table in tables:
@@ -238,7 +238,8 @@ def show(comparison: Comparison) -> None:
 def _drawn(table: Table) -> RichTable:
     drawn = RichTable(box=box.SIMPLE_HEAD, title=table.caption, title_justify="left")
     for name in table.columns:
-        drawn.add_column(name, overflow="fold")
+        whole = name in ("pair", "seed", "difference", "95 % interval", "right alone", "p")
+        drawn.add_column(name, overflow="fold", no_wrap=whole)
     for row in table.rows[:SHOWN]:
         drawn.add_row(*(_cell(cell) for cell in row))
     return drawn

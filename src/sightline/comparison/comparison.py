@@ -76,34 +76,40 @@ def leaderboard_records(board: Leaderboard) -> Table:
     return Table("leaderboard", "leaderboard", columns, rows)
 
 
-def samples_table(pairs: Sequence[Pair]) -> Table:
+def samples_table(pairs: Sequence[Pair], split: str) -> Table:
     """The tests on the same samples."""
-    columns = ["pair", "seed", "difference", "95 % interval", "test", "p", "p, Holm", "verdict"]
+    tests = [pair.tested.test for pair in pairs if pair.tested is not None]
+    counted = any(pair.tested is not None and pair.tested.alone for pair in pairs)
+    columns = ["pair", "seed", "difference", "95 % interval"]
+    columns += ["right alone"] if counted else []
     rows: list[list[Cell]] = []
     for pair in pairs:
         seeds = dict.fromkeys(run.params.get("seed", "") for run in pair.runs)
-        start: list[Cell] = [_ranks(pair), " and ".join(seeds)]
-        if pair.tested is None:
-            rows.append([*start, None, None, None, None, None, f"not tested: {pair.refused}"])
-            continue
+        cells: list[Cell] = [_ranks(pair), " and ".join(seeds)]
         found = pair.tested
-        interval = f"{found.low:+.4f} to {found.high:+.4f}"
-        test = f"{found.test} ({found.detail})"
-        p_values = [_p(found.p), _p(pair.p_holm)]
-        rows.append([*start, f"{found.difference:+.4f}", interval, test, *p_values, pair.verdict])
-    return Table("tests", "On the same samples", columns, rows)
+        if found is None:
+            cells += [None] * (len(columns) - 2)
+        else:
+            cells += [f"{found.difference:+.4f}", f"{found.low:+.4f} … {found.high:+.4f}"]
+            cells += [" : ".join(map(str, found.alone))] if found.alone else []
+        said = pair.verdict if pair.refused is None else f"not tested: {pair.refused}"
+        rows.append([*cells, _p(found.p if found else None), _p(pair.p_holm), said])
+    caption = ": ".join([f"On the same samples of {split}", *dict.fromkeys(tests)])
+    return Table("tests", caption, [*columns, "p", "p (Holm)", "verdict"], rows)
 
 
 def seeds_table(pairs: Sequence[Pair]) -> Table:
     """The tests over seeds."""
-    columns = ["pair", "seeds in common", "mean difference", "p", "p, Holm", "verdict"]
+    columns = ["pair", "seeds", "difference", "p", "p (Holm)", "verdict"]
     rows: list[list[Cell]] = []
     for pair in pairs:
         found = pair.seeds
         mean = "" if math.isnan(found.difference) else f"{found.difference:+.4f}"
         p_values = [_p(found.p), _p(pair.seeds_p_holm)]
         rows.append([_ranks(pair), found.pairs, mean, *p_values, pair.seeds_verdict])
-    return Table("tests_over_seeds", "Over seeds (Wilcoxon's signed-rank test)", columns, rows)
+    return Table(
+        "tests_over_seeds", "Over the seeds in common: Wilcoxon's signed-rank test", columns, rows
+    )
 
 
 def unranked_table(board: Leaderboard) -> Table:

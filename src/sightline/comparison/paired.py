@@ -14,11 +14,12 @@ class PairedResult:
     """What a paired test found.
 
     Attributes:
-        test: its name.
+        test: its name, with what it rests on.
         difference: first minus second, in the metric's unit.
         low, high: the 95 % interval of the difference.
         p: two-sided.
-        detail: the counts that it rests on, in words.
+        alone: how many samples the first and the second alone decide rightly; None where the test
+            does not count them.
     """
 
     test: str
@@ -26,7 +27,7 @@ class PairedResult:
     low: float
     high: float
     p: float
-    detail: str
+    alone: tuple[int, int] | None
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> PairedResult:
@@ -42,9 +43,10 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> PairedResult:
     only_first = int((first & ~second).sum())
     only_second = int((second & ~first).sum())
     low, high = _newcombe(int((first & second).sum()), only_first, only_second, count)
-    detail = f"{only_first} right by the first alone, {only_second} by the second alone"
     p = exact_p(only_first, only_second)
-    return PairedResult("McNemar, exact", (only_first - only_second) / count, low, high, p, detail)
+    alone = (only_first, only_second)
+    difference = (only_first - only_second) / count
+    return PairedResult("McNemar's exact test", difference, low, high, p, alone)
 
 
 def exact_p(only_first: int, only_second: int) -> float:
@@ -69,9 +71,8 @@ def paired_bootstrap(difference: float, first: np.ndarray, second: np.ndarray) -
     below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
     p = min(1.0, 2 * (1 + min(below, above)) / (1 + count))
     low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return PairedResult(
-        "paired bootstrap", difference, float(low), float(high), p, f"{count:,} resamples"
-    )
+    name = f"paired bootstrap, {count:,} resamples"
+    return PairedResult(name, difference, float(low), float(high), p, None)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -62,7 +62,7 @@ def to_html(comparison: Comparison) -> str:
     )
     sections = [Section("Leaderboard", " ".join(said), [first, ranks])]
     if pairs:
-        parts: list[Part] = [samples_table(pairs), seeds_table(pairs)]
+        parts: list[Part] = [samples_table(pairs, comparison.split), seeds_table(pairs)]
         if any(pair.tested is not None for pair in pairs):
             name = bare_name(board.metric)
             figure = draw_differences(pairs, name)
@@ -81,7 +81,7 @@ def to_html(comparison: Comparison) -> str:
 def _tables(comparison: Comparison) -> list[Table]:
     tables = [leaderboard_table(comparison.board)]
     if comparison.pairs:
-        tables += [samples_table(comparison.pairs), seeds_table(comparison.pairs)]
+        tables += [samples_table(comparison.pairs, comparison.split), seeds_table(comparison.pairs)]
     if comparison.board.unranked:
         tables.append(unranked_table(comparison.board))
     return tables
