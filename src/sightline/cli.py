@@ -21,6 +21,7 @@ commands:
   prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  compare  a leaderboard of runs, tested             sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -107,6 +108,13 @@ def cache(arguments: list[str]) -> int:
     return show_cache(arguments)
 
 
+def compare(arguments: list[str]) -> int:
+    """A leaderboard of runs, and whether the best is really better."""
+    from sightline.compare import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
@@ -114,6 +122,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "export": export,
     "features": features,
     "prefetch": prefetch,
+    "compare": compare,
     "doctor": doctor,
     "cache": cache,
     "sync": sync,
