@@ -62,12 +62,21 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
                  f", {done} of them finished before" if done else "")  # fmt: skip
         tracker = SweepTracker(sweep)
         try:
-            with _signals() as came:
+            with noting_signals() as came:
                 errors = _run_all(sweep, waiting, make_slots(n_jobs, sweep.jobs), tracker, came)
         finally:
             tracker.close()
         if came:
             raise Interrupted(came[0])
+    report_failures(sweep, errors)
+
+
+def report_failures(sweep: Sweep, errors: dict[int, str]) -> None:
+    """Say which jobs failed and why.
+
+    Raises:
+        UserError: where any did.
+    """
     if errors:
         said = "".join(f"\n  job {number}: {error}" for number, error in sorted(errors.items()))
         raise UserError(
@@ -129,8 +138,8 @@ def _repeat(process: subprocess.Popen[str], prefix: str) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM inside and pass them on to the jobs, which save and end."""
+def noting_signals() -> Iterator[list[int]]:
+    """Note Ctrl-C and SIGTERM inside."""
     came: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:

@@ -73,10 +73,15 @@ class SweepTracker:
         )
         self.connection.poll()
 
-    def close(self) -> None:
-        """End the sweep's run: FINISHED where every job is, else FAILED."""
+    def close(self, going_on: bool = False) -> None:
+        """End the sweep's run: FINISHED where every job is, else FAILED.
+
+        Args:
+            going_on: jobs go on without this process; the run stays RUNNING.
+        """
         finished = self.states.count("FINISHED")
-        self.tracker.finish("FINISHED" if finished == len(self.states) else "FAILED")
+        if not going_on:
+            self.tracker.finish("FINISHED" if finished == len(self.states) else "FAILED")
         self.connection.close()
         log.info("sweep:   %d of %d jobs finished; %s", finished, len(self.states),
                  self.sweep.folder / "summary.csv")  # fmt: skip
@@ -119,14 +124,20 @@ def swept_keys(sweep: Sweep) -> list[str]:
 
 def job_error(folder: Path, status: int | None) -> str:
     """Why a job did not finish: its own words, else what its exit status says."""
-    path = _error_file(folder)
-    if path.is_file():
-        return path.read_text(encoding="utf-8").strip()
+    said = said_error(folder)
+    if said is not None:
+        return said
     if status is not None and status < 0:
         return f"killed by {signal.Signals(-status).name}"
     if status is not None:
         return f"ended with status {status} and without a word"
     return "ended without a word"
+
+
+def said_error(folder: Path) -> str | None:
+    """What a job itself said of its failure."""
+    path = _error_file(folder)
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
 def _error_file(folder: Path) -> Path:
