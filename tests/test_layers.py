@@ -14,17 +14,8 @@ import sightline
 SOURCE = Path(sightline.__file__).parent
 # From the bottom up; a module imports only from its own layer or those before it.
 LAYERS = [
-    {
-        "errors",
-        "project",
-        "types",
-        "predictions",
-        "progress",
-        "ranks",
-        "alive",
-        "slurm",
-        "__init__",
-    },
+    {"errors", "project", "types", "predictions", "progress", "ranks", "alive", "__init__"},
+    {"slurm", "requeue", "launched"},
     {"config", "components", "compose"},
     {"label_modes"},
     {"evaluation", "reports", "data", "models"},

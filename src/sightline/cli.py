@@ -29,6 +29,7 @@ examples:
 
 def train(arguments: list[str]) -> int:
     """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
+    _outlive_signals()
     from sightline.launch import launch
 
     return launch(arguments)
@@ -36,10 +37,19 @@ def train(arguments: list[str]) -> int:
 
 def job(arguments: list[str]) -> int:
     """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
+    _outlive_signals()
     from sightline.run_job import run_frozen
 
     run_frozen(Path(arguments[0]))
     return 0
+
+
+def _outlive_signals() -> None:
+    """Before the rest is imported: a job that Slurm warns in its first seconds is not to die."""
+    if "SLURM_JOB_ID" in os.environ:
+        from sightline.requeue import outlive_signals
+
+        outlive_signals()
 
 
 def sync(arguments: list[str]) -> int:

@@ -143,6 +143,39 @@ def cancel(jobs: list[str]) -> None:
     _run(["scancel", *jobs])
 
 
+def own_job() -> str | None:
+    """The job that this process is part of."""
+    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    # The number in SLURM_JOB_ID is for one of an array's jobs that of the whole array.
+    return f"{array}_{index}" if array and index else os.environ.get("SLURM_JOB_ID")
+
+
+def seconds_left(job: str) -> float | None:
+    """Until the time limit of a job that runs; None where it has none.
+
+    Raises:
+        SlurmError: Slurm does not answer.
+    """
+    said = _run(["squeue", f"--jobs={job}", "--noheader", "--format=%L"]).strip()
+    days, _, clock = said.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdigit() for part in parts):
+        return None  # UNLIMITED, NOT_SET
+    seconds = 0
+    for part in parts:
+        seconds = seconds * 60 + int(part)
+    return seconds + 86400 * int(days or 0)
+
+
+def requeue(job: str) -> None:
+    """End a job that runs, and queue it again.
+
+    Raises:
+        SlurmError: Slurm refuses.
+    """
+    _run(["scontrol", "requeue", job])
+
+
 def max_array_size() -> int:
     """The indices of an array are below this."""
     try:

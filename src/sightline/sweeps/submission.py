@@ -18,6 +18,7 @@ from sightline.tracking.spool import write_whole
 
 # The training is a step of its own (`srun`), since Slurm's signals go to steps; the shell outlives
 # them. What Slurm ends is requeued by Slurm, and at its time limit by the training itself.
+# No signal is to end what is just starting.
 SCRIPT = """\
 #!/bin/bash
 set -e
@@ -29,7 +30,7 @@ esac
 trap : TERM USR2
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}}
-srun --kill-on-bad-exit=1 {command} "$folder" &
+srun --kill-on-bad-exit=1 bash -c 'trap "" TERM USR2; exec "$@"' - {command} "$folder" &
 training=$!
 wait $training
 while kill -0 $training 2>/dev/null; do wait $training; done  # a signal had ended the wait

@@ -20,6 +20,7 @@ from sightline.run_folder import freeze, thaw
 from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
+from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import (
     TrackEpochs,
     keeping_callbacks,
@@ -55,7 +56,7 @@ def train(config: TrainConfig, job: Job, connection: Connection | None) -> Resul
         Interrupted: the run was stopped by a signal; it is KILLED in MLflow.
     """
     quiet_libraries()
-    check_devices(config.trainer, job.in_sweep)
+    check_devices(config.trainer)
     signals = Signals()
     with signals.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -85,7 +86,7 @@ def _fit_and_evaluate(
     begun = find_checkpoint(folder)
     keeping = keeping_callbacks(config, folder, signals)
     trainer = build_trainer(
-        config, [*keeping, *callbacks], job, begun is None or begun.name == LAST
+        config, [SameConfig(config), *keeping, *callbacks], job, begun is None or begun.name == LAST
     )
     progress = _fit(trainer, setup, begun)
     best = folder / BEST
