@@ -189,6 +189,9 @@ def quiet_libraries() -> None:
     # Advice about loaders, tensor cores and srun, which the config decides.
     warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Samples that a sampler repeats are counted once here.
+    warnings.filterwarnings("ignore", message=".*Using `DistributedSampler`.*")
+    warnings.filterwarnings("ignore", message=".*functional.all_gather is deprecated.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
