@@ -156,11 +156,15 @@ def seconds_left(job: str) -> float | None:
     Raises:
         SlurmError: Slurm does not answer.
     """
-    said = _run(["squeue", f"--jobs={job}", "--noheader", "--format=%L"]).strip()
-    days, _, clock = said.rpartition("-")
+    return read_duration(_run(["squeue", f"--jobs={job}", "--noheader", "--format=%L"]))
+
+
+def read_duration(said: str) -> float | None:
+    """Seconds of what Slurm writes as `1-02:03:04`; None of UNLIMITED and the like."""
+    days, _, clock = said.strip().rpartition("-")
     parts = clock.split(":")
     if not all(part.isdigit() for part in parts):
-        return None  # UNLIMITED, NOT_SET
+        return None
     seconds = 0
     for part in parts:
         seconds = seconds * 60 + int(part)

@@ -15,6 +15,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
+from sightline.requeue import watch
 from sightline.resume import check_same_data
 from sightline.run_folder import freeze, thaw
 from sightline.tracking.connection import Connection
@@ -84,6 +85,7 @@ def _fit_and_evaluate(
 ) -> Results:
     folder = job.output_dir / "checkpoints"
     begun = find_checkpoint(folder)
+    watch(folder / LAST)
     keeping = keeping_callbacks(config, folder, signals)
     trainer = build_trainer(
         config, [SameConfig(config), *keeping, *callbacks], job, begun is None or begun.name == LAST
