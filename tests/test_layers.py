@@ -16,7 +16,7 @@ SOURCE = Path(sightline.__file__).parent
 LAYERS = [
     {"errors", "project", "types", "predictions", "progress", "ranks", "alive", "__init__"},
     {"slurm", "requeue", "launched"},
-    {"config", "components", "compose"},
+    {"config", "arguments", "components", "compose"},
     {"label_modes"},
     {"evaluation", "reports", "data", "models"},
     {"tracking", "inference"},

@@ -63,8 +63,10 @@ def ui(arguments: list[str]) -> int:
     """Replace this process by MLflow's own UI server on the project's default store."""
     from sightline.project import default_store
 
+    # By the environment: every user of the machine can read a process's arguments.
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *arguments]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
+    command = [sys.executable, "-m", "mlflow", "ui", *arguments]
     sys.stdout.flush()
     os.execv(sys.executable, command)
 

@@ -61,14 +61,16 @@ def check_same_data(frozen: Frozen | None, data: dict[str, str]) -> None:
     )
 
 
-def differences(one: TrainConfig, other: TrainConfig) -> list[tuple[str, Any, Any]]:
+def differences(
+    one: TrainConfig, other: TrainConfig, may_change: tuple[str, ...] = MAY_CHANGE
+) -> list[tuple[str, Any, Any]]:
     """Keys whose values differ although they must not, with both values."""
     ours = dict(_flatten(one.model_dump(mode="json"), ""))
     theirs = dict(_flatten(other.model_dump(mode="json"), ""))
     return [
         (key, ours.get(key), theirs.get(key))
         for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key) and not _may_change(key)
+        if ours.get(key) != theirs.get(key) and not _is_under(key, may_change)
     ]
 
 
@@ -121,8 +123,8 @@ def _key_of(word: str) -> str:
     return word.lstrip("+~").partition("=")[0]
 
 
-def _may_change(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE)
+def _is_under(key: str, names: tuple[str, ...]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
 def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

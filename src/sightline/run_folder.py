@@ -81,6 +81,17 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     return results
 
 
+def write_pruned(folder: Path, why: str) -> None:
+    """Note that a search gives this run up, before the signal that stops it."""
+    write_whole(folder / "pruned.txt", why)
+
+
+def read_pruned(folder: Path) -> str | None:
+    """Why a search gave this run up; None where it did not."""
+    path = folder / "pruned.txt"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
 def run_folders(root: Path) -> list[Path]:
     """Every run's folder under `root`, the newest first."""
     found = sorted(root.rglob("run.json"), key=lambda path: path.stat().st_mtime, reverse=True)

@@ -90,7 +90,8 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
         raise
-    except BaseException:
+    except BaseException as error:
+        connection.failed = isinstance(error, Exception)
         connection.close()
         raise
     connection.close()
@@ -99,12 +100,13 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
 
 
 def _announce_finished(job: Job) -> None:
-    from sightline.tracking.connection import run_in_store
+    from sightline.tracking.connection import run_in_store, say_what_is_left
     from sightline.training.results import announce
 
     results = read_results(job.output_dir)
     assert results is not None
     log.info("This run is finished; nothing is trained again.")
+    say_what_is_left(job.output_dir)
     announce(job, run_in_store(job.output_dir), results["metrics"])
 
 
@@ -123,11 +125,11 @@ def _goes_on(frozen: Frozen, config: TrainConfig) -> bool:
 
 @contextmanager
 def nothing_left_behind(output_dir: Path) -> Iterator[None]:
-    """Remove the folder that Hydra made for a job that was refused before it began."""
+    """Remove the folder of a job or a sweep that was refused before it began."""
     try:
         yield
     except UserError:
         left = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else {""}
-        if left <= {"train.log"}:
+        if left <= {"train.log", "sweep.log"}:
             shutil.rmtree(output_dir)
         raise

@@ -86,12 +86,13 @@ def _nodes_are_away() -> bool:
         return True
 
 
-def submit(options: list[str], script: Path) -> str:
+def submit(options: list[str], script: Path, environment: dict[str, str]) -> str:
     """Submit a script.
 
     Args:
         options: of sbatch.
         script: what runs.
+        environment: what the job gets beside this process's own variables.
 
     Returns:
         the job's id; of an array the id that its tasks share.
@@ -99,7 +100,7 @@ def submit(options: list[str], script: Path) -> str:
     Raises:
         SlurmError: Slurm refuses.
     """
-    said = _run(["sbatch", "--parsable", *options, str(script)], outside_of_job())
+    said = _run(["sbatch", "--parsable", *options, str(script)], outside_of_job() | environment)
     return said.strip().partition(";")[0]
 
 

@@ -5,12 +5,12 @@ finds them again by what it noted in the sweep's folder.
 """
 
 import logging
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import replace
 
-from sightline.alive import working_in
-from sightline.errors import Interrupted, UserError
-from sightline.progress import log_to
+from sightline.errors import UserError
 from sightline.run_folder import read_results
 from sightline.slurm import (
     FORGOTTEN,
@@ -22,21 +22,22 @@ from sightline.slurm import (
     states,
     submit,
 )
-from sightline.sweeps.plan import Sweep
-from sightline.sweeps.run import noting_signals, report_failures
+from sightline.sweeps.plan import Sweep, freeze_sweep
+from sightline.sweeps.process import output_of, said_error
+from sightline.sweeps.run import noting_signals, raise_failures, tracked
 from sightline.sweeps.submission import (
     SlurmOptions,
     Submission,
     array_options,
     make_arrays,
     new_submission,
-    output_of,
     read_submissions,
     write_script,
     write_submissions,
 )
-from sightline.sweeps.summary import SweepTracker, said_error
+from sightline.sweeps.summary import SweepTracker
 from sightline.tracking.ending import tell_end
+from sightline.tracking.secrets import credentials_for_children
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +49,20 @@ class SlurmSweep:
     """Submits and watches the jobs of a sweep.
 
     Args:
-        sweep: planned.
+        sweep: planned, and frozen.
         options: of the launcher.
+        tracker: hears of its jobs.
     """
 
-    def __init__(self, sweep: Sweep, options: SlurmOptions) -> None:
+    def __init__(self, sweep: Sweep, options: SlurmOptions, tracker: SweepTracker) -> None:
         self.sweep = sweep
+        self.tracker = tracker
         self.options = options
         self.submissions = read_submissions(sweep.folder)
         self.waiting = {
             number for number, (_, job) in enumerate(sweep.jobs)
             if read_results(job.output_dir) is None
         }  # fmt: skip
-        self.errors: dict[int, str] = {}
         self._states: dict[int, JobState] = {}
         self._ended_s: dict[int, float] = {}
 
@@ -89,14 +91,19 @@ class SlurmSweep:
             if ours:
                 cancel(ours)
             write_submissions(self.sweep.folder, before)
+            if self.sweep.new:
+                _forget(self.sweep)
             raise UserError(f"Slurm refuses the jobs: {error}") from error
 
     def _submit(self, submission: Submission) -> None:
         """Note the name first: what was submitted is found by it whenever this process ends."""
+        for number in submission.jobs:
+            (self.sweep.jobs[number][1].output_dir / "error.txt").unlink(missing_ok=True)
         script = write_script(self.sweep, submission, self.options.setup)
         self.submissions.append(submission)
         write_submissions(self.sweep.folder, self.submissions)
-        job = submit(array_options(self.sweep, submission, self.options), script)
+        own = credentials_for_children(self.sweep.tracking.uri)
+        job = submit(array_options(self.sweep, submission, self.options), script, own)
         self.submissions[-1] = replace(submission, id=job)
         write_submissions(self.sweep.folder, self.submissions)
         log.info("slurm:   %s: jobs %s", job, ", ".join(map(str, submission.jobs)))
@@ -122,13 +129,18 @@ class SlurmSweep:
                 changed = True
         return changed
 
-    def cancel_waiting(self) -> list[int]:
+    def cancel(self) -> list[int]:
         """Cancel the jobs that did not begin; their numbers."""
         numbers = [n for n in sorted(self.waiting) if self._states[n].state == "PENDING"]
         if numbers:
             cancel([self._states[number].id for number in numbers])
             self.waiting -= set(numbers)
         return numbers
+
+    @property
+    def at_work(self) -> set[int]:
+        """The numbers of the jobs that run."""
+        return {n for n in self.waiting if self._states[n].state in ("RUNNING", "COMPLETING")}
 
     def _conclude(self, number: int, state: JobState) -> bool:
         """Judge a job that ended, by its folder; False where its folder may not be up to date."""
@@ -145,9 +157,10 @@ class SlurmSweep:
         why = f"Slurm job {state.id} ended: {ended_as}"
         status = "KILLED" if ended_as == "CANCELLED" else "FAILED"
         tell_end(config.tracking, job.output_dir, status, why)
-        printed = output_of(self.sweep, state.id)
-        self.errors[number] = said_error(job.output_dir) or f"{why}; what it printed: {printed}"
-        log.error("job %d failed: %s", number, self.errors[number])
+        printed = f"{why}; {output_of(job.output_dir)} holds what it printed"
+        self.tracker.states[number] = status
+        self.tracker.errors[number] = said_error(job.output_dir) or printed
+        log.error("job %d failed: %s", number, self.tracker.errors[number])
         return True
 
     def _ask(self) -> dict[int, JobState]:
@@ -171,38 +184,48 @@ def run_on_slurm(sweep: Sweep, options: SlurmOptions) -> None:
         UserError: Slurm refuses, or jobs failed; the summary says which and why.
         Interrupted: a signal ended the waiting; the jobs go on.
     """
-    with working_in(sweep.folder), log_to(sweep.folder / "sweep.log"), noting_signals() as came:
-        jobs = SlurmSweep(sweep, options)
+    with noting_signals() as came, tracked(sweep, SweepTracker) as tracker:
+        freeze_sweep(sweep)
+        jobs = SlurmSweep(sweep, options, tracker)
         jobs.start()
-        tracker = SweepTracker(sweep)
-        try:
-            _wait(jobs, tracker, came)
-        finally:
-            tracker.close(going_on=bool(jobs.waiting))
+        tracker.begin()
+        _wait(jobs, tracker, came)
         if came:
+            tracker.stopped_by, tracker.goes_on = came[0], True
+            tracker.states |= dict.fromkeys(jobs.at_work, "RUNNING")
             log.warning("The jobs go on in Slurm; the same command waits for them again.")
-            raise Interrupted(came[0])
-    report_failures(sweep, jobs.errors)
+    raise_failures(tracker)
 
 
 def _wait(jobs: SlurmSweep, tracker: SweepTracker, came: list[int]) -> None:
-    limit = jobs.sweep.jobs[0][0].sweep.max_failures
-    pause_s, silent_since_s = POLL_S[0], None
+    limit = jobs.sweep.max_failures
+    pause_s, answers = POLL_S[0], True
     while jobs.waiting and not came:
         try:
             changed = jobs.poll()
-            silent_since_s = None
-            if limit is not None and len(jobs.errors) >= limit and (left := jobs.cancel_waiting()):
+            answers = True
+            if limit is not None and len(tracker.errors) >= limit and (left := jobs.cancel()):
                 log.warning("sweep.max_failures=%s: %d jobs are cancelled.", limit, len(left))
         except SlurmError as error:
             changed = False
-            if silent_since_s is None:
-                silent_since_s = time.monotonic()
+            if answers:
                 log.warning("Slurm does not answer (%s); it is asked again.", error)
+            answers = False
         if changed:
-            tracker.update(jobs.errors)
+            tracker.update(jobs.at_work)
         pause_s = POLL_S[0] if changed else min(pause_s * 1.2, POLL_S[1])
         _sleep(pause_s, came)
+
+
+def _forget(sweep: Sweep) -> None:
+    """Remove what was written of a sweep that Slurm refused."""
+    for _, job in sweep.jobs:
+        (job.output_dir / "run.json").unlink()
+        with suppress(OSError):  # there was something else
+            job.output_dir.rmdir()
+    shutil.rmtree(sweep.folder / "slurm")
+    for name in ("slurm.json", "sweep.json"):
+        (sweep.folder / name).unlink()
 
 
 def _sleep(seconds: float, came: list[int]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from sightline.config import Job, TrainConfig, validate
 from sightline.errors import UserError
 from sightline.sweeps.plan import Sweep
+from sightline.sweeps.process import JOB_COMMAND
 from sightline.tracking.spool import write_whole
 
 # The training is a step of its own (`srun`), since Slurm's signals go to steps; the shell outlives
@@ -30,7 +30,8 @@ esac
 trap : TERM USR2
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}}
-srun --kill-on-bad-exit=1 bash -c 'trap "" TERM USR2; exec "$@"' - {command} "$folder" &
+srun --kill-on-bad-exit=1 bash -c 'trap "" TERM USR2; exec "$@"' - {command} "$folder" \\
+  >>"$folder/output.log" 2>&1 &
 training=$!
 wait $training
 while kill -0 $training 2>/dev/null; do wait $training; done  # a signal had ended the wait
@@ -181,17 +182,12 @@ def write_script(sweep: Sweep, submission: Submission, setup: list[str]) -> Path
         f"  {number - submission.first}) folder={shlex.quote(str(_folder(sweep, number)))} ;;"
         for number in submission.jobs
     ]
-    command = shlex.join([sys.executable, "-m", "sightline.cli", "job"])
+    command = shlex.join(JOB_COMMAND)
     path = sweep.folder / "slurm" / f"{submission.name}.sh"
     path.parent.mkdir(exist_ok=True)
     text = SCRIPT.format(setup="\n".join(setup), cases="\n".join(cases), command=command)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def output_of(sweep: Sweep, slurm_id: str) -> Path:
-    """What a job printed."""
-    return sweep.folder / "slurm" / f"{slurm_id}.out"
 
 
 def _folder(sweep: Sweep, number: int) -> Path:

@@ -1,6 +1,5 @@
 """The best checkpoint as an MLflow model, which loads and serves without knowing Sightline."""
 
-import os
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -43,7 +42,6 @@ def log_model(
         inputs=Schema([ColSpec(DataType.binary, "image")]), outputs=Schema(columns)
     )
     mlflow.set_tracking_uri(uri)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     model = client.create_logged_model(
         experiment_id, name="model", source_run_id=run_id, tags={TOLD: str(told)}
     )

@@ -14,7 +14,6 @@ from sightline.reports.per_class import per_class_csv
 from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
 from sightline.tracking.links import run_link, view_links
-from sightline.tracking.outbox import count_pending
 from sightline.tracking.start import facts
 from sightline.tracking.tracker import Tracker
 from sightline.training.setup import Setup
@@ -62,6 +61,7 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         "best_epoch": results.best_epoch,
         "epochs": results.epochs,
         "stopped_early": results.stopped_early,
+        "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
     }
     tracker.json(reached, "results.json")
     tracker.tags({"mlflow.note.content": note(about, results.metrics)})
@@ -98,9 +98,6 @@ def announce(job: Job, run: RunInStore | None, metrics: dict[str, dict[str, floa
     log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
     folder = job.output_dir
     log.info("folder:           %s", folder)
-    pending = count_pending(folder)
-    if pending:
-        log.warning("pending:          %d records; `sightline sync %s` sends them", pending, folder)
     if run is None or job.in_sweep:
         return
     if not run.uri.startswith("http"):

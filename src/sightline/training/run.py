@@ -17,7 +17,7 @@ from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.requeue import watch
 from sightline.resume import check_same_data
-from sightline.run_folder import freeze, thaw
+from sightline.run_folder import freeze, read_pruned, thaw
 from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
@@ -165,7 +165,8 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
-        tracker.tags({"error": f"stopped by signal {signum}"})
+        pruned = read_pruned(tracker.folder)
+        tracker.tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
         _keep_checkpoints(tracker)
         tracker.finish("KILLED")
         raise
