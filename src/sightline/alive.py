@@ -53,6 +53,9 @@ class Owner:
     def gone(self, silent_s: float) -> bool:
         """Whether it is certain, or after this silence to be assumed, that it ended."""
         if not self.here:
+            # Slurm starts a job again elsewhere only when it has ended here.
+            if self.slurm_job is not None and self.slurm_job == os.environ.get("SLURM_JOB_ID"):
+                return True
             return silent_s > GONE_AFTER_S
         try:
             process = psutil.Process(self.pid)

@@ -156,7 +156,8 @@ class SlurmSweep:
             ended_as = accounted_state(state.id) or "unknown (Slurm has forgotten it)"
         why = f"Slurm job {state.id} ended: {ended_as}"
         status = "KILLED" if ended_as == "CANCELLED" else "FAILED"
-        tell_end(config.tracking, job.output_dir, status, why)
+        if not tell_end(config.tracking, job.output_dir, status, why):
+            return False
         printed = f"{why}; {output_of(job.output_dir)} holds what it printed"
         self.tracker.states[number] = status
         self.tracker.errors[number] = said_error(job.output_dir) or printed

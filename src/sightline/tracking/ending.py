@@ -14,8 +14,11 @@ from sightline.tracking.spool import Spool
 log = logging.getLogger(__name__)
 
 
-def tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> None:
+def tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> bool:
     """End a run that still says RUNNING, in its folder and in MLflow.
+
+    False where a process may still be at work there; one on another machine is known to be gone
+    only when it was silent for a while.
 
     Args:
         tracking: where the run is logged.
@@ -24,15 +27,16 @@ def tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> N
         why: how it is known.
     """
     if status_of(folder) != "RUNNING":
-        return
+        return True
     try:
         with working_in(folder):
             spool, now = Spool(journal_of(folder)), int(time.time() * 1000)
             spool.append({"op": "tags", "tags": {"error": why}, "time_ms": now})
             spool.append({"op": "status", "status": status, "time_ms": now}, sync=True)
     except UserError as error:
-        log.warning("%s: its end is not told: %s", folder, error)
-        return
+        log.info("its end is not told yet: %s", error)
+        return False
     # Nothing is measured on this machine any more.
     tracking = tracking.model_copy(update={"system_metrics_interval_s": None})
     Connection(tracking, folder, patient=True).close()
+    return True
