@@ -17,6 +17,7 @@ commands:
   train    train one model, or with -m a sweep        sightline train --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  runs     how runs stand, and which are gone     sightline runs [FOLDER] [--reap]
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -59,6 +60,13 @@ def sync(arguments: list[str]) -> int:
     return send_pending(arguments)
 
 
+def runs(arguments: list[str]) -> int:
+    """List runs, and mark those whose process is gone."""
+    from sightline.runs import show_runs
+
+    return show_runs(arguments)
+
+
 def ui(arguments: list[str]) -> int:
     """Replace this process by MLflow's own UI server on the project's default store."""
     from sightline.project import default_store
@@ -90,6 +98,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "job": job,
     "doctor": doctor,
     "cache": cache,
+    "runs": runs,
     "sync": sync,
     "ui": ui,
 }

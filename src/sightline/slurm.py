@@ -48,6 +48,11 @@ class JobState:
         return self.state in ENDED or self.state == FORGOTTEN
 
 
+def slurm_is_here() -> bool:
+    """Whether its commands are on this machine."""
+    return shutil.which("squeue") is not None
+
+
 def need_commands() -> None:
     """Refuse where Slurm is not.
 
@@ -118,6 +123,21 @@ def states(names: list[str]) -> dict[tuple[str, int], JobState]:
         if index.isdigit():
             found[name, int(index)] = JobState(f"{array}_{index}", state, reason)
     return found
+
+
+def job_state(job: str) -> str | None:
+    """A job's state in Slurm's words; None where it forgot the job.
+
+    Raises:
+        SlurmError: Slurm does not answer.
+    """
+    try:
+        said = _run(["squeue", "--states=all", "--noheader", "--format=%T", f"--jobs={job}"])
+    except SlurmError as error:
+        if "Invalid job id" not in str(error):
+            raise
+        said = ""
+    return said.split()[0] if said.strip() else accounted_state(job)
 
 
 def accounted_state(job: str) -> str | None:

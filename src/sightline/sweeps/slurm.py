@@ -9,7 +9,9 @@ import shutil
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
+from sightline.config import TrackingConfig
 from sightline.errors import UserError
 from sightline.run_folder import read_results
 from sightline.slurm import (
@@ -36,7 +38,9 @@ from sightline.sweeps.submission import (
     write_submissions,
 )
 from sightline.sweeps.summary import SweepTracker
-from sightline.tracking.ending import tell_end
+from sightline.tracking.connection import Connection
+from sightline.tracking.ending import mark_ended
+from sightline.tracking.outbox import status_of
 from sightline.tracking.secrets import credentials_for_children
 
 log = logging.getLogger(__name__)
@@ -156,7 +160,7 @@ class SlurmSweep:
             ended_as = accounted_state(state.id) or "unknown (Slurm has forgotten it)"
         why = f"Slurm job {state.id} ended: {ended_as}"
         status = "KILLED" if ended_as == "CANCELLED" else "FAILED"
-        if not tell_end(config.tracking, job.output_dir, status, why):
+        if not _tell_end(config.tracking, job.output_dir, status, why):
             return False
         printed = f"{why}; {output_of(job.output_dir)} holds what it printed"
         self.tracker.states[number] = status
@@ -216,6 +220,21 @@ def _wait(jobs: SlurmSweep, tracker: SweepTracker, came: list[int]) -> None:
             tracker.update(jobs.at_work)
         pause_s = POLL_S[0] if changed else min(pause_s * 1.2, POLL_S[1])
         _sleep(pause_s, came)
+
+
+def _tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> bool:
+    """End a run that still says RUNNING; False where it may still be at work."""
+    if status_of(folder) != "RUNNING":
+        return True
+    try:
+        mark_ended(folder, status, why)
+    except UserError as error:
+        log.info("its end is not told yet: %s", error)
+        return False
+    # Nothing is measured on this machine.
+    tracking = tracking.model_copy(update={"system_metrics_interval_s": None})
+    Connection(tracking, folder, patient=True).close()
+    return True
 
 
 def _forget(sweep: Sweep) -> None:

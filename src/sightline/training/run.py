@@ -179,8 +179,9 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
 
 
 def _keep_checkpoints(tracker: Tracker) -> None:
-    for path in sorted((tracker.folder / "checkpoints").glob("*.ckpt")):
-        tracker.artifact(str(path.relative_to(tracker.folder)))
+    for path in (tracker.folder / "checkpoints" / name for name in (BEST, LAST)):
+        if path.is_file():
+            tracker.artifact(str(path.relative_to(tracker.folder)))
 
 
 def quiet_libraries() -> None:
@@ -196,5 +197,7 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*Using `DistributedSampler`.*")
     warnings.filterwarnings("ignore", message=".*functional.all_gather is deprecated.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
+    # It is, by its sampler, which Lightning does not know of.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
