@@ -18,12 +18,12 @@ LAYERS = [
     {"slurm", "alive", "requeue", "launched"},
     {"config", "arguments", "components", "compose"},
     {"label_modes"},
-    {"evaluation", "reports", "data", "models"},
+    {"evaluation", "reports", "comparison", "data", "models"},
     {"tracking", "inference"},
     {"run_folder", "resume"},
     {"training"},
-    {"run_job", "sync", "runs", "sweeps"},
-    {"launch", "doctor"},
+    {"run_job", "sync", "runs", "sweeps", "compare"},
+    {"launch", "doctor", "export"},
     {"cli"},
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

@@ -38,7 +38,8 @@ def read_options(
     if {"-h", "--help"} & set(words):
         print(usage.rstrip())
         sys.exit(0)
-    known = [field.alias or name for name, field in kind.model_fields.items()]
+    fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+    known = list(fields)
     values: dict[str, Any] = {}
     others: list[str] = []
     for word in words:
@@ -47,7 +48,7 @@ def read_options(
             print(f"Error: {word!r}: expected KEY=VALUE.\n{usage.rstrip()}", file=sys.stderr)
             sys.exit(2)
         if key in known:
-            values[key] = _parse(key, value)
+            values[key] = _parse(key, value, fields[key].annotation)
         elif overrides:
             others.append(word)
         else:
@@ -56,17 +57,17 @@ def read_options(
                 f"{', '.join(known)}."
             )
     needed = [
-        f"{field.alias or name}=..."
-        for name, field in kind.model_fields.items()
-        if field.is_required() and (field.alias or name) not in values
+        f"{key}=..." for key, field in fields.items() if field.is_required() and key not in values
     ]
     if needed:
         raise UserError(f"A value is missing: give {' and '.join(needed)}.")
     return validate(kind, values), others
 
 
-def _parse(key: str, value: str) -> Any:
-    """A value as YAML reads it: numbers, true, null, [lists]; a path with a colon stays text."""
+def _parse(key: str, value: str, kind: Any) -> Any:
+    """A value as YAML reads it: numbers, true, null, [lists]; what is to be text stays as it is."""
+    if kind is str or (kind == str | None and value != "null"):
+        return value
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:

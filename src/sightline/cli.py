@@ -15,9 +15,14 @@ Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
   train    train one model, or with -m a sweep        sightline train --help
+  predict  what a model says of pictures              sightline predict --help
+  export   a model as ONNX or torch.export file       sightline export --help
+  features what a model sees in pictures              sightline features --help
+  prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
-  runs     how runs stand, and which are gone     sightline runs [FOLDER] [--reap]
+  runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
+  compare  a leaderboard of runs, tested              sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -51,6 +56,34 @@ def _outlive_signals() -> None:
         from sightline.requeue import outlive_signals
 
         outlive_signals()
+
+
+def predict(arguments: list[str]) -> int:
+    """Write what a trained model says of pictures into a table."""
+    from sightline.inference.predict import predict
+
+    return predict(arguments)
+
+
+def export(arguments: list[str]) -> int:
+    """Write a model as a file that other programs run."""
+    from sightline.export import export
+
+    return export(arguments)
+
+
+def features(arguments: list[str]) -> int:
+    """Write what the last layer of a trained model sees of pictures into a table."""
+    from sightline.inference.features import features
+
+    return features(arguments)
+
+
+def prefetch(arguments: list[str]) -> int:
+    """Download pretrained weights into the cache that a training reads."""
+    from sightline.models.prefetch import prefetch
+
+    return prefetch(arguments)
 
 
 def sync(arguments: list[str]) -> int:
@@ -93,9 +126,21 @@ def cache(arguments: list[str]) -> int:
     return show_cache(arguments)
 
 
+def compare(arguments: list[str]) -> int:
+    """A leaderboard of runs, and whether the best is really better."""
+    from sightline.compare import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
+    "predict": predict,
+    "export": export,
+    "features": features,
+    "prefetch": prefetch,
+    "compare": compare,
     "doctor": doctor,
     "cache": cache,
     "runs": runs,

@@ -96,7 +96,7 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
         raise
     connection.close()
     assert results is not None
-    announce(job, connection.run, results.metrics)
+    announce(job, connection.run, results)
 
 
 def _announce_finished(job: Job) -> None:
@@ -107,7 +107,7 @@ def _announce_finished(job: Job) -> None:
     assert results is not None
     log.info("This run is finished; nothing is trained again.")
     say_what_is_left(job.output_dir)
-    announce(job, run_in_store(job.output_dir), results["metrics"])
+    announce(job, run_in_store(job.output_dir), results)
 
 
 def _goes_on(frozen: Frozen, config: TrainConfig) -> bool:

@@ -102,7 +102,9 @@ class Outgoing:
                 store = self.open()
                 if self.sent.get("uri", hide_password(store.uri)) != hide_password(store.uri):
                     self.start_again()
-                self._delivery = Delivery(store, self.folder, self.sent.get("run_id"))
+                self._delivery = Delivery(
+                    store, self.folder, self.sent.get("run_id"), self.config.register_as
+                )
             return self._delivery
 
     def _note(

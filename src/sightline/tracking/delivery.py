@@ -16,7 +16,7 @@ from PIL import Image
 
 from sightline.errors import UserError
 from sightline.tracking.batches import MERGED, halves
-from sightline.tracking.model import log_model
+from sightline.tracking.model import ModelRecord, log_model
 from sightline.tracking.outbox import FILES
 from sightline.tracking.spool import Record
 from sightline.tracking.store import Store
@@ -34,16 +34,20 @@ class Delivery:
         store: open.
         folder: the run's own folder.
         run_id: None until the run is created there.
+        register: the name under which the run's model is registered, or None.
 
     Attributes:
         experiment_id: of the experiment that holds the run.
     """
 
-    def __init__(self, store: Store, folder: Path, run_id: str | None) -> None:
+    def __init__(
+        self, store: Store, folder: Path, run_id: str | None, register: str | None
+    ) -> None:
         self.client: MlflowClient = store.client
         self.store = store
         self.folder = folder
         self.run_id = run_id
+        self.register = register
         self.experiment_id = store.experiment_id
         if run_id is not None:
             self._check_run(run_id)
@@ -115,6 +119,12 @@ class Delivery:
         moment = int(self.folder.stat().st_mtime * 1000)
         return {"op": "run", "name": self.folder.name, "tags": tags, "time_ms": moment}
 
+    def _model(self, record: Record) -> ModelRecord:
+        return ModelRecord(
+            self.folder / record["checkpoint"], record["class_names"], record["several_labels"],
+            record["plugins"], record["time_ms"],
+        )  # fmt: skip
+
     def _create(self, record: Record) -> str:
         key = record["tags"][RUN_KEY]
         there = self.client.search_runs(
@@ -154,8 +164,8 @@ class Delivery:
                 elif record["op"] == "image":
                     self._image(run_id, record, path)
                 else:
-                    log_model(self.client, self.store.uri, run_id, path, record["class_names"],
-                              record["time_ms"])  # fmt: skip
+                    model = self._model(record)
+                    log_model(self.client, self.store.uri, run_id, model, self.register)
         except (*TROUBLE, UnsendableError):
             raise
         except Exception as error:  # whatever a library stumbles on, the next file is brought

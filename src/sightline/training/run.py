@@ -15,6 +15,8 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
+from sightline.evaluation.tuning import fit_tuning
+from sightline.predictions import with_metadata
 from sightline.requeue import watch
 from sightline.resume import check_same_data
 from sightline.run_folder import freeze, read_pruned, thaw
@@ -38,14 +40,18 @@ from sightline.training.checkpoints import (
 )
 from sightline.training.devices import check_devices
 from sightline.training.interruption import Signals
+from sightline.training.keep_tuning import keep_tuning
 from sightline.training.results import Results, publish_results
 from sightline.training.setup import Setup, set_up
 
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, job: Job, connection: Connection | None) -> Results | None:
+def train(config: TrainConfig, job: Job, connection: Connection | None) -> dict[str, Any] | None:
     """Train, evaluate and log one model; in further processes of a ddp training, only take part.
+
+    Returns:
+        What `results.json` holds.
 
     Args:
         config: what to train.
@@ -76,8 +82,8 @@ def train(config: TrainConfig, job: Job, connection: Connection | None) -> Resul
             describe_run(tracker, config, job, setup)
             callbacks = [TrackEpochs(tracker, connection), *progress_callbacks()]
             results = _fit_and_evaluate(config, job, setup, signals, callbacks)
-            publish_results(tracker, config, setup, results)
-    return results
+            reached = publish_results(tracker, config, setup, results)
+    return reached
 
 
 def _fit_and_evaluate(
@@ -111,8 +117,15 @@ def _fit_and_evaluate(
             values = setup.module.epoch_metrics.items()
             metrics[split] = {key.removeprefix(prefix): value for key, value in values}
     epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
-    predictions = {split: setup.module.predictions[split] for split in metrics}
-    return Results(metrics, predictions, epoch, progress.epochs, progress.over)
+    predictions = {
+        split: with_metadata(setup.module.predictions[split], setup.splits[split].metadata)
+        for split in metrics
+    }
+    tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning)
+    if trainer.is_global_zero:
+        keep_tuning(best, tuning)
+    losses = {split: values["loss"] for split, values in metrics.items()}
+    return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over)
 
 
 def _fit(trainer: Trainer, setup: Setup, begun: Path | None) -> Progress:
