@@ -21,7 +21,8 @@ commands:
   prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
-  compare  a leaderboard of runs, tested             sightline compare --help
+  runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
+  compare  a leaderboard of runs, tested              sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -34,6 +35,7 @@ examples:
 
 def train(arguments: list[str]) -> int:
     """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
+    _outlive_signals()
     from sightline.launch import launch
 
     return launch(arguments)
@@ -41,10 +43,19 @@ def train(arguments: list[str]) -> int:
 
 def job(arguments: list[str]) -> int:
     """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
+    _outlive_signals()
     from sightline.run_job import run_frozen
 
     run_frozen(Path(arguments[0]))
     return 0
+
+
+def _outlive_signals() -> None:
+    """Before the rest is imported: a job that Slurm warns in its first seconds is not to die."""
+    if "SLURM_JOB_ID" in os.environ:
+        from sightline.requeue import outlive_signals
+
+        outlive_signals()
 
 
 def predict(arguments: list[str]) -> int:
@@ -80,6 +91,13 @@ def sync(arguments: list[str]) -> int:
     from sightline.sync import send_pending
 
     return send_pending(arguments)
+
+
+def runs(arguments: list[str]) -> int:
+    """List runs, and mark those whose process is gone."""
+    from sightline.runs import show_runs
+
+    return show_runs(arguments)
 
 
 def ui(arguments: list[str]) -> int:
@@ -125,6 +143,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "compare": compare,
     "doctor": doctor,
     "cache": cache,
+    "runs": runs,
     "sync": sync,
     "ui": ui,
 }

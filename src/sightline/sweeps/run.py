@@ -124,7 +124,7 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
     """Run all that `jobs` gives, as many at a time as there are slots."""
     running: list[Running] = []
     limit = sweep.max_failures
-    with _signals() as came:
+    with noting_signals() as came:
         heeded = 0
         while True:
             too_many = limit is not None and len(tracker.errors) >= limit
@@ -192,7 +192,7 @@ def _pass_on(came: list[int], heeded: int, running: list[Running]) -> int:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def noting_signals() -> Iterator[list[int]]:
     """Note Ctrl-C and SIGTERM inside."""
     came: list[int] = []
 

@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -85,8 +84,6 @@ class EventHandler(logging.Handler):
 
 def main() -> int:
     """Serve one training until it ends, and its spool until it is brought or time is up."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)  # the training decides when to end
     os.dup2(sys.stdout.fileno(), EVENTS)
     os.set_blocking(EVENTS, False)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
