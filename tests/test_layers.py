@@ -17,12 +17,12 @@ LAYERS = [
     {"errors", "project", "types", "predictions", "progress", "ranks", "alive", "__init__"},
     {"config", "arguments", "components", "compose"},
     {"label_modes"},
-    {"evaluation", "reports", "data", "models"},
+    {"evaluation", "reports", "comparison", "data", "models"},
     {"tracking", "inference"},
     {"run_folder", "resume"},
     {"training"},
-    {"run_job", "sync", "sweeps"},
-    {"launch", "doctor"},
+    {"run_job", "sync", "sweeps", "compare"},
+    {"launch", "doctor", "export"},
     {"cli"},
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

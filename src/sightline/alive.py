@@ -45,12 +45,19 @@ class Owner:
     token: str
     slurm_job: str | None
 
+    @property
+    def here(self) -> bool:
+        """Whether its process id is one of this machine."""
+        return self.space == _space()
+
     def gone(self, silent_s: float) -> bool:
         """Whether it is certain, or after this silence to be assumed, that it ended."""
-        if self.space != _space():
+        if not self.here:
             return silent_s > GONE_AFTER_S
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) > 1
+            process = psutil.Process(self.pid)
+            ended = process.status() == psutil.STATUS_ZOMBIE  # dead, and nobody asked for its end
+            return ended or abs(process.create_time() - self.started) > 1
         except psutil.NoSuchProcess:
             return True
 

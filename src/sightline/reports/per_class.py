@@ -1,7 +1,5 @@
 """Precision, recall and F1 of every class: as a chart with intervals, and as a table."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -82,16 +80,6 @@ def _table(rows: Sequence[Row]) -> Table:
 def _interval(row: Row, key: str) -> Cell:
     low, high = _number(row[f"{key}_low"]), _number(row[f"{key}_high"])
     return in_words(low, high) if low == low else None
-
-
-def per_class_csv(rows: Sequence[Row]) -> str:
-    """One line a class: support, precision, recall, f1, average precision; empty if undefined."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: _shown(value) for key, value in row.items()})
-    return out.getvalue()
 
 
 def _shown(value: object) -> object:

@@ -8,7 +8,7 @@ import torch
 from sightline.errors import UserError
 
 
-def check_devices(trainer: dict[str, Any], in_sweep: bool) -> None:
+def check_devices(trainer: dict[str, Any]) -> None:
     """Refuse a trainer config that asks for more than this machine has.
 
     Raises:
@@ -34,11 +34,6 @@ def check_devices(trainer: dict[str, Any], in_sweep: bool) -> None:
     if too_many:
         raise UserError(
             f"trainer.devices={devices}: this machine has {there} {kind}{'s' * (there != 1)}."
-        )
-    if in_sweep and (str(trainer.get("strategy", "auto")).startswith("ddp")):
-        raise UserError(
-            "trainer.strategy=ddp does not run inside a sweep (-m): each of its processes would "
-            "run the whole sweep again. Run its jobs one by one."
         )
 
 
