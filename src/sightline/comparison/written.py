@@ -24,6 +24,7 @@ from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Cell, Part, Section, Table
 
 WRITTEN = ("leaderboard.csv", "tests.csv", "not_ranked.csv", "comparison.md", "comparison.html")
+LINE = 24  # characters
 SHOWN = 15  # groups above the figure; the page has the others below
 
 
@@ -63,12 +64,16 @@ def to_markdown(comparison: Comparison) -> str:
 
 def to_html(comparison: Comparison) -> str:
     """One self-contained page."""
+    board = comparison.board
     sections = [_leaderboard_section(comparison)]
     if comparison.pairs:
         sections += [_samples_section(comparison), _seeds_section(comparison)]
-    if comparison.board.unranked:
+    if len(board.groups) > SHOWN:
+        every = replace(_unbroken(leaderboard_table(board)), folded=True)
+        sections.append(Section("All groups", "", [every]))
+    if board.unranked:
         text = "Failed and unfinished runs take no part in ranks and means."
-        sections.append(Section("Not ranked", text, [unranked_table(comparison.board)]))
+        sections.append(Section("Not ranked", text, [unranked_table(board)]))
     return render_page(
         Page(comparison.title, _subtitle(comparison), _facts(comparison), [], sections, [])
     )
@@ -94,8 +99,6 @@ def _leaderboard_section(comparison: Comparison) -> Section:
     if board.groups:
         alt = f"{board.metric} of the best groups"
         parts.append(to_chart(draw_leaderboard(board), "leaderboard", alt, shrinks=True))
-    if len(whole.rows) > SHOWN:
-        parts.append(replace(whole, folded=True))
     return Section("Leaderboard", " ".join(about_ranks(comparison)), parts)
 
 
@@ -117,11 +120,12 @@ def _seeds_section(comparison: Comparison) -> Section:
 
 
 def _unbroken(table: Table) -> Table:
-    """Cells of numbers stay on one line of the page."""
+    """Short cells stay on one line of the page."""
 
     def cell(value: Cell) -> Cell:
-        numbers = isinstance(value, str) and not any(c.isalpha() for c in value)
-        return value.replace(" ", "\u00a0") if numbers and isinstance(value, str) else value
+        if isinstance(value, str) and len(value) < LINE:
+            return value.replace(" ", "\u00a0")
+        return value
 
     return replace(table, rows=[[cell(value) for value in row] for row in table.rows])
 
