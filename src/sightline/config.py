@@ -165,6 +165,7 @@ class TrainConfig(_Strict):
     scheduler: Node
     trainer: Node
     tracking: TrackingConfig
+    report: dict[str, Node]  # sections of report.html by name
     tuning: TuningConfig
     sweep: SweepConfig
 
@@ -230,6 +231,9 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
         if "_target_" not in getattr(config, name):
             raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
+    for name, node in config.report.items():
+        if "_target_" not in node:
+            raise UserError(f"report.{name}: there is no such section; pick: report=[SECTION,...].")
     common = config.data_common
     if common.val_fraction + common.test_fraction >= 1:
         raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")

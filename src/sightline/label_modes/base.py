@@ -70,6 +70,24 @@ class LabelMode(Measures):
         """Encoded targets as shares of shape (B, C), which can be mixed; NaN where not known."""
 
     @abstractmethod
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """How much of a probability separates each decision from another, shape (B,).
+
+        Args:
+            probs: shape (B, C); calibrated where thresholds are given.
+            thresholds: that decisions are taken with.
+        """
+
+    def evidence(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The logit that speaks for a class of each sample, shape (B,).
+
+        Args:
+            logits: shape (B, num_outputs).
+            classes: shape (B,), columns of the probabilities.
+        """
+        return logits.gather(1, classes[:, None]).squeeze(1)
+
+    @abstractmethod
     def probs(self, logits: Tensor) -> Tensor:
         """Probabilities of shape (B, C), float32, from logits of shape (B, num_outputs)."""
 
@@ -120,7 +138,7 @@ class LabelMode(Measures):
         """One encoded target in words, for a picture's caption."""
         if target.ndim == 0:
             return self.class_names[int(target)]
-        return " ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
+        return ", ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
 
 
 def divide_logits(probs: Tensor, temperature: float) -> Tensor:

@@ -92,6 +92,15 @@ class Binary(OneClass):
         """One-hot rows."""
         return nn.functional.one_hot(target, 2).float()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the positive class's probability and the threshold."""
+        (threshold,) = thresholds or (0.5,)
+        return (probs[:, 1] - threshold).abs()
+
+    def evidence(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The logit for the positive class, its opposite for the negative one."""
+        return logits[:, 0] * (2 * classes - 1)
+
     def probs(self, logits: Tensor) -> Tensor:
         """Probabilities of (negative, positive), shape (B, 2)."""
         positive = logits.float()  # each by itself, so that the small one keeps its precision

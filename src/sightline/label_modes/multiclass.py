@@ -62,6 +62,11 @@ class Multiclass(OneClass):
         """One-hot rows."""
         return nn.functional.one_hot(target, len(self.class_names)).float()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the two most probable classes."""
+        first, second = probs.topk(2, dim=1).values.unbind(1)
+        return first - second
+
     def probs(self, logits: Tensor) -> Tensor:
         """Softmax over the classes."""
         return logits.float().softmax(dim=1)

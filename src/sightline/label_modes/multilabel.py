@@ -58,6 +58,11 @@ class Multilabel(SeveralLabels):
             return target
         return torch.where(target == MISSING, torch.nan, target.float())
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between a label's probability and its threshold, of the label where it is least."""
+        at = torch.tensor(thresholds or [0.5] * probs.shape[1], dtype=probs.dtype)
+        return (probs - at.to(probs.device)).abs().amin(dim=1)
+
     def probs(self, logits: Tensor) -> Tensor:
         """A sigmoid for each label."""
         return logits.float().sigmoid()

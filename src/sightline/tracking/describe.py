@@ -56,7 +56,7 @@ def _short_override(override: str) -> str:
     said_anyhow |= {
         f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")
     }
-    elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins")
+    elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins", "report")
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
     return f"{key.rsplit('.', 1)[-1]}={value}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sightline.evaluation.evaluation import Evaluation
 from sightline.label_modes.base import LabelMode
 from sightline.predictions import Predictions
-from sightline.reports.confusion import confusion_record, draw_confusion
+from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
 from sightline.reports.rows import to_csv
 from sightline.tracking.tracker import Tracker
 
@@ -72,7 +72,7 @@ def _tell_confusion(tracker: Tracker, label_mode: LabelMode, name: str, table: P
     matrices = label_mode.confusion_matrices(table)
     record = {"split": name, "samples": len(table), "matrices": confusion_record(matrices)}
     tracker.json(record, f"confusion_matrix/{name}.json")
-    for suffix, normalize in (("", False), ("_normalized", True)):
-        title = f"{name}, {'shares of each row' if normalize else 'counts'}"
-        figure = draw_confusion(matrices, title, normalize)
+    for by, words in TITLES.items():
+        suffix = "" if by == "count" else f"_by_{by}"
+        figure = draw_confusion(matrices, f"{name}: {words}", by)
         tracker.figure(figure, f"confusion_matrix/{name}{suffix}.png")

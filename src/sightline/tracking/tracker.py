@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
+from sightline.reports.canvas import to_png
 from sightline.tracking.outbox import journal_of
 from sightline.tracking.spool import Spool, read_spool
 
@@ -97,18 +96,19 @@ class Tracker:
 
     def figure(self, figure: Figure, path: str) -> None:
         """Draw a figure to a PNG and send it."""
-        figure.savefig(self._file(path), dpi=110)
+        self.png(to_png(figure), path)
+
+    def png(self, content: bytes, path: str) -> None:
+        """Write a PNG and send it."""
+        self._file(path).write_bytes(content)
         self.artifact(path)
 
     def image(self, figure: Figure, key: str, step: int) -> None:
         """Add a figure to a series of images that the UI steps through."""
         if step <= self._last_steps.get(key, -1):
             return
-        figure.set_dpi(90)
-        canvas: Any = figure.canvas
-        canvas.draw()
         path = f"images/{key.replace('/', '~')}-{step}.png"
-        Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(self._file(path))
+        self._file(path).write_bytes(to_png(figure, dpi=90))
         self._tell({"op": "image", "path": path, "key": key, "step": step})
 
     def model(

@@ -88,7 +88,7 @@ class TrackEpochs(Callback):
         self.tracker.metrics(pl_module.epoch_metrics | rates, step=epoch)
         if "val" in pl_module.predictions:
             matrices = pl_module.label_mode.confusion_matrices(pl_module.predictions["val"])
-            figure = draw_confusion(matrices, f"val, epoch {epoch + 1}", normalize=False)
+            figure = draw_confusion(matrices, f"val, epoch {epoch + 1}", "count")
             self.tracker.image(figure, "confusion_matrix/val", step=epoch)
         if self._batch is not None:
             images, targets = self._batch

@@ -29,6 +29,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.models.build import build_classifier
 from sightline.training.devices import uses_gpu
 from sightline.training.lit_classifier import LitClassifier
+from sightline.training.report import check_sections
 from sightline.types import DatasetInfo
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ def set_up(config: TrainConfig) -> Setup:
         identity=identity,
     )
     _check_plan(config, module)
+    check_sections(config.report, config.plugins)
     return Setup(source, splits, digests, skipped, info, label_mode, datamodule, module)
 
 
