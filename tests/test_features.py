@@ -61,7 +61,7 @@ def test_the_command_writes_them_with_probes(sightline: Sightline, trained: Trai
     done = sightline("features", *words, tracked=False)
     assert done.status == 0, done.err
     table = pq.read_table("out.parquet").to_pandas().set_index("id")
-    assert len(table) == 324
+    assert len(table) == 297
     model = load(run.checkpoint)
     network: Any = model.classifier.network
     paths = [run.root / name for name in table.index[:7]]
@@ -69,7 +69,7 @@ def test_the_command_writes_them_with_probes(sightline: Sightline, trained: Trai
     np.testing.assert_allclose(np.stack(table["features"][:7].tolist()), seen, atol=1e-5)
     probes = pd.read_csv("out.probes.csv")
     assert probes["measured"].tolist() == ["fitted on train"] * 2
-    assert (probes["samples"] == 324 - 120).all()
+    assert (probes["samples"] == 297 - 120).all()
     again = sightline("features", *words, tracked=False)
     assert again.status == 1
     assert "exists" in again.err
