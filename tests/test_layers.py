@@ -22,7 +22,7 @@ LAYERS = [
     {"run_folder", "resume"},
     {"training"},
     {"run_job", "sync", "sweeps"},
-    {"launch", "doctor", "export"},
+    {"launch", "doctor", "export", "evaluate"},
     {"cli"},
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))
