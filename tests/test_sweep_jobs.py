@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from cheap_job import COMMAND
-from conftest import ONE_THREAD, Done, Sightline
+from cheap_job import start_sweep, starts, summary, wait_for
+from conftest import Done
 
-from sightline.sweeps import process
 from sightline.tracking.outbox import status_of
-
-HERE = Path(__file__).parent
-AWAY = ["tracking.offline=true", "tracking.system_metrics_interval_s=null"]
-
-
-@pytest.fixture
-def cheap(
-    sightline: Sightline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Done]:
-    """`sightline train -m` whose jobs are cheap; `seeds` says what each does."""
-    monkeypatch.setattr(process, "JOB_COMMAND", COMMAND)
-
-    def run(*arguments: str, seeds: dict[int, str] | None = None) -> Done:
-        monkeypatch.setenv("CHEAP", json.dumps(seeds or {}))
-        return sightline("train", "-m", *arguments, f"hydra.sweep.dir={tmp_path}/sweep", *AWAY,
-                         tracked=False)  # fmt: skip
-
-    return run
-
-
-def summary(folder: Path) -> list[dict[str, str]]:
-    with (folder / "summary.csv").open() as stream:
-        return list(csv.DictReader(stream))
-
-
-def starts(folder: Path) -> list[list[str]]:
-    """For each job's folder, the processes that worked there."""
-    paths = sorted(folder.glob("*/starts.txt"), key=lambda path: int(path.parent.name))
-    return [path.read_text().splitlines() for path in paths]
 
 
 def test_failures_of_every_kind_leave_the_others_alone(
@@ -167,24 +134,6 @@ def test_one_wrong_job_and_none_is_started(
     assert said in done.err
     assert "Traceback" not in done.err
     assert not (tmp_path / "sweep").exists()
-
-
-def start_sweep(folder: Path, *arguments: str, **seeds: str) -> subprocess.Popen[str]:
-    what = {name.removeprefix("s"): does for name, does in seeds.items()}
-    with (folder / "sweep.out").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, str(HERE / "cheap_job.py"), "sweep", "train", "-m", *arguments,
-             f"hydra.sweep.dir={folder}/sweep", *AWAY],
-            cwd=folder, env=os.environ | ONE_THREAD | {"CHEAP": json.dumps(what)}, stdout=log,
-            stderr=log, text=True, start_new_session=True,
-        )  # fmt: skip
-
-
-def wait_for(condition: Callable[[], object], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["sweep-alone", "its-jobs-too"])
