@@ -101,16 +101,16 @@ def starts(folder: Path) -> list[list[str]]:
 
 def start_sweep(folder: Path, *arguments: str, **seeds: str) -> subprocess.Popen[str]:
     what = {name.removeprefix("s"): does for name, does in seeds.items()}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CHEAP": json.dumps(what)}
     with (folder / "sweep.out").open("a") as log:
         return subprocess.Popen(
             [sys.executable, __file__, "sweep", "train", "-m", *arguments,
              f"hydra.sweep.dir={folder}/sweep", *AWAY],
-            cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"} | {"CHEAP": json.dumps(what)}, stdout=log,
-            stderr=log, text=True, start_new_session=True,
+            cwd=folder, env=environment, stdout=log, stderr=log, text=True, start_new_session=True,
         )  # fmt: skip
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 60) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 400) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline

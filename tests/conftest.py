@@ -263,7 +263,7 @@ def cheap(
 
     def run(*arguments: str, seeds: dict[int, str] | None = None) -> Done:
         monkeypatch.setenv("CHEAP", json.dumps(seeds or {}))
-        return sightline("train", "-m", *arguments, f"hydra.sweep.dir={tmp_path}/sweep", *cheap_job.AWAY,
-                         tracked=False)  # fmt: skip
+        own = [f"hydra.sweep.dir={tmp_path}/sweep", *cheap_job.AWAY]
+        return sightline("train", "-m", *arguments, *own, tracked=False)
 
     return run

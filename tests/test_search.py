@@ -152,7 +152,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(
     study = study_of(other / "sweep")
     assert [t.state for t in study.trials] == [*[TrialState.COMPLETE] * 2, TrialState.RUNNING]
     again = start_sweep(other, *words, 'model.dropout=tag("model=cnn",interval(0,0.5))')
-    assert again.wait(timeout=120) == 0, (other / "sweep.out").read_text()
+    assert again.wait(timeout=400) == 0, (other / "sweep.out").read_text()
     study = study_of(other / "sweep")
     assert [t.state for t in study.trials] == [TrialState.COMPLETE] * 5
     assert [t.params for t in study.trials] == alone

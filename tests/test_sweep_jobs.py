@@ -99,7 +99,7 @@ def test_one_folder_holds_one_sweep(cheap: Callable[..., Done], tmp_path: Path) 
     assert f"{tmp_path}/sweep holds another sweep" in done.err
     assert "1 of its 2 jobs is not in this one, such as" in done.err
     # Further values, and the same ones in other words or another order, are the same sweep.
-    done = cheap("seed=2,1,0", "optimizer.lr=0.001")
+    done = cheap("seed=2,1,0", "optimizer.lr=0.003")
     assert done.status == 0, done.err
     assert "1 of 3 jobs are new" in done.out
     assert [len(each) for each in starts(tmp_path / "sweep")] == [1, 1, 1]
@@ -155,7 +155,7 @@ def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path: Path, whole_group
     if not whole_group:
         wait_for(lambda: f"at work already, process {job}" in said.read_text())
         (tmp_path / "sweep/2/go").touch()
-    assert again.wait(timeout=120) == 0, said.read_text()
+    assert again.wait(timeout=400) == 0, said.read_text()
     assert [row["status"] for row in summary(tmp_path / "sweep")] == ["FINISHED"] * 5
     runs = [len(each) for each in starts(tmp_path / "sweep")]
     assert runs == ([1, 1, 2, 1, 1] if whole_group else [1, 1, 1, 1, 1])
@@ -174,14 +174,14 @@ def test_a_signal_is_passed_on_and_no_further_job_starts(
     wait_for(lambda: all((tmp_path / f"sweep/{n}/starts.txt").exists() for n in (0, 1)))
     time.sleep(0.5)
     sweep.send_signal(signum)
-    assert sweep.wait(timeout=30) == status
+    assert sweep.wait(timeout=200) == status
     rows = summary(tmp_path / "sweep")
     assert [row["status"] for row in rows] == ["KILLED", "KILLED", "WAITING", "WAITING"]
     assert status_of(tmp_path / "sweep") == "KILLED"
     for [line] in starts(tmp_path / "sweep"):
         assert not psutil.pid_exists(int(line.split()[0]))
     again = start_sweep(tmp_path, "seed=range(0,4)", "hydra.launcher.n_jobs=2")
-    assert again.wait(timeout=60) == 0
+    assert again.wait(timeout=400) == 0
     assert [len(each) for each in starts(tmp_path / "sweep")] == [2, 2, 1, 1]
 
 
@@ -192,5 +192,5 @@ def test_a_sweep_at_work_refuses_a_second_one(cheap: Callable[..., Done], tmp_pa
     assert done.status == 1
     assert f"{tmp_path}/sweep is in use by process {sweep.pid}" in done.err
     sweep.terminate()
-    assert sweep.wait(timeout=30) == 143
+    assert sweep.wait(timeout=200) == 143
     assert (tmp_path / "sweep/sweep.json").exists()
