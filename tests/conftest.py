@@ -259,7 +259,7 @@ def cheap(
     sightline: Sightline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., Done]:
     """`sightline train -m` whose jobs are cheap; `seeds` says what each does."""
-    monkeypatch.setattr(process, "JOB_cheap_job.COMMAND", cheap_job.COMMAND)
+    monkeypatch.setattr(process, "JOB_COMMAND", cheap_job.COMMAND)
 
     def run(*arguments: str, seeds: dict[int, str] | None = None) -> Done:
         monkeypatch.setenv("CHEAP", json.dumps(seeds or {}))

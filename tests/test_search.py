@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 import pytest
 from cheap_job import start_sweep, starts, summary, wait_for
-from conftest import Done
+from conftest import QUICK, Done, Sightline
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.trial import TrialState
 
@@ -186,6 +186,21 @@ def test_failed_pruned_and_finished_trials(
     pruned = next(trial for trial in study.trials if trial.params["seed"] == "900")
     assert pruned.intermediate_values == {0: pytest.approx(1.9, abs=0.01)}
     assert study.best_params == {"seed": "0"}
+
+
+def test_a_training_is_pruned_at_its_first_validation(sightline: Sightline) -> None:
+    done = sightline(
+        "train", "-m", *SEARCH, RATE, *QUICK[1:], "trainer.max_epochs=500",
+        "hydra.sweeper.n_trials=1", "hydra.sweeper.pruner=threshold",
+        "hydra.sweeper.pruner_options={upper:0}",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert done.run.info.status == "KILLED"
+    assert done.run.data.tags["pruned"].startswith("by threshold after epoch 1")
+    assert "error" not in done.run.data.tags
+    [own] = done.sweeps
+    assert own.info.status == "FINISHED"
+    assert "1 PRUNED" in own.data.tags["mlflow.note.content"]
 
 
 def test_several_objectives_and_a_config_tried_before(

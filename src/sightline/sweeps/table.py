@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sightline.config import Job
+from sightline.reports.values import to_number
 from sightline.run_folder import read_results
 from sightline.sweeps.process import last_output, output_of, said_error
 from sightline.tracking.describe import REPLICATES
@@ -59,7 +60,7 @@ def job_row(
         error: what the sweep knows of its end.
     """
     results = read_results(job.output_dir)
-    status = "FINISHED" if results else state or _status(job)
+    status = "FINISHED" if results and state != "FAILED" else state or _status(job)
     best = reached(results) if results else {}
     ended = (job.output_dir / "results.json").stat().st_mtime if results else None
     given = overrides_of(job)
@@ -160,6 +161,10 @@ def to_markdown(
 
 
 def _cell(text: str) -> str:
+    """Text as it fits into a table of a note; numbers of many digits to four."""
+    number = to_number(text)
+    if number is not None and len(text) > 8:
+        return f"{number:.4g}"
     return text.replace("|", "\\|").replace("\n", " ")
 
 

@@ -210,7 +210,8 @@ class Trials:
         except RuntimeError as error:  # bruteforce says so when every combination was tried
             if "stop" not in str(error):
                 raise
-            log.info("Every combination was tried.")
+            if not self.hopeless:
+                log.info("Every combination was tried.")
             self.hopeless = True
 
 

@@ -1,5 +1,6 @@
 """A run in words: its name, its parameters, its note."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -61,6 +62,8 @@ def _short_override(override: str) -> str:
     elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins", "sweep.")
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
+    if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
+        value = f"{float(value):.6g}"  # as a search draws it
     return f"{key.rsplit('.', 1)[-1]}={value}"
 
 
