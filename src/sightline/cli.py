@@ -15,8 +15,13 @@ Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
   train    train one model, or with -m a sweep        sightline train --help
+  predict  what a model says of pictures              sightline predict --help
+  export   a model as ONNX or torch.export file       sightline export --help
+  features what a model sees in pictures              sightline features --help
+  prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  compare  a leaderboard of runs, tested             sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -42,6 +47,34 @@ def job(arguments: list[str]) -> int:
     return 0
 
 
+def predict(arguments: list[str]) -> int:
+    """Write what a trained model says of pictures into a table."""
+    from sightline.inference.predict import predict
+
+    return predict(arguments)
+
+
+def export(arguments: list[str]) -> int:
+    """Write a model as a file that other programs run."""
+    from sightline.export import export
+
+    return export(arguments)
+
+
+def features(arguments: list[str]) -> int:
+    """Write what the last layer of a trained model sees of pictures into a table."""
+    from sightline.inference.features import features
+
+    return features(arguments)
+
+
+def prefetch(arguments: list[str]) -> int:
+    """Download pretrained weights into the cache that a training reads."""
+    from sightline.models.prefetch import prefetch
+
+    return prefetch(arguments)
+
+
 def sync(arguments: list[str]) -> int:
     """Send to MLflow what runs could not say while it was away."""
     from sightline.sync import send_pending
@@ -53,8 +86,10 @@ def ui(arguments: list[str]) -> int:
     """Replace this process by MLflow's own UI server on the project's default store."""
     from sightline.project import default_store
 
+    # By the environment: every user of the machine can read a process's arguments.
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *arguments]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
+    command = [sys.executable, "-m", "mlflow", "ui", *arguments]
     sys.stdout.flush()
     os.execv(sys.executable, command)
 
@@ -73,9 +108,21 @@ def cache(arguments: list[str]) -> int:
     return show_cache(arguments)
 
 
+def compare(arguments: list[str]) -> int:
+    """A leaderboard of runs, and whether the best is really better."""
+    from sightline.compare import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
+    "predict": predict,
+    "export": export,
+    "features": features,
+    "prefetch": prefetch,
+    "compare": compare,
     "doctor": doctor,
     "cache": cache,
     "sync": sync,

@@ -22,6 +22,7 @@ TRUSTED = (
     "sightline.data.sources",
     "sightline.label_modes",
     "sightline.models",
+    "sightline.reports",
     "sightline.training",
     "torch.nn",
     "torch.optim",
@@ -50,6 +51,28 @@ def build(
     Raises:
         UserError: the target is not trusted or does not exist, or its arguments do not fit.
     """
+    given = check_node(node, where, plugins, required, offered)
+    # Hydra copies what it passes on (a dataclass arrives as a dict), so it only fills in the
+    # config's own values, and Sightline's objects are passed by the call.
+    make = instantiate(dict(node), _partial_=True, _convert_="all")
+    try:
+        return make(**given)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: {node['_target_']} refused: {error}") from error
+
+
+def check_node(
+    node: Mapping[str, Any],
+    where: str,
+    plugins: Iterable[str],
+    required: Mapping[str, Any] | None = None,
+    offered: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Find what is wrong with a node without building it; see `build`.
+
+    Returns:
+        The arguments that Sightline gives.
+    """
     target = locate(node, where, plugins)
     given = dict(required or {})
     for name, value in (offered or {}).items():
@@ -61,13 +84,7 @@ def build(
             if isinstance(child, Mapping) and "_target_" in child:
                 place = f"{where}.{key}" + (f"[{index}]" if isinstance(value, list) else "")
                 _check_arguments(locate(child, place, plugins), child, place, {})
-    # Hydra copies what it passes on (a dataclass arrives as a dict), so it only fills in the
-    # config's own values, and Sightline's objects are passed by the call.
-    make = instantiate(dict(node), _partial_=True, _convert_="all")
-    try:
-        return make(**given)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{where}: {node['_target_']} refused: {error}") from error
+    return given
 
 
 def check_components(config: TrainConfig) -> None:

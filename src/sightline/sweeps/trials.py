@@ -44,6 +44,7 @@ def run_search(search: Search, n_jobs: int) -> None:
     pruner = make_pruner(options.pruner, options.pruner_options)
     slots = make_slots(n_jobs, [search.sample])
     with tracked(sweep, SearchTracker) as tracker:
+        assert isinstance(tracker, SearchTracker)
         study = open_study(search.study_name, search.storage, search.directions, pruner, sweep.new)
         launch_search(search)
         trials = Trials(search, study, tracker)

@@ -59,7 +59,10 @@ def _short_override(override: str) -> str:
     said_anyhow |= {
         f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")
     }
-    elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins", "sweep.")
+    elsewhere = (
+        "tracking.", "checkpoint.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins",
+        "sweep.", "report",
+    )  # fmt: skip
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
     if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
@@ -76,6 +79,8 @@ def params(config: TrainConfig, job: Job) -> dict[str, Any]:
     values["group"] = group_name(config, job)
     values["monitor"] = config.monitor
     values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
+    values["ema.decay"] = config.ema.decay
+    values |= dict(_flatten(config.tuning.model_dump(), "tuning."))
     for group in GROUPS:
         node = getattr(config, group)
         node = node if isinstance(node, dict) else node.model_dump()
@@ -95,18 +100,22 @@ def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, float]]) -> str:
+def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, str]]) -> str:
     """The run's summary in Markdown.
 
     Args:
         facts: what it is, line by line.
-        results: metrics for each split.
+        results: metrics for each split, in words.
     """
     lines = [f"- **{name}**: {value}" for name, value in facts.items()]
     names = list(dict.fromkeys(name for metrics in results.values() for name in metrics))
     if names:
-        lines += ["", f"| metric | {' | '.join(results)} |", f"|---|{'---:|' * len(results)}"]
+        lines += [
+            "",
+            f"| metric [95 % interval] | {' | '.join(results)} |",
+            f"|---|{'---:|' * len(results)}",
+        ]
         for name in names:
-            cells = [f"{m[name]:.4f}" if name in m else "" for m in results.values()]
+            cells = [metrics.get(name, "") for metrics in results.values()]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
