@@ -172,7 +172,7 @@ def test_twenty_jobs_five_faults_two_kills(tmp_path: Path) -> None:
 def test_jobs_of_several_ranks(tmp_path: Path) -> None:
     """Each job starts its own ranks, which train in it and run no sweep; evaluated exactly."""
     code, _, err = finish(start(
-        tmp_path, "train", "-m", "trainer.devices=1,2", "trainer.strategy=ddp", *SMALL, *QUIET,
+        tmp_path, "train", "-m", "trainer=ddp", "trainer.devices=1,2", *SMALL, *QUIET,
         "trainer.accelerator=cpu", "trainer.max_epochs=1", f"hydra.sweep.dir={tmp_path}/sweep",
         "evaluate_test=true",
     ), 600)  # fmt: skip
