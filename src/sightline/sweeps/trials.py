@@ -145,7 +145,7 @@ class Trials:
             if trial.should_prune() and step + 1 != last:
                 why = f"by {self.search.options.pruner} after epoch {step + 1}: {value:.5g}"
                 write_pruned(folder, why)
-                running.send(signal.SIGTERM)
+                running.send(signal.SIGINT)  # SIGTERM means something else under Slurm
                 self.tracker.states[running.number] = "PRUNED"
                 log.info("trial %d:  pruned %s", running.number, why)
                 return
@@ -177,7 +177,7 @@ class Trials:
             return None
         self.tracker.states.pop(number, None)
         if results is not None:
-            values, error = self._values(reached(results))
+            values, error = self._values(reached(job.output_dir, results))
             if error is None:
                 self._same.setdefault(job_digest(config), number)
                 self._finish(number, TrialState.COMPLETE, values)
