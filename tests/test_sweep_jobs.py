@@ -14,6 +14,8 @@ import pytest
 from cheap_job import start_sweep, starts, summary, wait_for
 from conftest import Done
 
+from sightline.compose import compose_job
+from sightline.run_folder import freeze, thaw
 from sightline.tracking.outbox import status_of
 
 
@@ -104,6 +106,15 @@ def test_one_folder_holds_one_sweep(cheap: Callable[..., Done], tmp_path: Path) 
     assert "1 of 3 jobs are new" in done.out
     assert [len(each) for each in starts(tmp_path / "sweep")] == [1, 1, 1]
     assert [row["seed"] for row in summary(tmp_path / "sweep")] == ["0", "1", "2"]
+
+
+def test_freezing_again_keeps_what_is_known_of_the_data(tmp_path: Path) -> None:
+    config, job = compose_job([f"hydra.run.dir={tmp_path}/job"])
+    freeze(config, job, {"train": "abc"})
+    freeze(config, job)
+    frozen = thaw(tmp_path / "job")
+    assert frozen is not None
+    assert frozen.data == {"train": "abc"}
 
 
 def test_the_same_job_twice_is_one(cheap: Callable[..., Done], tmp_path: Path) -> None:
