@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from cheap_job import summary, wait_for
 from conftest import QUICK, SMALL, Sightline, client_of, finish, start
-from mlflow.entities import Run
 
 from sightline.predictions import Predictions
 from sightline.tracking.views import view_key
@@ -118,9 +117,10 @@ def check_faulty(folder: Path, faults: dict[int, str], count: int) -> None:
         assert (int(row["seed"]), row["status"]) == (seed, wanted)
         assert CAUSES[faults[seed]] in row["error"] if seed in faults else row["error"] == ""
     client = client_of(folder)
-    logged = client.search_runs(["1"], "tags.kind != 'sweep' or tags.sweep LIKE '%'")
-    runs = {int(run.data.params["seed"]): run for run in logged if "sweep" in run.data.tags}
-    assert len(runs) == len([run for run in logged if "sweep" in run.data.tags]) == count
+    logged = client.search_runs(["1"])
+    jobs = [run for run in logged if "sweep" in run.data.tags]
+    runs = {int(run.data.params["seed"]): run for run in jobs}
+    assert len(runs) == len(jobs) == count
     for seed, run in runs.items():
         assert run.info.status == ("FAILED" if seed in faults else "FINISHED")
         steps = [point.step for point in client.get_metric_history(run.info.run_id, "val/loss")]
@@ -130,13 +130,9 @@ def check_faulty(folder: Path, faults: dict[int, str], count: int) -> None:
     assert own.info.status == ("FAILED" if faults else "FINISHED")
     kept = {item.path for item in client.list_artifacts(own.info.run_id)}
     assert kept >= {"summary.csv", "command.txt", "configs.json", "figures", "errors"}
-    view = client.get_experiment("1").tags[f"mlflow.sharedViewState.{view_key(rows_sweep(runs))}"]
-    assert json.loads(view)["searchFilter"] == f"tags.sweep = '{rows_sweep(runs)}'"
-
-
-def rows_sweep(runs: dict[int, Run]) -> str:
-    [name] = {run.data.tags["sweep"] for run in runs.values()}
-    return name
+    [name] = {run.data.tags["sweep"] for run in jobs}
+    view = client.get_experiment("1").tags[f"mlflow.sharedViewState.{view_key(name)}"]
+    assert json.loads(view)["searchFilter"] == f"tags.sweep = '{name}'"
 
 
 def test_faults_and_a_kill_leave_the_rest_done_once(tmp_path: Path) -> None:
