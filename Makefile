@@ -3,13 +3,16 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test lint ui bench clean
+.PHONY: train test soak lint ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite
 	$(BIN)/pytest -n 2 $(ARGS)
+
+soak: .venv/ready  ## the long tests of what must survive kills and failures
+	$(BIN)/pytest -m soak $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cheap_job
 import numpy as np
 import pytest
 import requests
@@ -28,6 +30,7 @@ from PIL import Image
 from sightline.cli import main
 from sightline.config import DataConfig
 from sightline.project import conf_dir, project_root
+from sightline.sweeps import process
 
 torch.set_num_threads(1)
 
@@ -253,6 +256,21 @@ def tracking_server(tmp_path: Path) -> Iterator[TrackingServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def cheap(
+    sightline: Sightline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Done]:
+    """`sightline train -m` whose jobs are cheap; `seeds` says what each does."""
+    monkeypatch.setattr(process, "JOB_COMMAND", cheap_job.COMMAND)
+
+    def run(*arguments: str, seeds: dict[int, str] | None = None) -> Done:
+        monkeypatch.setenv("CHEAP", json.dumps(seeds or {}))
+        own = [f"hydra.sweep.dir={tmp_path}/sweep", *cheap_job.AWAY]
+        return sightline("train", "-m", *arguments, *own, tracked=False)
+
+    return run
 
 
 @dataclass(frozen=True)

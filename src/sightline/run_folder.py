@@ -36,8 +36,11 @@ def freeze(config: TrainConfig, job: Job, data: dict[str, str] | None = None) ->
     Args:
         config: all values.
         job: where it runs.
-        data: a digest of the content of each split, once it is read.
+        data: a digest of the content of each split, once it is read; None: what was noted before.
     """
+    if data is None:
+        before = thaw(job.output_dir)
+        data = before.data if before is not None else {}
     facts = {
         "version": __version__,
         "command": hide_password(job.command),
@@ -45,7 +48,7 @@ def freeze(config: TrainConfig, job: Job, data: dict[str, str] | None = None) ->
         "choices": job.choices,
         "overrides": [hide_password(word) for word in job.overrides],
         "sweep": job.sweep,
-        "data": data or {},
+        "data": data,
         "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
     }
     job.output_dir.mkdir(parents=True, exist_ok=True)

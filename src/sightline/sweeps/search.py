@@ -154,16 +154,16 @@ def _check_same(stored: dict[str, Any], search: Search) -> None:
 def _check_options(options: SearchOptions) -> None:
     n_trials = options.n_trials
     if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 1:
-        said = "is missing" if n_trials is None else f"={n_trials}"
+        said = " is missing" if n_trials is None else f"={n_trials}"
         raise UserError(
-            f"hydra.sweeper.n_trials {said}: give how many trials there are to be in all, such as "
+            f"hydra.sweeper.n_trials{said}: give how many trials there are to be in all, such as "
             "hydra.sweeper.n_trials=20."
         )
     directions = _listed(options.direction)
     if not directions or not set(directions) <= set(DIRECTIONS):
-        said = "is missing" if not directions else f"={options.direction}"
+        said = " is missing" if not directions else f"={options.direction}"
         raise UserError(
-            f"hydra.sweeper.direction {said}: say whether the objective is to be small or large, "
+            f"hydra.sweeper.direction{said}: say whether the objective is to be small or large, "
             "minimize or maximize (for several objectives a list, [maximize,minimize])."
         )
     if not isinstance(options.seed, int) or options.seed < 0:

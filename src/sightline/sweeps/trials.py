@@ -44,6 +44,7 @@ def run_search(search: Search, n_jobs: int) -> None:
     pruner = make_pruner(options.pruner, options.pruner_options)
     slots = make_slots(n_jobs, [search.sample])
     with tracked(sweep, SearchTracker) as tracker:
+        assert isinstance(tracker, SearchTracker)
         study = open_study(search.study_name, search.storage, search.directions, pruner, sweep.new)
         launch_search(search)
         trials = Trials(search, study, tracker)
@@ -144,7 +145,7 @@ class Trials:
             if trial.should_prune() and step + 1 != last:
                 why = f"by {self.search.options.pruner} after epoch {step + 1}: {value:.5g}"
                 write_pruned(folder, why)
-                running.send(signal.SIGTERM)
+                running.send(signal.SIGINT)  # SIGTERM means something else under Slurm
                 self.tracker.states[running.number] = "PRUNED"
                 log.info("trial %d:  pruned %s", running.number, why)
                 return
@@ -176,7 +177,7 @@ class Trials:
             return None
         self.tracker.states.pop(number, None)
         if results is not None:
-            values, error = self._values(reached(results))
+            values, error = self._values(reached(job.output_dir, results))
             if error is None:
                 self._same.setdefault(job_digest(config), number)
                 self._finish(number, TrialState.COMPLETE, values)
@@ -210,7 +211,8 @@ class Trials:
         except RuntimeError as error:  # bruteforce says so when every combination was tried
             if "stop" not in str(error):
                 raise
-            log.info("Every combination was tried.")
+            if not self.hopeless:
+                log.info("Every combination was tried.")
             self.hopeless = True
 
 

@@ -1,5 +1,6 @@
 """A run in words: its name, its parameters, its note."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -64,6 +65,8 @@ def _short_override(override: str) -> str:
     )  # fmt: skip
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
+    if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
+        value = f"{float(value):.6g}"  # as a search draws it
     return f"{key.rsplit('.', 1)[-1]}={value}"
 
 
