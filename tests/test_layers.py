@@ -23,7 +23,7 @@ LAYERS = [
     {"run_folder", "resume"},
     {"training"},
     {"run_job", "sync", "runs", "sweeps", "compare"},
-    {"launch", "doctor", "export"},
+    {"launch", "doctor", "export", "evaluate"},
     {"cli"},
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))

@@ -15,6 +15,7 @@ Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
   train    train one model, or with -m a sweep        sightline train --help
+  evaluate a trained model, again or on other data    sightline evaluate --help
   predict  what a model says of pictures              sightline predict --help
   export   a model as ONNX or torch.export file       sightline export --help
   features what a model sees in pictures              sightline features --help
@@ -56,6 +57,13 @@ def _outlive_signals() -> None:
         from sightline.requeue import outlive_signals
 
         outlive_signals()
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Evaluate a trained model on its own splits or on other data."""
+    from sightline.evaluate.command import evaluate
+
+    return evaluate(arguments)
 
 
 def predict(arguments: list[str]) -> int:
@@ -136,6 +144,7 @@ def compare(arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
+    "evaluate": evaluate,
     "predict": predict,
     "export": export,
     "features": features,

@@ -123,7 +123,7 @@ def _reach_server(uri: str, config: TrackingConfig) -> MlflowClient:
 @contextlib.contextmanager
 def _requests_within(timeout_s: float) -> Iterator[None]:
     """Inside, a request is tried once and given up after at most this time."""
-    wanted = REQUESTS | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, math.floor(min(5, timeout_s))))}
+    wanted = REQUESTS | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, math.floor(timeout_s)))}
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
     try:
