@@ -47,7 +47,7 @@ def data_config(**changed: Any) -> DataConfig:
 
 
 SIGHTLINE = Path(sys.executable).parent / "sightline"
-SMALL = ["model.widths=[4,8]", "model.hidden=16"]
+SMALL = ["model.widths=[4,8]", "model.hidden=16", "report=none"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -89,6 +89,7 @@ QUICK = [
     "model.widths=[4,8]",
     "model.hidden=16",
     "tracking.system_metrics_interval_s=null",
+    "report=none",  # it takes seconds; tests of reports ask for it
 ]
 
 
