@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test lint ui bench clean
+.PHONY: train test lint ui bench soak clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
@@ -22,6 +22,9 @@ ui: .venv/ready  ## open MLflow's UI on http://127.0.0.1:5000
 bench: .venv/ready  ## the training loop beside a hand-written one, and the time to its first step
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
+
+soak: .venv/ready  ## kill 50 trainings at random moments; ARGS=5 for fewer
+	$(BIN)/python tests/soak.py $(ARGS)
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

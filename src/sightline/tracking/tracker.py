@@ -36,6 +36,8 @@ class Tracker:
         self.spool = Spool(journal_of(folder))
         self._told: set[str] = set()  # kinds of records, by earlier processes
         self._told_params: set[str] = set()
+        self._told_models: set[int] = set()
+        self._told_error = ""
         self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
         for record, _ in read_spool(self.spool.path):
             self._remember(record)
@@ -49,6 +51,8 @@ class Tracker:
         """Start the run, or say that it goes on; RUNNING from now on."""
         if not self.resumed:
             self._tell({"op": "run", "name": name, "tags": _tags(tags)})
+        if self._told_error:  # is true no longer
+            self.tags({"error": ""})
         self._tell({"op": "status", "status": "RUNNING"}, sync=True)
 
     def params(self, params: Mapping[str, Any]) -> None:
@@ -110,9 +114,12 @@ class Tracker:
         Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(self._file(path))
         self._tell({"op": "image", "path": path, "key": key, "step": step})
 
-    def model(self, checkpoint: str, class_names: tuple[str, ...]) -> None:
-        """Log a checkpoint of the run's folder as the model `model`, linked to the run."""
-        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": list(class_names)})
+    def model(self, checkpoint: str, class_names: tuple[str, ...], epoch: int) -> None:
+        """Log a checkpoint of the run's folder, of an epoch, as the model `model` of the run."""
+        if epoch not in self._told_models:
+            names = list(class_names)
+            self._tell({"op": "model", "checkpoint": checkpoint, "class_names": names,
+                        "epoch": epoch})  # fmt: skip
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
@@ -132,6 +139,10 @@ class Tracker:
 
     def _remember(self, record: Mapping[str, Any]) -> None:
         self._told.add(record["op"])
+        if record["op"] == "model":
+            self._told_models.add(record["epoch"])
+        if record["op"] == "tags":
+            self._told_error = record["tags"].get("error", self._told_error)
         if record["op"] == "params":
             self._told_params |= record["params"].keys()
         keys = {"metrics": record.get("metrics", ()), "image": [record.get("key")]}

@@ -52,7 +52,7 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         _publish_split(tracker, setup, split, table)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
-    tracker.model("checkpoints/best.ckpt", setup.label_mode.class_names)
+    tracker.model("checkpoints/best.ckpt", setup.label_mode.class_names, results.best_epoch)
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
