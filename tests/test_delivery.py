@@ -23,6 +23,7 @@ from telling import Tell, check_all_arrived, told_points, write
 from sightline.errors import UserError
 from sightline.sync import send_pending
 from sightline.tracking import courier
+from sightline.tracking.connection import ONE_TRY
 from sightline.tracking.courier import Outgoing
 from sightline.tracking.databases import network_file_system
 from sightline.tracking.outbox import (
@@ -34,6 +35,7 @@ from sightline.tracking.outbox import (
     write_destination,
 )
 from sightline.tracking.spool import Record, Spool, read_spool
+from sightline.tracking.store import open_store
 from sightline.tracking.tracker import Tracker
 from sightline.tracking.trouble import describe, http_status, is_refusal
 
@@ -243,7 +245,7 @@ def proxy(tracking_server: TrackingServer) -> Iterator[str]:
 
 
 def test_a_proxy_that_loses_answers_and_takes_nothing_large(
-    told: Tell, proxy: str, tracking_server: TrackingServer
+    told: Tell, proxy: str, tracking_server: TrackingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests are made smaller; the file that is too large is said; nothing is there twice."""
     folder = Path(told.folder)
@@ -255,6 +257,8 @@ def test_a_proxy_that_loses_answers_and_takes_nothing_large(
     spool.append({"op": "artifact", "path": "after.txt", "time_ms": 1})
     spool.close()
     told.uri, told.tracking = proxy, {}
+    for key, value in ONE_TRY.items():
+        monkeypatch.setenv(key, value)
     outgoing = Outgoing(folder, told.config)
     failures = 0
     while True:
@@ -281,11 +285,12 @@ def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
     """Another one goes on, while the UI's server reads the same file."""
     database = f"sqlite:///{tmp_path}/mlflow.db"
     told = Tell(str(tmp_path / "run"), database, steps=400, pause_s=0.02)
-    process = told.start()
-    wait_for_line(process, "begun")
+    open_store(told.config)
     ui = TrackingServer(tmp_path, database)
     try:
         ui.start()
+        process = told.start()
+        wait_for_line(process, "begun")
         for step in (100, 200, 300):
             [sender, *_] = psutil.Process(process.pid).children()
             sender.kill()

@@ -11,7 +11,7 @@ from sightline.config import TrackingConfig
 from sightline.errors import UserError
 from sightline.project import project_root
 from sightline.run_folder import thaw
-from sightline.tracking.connection import REQUESTS
+from sightline.tracking.connection import ONE_TRY, SOON
 from sightline.tracking.outbox import (
     count_pending,
     count_refused,
@@ -65,7 +65,7 @@ def send_pending(arguments: list[str]) -> int:
     if not found:
         print(f"Nothing is pending under {root}.")
         return 0
-    os.environ.update(REQUESTS | os.environ)
+    os.environ.update(SOON | os.environ | ONE_TRY)
     stores = Stores()
     failed = [folder for folder in found if not _sync_one(folder, uri, again, stores)]
     return 1 if failed else 0
