@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def data_config(**changed: Any) -> DataConfig:
 
 
 SIGHTLINE = Path(sys.executable).parent / "sightline"
-SMALL = ["model.widths=[4,8]", "model.hidden=16"]
+SMALL = ["model.widths=[4,8]", "model.hidden=16", "report=none"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -156,6 +158,8 @@ def sightline(
     def run(*arguments: str, tracked: bool = True) -> Done:
         project_root.cache_clear()
         own = [f"tracking.uri={store}", f"tracking.experiment='{experiment}'"] if tracked else []
+        if arguments[:1] == ("train",) and not any(word.startswith("report") for word in arguments):
+            own.append("report=none")  # it takes seconds, and has tests of its own
         monkeypatch.setattr(sys, "argv", ["sightline", *arguments, *own])
         try:
             status = main()
@@ -249,3 +253,86 @@ def tracking_server(tmp_path: Path) -> Iterator[TrackingServer]:
     server.start()
     yield server
     server.stop()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run over pictures in files, for tests that only use it.
+
+    Attributes:
+        folder: the run's own.
+        root: of the pictures; ids of its tables are relative to it.
+        store: the MLflow store that it is in.
+        run_id: its id there.
+    """
+
+    folder: Path
+    root: Path
+    store: str
+    run_id: str
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / "best.ckpt"
+
+
+MODES = ("binary", "multiclass", "multilabel")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """Each label mode's run, trained when it is first asked for; 100 pictures are in test."""
+
+    @cache
+    def train(mode: str) -> Trained:
+        work = tmp_path_factory.mktemp(f"trained_{mode}")
+        root = work / "pictures"
+        make_split_pictures(root, {"train": 40, "val": 25, "test": 50 if mode == "binary" else 34})
+        store = f"sqlite:///{work}/mlflow.db"
+        data = ["data=folder", f"data.root={root}"]
+        if mode == "binary":
+            shutil.rmtree(root / "train" / "bird")
+            shutil.rmtree(root / "val" / "bird")
+            shutil.rmtree(root / "test" / "bird")
+        if mode == "multilabel":
+            label_rows(root)
+            data = ["data=manifest", f"data.path={root}/labels.csv", "data.split_column=split"]
+        arguments = [
+            "train", *data, f"label_mode={mode}", *QUICK, "data.num_workers=0",
+            "trainer.max_epochs=2", f"tracking.uri={store}",
+        ]  # fmt: skip
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(work)
+            patch.setattr(sys, "argv", ["sightline", *arguments])
+            project_root.cache_clear()
+            assert main() == 0
+        project_root.cache_clear()
+        [run] = MlflowClient(store).search_runs(["1"])
+        return Trained(Path(run.data.tags["run_folder"]), root, store, run.info.run_id)
+
+    return train
+
+
+def make_split_pictures(root: Path, counts: dict[str, int]) -> None:
+    """ROOT/{train,val,test}/{bird,cat,dog}/*: photographs of several sizes and kinds of file."""
+    rng = np.random.default_rng(0)
+    for split, count in counts.items():
+        for index, name in enumerate(("bird", "cat", "dog")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                size = (int(rng.integers(24, 48)), int(rng.integers(24, 48)), 3)
+                pixels = rng.integers(0, 150, size, dtype=np.uint8)
+                pixels[..., index] += rng.integers(0, 90, dtype=np.uint8)
+                ending = "jpg" if number % 2 else "png"
+                Image.fromarray(pixels).save(folder / f"{number:03d}.{ending}")
+
+
+def label_rows(root: Path) -> None:
+    """ROOT/labels.csv: two labels, of which a picture has one, both or none."""
+    lines = ["image,bird,odd,split"]
+    for path in sorted(root.rglob("*.*")):
+        name = path.relative_to(root).as_posix()
+        split, animal, file = name.split("/")
+        lines.append(f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n")

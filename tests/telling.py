@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -59,6 +58,7 @@ class Tell:
         usual = {
             "uri": self.uri, "experiment": "sightline", "run_name": None, "offline": False,
             "start_timeout_s": 60, "flush_timeout_s": 120, "system_metrics_interval_s": None,
+            "register_as": None,
         }  # fmt: skip
         return TrackingConfig.model_validate(usual | self.tracking)
 
@@ -106,14 +106,12 @@ def write(
         time.sleep(told.pause_s)
         after(step)
     if told.files:
-        figure = Figure((1, 1))
-        FigureCanvasAgg(figure)
-        tracker.image(figure, "confusion_matrix/val", step=0)
+        tracker.image(Figure((1, 1)), "confusion_matrix/val", step=0)
         checkpoint = tracker.folder / "checkpoints" / "best.ckpt"
         checkpoint.parent.mkdir(exist_ok=True)
         checkpoint.write_bytes(os.urandom(100_000))
         tracker.artifact("checkpoints/best.ckpt")
-        tracker.model("checkpoints/best.ckpt", ("a", "b"))
+        tracker.model("checkpoints/best.ckpt", ("a", "b"), False, [])
     tracker.finish("FINISHED")
     return took
 

@@ -47,7 +47,7 @@ def told(tmp_path: Path, store: str) -> Tell:
     tracker = Tracker(Path(told.folder))
     write(tracker, told)
     tracker.spool.close()
-    write_destination(tracker.folder, store, tmp_path.name)
+    write_destination(tracker.folder, told.config)
     return told
 
 
@@ -316,7 +316,8 @@ from mlflow.entities import Metric
 def use(uri, barrier, number):
     barrier.wait()
     config = TrackingConfig(uri=uri, experiment="e", run_name=None, offline=False,
-        start_timeout_s=10, flush_timeout_s=60, system_metrics_interval_s=None)
+        start_timeout_s=10, flush_timeout_s=60, system_metrics_interval_s=None,
+        register_as=None)
     store = open_store(config)
     run = store.client.create_run(store.experiment_id, run_name=str(number))
     for step in range(20):

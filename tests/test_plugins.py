@@ -12,6 +12,7 @@ from conftest import Sightline
 from PIL import Image
 
 from sightline import load
+from sightline.errors import UserError
 
 MODULE = """
 import numpy as np
@@ -87,7 +88,10 @@ def test_a_plugin_trains_and_its_checkpoint_rebuilds_it(
     assert run.data.params["model"] == "linear"
     assert run.data.params["loss.weight"] == "2.0"
     assert run.data.metrics["test/accuracy"] > 0.9
-    model = load(done.download("checkpoints/best.ckpt"))
+    checkpoint = done.download("checkpoints/best.ckpt")
+    with pytest.raises(UserError, match=r"plugins=\[sightline_plugin\]"):
+        load(checkpoint)  # a stranger's could name any package
+    model = load(checkpoint, plugins=["sightline_plugin"])
     assert type(model.classifier.network).__name__ == "Linear"
     assert model.class_names == ("plain", "striped")
     striped = np.full((12, 12), 30, dtype=np.uint8)

@@ -1,19 +1,23 @@
 """Sightline: an experiment-tracking research framework for image classification."""
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sightline.inference.load import LoadedModel, load
+    from sightline.inference.load import load
+    from sightline.inference.model import LoadedModel
 
-__version__ = version("sightline")
+__version__ = "0.1.0"
 __all__ = ["LoadedModel", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is heavy only when it is asked for: the command line starts at once."""
-    if name in ("LoadedModel", "load"):
-        from sightline.inference import load as module
+    if name == "load":
+        from sightline.inference.load import load
 
-        return getattr(module, name)
+        return load
+    if name == "LoadedModel":
+        from sightline.inference.model import LoadedModel
+
+        return LoadedModel
     raise AttributeError(f"module 'sightline' has no attribute {name!r}")

@@ -15,8 +15,15 @@ Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
   train    train one model, or with -m a sweep        sightline train --help
+  evaluate a trained model, again or on other data    sightline evaluate --help
+  predict  what a model says of pictures              sightline predict --help
+  export   a model as ONNX or torch.export file       sightline export --help
+  features what a model sees in pictures              sightline features --help
+  prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
+  compare  a leaderboard of runs, tested              sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -29,6 +36,7 @@ examples:
 
 def train(arguments: list[str]) -> int:
     """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
+    _outlive_signals()
     from sightline.launch import launch
 
     return launch(arguments)
@@ -36,10 +44,54 @@ def train(arguments: list[str]) -> int:
 
 def job(arguments: list[str]) -> int:
     """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
+    _outlive_signals()
     from sightline.run_job import run_frozen
 
     run_frozen(Path(arguments[0]))
     return 0
+
+
+def _outlive_signals() -> None:
+    """Before the rest is imported: a job that Slurm warns in its first seconds is not to die."""
+    if "SLURM_JOB_ID" in os.environ:
+        from sightline.requeue import outlive_signals
+
+        outlive_signals()
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Evaluate a trained model on its own splits or on other data."""
+    from sightline.evaluate.command import evaluate
+
+    return evaluate(arguments)
+
+
+def predict(arguments: list[str]) -> int:
+    """Write what a trained model says of pictures into a table."""
+    from sightline.inference.predict import predict
+
+    return predict(arguments)
+
+
+def export(arguments: list[str]) -> int:
+    """Write a model as a file that other programs run."""
+    from sightline.export import export
+
+    return export(arguments)
+
+
+def features(arguments: list[str]) -> int:
+    """Write what the last layer of a trained model sees of pictures into a table."""
+    from sightline.inference.features import features
+
+    return features(arguments)
+
+
+def prefetch(arguments: list[str]) -> int:
+    """Download pretrained weights into the cache that a training reads."""
+    from sightline.models.prefetch import prefetch
+
+    return prefetch(arguments)
 
 
 def sync(arguments: list[str]) -> int:
@@ -47,6 +99,13 @@ def sync(arguments: list[str]) -> int:
     from sightline.sync import send_pending
 
     return send_pending(arguments)
+
+
+def runs(arguments: list[str]) -> int:
+    """List runs, and mark those whose process is gone."""
+    from sightline.runs import show_runs
+
+    return show_runs(arguments)
 
 
 def ui(arguments: list[str]) -> int:
@@ -75,11 +134,25 @@ def cache(arguments: list[str]) -> int:
     return show_cache(arguments)
 
 
+def compare(arguments: list[str]) -> int:
+    """A leaderboard of runs, and whether the best is really better."""
+    from sightline.compare import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
+    "evaluate": evaluate,
+    "predict": predict,
+    "export": export,
+    "features": features,
+    "prefetch": prefetch,
+    "compare": compare,
     "doctor": doctor,
     "cache": cache,
+    "runs": runs,
     "sync": sync,
     "ui": ui,
 }

@@ -50,12 +50,30 @@ class EarlyStoppingConfig(_Strict):
     min_delta: Annotated[float, Field(ge=0)]
 
 
+class CheckpointConfig(_Strict):
+    """When the last checkpoint is saved beside the end of each epoch; null: then alone."""
+
+    every_n_steps: PositiveInt | None
+
+
+class EmaConfig(_Strict):
+    """A moving average of the weights, of which each step keeps `decay`; null: none."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] | None
+
+
 class TrackingConfig(_Strict):
-    """Where and as what a run is logged."""
+    """Where and as what a run is logged.
+
+    register_as: the key `register`, a name that pydantic has for something else.
+    """
+
+    model_config = ConfigDict(validate_by_name=True)
 
     uri: str | None
     experiment: Annotated[str, Field(min_length=1)]
     run_name: str | None
+    register_as: Annotated[str, Field(pattern=r"^[^/:%]+$")] | None = Field(alias="register")
     offline: Literal["auto"] | bool
     start_timeout_s: PositiveFloat
     flush_timeout_s: PositiveFloat
@@ -106,6 +124,34 @@ class AugmentConfig(_Strict):
     batch_transforms: list[Node] | None
 
 
+class TuningConfig(_Strict):
+    """What is fitted on val after the training, and kept with the model.
+
+    calibrate: divide the logits by the temperature that makes val's log loss least.
+    aim: what thresholds are fitted for, in binary and for each label in multilabel; auto: f1
+        there, and nothing in multiclass; null: they stay at 0.5.
+    hold: the precision (or recall) that is held while the other is made as great as it can be.
+    false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
+    """
+
+    calibrate: bool
+    aim: Literal["auto", "f1", "precision", "recall", "cost"] | None
+    hold: Annotated[float, Field(gt=0, le=1)] | None
+    false_positive_cost: PositiveFloat | None
+    false_negative_cost: PositiveFloat | None
+
+    @property
+    def words(self) -> str:
+        """The aim with its numbers."""
+        if self.hold is not None:
+            return f"{self.aim}>={self.hold:g}"
+        if self.aim == "auto":
+            return "f1"
+        if self.aim == "cost":
+            return f"cost {self.false_positive_cost:g}:{self.false_negative_cost:g}"
+        return str(self.aim)
+
+
 class SweepConfig(_Strict):
     """How a sweep (`-m`) goes on: no job is started after `max_failures` failed; null: all are."""
 
@@ -119,6 +165,8 @@ class TrainConfig(_Strict):
     monitor: str
     monitor_mode: Literal["min", "max"]
     early_stopping: EarlyStoppingConfig
+    checkpoint: CheckpointConfig
+    ema: EmaConfig
     evaluate_test: Literal["auto"] | bool
     plugins: list[str]
     data: Node
@@ -131,6 +179,8 @@ class TrainConfig(_Strict):
     scheduler: Node
     trainer: Node
     tracking: TrackingConfig
+    report: dict[str, Node]  # sections of report.html by name
+    tuning: TuningConfig
     sweep: SweepConfig
 
     @property
@@ -195,8 +245,28 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
         if "_target_" not in getattr(config, name):
             raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
+    for name, node in config.report.items():
+        if "_target_" not in node:
+            raise UserError(f"report.{name}: there is no such section; pick: report=[SECTION,...].")
     common = config.data_common
     if common.val_fraction + common.test_fraction >= 1:
         raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
     assert config.model_input
+    _check_tuning(config.tuning)
     return config
+
+
+def _check_tuning(tuning: TuningConfig) -> None:
+    """Each aim has the numbers that it needs, and no others."""
+    aim = tuning.aim
+    needed = {
+        "hold": aim in ("precision", "recall"),
+        "false_positive_cost": aim == "cost",
+        "false_negative_cost": aim == "cost",
+    }
+    for key, needs in needed.items():
+        given = getattr(tuning, key)
+        if needs and given is None:
+            raise UserError(f"tuning.aim={aim} needs tuning.{key}=NUMBER.")
+        if given is not None and not needs:
+            raise UserError(f"tuning.{key}={given}: tuning.aim={aim} does not take it.")

@@ -1,7 +1,7 @@
 """The product of a run: one table of sample id, target and class probabilities for each split."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 METADATA_KEY = b"sightline"
+META = "meta_"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Predictions:
             multilabel.
         class_names: the C names.
         label_mode: name of the label mode.
+        metadata: further columns of the data by name, each of shape (N,): text or numbers.
     """
 
     ids: np.ndarray
@@ -32,13 +34,14 @@ class Predictions:
     probs: np.ndarray
     class_names: tuple[str, ...]
     label_mode: str
+    metadata: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def write(self, path: Path) -> None:
         """Write as Parquet: `id`, `target`, `prob_CLASS`; for multilabel `target_LABEL` columns,
-        null where a label is not known."""
+        null where a label is not known; `meta_NAME` for each metadata column."""
         columns: dict[str, object] = {"id": pa.array(self.ids.tolist(), pa.string())}
         if self.targets.ndim == 1:
             columns["target"] = self.targets.astype(np.int64)
@@ -47,6 +50,8 @@ class Predictions:
                 columns[f"target_{name}"] = pa.array(column.astype(np.int8), mask=column < 0)
         for name, column in zip(self.class_names, self.probs.T, strict=True):
             columns[f"prob_{name}"] = np.ascontiguousarray(column)
+        for name, column in self.metadata.items():
+            columns[f"{META}{name}"] = pa.array(column.tolist())
         meta = json.dumps({"class_names": self.class_names, "label_mode": self.label_mode})
         table = pa.table(columns).replace_schema_metadata({METADATA_KEY: meta.encode()})
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,4 +71,28 @@ class Predictions:
         one_column = "target" in table.column_names
         targets = table["target"].to_numpy() if one_column else stack("target").astype(np.int64)
         ids = np.array(table["id"].to_pylist(), dtype=str)
-        return cls(ids, targets, stack("prob"), names, meta["label_mode"])
+        metadata = {
+            name.removeprefix(META): _column(table[name])
+            for name in table.column_names
+            if name.startswith(META)
+        }
+        return cls(ids, targets, stack("prob"), names, meta["label_mode"], metadata)
+
+
+def with_metadata(table: Predictions, metadata: pa.Table | None) -> Predictions:
+    """The same with the data's further columns, whose rows are the table's."""
+    if metadata is None:
+        return table
+    columns = {name: _column(metadata[name]) for name in metadata.column_names}
+    return replace(table, metadata=columns)
+
+
+def _column(values: pa.ChunkedArray) -> np.ndarray:
+    """Text, empty where it is missing, or numbers, NaN where they are."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        values = values.cast(pa.string())
+        return np.array(values.fill_null("").to_pylist(), dtype=str)
+    array: np.ndarray = values.to_numpy()
+    return array

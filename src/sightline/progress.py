@@ -11,6 +11,22 @@ from sightline.ranks import rank
 
 
 @contextmanager
+def log_to_console() -> Iterator[None]:
+    """Inside, log lines go to the console."""
+    handler = ConsoleHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.INFO)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+
+
+@contextmanager
 def log_to(file: Path) -> Iterator[None]:
     """Inside, log lines go to the console, and with their time to a file; from rank 0 alone."""
     to_console, to_file = ConsoleHandler(), logging.FileHandler(file, encoding="utf-8")

@@ -35,7 +35,7 @@ Send what is pending in FOLDER (a run's, or one above runs; by default the proje
 """
 TRACKING = {
     "run_name": None, "offline": False, "start_timeout_s": 10, "flush_timeout_s": 60,
-    "system_metrics_interval_s": None,
+    "system_metrics_interval_s": None, "register_as": None,
 }  # fmt: skip
 
 

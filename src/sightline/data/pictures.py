@@ -43,7 +43,7 @@ def read_picture(file: Path | bytes, name: str, min_side: int | None = None) -> 
     try:
         if suffix in ARRAY_SUFFIXES:
             stored = file if isinstance(file, Path) else io.BytesIO(file)
-            return _from_array(np.load(stored, allow_pickle=False))
+            return picture_of_array(np.load(stored, allow_pickle=False))
         source = file if isinstance(file, Path) else io.BytesIO(file)
         try:
             image = Image.open(source)
@@ -98,10 +98,10 @@ def _read_tiff(source: Any) -> Picture:
                 array = np.moveaxis(array, series.axes.index("S"), -1)
     except Exception as error:  # a damaged file makes tifffile raise anything
         raise Image.UnidentifiedImageError(str(error)) from error
-    return _from_array(array)
+    return picture_of_array(array)
 
 
-def _from_array(array: np.ndarray) -> Picture:
+def picture_of_array(array: np.ndarray) -> Picture:
     """(H, W) or (H, W, C) of 8 or 16 bits as a picture."""
     if array.dtype == np.uint16:
         array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -44,7 +44,7 @@ class ToMode:
             return torch.from_numpy(np.moveaxis(picture, 2, 0).copy())
         raise UnreadablePicture(
             f"A picture has {channels(picture)} channels, but the model takes {self.in_chans}; "
-            f"give model.in_chans={channels(picture)}, or pictures that all have as many."
+            f"train with model.in_chans={channels(picture)}, or give pictures that have as many."
         )
 
 

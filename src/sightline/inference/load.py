@@ -1,92 +1,165 @@
 """A trained model from its checkpoint alone: weights, class names, preprocessing, label mode."""
 
-import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
+from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel
 
+from sightline import __version__
 from sightline.components import build
-from sightline.config import Node
-from sightline.data.pictures import Picture, finish_picture, read_picture
-from sightline.data.transforms import PictureTransform
+from sightline.config import Node, validate
 from sightline.errors import UserError
+from sightline.evaluation.tuning import Tuning
+from sightline.inference.device import weights_type
+from sightline.inference.model import LoadedModel
 from sightline.label_modes.base import LabelMode
 from sightline.models.build import rebuild_classifier
-from sightline.models.classifier import Classifier
 from sightline.types import PreprocessSpec
 
 PREFIX = "classifier."
+# What a stranger's checkpoint may build; anything else is the user's to allow.
+BUILDS = ("sightline.models", "sightline.label_modes", "torch.nn")
+PLUGINS = "SIGHTLINE_PLUGINS"
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model that classifies pictures as it did in its training's evaluation."""
+class Identity(BaseModel):
+    """What a checkpoint says of itself beside its weights."""
 
-    classifier: Classifier
-    label_mode: LabelMode
-    preprocess: PreprocessSpec
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """One name a column of `probs`."""
-        return self.label_mode.class_names
-
-    @torch.inference_mode()
-    def probs(self, pictures: Sequence[Image.Image | bytes | Path]) -> np.ndarray:
-        """Probabilities, float32 of shape (N, C), before calibration.
-
-        Args:
-            pictures: opened with Pillow, or the bytes or the path of a file; read as in training.
-        """
-        transform = PictureTransform(self.preprocess)
-        batch = torch.stack([transform(_read(each, transform.side)) for each in pictures])
-        return self.label_mode.probs(self.classifier(batch)).numpy()
+    version: str
+    class_names: list[str]
+    preprocess: dict[str, Any]
+    config: dict[str, Any]
+    tuning: dict[str, Any] = {}
 
 
-def _read(picture: Image.Image | bytes | Path, min_side: int) -> Picture:
-    if isinstance(picture, Image.Image):
-        return finish_picture(picture, min_side)
-    name = str(picture) if isinstance(picture, Path) else f"{len(picture):,} bytes"
-    return read_picture(picture, name, min_side)
+def load(run: str | Path, uri: str | None = None, plugins: Sequence[str] = ()) -> LoadedModel:
+    """The model of a run's best checkpoint, or of a checkpoint file, on the CPU.
 
+    Only plain containers and tensors are unpickled. Pretrained weights are never asked for. A
+    checkpoint that is a file needs neither a tracking store nor the network.
 
-def load(checkpoint: str | Path) -> LoadedModel:
-    """The model of a checkpoint that a training wrote (`checkpoints/best.ckpt`).
-
-    Only plain containers and tensors are unpickled, and only trusted packages (and the plugins
-    that the training's own config names) are imported. Pretrained weights are never asked for.
+    Args:
+        run: a tracking run's id, `runs:/ID`, a run's folder, or a checkpoint file.
+        uri: of the tracking store; None: MLFLOW_TRACKING_URI, or the project's own.
+        plugins: packages that the checkpoint may build its model with, beside Sightline's and
+            torch.nn, as the training was allowed to; also those in SIGHTLINE_PLUGINS, with commas.
 
     Raises:
-        UserError: no such file, or not a checkpoint of Sightline.
+        UserError: no such run or file, or not a checkpoint that this Sightline can load.
     """
-    path = Path(checkpoint)
+    path = Path(run).expanduser()
     if not path.is_file():
-        raise UserError(f"There is no checkpoint {path}.")
+        from sightline.tracking.stored_run import checkpoint_of
+
+        path, _ = checkpoint_of(str(run), uri)
+    return load_checkpoint(path, plugins)
+
+
+def load_checkpoint(path: Path, plugins: Sequence[str] = ()) -> LoadedModel:
+    """The model of a checkpoint file; see `load`."""
+    state = read_checkpoint(path)
+    identity = state["sightline"]
+    config = identity.config
+    allowed = [*plugins, *filter(None, os.environ.get(PLUGINS, "").split(","))]
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path} is not a checkpoint that is safe to load: {error}") from error
-    if "sightline" not in state:
-        raise UserError(f"{path} is a checkpoint, but not one of Sightline's.")
-    identity: Node = state["sightline"]
-    config = identity["config"]
-    plugins = config["plugins"]
-    # The names are stored in the order of the outputs: the positive class of binary comes last.
-    names = tuple(identity["class_names"])
-    node = {k: v for k, v in config["label_mode"].items() if k != "positive_class"}
-    node |= {"positive_class": names[-1]} if "positive_class" in config["label_mode"] else {}
-    label_mode = build(node, "label_mode", plugins, {"class_names": names})
-    preprocess = PreprocessSpec.from_dict(identity["preprocess"])
-    classifier = rebuild_classifier(config["model"], preprocess, label_mode.num_outputs, plugins)
+        for part in ("label_mode", "model"):
+            _check_targets(config[part], allowed, path)
+        # Names are stored in the order of the outputs: the positive class of binary comes last.
+        names = tuple(identity.class_names)
+        node: Node = {k: v for k, v in config["label_mode"].items() if k != "positive_class"}
+        node |= {"positive_class": names[-1]} if "positive_class" in config["label_mode"] else {}
+        label_mode = build(node, "label_mode", allowed, {"class_names": names})
+        assert isinstance(label_mode, LabelMode)
+        preprocess = PreprocessSpec.from_dict(identity.preprocess)
+        tuning = Tuning.from_dict(identity.tuning) if identity.tuning else Tuning()
+        classifier = rebuild_classifier(
+            config["model"], preprocess, label_mode.num_outputs, allowed
+        )
+        precision = str(config["trainer"].get("precision", "32-true"))
+        batch_size = int(config["data"].get("batch_size", 64))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"{path} was written by Sightline {identity.version}, and this is {__version__}, which "
+            f"cannot rebuild its model ({type(error).__name__}: {error})."
+        ) from error
+    classifier.to(weights_type(precision))
     weights = {
         key.removeprefix(PREFIX): value
         for key, value in state["state_dict"].items()
         if key.startswith(PREFIX)
     }
-    classifier.load_state_dict(weights)
-    return LoadedModel(classifier.eval(), label_mode, preprocess)
+    try:
+        classifier.load_state_dict(weights)
+    except RuntimeError as error:
+        problems = [line.strip() for line in str(error).splitlines()[1:]]
+        raise UserError(
+            f"{path}: the weights do not fit the model of {len(names)} classes that it describes "
+            f"(written by Sightline {identity.version}): {' '.join(problems[:2])}"
+        ) from error
+    return LoadedModel(classifier.eval(), label_mode, preprocess, tuning, precision, batch_size)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's tensors and plain containers, with what it says of itself checked.
+
+    Raises:
+        UserError: it holds a pickle, is damaged, another program's, or a newer Sightline's.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes the unpickler raise anything
+        raise UserError(
+            f"{path} is not a checkpoint that is safe to load: {_why(error)}"
+        ) from error
+    if not isinstance(state, dict) or "sightline" not in state or "state_dict" not in state:
+        raise UserError(f"{path} is a checkpoint, but not one of Sightline's.")
+    values = state["sightline"] if isinstance(state["sightline"], dict) else {}
+    identity = validate(Identity, {str(k): v for k, v in values.items()}, f"{path}: ")
+    try:
+        newer = Version(identity.version) > Version(__version__)
+    except InvalidVersion as error:
+        raise UserError(f"{path}: {identity.version!r} is no version of Sightline.") from error
+    if newer:
+        raise UserError(
+            f"{path} was written by Sightline {identity.version}, and this is {__version__}; "
+            "install that version, or a later one."
+        )
+    return {"state_dict": state["state_dict"], "sightline": identity}
+
+
+def _why(error: Exception) -> str:
+    """The reason, without the unpickler's advice to trust the file."""
+    named = re.search(r"GLOBAL (\S+)", str(error))
+    if named:
+        return (
+            f"it holds a pickle that asks for {named[1]}, which could run any code. Only tensors "
+            "and plain containers are loaded; nothing of it was run."
+        )
+    return f"it is damaged, or something else ({type(error).__name__})."
+
+
+def _check_targets(node: Any, plugins: Sequence[str], path: Path) -> None:
+    for target in _targets(node):
+        package = target.split(".")[0]
+        if not any(target.startswith(f"{name}.") for name in (*BUILDS, *plugins)):
+            raise UserError(
+                f"{path}: its model is built by {target}, which is not Sightline's and could run "
+                f"any code. If you trust the package {package!r}, say so: plugins=[{package}], or "
+                f"{PLUGINS}={package} in the environment."
+            )
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Every `_target_` in a config node."""
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _targets(child)

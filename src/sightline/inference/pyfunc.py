@@ -1,33 +1,68 @@
-"""The model as MLflow loads and serves it: pictures as bytes in, a probability a class out.
+"""The model as MLflow loads and serves it: pictures in, classes and their probabilities out.
 
-MLflow runs this file when the model is loaded ("models from code"); the checkpoint beside it holds
-everything else, a plugin's model included, as long as its package is installed.
+MLflow runs this file when the model is loaded ("models from code"). Beside it lie the checkpoint,
+which holds everything else, and Sightline's own code.
 """
 
 import base64
+import binascii
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-import sightline
+from sightline.errors import UserError
+from sightline.inference.device import choose_device
+from sightline.inference.load import load
 
 
 class SightlinePyfunc(PythonModel):
-    """A column `image` of encoded pictures (bytes or base64 text) to a column for each class."""
+    """A column `image` of pictures to `pred` and a column `prob_CLASS` for each class.
+
+    A picture is the bytes of a file, the same as base64 text, or an array (H, W) or (H, W, C) of
+    uint8, also as nested lists.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from its checkpoint."""
-        self.model = sightline.load(context.artifacts["checkpoint"])
+        plugins = (context.model_config or {}).get("plugins", [])
+        self.model = load(context.artifacts["checkpoint"], plugins=plugins).to(choose_device())
 
     def predict(  # type: ignore[override]  # MLflow takes it without a context too
         self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Probabilities before calibration, one row a picture."""
-        files = [base64.b64decode(v) if isinstance(v, str) else v for v in model_input["image"]]
-        probs = self.model.probs(files)
-        return pd.DataFrame(probs, columns=list(self.model.class_names))
+        """The answers, one row a picture.
+
+        Args:
+            model_input: with the column `image`.
+            params: calibrated=False leaves temperature and thresholds aside.
+        """
+        calibrated = bool((params or {}).get("calibrated", True))
+        try:
+            probs = self.model.probs([_picture(value) for value in model_input["image"]])
+        except UserError as error:
+            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
+        return self.model.answers(calibrated).rows(probs).to_pandas()
+
+
+def _picture(value: Any) -> bytes | np.ndarray:
+    if isinstance(value, str):
+        try:
+            return base64.b64decode(value.rpartition("base64,")[2], validate=True)
+        except binascii.Error as error:
+            raise UserError(f"A picture as text must be base64: {error}.") from error
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    array = np.array(value.tolist() if isinstance(value, np.ndarray) else value)
+    if array.dtype.kind not in "iu" or array.min(initial=0) < 0 or array.max(initial=0) > 255:
+        raise UserError(
+            f"A picture as an array holds whole numbers from 0 to 255, but this one is of type "
+            f"{array.dtype}."
+        )
+    return array.astype(np.uint8)
 
 
 set_model(SightlinePyfunc())

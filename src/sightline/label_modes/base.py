@@ -1,40 +1,21 @@
 """The contract of a label mode."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError
-from sightline.predictions import Predictions
+from sightline.label_modes.measures import ConfusionMatrix as ConfusionMatrix
+from sightline.label_modes.measures import Measures
 
 MISSING = -1  # a multilabel target that nobody knows: masked in the loss and in the metrics
 
 
-@dataclass(frozen=True)
-class ConfusionMatrix:
-    """Counts of samples by target (rows) and decision (columns).
-
-    Attributes:
-        title: what the matrix is of; the label's name for a matrix of one label.
-        counts: shape (R, C), integers; a matrix with `sums_to_n` sums to the samples counted.
-        rows: names of the rows.
-        columns: names of the columns.
-        sums_to_n: False for the table of labels confused with each other, in which a sample can
-            count several times or not at all.
-    """
-
-    title: str
-    counts: np.ndarray
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    sums_to_n: bool = True
-
-
-class LabelMode(ABC):
+class LabelMode(Measures):
     """Answers every question that depends on the kind of label.
 
     Args:
@@ -89,24 +70,39 @@ class LabelMode(ABC):
         """Encoded targets as shares of shape (B, C), which can be mixed; NaN where not known."""
 
     @abstractmethod
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """How much of a probability separates each decision from another, shape (B,).
+
+        Args:
+            probs: shape (B, C); calibrated where thresholds are given.
+            thresholds: that decisions are taken with.
+        """
+
+    def evidence(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The logit that speaks for a class of each sample, shape (B,).
+
+        Args:
+            logits: shape (B, num_outputs).
+            classes: shape (B,), columns of the probabilities.
+        """
+        return logits.gather(1, classes[:, None]).squeeze(1)
+
+    @abstractmethod
     def probs(self, logits: Tensor) -> Tensor:
         """Probabilities of shape (B, C), float32, from logits of shape (B, num_outputs)."""
 
     @abstractmethod
-    def decide(self, probs: Tensor) -> Tensor:
-        """Decisions in the form of encoded targets."""
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """Probabilities (B, C), double, of logits that are divided by `temperature`."""
 
     @abstractmethod
-    def metrics(self, predictions: Predictions) -> dict[str, float]:
-        """Metrics of a table, each with its average in its name; NaN where undefined."""
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Decisions in the form of encoded targets.
 
-    @abstractmethod
-    def per_class(self, predictions: Predictions) -> dict[str, np.ndarray]:
-        """Columns of the per-class table: support, precision, recall, f1, ..., each of length C."""
-
-    @abstractmethod
-    def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
-        """What is mistaken for what."""
+        Args:
+            probs: shape (B, C); calibrated where thresholds are given.
+            thresholds: over which a probability is a yes; None for 0.5, and for multiclass.
+        """
 
     def settings(self) -> dict[str, str]:
         """What was decided beyond the class names, to be logged as parameters."""
@@ -142,21 +138,23 @@ class LabelMode(ABC):
         """One encoded target in words, for a picture's caption."""
         if target.ndim == 0:
             return self.class_names[int(target)]
-        return " ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
+        return ", ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
 
 
-def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:
-    """Probabilities (double, so that sums are exact to 1e-6) and integer targets of a table."""
-    import torch
+def divide_logits(probs: Tensor, temperature: float) -> Tensor:
+    """Softmax probabilities (..., C) after dividing their logits by `temperature`; double.
 
-    probs = torch.from_numpy(np.ascontiguousarray(predictions.probs)).double()
-    return probs, torch.from_numpy(np.ascontiguousarray(predictions.targets)).long()
+    The logarithms of probabilities are logits, up to a constant that softmax takes away.
+    """
+    exact = probs.double()
+    if temperature == 1:
+        return exact
+    tiny = torch.finfo(torch.float32).tiny  # where float32 rounded to 0
+    return (exact.clamp(min=tiny).log() / temperature).softmax(dim=-1)
 
 
 def one_a_class(values: Sequence[float], class_names: tuple[str, ...]) -> Tensor:
     """Weights that the user listed, one a class, each over 0."""
-    import torch
-
     if len(values) != len(class_names) or min(values) <= 0:
         raise UserError(
             f"loss.class_weights: expected {len(class_names)} numbers over 0, one for each of "

@@ -9,19 +9,22 @@ from torchmetrics.functional.classification import (
     binary_accuracy,
     binary_auroc,
     binary_average_precision,
-    binary_confusion_matrix,
     binary_f1_score,
     binary_precision,
     binary_recall,
 )
 
 from sightline.errors import UserError, did_you_mean
-from sightline.label_modes.base import ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.base import divide_logits, one_a_class
+from sightline.label_modes.measures import Confidences, Thresholds, log_loss, to_tensors
+from sightline.label_modes.one_class import OneClass
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.predictions import Predictions
 
+RATES = {"precision": binary_precision, "recall": binary_recall, "f1": binary_f1_score}
 
-class Binary(LabelMode):
+
+class Binary(OneClass):
     """Positive or not. The class names are put in the order (negative, positive).
 
     Args:
@@ -89,61 +92,90 @@ class Binary(LabelMode):
         """One-hot rows."""
         return nn.functional.one_hot(target, 2).float()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the positive class's probability and the threshold."""
+        (threshold,) = thresholds or (0.5,)
+        return (probs[:, 1] - threshold).abs()
+
+    def evidence(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The logit for the positive class, its opposite for the negative one."""
+        return logits[:, 0] * (2 * classes - 1)
+
     def probs(self, logits: Tensor) -> Tensor:
         """Probabilities of (negative, positive), shape (B, 2)."""
-        positive = logits.float().sigmoid()
-        return torch.cat([1 - positive, positive], dim=1)
+        positive = logits.float()  # each by itself, so that the small one keeps its precision
+        return torch.cat([-positive, positive], dim=1).sigmoid()
 
-    def decide(self, probs: Tensor) -> Tensor:
-        """1 where the positive class is the more probable one."""
-        return (probs[:, 1] > 0.5).long()
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """The logit of the positive class divided."""
+        return divide_logits(probs, temperature)
 
-    def metrics(self, predictions: Predictions) -> dict[str, float]:
-        """Those without a suffix are of the positive class; f1_macro etc. average both classes.
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """1 where the positive class is the more probable one, or is over the threshold."""
+        (threshold,) = thresholds or (0.5,)
+        return (probs[:, 1] > threshold).long()
 
-        The ranking metrics' macro average is scikit-learn's of a binary target: the positive
-        class's own value.
-        """
-        both, target = to_tensors(predictions)
-        probs = both[:, 1]
-        preds = self.decide(both)
-        metrics = {"accuracy": binary_accuracy(preds, target)}
-        for name, function in {
-            "precision": binary_precision,
-            "recall": binary_recall,
-            "f1": binary_f1_score,
-        }.items():
-            positive = function(preds, target)
-            metrics[name] = positive
-            metrics[f"{name}_macro"] = (positive + function(1 - preds, 1 - target)) / 2
-        has_both = 0 < int(target.sum()) < len(target)
-        undefined = torch.tensor(float("nan"))
-        metrics["auroc_macro"] = binary_auroc(probs, target) if has_both else undefined
-        metrics["average_precision_macro"] = (
-            binary_average_precision(probs, target) if target.any() else undefined
+    @property
+    def num_thresholds(self) -> int:
+        """Of the positive class."""
+        return 1
+
+    def decision_metrics(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> dict[str, float]:
+        """Those without a suffix are of the positive class; f1_macro etc. average both classes."""
+        probs, target = to_tensors(predictions)
+        preds = self.decide(probs, thresholds)
+        positives = int(target.sum())
+        present = torch.tensor([positives < len(target), positives > 0])
+        metrics = {"accuracy": float(binary_accuracy(preds, target))}
+        for name, function in RATES.items():
+            sides = torch.stack([function(1 - preds, 1 - target), function(preds, target)])
+            sides = sides.masked_fill(~present, torch.nan)
+            metrics[name] = float(sides[1])
+            metrics[f"{name}_macro"] = float(sides.nanmean())
+        return metrics
+
+    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
+        """The macro average is scikit-learn's of a binary target: the positive class's value."""
+        probs, target = to_tensors(predictions)
+        positives, undefined = int(target.sum()), torch.tensor(torch.nan)
+        both = 0 < positives < len(target)
+        auroc = binary_auroc(probs[:, 1], target) if both else undefined
+        area = binary_average_precision(probs[:, 1], target) if positives else undefined
+        return {"auroc_macro": float(auroc), "average_precision_macro": float(area)}
+
+    def proportions(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> dict[str, tuple[int, int]]:
+        """Accuracy, and precision and recall of the positive class."""
+        probs, target = to_tensors(predictions)
+        preds = self.decide(probs, thresholds)
+        hits = int((preds & target).sum())
+        found = {"precision": (hits, int(preds.sum())), "recall": (hits, int(target.sum()))}
+        return super().proportions(predictions, thresholds) | found
+
+    def own_rates(self, rates: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Those of the positive class."""
+        return {name: values[:, 1] for name, values in rates.items()}
+
+    def ranked_classes(self) -> slice:
+        """The positive one."""
+        return slice(1, 2)
+
+    def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
+        """Of the positive class."""
+        positive = probs[:, 1]
+        return Confidences(
+            positive.numpy(),
+            target.double().numpy(),
+            log_loss(probs.gather(1, target[:, None])[:, 0]).numpy(),
+            ((positive - target) ** 2).numpy(),
         )
-        return {name: float(value) for name, value in metrics.items()}
 
-    def per_class(self, predictions: Predictions) -> dict[str, np.ndarray]:
-        """Each class in turn as the positive one."""
-        both, target = to_tensors(predictions)
-        preds = self.decide(both)
-        sides = [(1 - preds, 1 - target, both[:, 0]), (preds, target, both[:, 1])]
-        return {
-            "support": np.array([int(t.sum()) for _, t, _ in sides]),
-            "precision": np.array([float(binary_precision(p, t)) for p, t, _ in sides]),
-            "recall": np.array([float(binary_recall(p, t)) for p, t, _ in sides]),
-            "f1": np.array([float(binary_f1_score(p, t)) for p, t, _ in sides]),
-            "average_precision": np.array(
-                [float(binary_average_precision(q, t)) for _, t, q in sides]
-            ),
-        }
-
-    def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
-        """One 2×2 matrix, the negative class first."""
-        both, target = to_tensors(predictions)
-        counts = binary_confusion_matrix(self.decide(both), target)
-        return [ConfusionMatrix("classes", counts.numpy(), self.class_names, self.class_names)]
+    def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+        """Whether a sample is of the positive class."""
+        return predictions.probs[:, 1:].astype(np.float64), predictions.targets[:, None]
 
     def settings(self) -> dict[str, str]:
         """The positive class, also where it was chosen by default."""

@@ -5,22 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_auroc,
-    multiclass_average_precision,
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
+from torchmetrics.functional.classification import multiclass_accuracy
 
 from sightline.errors import UserError
-from sightline.label_modes.base import ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.base import divide_logits, one_a_class
+from sightline.label_modes.measures import Confidences, Thresholds, log_loss, to_tensors
+from sightline.label_modes.one_class import RATES, OneClass, per_class_ranking
 from sightline.predictions import Predictions
 
 
-class Multiclass(LabelMode):
+class Multiclass(OneClass):
     """One of C classes; the decision is the most probable one."""
 
     name = "multiclass"
@@ -68,50 +62,79 @@ class Multiclass(LabelMode):
         """One-hot rows."""
         return nn.functional.one_hot(target, len(self.class_names)).float()
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between the two most probable classes."""
+        first, second = probs.topk(2, dim=1).values.unbind(1)
+        return first - second
+
     def probs(self, logits: Tensor) -> Tensor:
         """Softmax over the classes."""
         return logits.float().softmax(dim=1)
 
-    def decide(self, probs: Tensor) -> Tensor:
-        """Index of the most probable class."""
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """The logits of all classes divided."""
+        return divide_logits(probs, temperature)
+
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Index of the most probable class; there are no thresholds."""
+        assert thresholds is None, "multiclass has no thresholds"
         return probs.argmax(dim=1)
 
-    def metrics(self, predictions: Predictions) -> dict[str, float]:
+    @property
+    def num_thresholds(self) -> int:
+        """None."""
+        return 0
+
+    def decision_metrics(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> dict[str, float]:
         """Macro averages leave out classes that are absent from the table."""
         probs, target = to_tensors(predictions)
-        preds = probs.argmax(dim=1)
+        preds = self.decide(probs, thresholds)
+        count = len(self.class_names)
         present = target.unique()
-        count = len(self.class_names)
-        decided = {
-            "precision": multiclass_precision(preds, target, count, average="none"),
-            "recall": multiclass_recall(preds, target, count, average="none"),
-            "f1": multiclass_f1_score(preds, target, count, average="none"),
+        macro = {
+            f"{name}_macro": float(function(preds, target, count, average="none")[present].mean())
+            for name, function in RATES.items()
         }
-        ranked = {
-            "auroc": multiclass_auroc(probs, target, count, average="none"),
-            "average_precision": multiclass_average_precision(probs, target, count, average="none"),
-        }
-        accuracy = multiclass_accuracy(preds, target, count, average="micro")
-        macro = {f"{k}_macro": float(v[present].mean()) for k, v in (decided | ranked).items()}
-        return {"accuracy": float(accuracy), **macro}
-
-    def per_class(self, predictions: Predictions) -> dict[str, np.ndarray]:
-        """One class against the others."""
-        probs, target = to_tensors(predictions)
-        preds = probs.argmax(dim=1)
-        count = len(self.class_names)
-        ranked = (probs, target, count)
-        decided = (preds, target, count)
         return {
-            "support": torch.bincount(target, minlength=count).numpy(),
-            "precision": multiclass_precision(*decided, average="none").numpy(),
-            "recall": multiclass_recall(*decided, average="none").numpy(),
-            "f1": multiclass_f1_score(*decided, average="none").numpy(),
-            "average_precision": multiclass_average_precision(*ranked, average="none").numpy(),
-        }
+            "accuracy": float(multiclass_accuracy(preds, target, count, average="micro"))
+        } | macro
 
-    def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
-        """One C×C matrix."""
+    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
+        """Each class against the others, the mean over those where it is defined."""
+        ranked = per_class_ranking(*to_tensors(predictions), len(self.class_names))
+        return {f"{name}_macro": float(values.nanmean()) for name, values in ranked.items()}
+
+    def further_metrics(self, predictions: Predictions) -> dict[str, float]:
+        """Beside those of decisions, the ranking metrics weighted by support."""
         probs, target = to_tensors(predictions)
-        counts = multiclass_confusion_matrix(probs.argmax(dim=1), target, len(self.class_names))
-        return [ConfusionMatrix("classes", counts.numpy(), self.class_names, self.class_names)]
+        weighted = {}
+        for name, values in per_class_ranking(probs, target, len(self.class_names)).items():
+            defined = ~values.isnan()
+            support = torch.bincount(target, minlength=len(values))[defined].double()
+            weighted[f"{name}_weighted"] = float((values[defined] * support).sum() / support.sum())
+        return super().further_metrics(predictions) | weighted
+
+    def own_rates(self, rates: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """No class is singled out."""
+        return {}
+
+    def ranked_classes(self) -> slice:
+        """All of them."""
+        return slice(None)
+
+    def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
+        """Of the most probable class (Guo et al. 2017); squared errors summed over classes."""
+        confidence, decided = probs.max(dim=1)
+        errors = (probs - self.soft(target)) ** 2
+        return Confidences(
+            confidence.numpy(),
+            (decided == target).double().numpy(),
+            log_loss(probs.gather(1, target[:, None])[:, 0]).numpy(),
+            errors.sum(dim=1).numpy(),
+        )
+
+    def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+        """Nothing: the most probable class is decided."""
+        return np.empty((len(predictions), 0)), np.empty((len(predictions), 0), np.int64)

@@ -5,24 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import (
-    multilabel_accuracy,
-    multilabel_auroc,
-    multilabel_average_precision,
-    multilabel_confusion_matrix,
-    multilabel_exact_match,
-    multilabel_f1_score,
-    multilabel_precision,
-    multilabel_recall,
-)
 
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, ConfusionMatrix, LabelMode, one_a_class, to_tensors
+from sightline.label_modes.base import MISSING, divide_logits, one_a_class
+from sightline.label_modes.several_labels import SeveralLabels
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
-from sightline.predictions import Predictions
 
 
-class Multilabel(LabelMode):
+class Multilabel(SeveralLabels):
     """Each of L labels is there or not; a label is decided where its probability is over 0.5."""
 
     name = "multilabel"
@@ -68,81 +58,23 @@ class Multilabel(LabelMode):
             return target
         return torch.where(target == MISSING, torch.nan, target.float())
 
+    def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Between a label's probability and its threshold, of the label where it is least."""
+        at = torch.tensor(thresholds or [0.5] * probs.shape[1], dtype=probs.dtype)
+        return (probs - at.to(probs.device)).abs().amin(dim=1)
+
     def probs(self, logits: Tensor) -> Tensor:
         """A sigmoid for each label."""
         return logits.float().sigmoid()
 
-    def decide(self, probs: Tensor) -> Tensor:
-        """1 where a label's probability is over 0.5."""
-        return (probs > 0.5).long()
+    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
+        """The logit of each label divided; what float32 rounded to 1 counts as just below it."""
+        present = probs.double().clamp(max=1 - torch.finfo(torch.float32).eps / 2)
+        both = torch.stack([1 - present, present], dim=-1)
+        return divide_logits(both, temperature)[..., 1]
 
-    def metrics(self, predictions: Predictions) -> dict[str, float]:
-        """`accuracy` counts label by label, `accuracy_subset` whole rows; unknown labels count not.
-
-        The macro averages leave out labels without positives (for AUROC: or without negatives),
-        where they are undefined.
-        """
-        probs, target = to_tensors(predictions)
-        count = len(self.class_names)
-        decided = (self.decide(probs), target, count)
-        some = (target == 1).any(dim=0)
-        both = some & (target == 0).any(dim=0)
-        auroc = multilabel_auroc(probs, target, count, average="none", ignore_index=MISSING)
-        precision = multilabel_average_precision(
-            probs, target, count, average="none", ignore_index=MISSING
-        )
-        metrics = {
-            "accuracy": multilabel_accuracy(*decided, average="micro", ignore_index=MISSING),
-            "accuracy_subset": multilabel_exact_match(*decided, ignore_index=MISSING),
-            "f1_micro": multilabel_f1_score(*decided, average="micro", ignore_index=MISSING),
-            "auroc_macro": auroc[both].mean(),
-            "average_precision_macro": precision[some].mean(),
-        }
-        for name, function in {
-            "precision": multilabel_precision,
-            "recall": multilabel_recall,
-            "f1": multilabel_f1_score,
-        }.items():
-            values = function(*decided, average="none", ignore_index=MISSING)
-            metrics[f"{name}_macro"] = values[some].mean()
-        return {name: float(value) for name, value in metrics.items()}
-
-    def per_class(self, predictions: Predictions) -> dict[str, np.ndarray]:
-        """One label at a time, over the samples where it is known."""
-        probs, target = to_tensors(predictions)
-        count = len(self.class_names)
-        decided = (self.decide(probs), target, count)
-        ranked = (probs, target, count)
-        return {
-            "support": (target == 1).sum(dim=0).numpy(),
-            **{
-                name: function(*inputs, average="none", ignore_index=MISSING).numpy()
-                for name, function, inputs in (
-                    ("precision", multilabel_precision, decided),
-                    ("recall", multilabel_recall, decided),
-                    ("f1", multilabel_f1_score, decided),
-                    ("average_precision", multilabel_average_precision, ranked),
-                )
-            },
-        }
-
-    def confusion_matrices(self, predictions: Predictions) -> list[ConfusionMatrix]:
-        """A 2×2 matrix for each label, and the L×L table of label i missed while j is wrong."""
-        probs, target = to_tensors(predictions)
-        preds = self.decide(probs)
-        known = multilabel_confusion_matrix(
-            preds, target, len(self.class_names), ignore_index=MISSING
-        )
-        counts = known.numpy()
-        matrices = [
-            ConfusionMatrix(name, matrix, (f"no {name}", name), (f"no {name}", name))
-            for name, matrix in zip(self.class_names, counts, strict=True)
-        ]
-        missed = ((target == 1) & (preds == 0)).double()
-        wrong = ((target == 0) & (preds == 1)).double()
-        mixed_up = (missed.T @ wrong).round().to(torch.int64).numpy()
-        names = self.class_names
-        return [
-            *matrices,
-            ConfusionMatrix("missed × wrongly predicted", mixed_up, names, names, False),
-        ]
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """1 where a label's probability is over 0.5, or over its own threshold."""
+        if thresholds is None:
+            return (probs > 0.5).long()
+        return (probs > torch.tensor(thresholds, dtype=probs.dtype, device=probs.device)).long()

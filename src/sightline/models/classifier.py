@@ -1,8 +1,11 @@
 """A network together with its preprocessing: uint8 pictures in, logits out."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from sightline.errors import UserError
 from sightline.types import PreprocessSpec
 
 
@@ -29,6 +32,26 @@ class Classifier(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, num_outputs) of uint8 pictures (B, C, H, W) in [0, 255]."""
-        scaled = image.to(self.mean.dtype) / 255
-        logits: Tensor = self.network((scaled - self.mean) / self.std)
+        logits: Tensor = self.network(self._normalise(image))
         return logits
+
+    def features(self, image: Tensor) -> Tensor:
+        """What the head sees (B, D), of uint8 pictures (B, C, H, W) in [0, 255].
+
+        Raises:
+            UserError: the network has not timm's methods `forward_features` and `forward_head`.
+        """
+        network: Any = self.network
+        if not all(hasattr(network, name) for name in ("forward_features", "forward_head")):
+            raise UserError(
+                f"The model {type(network).__name__} says nothing of its penultimate features: it "
+                "has no methods forward_features(image) and forward_head(features, pre_logits), "
+                "as timm's models do. Add them to it."
+            )
+        features = network.forward_features(self._normalise(image))
+        seen: Tensor = network.forward_head(features, pre_logits=True)
+        return seen.flatten(1)
+
+    def _normalise(self, image: Tensor) -> Tensor:
+        scaled = image.to(self.mean.dtype) / 255
+        return (scaled - self.mean) / self.std

@@ -52,5 +52,14 @@ class SimpleCNN(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, num_classes) of normalised pictures (B, in_chans, img_size, img_size)."""
-        logits: Tensor = self.head(self.neck(self.backbone(image)))
-        return logits
+        return self.forward_head(self.forward_features(image))
+
+    def forward_features(self, image: Tensor) -> Tensor:
+        """What the convolutions give, flat: (B, channels · side²)."""
+        features: Tensor = self.backbone(image)
+        return features
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits; with `pre_logits` what the last layer sees, (B, hidden)."""
+        hidden: Tensor = self.neck(features)
+        return hidden if pre_logits else self.head(hidden)

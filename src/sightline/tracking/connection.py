@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from sightline.tracking.secrets import split_credentials
 
 log = logging.getLogger(__name__)
 
+NOT_FOR_SENDER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 MARGIN_S = 15  # what a sender may take beyond its time, to end
 START_S = 600  # to import what it needs and to wait for others that make a store ready
 SOON_S = 2  # an end that takes no longer is not announced
@@ -86,14 +88,19 @@ class Connection:
         uri, credentials = split_credentials(self.config.uri or default_store())
         tracking = self.config.model_copy(update={"uri": uri})
         quiet = None if os.environ.get("SIGHTLINE_DEBUG") == "1" else subprocess.DEVNULL
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sightline.tracking.sender"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=quiet,
-            env=SOON | os.environ | ONE_TRY | credentials,
-            start_new_session=True,  # Ctrl-C is for the training
-        )
+        # Ctrl-C, and what Slurm sends to all of a job's processes, is for the training.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_SENDER)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sightline.tracking.sender"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=quiet,
+                env=SOON | os.environ | ONE_TRY | credentials,
+                start_new_session=True,
+            )  # with these signals blocked, from its first moment on
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         assert process.stdin is not None
         settings = {"folder": str(self.folder), "tracking": tracking.model_dump(),
                     "parent": os.getpid()}  # fmt: skip
@@ -138,8 +145,12 @@ class Connection:
                         self._process.returncode)  # fmt: skip
             self._process = self._start()
 
-    def close(self) -> None:
-        """Let the sender bring the rest, for at most `flush_timeout_s`; say what is left."""
+    def close(self, wait: bool = True) -> None:
+        """Let the sender bring the rest, for at most `flush_timeout_s`; say what is left.
+
+        Args:
+            wait: for it; it goes on by itself in any case.
+        """
         begun = (self.folder / "tracking").is_dir()
         if self._process.poll() is not None and begun:
             self._process = self._start()
@@ -149,6 +160,8 @@ class Connection:
             self._process.stdin.close()
         except BrokenPipeError:
             log.debug("the sender had ended")
+        if not wait:
+            return
         soon = time.monotonic() + SOON_S
         deadline = time.monotonic() + self.config.flush_timeout_s + MARGIN_S
         while self._process.poll() is None and time.monotonic() < deadline:

@@ -81,6 +81,9 @@ class Outgoing:
         for records, end in merge(own()):
             if lane.name != "journal" and "run_id" not in self.sent:
                 return False
+            # A model shows the run's metrics, which were told before it.
+            if records[0]["op"] == "model" and self._reached.get("journal", 0) < end:
+                return False
             delivery = self.delivery()
             refused = delivery.bring(records)
             sync_file(lane.path)  # a power cut must not take what is noted as brought
@@ -102,7 +105,9 @@ class Outgoing:
                 store = self.open()
                 if self.sent.get("uri", hide_password(store.uri)) != hide_password(store.uri):
                     self.start_again()
-                self._delivery = Delivery(store, self.folder, self.sent.get("run_id"))
+                self._delivery = Delivery(
+                    store, self.folder, self.sent.get("run_id"), self.config.register_as
+                )
             return self._delivery
 
     def _note(

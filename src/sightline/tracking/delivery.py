@@ -16,11 +16,12 @@ from PIL import Image
 
 from sightline.errors import UserError
 from sightline.tracking.batches import MERGED, halves
-from sightline.tracking.model import log_model
+from sightline.tracking.model import ModelRecord, log_model
 from sightline.tracking.outbox import FILES
 from sightline.tracking.spool import Record
 from sightline.tracking.store import Store
 from sightline.tracking.trouble import TROUBLE, UnsendableError, in_words, is_refusal
+from sightline.tracking.views import save_view
 
 RUN_KEY = "run_key"  # the tag by which a run is found whose creation was not confirmed
 UPLOAD_TIMEOUT_S = 600  # for a server that stores a large file before it answers
@@ -33,16 +34,20 @@ class Delivery:
         store: open.
         folder: the run's own folder.
         run_id: None until the run is created there.
+        register: the name under which the run's model is registered, or None.
 
     Attributes:
         experiment_id: of the experiment that holds the run.
     """
 
-    def __init__(self, store: Store, folder: Path, run_id: str | None) -> None:
+    def __init__(
+        self, store: Store, folder: Path, run_id: str | None, register: str | None
+    ) -> None:
         self.client: MlflowClient = store.client
         self.store = store
         self.folder = folder
         self.run_id = run_id
+        self.register = register
         self.experiment_id = store.experiment_id
         if run_id is not None:
             self._check_run(run_id)
@@ -98,6 +103,8 @@ class Delivery:
             self.client.log_inputs(self.run_id, [_dataset(fields) for fields in record["datasets"]])
         elif operation in FILES:
             self._file(self.run_id, record)
+        elif operation == "view":
+            save_view(self.client, self.store.experiment_id, record["key"], record["view"])
         elif operation == "status" and record["status"] == "RUNNING":
             self.client.update_run(self.run_id, status="RUNNING")
         elif operation == "status":
@@ -111,6 +118,12 @@ class Delivery:
         tags = {RUN_KEY: key, "run_folder": str(self.folder)}
         moment = int(self.folder.stat().st_mtime * 1000)
         return {"op": "run", "name": self.folder.name, "tags": tags, "time_ms": moment}
+
+    def _model(self, record: Record) -> ModelRecord:
+        return ModelRecord(
+            self.folder / record["checkpoint"], record["class_names"], record["several_labels"],
+            record["plugins"], record["time_ms"],
+        )  # fmt: skip
 
     def _create(self, record: Record) -> str:
         key = record["tags"][RUN_KEY]
@@ -151,8 +164,8 @@ class Delivery:
                 elif record["op"] == "image":
                     self._image(run_id, record, path)
                 else:
-                    log_model(self.client, self.store.uri, run_id, path, record["class_names"],
-                              record["time_ms"])  # fmt: skip
+                    model = self._model(record)
+                    log_model(self.client, self.store.uri, run_id, model, self.register)
         except (*TROUBLE, UnsendableError):
             raise
         except Exception as error:  # whatever a library stumbles on, the next file is brought

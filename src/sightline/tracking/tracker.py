@@ -4,17 +4,17 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from matplotlib.figure import Figure
-from PIL import Image
-
+from sightline.reports.canvas import to_png
 from sightline.tracking.outbox import journal_of
 from sightline.tracking.spool import Spool, read_spool, sync_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_PARAM = 6000  # characters; MLflow's limit
 MAX_TAG = 8000
@@ -34,8 +34,10 @@ class Tracker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.spool = Spool(journal_of(folder))
+        self.begun = False  # in this process
         self._told: set[str] = set()  # kinds of records, by earlier processes
         self._told_params: set[str] = set()
+        self.tags_before: dict[str, str] = {}  # by earlier processes
         self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
         for record, _ in read_spool(self.spool.path):
             self._remember(record)
@@ -47,6 +49,7 @@ class Tracker:
 
     def begin(self, name: str, tags: Mapping[str, str]) -> None:
         """Start the run, or say that it goes on; RUNNING from now on."""
+        self.begun = True
         if not self.resumed:
             self._tell({"op": "run", "name": name, "tags": _tags(tags)})
         self._tell({"op": "status", "status": "RUNNING"}, sync=True)
@@ -65,12 +68,12 @@ class Tracker:
         """Set tags."""
         self._tell({"op": "tags", "tags": _tags(tags)})
 
-    def metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log finite values at one step."""
+    def metrics(self, metrics: Mapping[str, float], step: int, again: bool = False) -> None:
+        """Log finite values at one step; `again`: also where this step was told before."""
         new = {
             _key(key): float(value)
             for key, value in metrics.items()
-            if math.isfinite(value) and step > self._last_steps.get(_key(key), -1)
+            if math.isfinite(value) and (again or step > self._last_steps.get(_key(key), -1))
         }
         if new:
             self._tell({"op": "metrics", "metrics": new, "step": step})
@@ -95,25 +98,41 @@ class Tracker:
         """Write plain containers as JSON and send them."""
         self.text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
 
-    def figure(self, figure: Figure, path: str) -> None:
+    def figure(self, figure: "Figure", path: str) -> None:
         """Draw a figure to a PNG and send it."""
-        figure.savefig(self._file(path), dpi=110)
+        self.png(to_png(figure), path)
+
+    def png(self, content: bytes, path: str) -> None:
+        """Write a PNG and send it."""
+        self._file(path).write_bytes(content)
         self.artifact(path)
 
-    def image(self, figure: Figure, key: str, step: int) -> None:
+    def image(self, figure: "Figure", key: str, step: int) -> None:
         """Add a figure to a series of images that the UI steps through."""
         if step <= self._last_steps.get(key, -1):
             return
-        figure.set_dpi(90)
-        canvas: Any = figure.canvas
-        canvas.draw()
         path = f"images/{key.replace('/', '~')}-{step}.png"
-        Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(self._file(path))
+        self._file(path).write_bytes(to_png(figure, dpi=90))
         self._tell({"op": "image", "path": path, "key": key, "step": step})
 
-    def model(self, checkpoint: str, class_names: tuple[str, ...]) -> None:
-        """Log a checkpoint of the run's folder as the model `model`, linked to the run."""
-        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": list(class_names)})
+    def model(
+        self, checkpoint: str, class_names: Sequence[str], several_labels: bool, plugins: list[str]
+    ) -> None:
+        """Log a checkpoint of the run's folder as the model `model`, linked to the run.
+
+        Args:
+            checkpoint: the file; what it is to hold must be in it.
+            class_names: in the order of its outputs.
+            several_labels: whether it decides on any number of labels.
+            plugins: packages that it may be built with.
+        """
+        about = {"several_labels": several_labels, "plugins": plugins}
+        names = list(class_names)
+        self._tell({"op": "model", "checkpoint": checkpoint, "class_names": names} | about)
+
+    def view(self, key: str, view: Mapping[str, Any]) -> None:
+        """Save a view of the runs with the experiment."""
+        self._tell({"op": "view", "key": key, "view": view})
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
@@ -133,6 +152,7 @@ class Tracker:
 
     def _remember(self, record: Mapping[str, Any]) -> None:
         self._told.add(record["op"])
+        self.tags_before |= record.get("tags", {})
         if record["op"] == "params":
             self._told_params |= record["params"].keys()
         keys = {"metrics": record.get("metrics", ()), "image": [record.get("key")]}

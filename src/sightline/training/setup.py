@@ -24,10 +24,12 @@ from sightline.data.splits import make_splits
 from sightline.data.statistics import describe_data
 from sightline.errors import UserError, did_you_mean
 from sightline.evaluation.metrics import metric_names
+from sightline.evaluation.tuning import check_aim
 from sightline.label_modes.base import LabelMode
 from sightline.models.build import build_classifier
 from sightline.training.devices import uses_gpu
 from sightline.training.lit_classifier import LitClassifier
+from sightline.training.report import check_sections
 from sightline.types import DatasetInfo
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,17 @@ class Setup:
     datamodule: ImageDataModule
     module: LitClassifier
 
+    def data_digests(self) -> dict[str, str]:
+        """A digest of the content of each split; of a stream, what is known without reading it."""
+        digests = {
+            name: split.digest(self.contents[id(split.images)])
+            for name, split in self.splits.items()
+        }
+        stream = self.source.stream
+        if stream is not None:
+            digests["train"] = f"{stream.samples} samples in {stream.shards} shards"
+        return digests
+
 
 def set_up(config: TrainConfig) -> Setup:
     """Build the parts of one training.
@@ -55,6 +68,7 @@ def set_up(config: TrainConfig) -> Setup:
     """
     source = read_source(config)
     label_mode, splits = apply_label_mode(config, source)
+    check_aim(label_mode, config.tuning)
     common = config.data_common
     contents = {id(split.images): split.images for split in splits.values()}
     digests = {key: content_digests(images) for key, images in contents.items()}
@@ -97,6 +111,7 @@ def set_up(config: TrainConfig) -> Setup:
         identity=identity,
     )
     _check_plan(config, module)
+    check_sections(config.report, config.plugins)
     return Setup(source, splits, digests, skipped, info, label_mode, datamodule, module)
 
 
@@ -119,7 +134,12 @@ class _Augment:
 
 
 def read_source(config: TrainConfig) -> SourceData:
-    """The data set that the config names, in its splits, with pictures in every one."""
+    """The data set that the config names, in train, val and test, with pictures in every one."""
+    return make_splits(read_given(config), config.data_common)
+
+
+def read_given(config: TrainConfig) -> SourceData:
+    """The data set that the config names, in the splits that it has of its own."""
     label_mode = locate(config.label_mode, "label_mode", config.plugins)
     node = without(config.data, DataConfig)
     target = locate(node, "data", config.plugins)
@@ -147,7 +167,7 @@ def read_source(config: TrainConfig) -> SourceData:
                     f"{source.location}: the picture {missing[0]} has no file{more}. "
                     "data.on_error=skip leaves such pictures out and lists them."
                 )
-    return make_splits(source, config.data_common)
+    return source
 
 
 def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode, dict[str, Split]]:

@@ -62,7 +62,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 def _scan(base: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
     """Paths and classes of all pictures in `folder`; at least one of each class."""
-    found = {name: sorted(_pictures(base, folder / name)) for name in names}
+    found = {name: sorted(picture_files(base, folder / name)) for name in names}
     empty = [str(folder / name) for name, paths in found.items() if not paths]
     if empty:
         raise UserError(
@@ -90,7 +90,7 @@ def _scan_further(base: Path, folder: Path, names: tuple[str, ...]) -> tuple[lis
     return paths, np.array([names.index(name) for name in present])[targets]
 
 
-def _pictures(base: Path, folder: Path) -> Iterator[str]:
+def picture_files(base: Path, folder: Path) -> Iterator[str]:
     """Paths of pictures in `folder` and below, relative to `base`; links are followed once."""
     seen = set()
     for parent, folders, files in os.walk(folder, followlinks=True):

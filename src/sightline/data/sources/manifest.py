@@ -61,9 +61,7 @@ def read_manifest(
         image_column = next((c for c in IMAGE_COLUMNS if c in table.column_names), "image")
     require_column(table, image_column, "data.image_column", str(file))
     names = pc.fill_null(table[image_column].combine_chunks().cast(pa.string()), "")
-    if image_suffix:
-        bare = pc.invert(pc.match_substring_regex(names, r"[^/]\.[A-Za-z0-9]{2,5}$"))
-        names = pc.if_else(bare, pc.binary_join_element_wise(names, image_suffix, ""), names)
+    names = with_suffix(names, image_suffix)
     paths = names if allow_outside else _inside(names, base, origin, image_column)
     return to_source(
         file.stem, str(file), table, paths, FileImages(base, paths), image_column,
@@ -71,6 +69,12 @@ def read_manifest(
         LabelColumns(label_column, label_separator, label_columns, none_label),
         several_labels, origin,
     )  # fmt: skip
+
+
+def with_suffix(names: pa.Array, suffix: str) -> pa.Array:
+    """The names, with `suffix` behind each that has no ending of its own."""
+    bare = pc.invert(pc.match_substring_regex(names, r"[^/]\.[A-Za-z0-9]{2,5}$"))
+    return pc.if_else(bare, pc.binary_join_element_wise(names, suffix, ""), names)
 
 
 def _inside(names: pa.Array, base: Path, origin: Origin, column: str) -> pa.Array:

@@ -123,12 +123,17 @@ def _pictures(
             f"data.image_column={name}: expected pictures as bytes, but the column holds "
             f"{column.type}. For a table that names files, use data=manifest."
         )
+    return column, picture_names(files, origin.lengths, own)
+
+
+def picture_names(files: list[Path], lengths: list[int], own: list[str | None]) -> pa.Array:
+    """FILE/ROW of each row of several files, with the picture's own name where it has one."""
     names = [
         f"{file.stem}/{row}"
-        for file, rows in zip(files, origin.lengths, strict=True) for row in range(rows)
+        for file, rows in zip(files, lengths, strict=True) for row in range(rows)
     ]  # fmt: skip
     with_own = [f"{n}/{Path(o).name}" if o else n for n, o in zip(names, own, strict=True)]
-    return column, pa.array(with_own, pa.string())
+    return pa.array(with_own, pa.string())
 
 
 def _label_names(schema: pa.Schema, column: str | None) -> tuple[str, ...] | None:

@@ -1,0 +1,44 @@
+"""Where and in what precision a model runs: as its training's evaluation did."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from sightline.errors import UserError
+
+MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+WHOLE = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """The device that is named; auto: a GPU where there is one, else the CPU.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if wanted == "auto":
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        line = str(error).splitlines()[0]
+        raise UserError(f"device={wanted}: expected auto, cpu, cuda or cuda:N; {line}") from error
+    return device
+
+
+def weights_type(precision: Any) -> torch.dtype:
+    """The type of the weights for Lightning's word of a precision."""
+    return WHOLE.get(str(precision), torch.float32)
+
+
+def computing(device: torch.device, precision: Any) -> AbstractContextManager[Any]:
+    """Inside, a forward pass computes as Lightning's `precision` does on this device."""
+    mixed = MIXED.get(str(precision))
+    if mixed is None:
+        return nullcontext()
+    if device.type == "cpu":
+        mixed = torch.bfloat16  # Lightning takes it for 16-mixed too
+    return torch.autocast(device.type, dtype=mixed)

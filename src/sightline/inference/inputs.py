@@ -1,0 +1,163 @@
+"""What is to be predicted: a picture, a folder, a pattern, a table of pictures, or a list."""
+
+import glob
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sightline.data.images import FileImages, Images
+from sightline.data.sources.folder import existing_folder, picture_files
+from sightline.data.sources.manifest import IMAGE_COLUMNS, with_suffix
+from sightline.data.tables import DELIMITERS, JSON_LINES, PARQUET, read_table, require_column
+from sightline.errors import UserError, did_you_mean
+from sightline.inference.parquet_images import ParquetImages, holds_pictures
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Pictures in an order that stays the same as long as the input does.
+
+    Attributes:
+        ids: N names as a training's tables have them: paths relative to the root, or row keys.
+        paths: N, where each picture lies, as the command would find it; of a picture inside a
+            table its id.
+        images: N pictures.
+    """
+
+    ids: pa.Array
+    paths: pa.Array
+    images: Images
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits over ids and paths, in order."""
+        digest = hashlib.blake2b(digest_size=16)
+        for column in (self.ids, self.paths):
+            for name in column.to_pylist():
+                digest.update(f"{name}\0".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+
+def read_inputs(
+    given: str | Path | Sequence[str | Path],
+    root: str | None = None,
+    image_column: str | None = None,
+    image_suffix: str = "",
+) -> Inputs:
+    """The pictures that `given` names.
+
+    Args:
+        given: a picture; a folder, whose pictures are found at any depth; a pattern; a table (CSV,
+            TSV, JSON lines, Parquet) that names pictures, or a Parquet file that holds them; `-`
+            for a list of paths on standard input; or a list of paths.
+        root: the folder that ids are relative to, and the paths in a table; None: the folder that
+            was given, the table's own, or, for other inputs, ids are the paths as they are.
+        image_column: of a table; None: the first of image, path, file, ... that is there.
+        image_suffix: put behind each name in a table that has no ending of its own, such as .jpg.
+
+    Raises:
+        UserError: nothing is there, or it holds no pictures.
+    """
+    if root is not None:
+        existing_folder(root, "root")
+    if not isinstance(given, (str, Path)):
+        return _listed([os.fspath(path) for path in given], root)
+    if str(given) == STANDARD_INPUT:
+        return _listed([line for line in sys.stdin.read().splitlines() if line.strip()], root)
+    path = Path(given).expanduser()
+    if path.is_dir():
+        return _in_folder(path, root, image_column)
+    if path.is_file():
+        files = [path]
+    else:
+        matching = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  as it was typed
+        files = [Path(name) for name in matching]
+        files = [file for file in files if file.is_file()]
+    if not files:
+        raise UserError(_nothing(path))
+    if all(file.suffix.lower() in PARQUET for file in files):
+        return _in_parquet(files, root, image_column, image_suffix)
+    if len(files) == 1 and files[0].suffix.lower() in (*DELIMITERS, *JSON_LINES):
+        return _in_table(files[0], root, image_column, image_suffix)
+    return _listed([str(file) for file in files], root)
+
+
+def _nothing(path: Path) -> str:
+    if glob.has_magic(str(path)):
+        return f"input={path}: no file matches this pattern."
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"input={path}: there is no such file or folder.{did_you_mean(path.name, beside)}"
+
+
+def _listed(paths: list[str], root: str | None) -> Inputs:
+    if not paths:
+        raise UserError("input: the list of pictures is empty.")
+    column = pa.array(paths, pa.string())
+    ids = column if root is None else pa.array(list(_relative(paths, root)), pa.string())
+    return Inputs(ids, column, FileImages(Path(), column))
+
+
+def _relative(paths: list[str], root: str) -> Iterator[str]:
+    base = Path(root).expanduser().absolute()
+    return (os.path.relpath(Path(path).absolute(), base) for path in paths)
+
+
+def _in_folder(folder: Path, root: str | None, image_column: str | None) -> Inputs:
+    names = sorted(os.path.normpath(name) for name in picture_files(folder, folder))
+    if names:
+        paths = [str(folder / name) for name in names]
+        ids = names if root is None else list(_relative(paths, root))
+        column = pa.array(paths, pa.string())
+        return Inputs(pa.array(ids, pa.string()), column, FileImages(Path(), column))
+    tables = sorted(path for ending in PARQUET for path in folder.rglob(f"*{ending}"))
+    if not tables:
+        raise UserError(f"input={folder}: there are no pictures in this folder.")
+    return _in_parquet(tables, root, image_column, "")
+
+
+def _in_parquet(
+    files: list[Path], root: str | None, image_column: str | None, image_suffix: str
+) -> Inputs:
+    """Pictures inside Parquet files, or, where a single one names files, those."""
+    try:
+        schema = pq.read_schema(files[0])
+    except (pa.ArrowInvalid, OSError) as error:
+        line = str(error).splitlines()[0]
+        raise UserError(f"{files[0]} cannot be read: {line}") from error
+    column = _image_column(schema.names, image_column)
+    if column in schema.names and holds_pictures(schema.field(column).type):
+        images = ParquetImages(files, column)
+        return Inputs(images.names, images.names, images)
+    if len(files) > 1:
+        raise UserError(
+            f"{files[0]}, column {column!r}: expected pictures as bytes. Of tables that name "
+            "pictures, give one at a time."
+        )
+    return _in_table(files[0], root, image_column, image_suffix)
+
+
+def _in_table(file: Path, root: str | None, image_column: str | None, image_suffix: str) -> Inputs:
+    table = read_table(file)
+    column = _image_column(table.column_names, image_column)
+    require_column(table, column, "image_column", str(file))
+    names = pc.fill_null(table[column].combine_chunks().cast(pa.string()), "")
+    names = with_suffix(names, image_suffix)
+    base = file.parent if root is None else Path(root).expanduser()
+    paths = pa.array([str(base / name) for name in names.to_pylist()], pa.string())
+    return Inputs(names, paths, FileImages(Path(), paths))
+
+
+def _image_column(names: list[str], wanted: str | None) -> str:
+    return wanted or next((name for name in IMAGE_COLUMNS if name in names), "image")

@@ -1,0 +1,174 @@
+"""A trained model that answers as it did in its training's evaluation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sightline.data.pictures import Picture, finish_picture, picture_of_array, read_picture
+from sightline.data.transforms import PictureTransform
+from sightline.evaluation.tuning import Tuning
+from sightline.inference.answers import Answers
+from sightline.inference.device import computing
+from sightline.inference.inputs import Inputs, read_inputs
+from sightline.inference.rows import rows_of, schema_of
+from sightline.label_modes.base import LabelMode
+from sightline.models.classifier import Classifier
+from sightline.types import PreprocessSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNTUNED = Tuning()
+AnyPicture = Image.Image | np.ndarray | bytes | Path | str
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with all that its answers depend on.
+
+    Attributes:
+        classifier: uint8 pictures in, logits out; in evaluation mode.
+        label_mode: what the outputs mean.
+        preprocess: how pictures are prepared.
+        tuning: temperature and thresholds that were fitted on val.
+        precision: the training's, in Lightning's words.
+        batch_size: pictures at a time, as in training.
+    """
+
+    classifier: Classifier
+    label_mode: LabelMode
+    preprocess: PreprocessSpec
+    tuning: Tuning = UNTUNED
+    precision: str = "32-true"
+    batch_size: int = 64
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name a column of `probs`."""
+        return self.label_mode.class_names
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.classifier.mean.device
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same model, moved to a device."""
+        self.classifier.to(device)
+        return self
+
+    def prepare(self, pictures: Sequence[AnyPicture]) -> Tensor:
+        """Pictures as the model takes them, uint8 of shape (N, C, S, S): resized, not normalised.
+
+        Args:
+            pictures: opened with Pillow, arrays (H, W) or (H, W, C) of uint8, or the bytes or the
+                path of a file; read as in training.
+
+        Raises:
+            UserError: a picture cannot be read, or has a wrong number of channels.
+        """
+        transform = PictureTransform(self.preprocess)
+        return torch.stack([transform(_read(each, transform.side)) for each in pictures])
+
+    def logits(self, batch: Tensor) -> Tensor:
+        """Logits (N, num_outputs), float32 and on the CPU, of pictures as `prepare` gives them."""
+        with torch.inference_mode(), computing(self.device, self.precision):
+            logits: Tensor = self.classifier(batch.to(self.device, non_blocking=True))
+        return logits.float().cpu()
+
+    def features(self, batch: Tensor) -> Tensor:
+        """Penultimate features (N, D), float32 and on the CPU, of pictures from `prepare`.
+
+        Raises:
+            UserError: the model's class has no such method.
+        """
+        with torch.inference_mode(), computing(self.device, self.precision):
+            features = self.classifier.features(batch.to(self.device, non_blocking=True))
+        return features.float().cpu()
+
+    def probs(self, pictures: Sequence[AnyPicture]) -> np.ndarray:
+        """Probabilities, float32 of shape (N, C), before calibration; see `prepare`."""
+        parts = [
+            self.label_mode.probs(self.logits(self.prepare(pictures[i : i + self.batch_size])))
+            for i in range(0, len(pictures), self.batch_size)
+        ]
+        return torch.cat(parts).numpy()
+
+    def answers(self, calibrated: bool = True, top_k: int = 0) -> Answers:
+        """How the model answers: with its own tuning, or as if it had none."""
+        return Answers(self.label_mode, self.tuning if calibrated else UNTUNED, top_k)
+
+    def predict(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        calibrated: bool = True,
+        top_k: int = 0,
+        num_workers: int | str = "auto",
+        **reading: Any,
+    ) -> "pd.DataFrame":
+        """A row for each picture: path, id, pred, prob_CLASS for each class, and error.
+
+        Args:
+            paths: a list of files, or whatever else `read_inputs` takes.
+            calibrated: with the temperature and thresholds that were fitted on val.
+            top_k: how many of the most probable classes to name beside the decision.
+            num_workers: processes that read pictures; auto: one a core where there are many.
+            reading: further arguments of `read_inputs`.
+
+        Raises:
+            UserError: there is nothing to predict; a picture that cannot be read is a row.
+        """
+        inputs = read_inputs(paths, **reading)
+        answers = self.answers(calibrated, top_k)
+        rows = self.predict_rows(inputs, answers, num_workers=num_workers)
+        return pa.Table.from_batches(rows, schema_of(answers.schema)).to_pandas()
+
+    def predict_rows(
+        self, inputs: Inputs, answers: Answers, start: int = 0, num_workers: int | str = "auto"
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of `predict` from the picture `start` on, a batch at a time."""
+
+        def answer(batch: Tensor) -> pa.RecordBatch:
+            return answers.rows(self.label_mode.probs(self.logits(batch)).numpy())
+
+        return rows_of(
+            inputs, PictureTransform(self.preprocess), answer, answers.schema, start,
+            self.batch_size, num_workers,
+        )  # fmt: skip
+
+    def feature_rows(
+        self, inputs: Inputs, schema: pa.Schema, start: int = 0, num_workers: int | str = "auto"
+    ) -> Iterator[pa.RecordBatch]:
+        """The pictures' features as rows of one list column, a batch at a time."""
+
+        def describe(batch: Tensor) -> pa.RecordBatch:
+            features = self.features(batch).numpy()
+            flat = pa.array(features.reshape(-1))
+            column = pa.FixedSizeListArray.from_arrays(flat, features.shape[1])
+            return pa.RecordBatch.from_arrays([column], schema=schema)
+
+        return rows_of(
+            inputs, PictureTransform(self.preprocess), describe, schema, start,
+            self.batch_size, num_workers,
+        )  # fmt: skip
+
+    def with_batch_size(self, batch_size: int | None) -> Self:
+        """The same with another number of pictures at a time; None: as it is."""
+        return self if batch_size is None else replace(self, batch_size=batch_size)
+
+
+def _read(picture: AnyPicture, min_side: int) -> Picture:
+    if isinstance(picture, Image.Image):
+        return finish_picture(picture, min_side)
+    if isinstance(picture, np.ndarray):
+        return picture_of_array(picture)
+    if isinstance(picture, bytes):
+        return read_picture(picture, f"{len(picture):,} bytes", min_side)
+    return read_picture(Path(picture), str(picture), min_side)

@@ -1,0 +1,131 @@
+"""Rows that are done, on disk as they come: an interrupted command goes on from there.
+
+The file is an Arrow IPC stream without its end mark: the schema, then one message a batch. A
+process that dies leaves at most a torn last message, which the next one cuts off.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+
+from sightline.errors import UserError
+
+
+class Partial:
+    """A growing file of record batches, held by one process.
+
+    Args:
+        path: the file; it is made where there is none.
+        schema: of the rows; its metadata says what they are made of, as text.
+        discard: throw away what was made of something else, which is refused otherwise.
+
+    Attributes:
+        rows: how many are in the file.
+
+    Raises:
+        UserError: another process holds the file, or its rows are of something else.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, discard: bool) -> None:
+        self.path = path
+        self.schema = schema
+        self.rows = 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            self._lock()
+            end = self._resume(discard)
+            os.ftruncate(self._descriptor, end)
+            if end == 0:
+                self._write(schema.serialize())
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let the file go; it stays only if it holds rows."""
+        if self.rows == 0:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Add rows; they are there whole or not at all."""
+        self._write(batch.serialize())
+        self.rows += batch.num_rows
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows, as they were added."""
+        with pa.OSFile(str(self.path)) as source:
+            pa.ipc.read_message(source)
+            while (message := _next(source)) is not None:
+                yield pa.ipc.read_record_batch(message, self.schema)
+
+    def remove(self) -> None:
+        """Throw the file away."""
+        self.rows = 0
+        self.path.unlink(missing_ok=True)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"Another process is writing {self.path}; let it end.") from error
+
+    def _resume(self, discard: bool) -> int:
+        """Where the last whole row ends, in bytes; 0 to begin anew."""
+        with pa.OSFile(str(self.path)) as source:
+            message = _next(source)
+            if message is None:
+                return 0
+            try:
+                stored = pa.ipc.read_schema(message)
+            except (pa.ArrowInvalid, OSError, ValueError):
+                stored = pa.schema([])
+            if not stored.equals(self.schema, check_metadata=True):
+                if discard:
+                    return 0
+                raise UserError(
+                    f"{self.path} holds part of a table that differs in: "
+                    f"{_difference(stored, self.schema)}. Give its own command again to finish "
+                    "it, another output, or overwrite=true to discard it."
+                )
+            end = source.tell()
+            while (message := _next(source)) is not None:
+                self.rows += pa.ipc.read_record_batch(message, stored).num_rows
+                end = source.tell()
+            return int(end)
+
+    def _write(self, content: pa.Buffer) -> None:
+        end = os.fstat(self._descriptor).st_size
+        view = memoryview(content)
+        try:
+            while len(view):
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            os.ftruncate(self._descriptor, end)
+            raise UserError(
+                f"Cannot write {self.path}: {error.strerror}. The rows that are done are kept; "
+                "give the same command again when there is room."
+            ) from error
+
+
+def _next(source: pa.NativeFile) -> pa.Message | None:
+    """The next whole message; None where there is none."""
+    try:
+        return pa.ipc.read_message(source)
+    except (EOFError, pa.ArrowInvalid, OSError):
+        return None
+
+
+def _difference(stored: pa.Schema, wanted: pa.Schema) -> str:
+    """In what the stored rows differ, in words."""
+    before, now = stored.metadata or {}, wanted.metadata or {}
+    differing = [key.decode() for key in now if before.get(key) != now[key]]
+    return ", ".join(differing) or "columns"

@@ -1,0 +1,93 @@
+"""What each epoch brought: losses, metrics and the learning rate."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sightline.errors import UserError
+from sightline.reports.canvas import new_figure, styled, to_chart
+from sightline.reports.parts import Section, Table
+
+Point = tuple[str, int, float]  # key such as `val/loss`, epoch from 0, value
+MAX_OTHERS = 6  # further val metrics, drawn together
+
+
+@styled
+def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Figure:
+    """Loss, accuracy, further val metrics and the learning rate over epochs.
+
+    Args:
+        history: of keys that begin with `train/` or `val/`.
+        best_epoch: of the checkpoint that was kept, from 0.
+    """
+    curves = _by_panel(history)
+    figure = new_figure(1.7 * len(curves) + 0.4)
+    axes = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (panel, lines) in zip(axes, curves.items(), strict=True):
+        for name, points in lines.items():
+            epochs = [epoch + 1 for epoch in sorted(points)]
+            marker = "o" if len(epochs) < 3 else ""
+            ax.plot(epochs, [points[e - 1] for e in epochs], marker=marker, markersize=3,
+                    label=name, linewidth=1.3)  # fmt: skip
+        if best_epoch is not None:
+            ax.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--")
+        ax.set_ylabel(panel)
+        if len(lines) > 1:
+            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7.5,
+                      borderaxespad=0, columnspacing=1, handlelength=1.2)  # fmt: skip
+    axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def _by_panel(history: Iterable[Point]) -> dict[str, dict[str, dict[int, float]]]:
+    """Panel to line to epoch to value."""
+    values: dict[str, dict[int, float]] = defaultdict(dict)
+    for key, epoch, value in history:
+        values[key][epoch] = value
+    panels: dict[str, dict[str, dict[int, float]]] = {}
+    for name in ("loss", "accuracy"):
+        lines = {s: values[f"{s}/{name}"] for s in ("train", "val") if f"{s}/{name}" in values}
+        if lines:
+            panels[name] = lines
+    shown = {"val/loss", "val/accuracy"}
+    macro = [key for key in values if key.startswith("val/") and key not in shown]
+    others = {key.removeprefix("val/"): values[key] for key in macro[:MAX_OTHERS]}
+    if others:
+        panels["val metrics"] = others
+    if "train/lr" in values:
+        panels["learning rate"] = {"train/lr": values["train/lr"]}
+    return panels
+
+
+def learning_curves_report(history: list[Point], best_epoch: int | None) -> Section:
+    """The training, epoch by epoch.
+
+    Args:
+        history: of every metric that epochs told.
+        best_epoch: of the checkpoint that was kept, from 0.
+
+    Raises:
+        UserError: there was no epoch.
+    """
+    if not history:
+        raise UserError("no epochs were told.")
+    keys = list(dict.fromkeys(key for key, _, _ in history))
+    rows: dict[int, dict[str, float]] = defaultdict(dict)
+    for key, epoch, value in history:
+        rows[epoch][key] = value
+    table = Table(
+        "epochs",
+        "Every epoch",
+        ["epoch", *keys],
+        [[epoch + 1, *(rows[epoch].get(key) for key in keys)] for epoch in sorted(rows)],
+        folded=True,
+    )
+    figure = draw_learning_curves(history, best_epoch)
+    chart = to_chart(figure, "learning_curves", "Loss and metrics over epochs")
+    text = "Training values are of what the model saw, augmented, while it learnt."
+    if best_epoch is not None:
+        text += f" The dashed line is the checkpoint that was kept: epoch {best_epoch + 1}."
+    return Section("Training", text, [chart, table])
