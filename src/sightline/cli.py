@@ -177,10 +177,11 @@ def main() -> int:
     try:
         return COMMANDS[name](rest)
     except UserError as error:
-        if os.environ.get("SIGHTLINE_DEBUG") == "1":
-            traceback.print_exc()
-        else:
-            print(f"Error: {error}", file=sys.stderr)
+        from sightline.tracking.secrets import hide_password
+
+        debug = os.environ.get("SIGHTLINE_DEBUG") == "1"
+        said = traceback.format_exc().rstrip() if debug else f"Error: {error}"
+        print(hide_password(said), file=sys.stderr)
         return 1
     except OSError as error:
         if error.filename is None or os.environ.get("SIGHTLINE_DEBUG") == "1":
