@@ -29,6 +29,7 @@ Train = Callable[[str], Trained]
 
 def evaluate(sightline: Sightline, run: Trained, *words: str, status: int = 0) -> Done:
     which = [] if any(word.startswith("run=") for word in words) else [f"run={run.run_id}"]
+    words = words if "report=true" in words else (*words, "report=false")
     done = sightline("evaluate", *which, *words, f"tracking.uri={run.store}", tracked=False)
     assert done.status == status, done.out + done.err
     assert "Traceback" not in done.err
@@ -152,7 +153,9 @@ def test_changed_pictures_are_not_the_runs_own(
 def test_corruptions_and_averaged_views(sightline: Sightline, trained: Train) -> None:
     run = trained("multiclass")
     assert "never mirrored" in evaluate(sightline, run, "tta=flip", status=1).err
-    evaluate(sightline, run, "tta=shift", "robustness=true", "split=val", "data.num_workers=0")
+    words = ["tta=shift", "robustness=true", "split=val", "data.num_workers=0"]
+    evaluate(sightline, run, *words, "report=true")
+    assert "val_tta, 75 samples" in (run.folder / "val_tta" / "report.html").read_text()
     metrics = logged(run).data.metrics
     assert metrics["val_best_tta/accuracy"] == pytest.approx(metrics["val_best/accuracy"], abs=0.2)
     rows = pd.read_csv(run.folder / "robustness/val_tta.csv")

@@ -79,11 +79,11 @@ def compute_intervals(
     measures = [
         ("", label_mode.resampled_decisions(table)),
         ("", label_mode.resampled_ranking(table)),
-        ("", _resampled_losses(label_mode, table)),
+        ("", resampled_losses(label_mode, table)),
     ]
     tuned = calibrated(label_mode, table, tuning.temperature)
     if tuning.temperature != 1:
-        measures.append((CALIBRATED, _resampled_losses(label_mode, tuned)))
+        measures.append((CALIBRATED, resampled_losses(label_mode, tuned)))
     if tuning.thresholds is not None:
         measures.append((TUNED, label_mode.resampled_decisions(tuned, tuning.thresholds)))
         of_tuned = label_mode.proportions(tuned, tuning.thresholds)
@@ -156,7 +156,7 @@ def percentiles(values: np.ndarray) -> Interval | None:
     return Interval(float(low), float(high), "bootstrap")
 
 
-def _resampled_losses(label_mode: LabelMode, table: Predictions) -> Resampled:
+def resampled_losses(label_mode: LabelMode, table: Predictions) -> Resampled:
     """Log loss and Brier score; resampling would inflate the calibration error: it has none."""
     found = confidences_of(label_mode, table)
     rows = found.outcome.reshape(len(table), -1)
