@@ -41,7 +41,7 @@ def probs_on(
     if num_workers == "auto":
         num_workers = 0 if len(split) <= model.batch_size else usable_cores()
     loader = DataLoader(
-        ReadPictures(split, ReadSource(split, PictureTransform(model.preprocess))),
+        ReadPictures(split, ReadSource(split, PictureTransform(model.preprocess)), seed=0),
         batch_size=model.batch_size,
         num_workers=int(num_workers),
         worker_init_fn=start_worker,
