@@ -47,7 +47,7 @@ def data_config(**changed: Any) -> DataConfig:
 
 
 SIGHTLINE = Path(sys.executable).parent / "sightline"
-SMALL = ["model.widths=[4,8]", "model.hidden=16"]
+SMALL = ["model.widths=[4,8]", "model.hidden=16", "report=none"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -158,6 +158,8 @@ def sightline(
     def run(*arguments: str, tracked: bool = True) -> Done:
         project_root.cache_clear()
         own = [f"tracking.uri={store}", f"tracking.experiment='{experiment}'"] if tracked else []
+        if arguments[:1] == ("train",) and not any(word.startswith("report") for word in arguments):
+            own.append("report=none")  # it takes seconds, and has tests of its own
         monkeypatch.setattr(sys, "argv", ["sightline", *arguments, *own])
         try:
             status = main()

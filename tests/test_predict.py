@@ -170,16 +170,17 @@ def test_tuned_it_calibrates_and_decides_by_thresholds(
 def test_killed_it_goes_on_where_it_stopped(trained: Train, tmp_path: Path) -> None:
     run = trained("multiclass")
     pictures = sorted(run.root.rglob("*.png"))
-    paths = [str(pictures[i % len(pictures)]) for i in range(20_000)]
+    paths = [str(pictures[i % len(pictures)]) for i in range(8_000)]
     (tmp_path / "list.txt").write_text("\n".join(paths))
     command = [SIGHTLINE, "predict", f"run={run.checkpoint}", "input=-", "output=out.parquet",
                "num_workers=1"]  # fmt: skip
 
     def begin() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command, cwd=tmp_path, env=os.environ | ONE_THREAD, text=True, start_new_session=True,
-            stdin=(tmp_path / "list.txt").open(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        with (tmp_path / "list.txt").open() as listed:
+            return subprocess.Popen(
+                command, cwd=tmp_path, env=os.environ | ONE_THREAD, text=True, stdin=listed,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
 
     partial = tmp_path / "out.parquet.partial"
     killed = begin()

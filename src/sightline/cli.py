@@ -16,9 +16,13 @@ Train and compare image classifiers; everything is logged to MLflow.
 commands:
   train    train one model, or with -m a sweep        sightline train --help
   predict  what a model says of pictures              sightline predict --help
+  export   a model as ONNX or torch.export file       sightline export --help
+  features what a model sees in pictures              sightline features --help
+  prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
-  compare  a leaderboard of runs, tested             sightline compare --help
+  runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
+  compare  a leaderboard of runs, tested              sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -31,6 +35,7 @@ examples:
 
 def train(arguments: list[str]) -> int:
     """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
+    _outlive_signals()
     from sightline.launch import launch
 
     return launch(arguments)
@@ -38,10 +43,19 @@ def train(arguments: list[str]) -> int:
 
 def job(arguments: list[str]) -> int:
     """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
+    _outlive_signals()
     from sightline.run_job import run_frozen
 
     run_frozen(Path(arguments[0]))
     return 0
+
+
+def _outlive_signals() -> None:
+    """Before the rest is imported: a job that Slurm warns in its first seconds is not to die."""
+    if "SLURM_JOB_ID" in os.environ:
+        from sightline.requeue import outlive_signals
+
+        outlive_signals()
 
 
 def predict(arguments: list[str]) -> int:
@@ -51,6 +65,27 @@ def predict(arguments: list[str]) -> int:
     return predict(arguments)
 
 
+def export(arguments: list[str]) -> int:
+    """Write a model as a file that other programs run."""
+    from sightline.export import export
+
+    return export(arguments)
+
+
+def features(arguments: list[str]) -> int:
+    """Write what the last layer of a trained model sees of pictures into a table."""
+    from sightline.inference.features import features
+
+    return features(arguments)
+
+
+def prefetch(arguments: list[str]) -> int:
+    """Download pretrained weights into the cache that a training reads."""
+    from sightline.models.prefetch import prefetch
+
+    return prefetch(arguments)
+
+
 def sync(arguments: list[str]) -> int:
     """Send to MLflow what runs could not say while it was away."""
     from sightline.sync import send_pending
@@ -58,12 +93,21 @@ def sync(arguments: list[str]) -> int:
     return send_pending(arguments)
 
 
+def runs(arguments: list[str]) -> int:
+    """List runs, and mark those whose process is gone."""
+    from sightline.runs import show_runs
+
+    return show_runs(arguments)
+
+
 def ui(arguments: list[str]) -> int:
     """Replace this process by MLflow's own UI server on the project's default store."""
     from sightline.project import default_store
 
+    # By the environment: every user of the machine can read a process's arguments.
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *arguments]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
+    command = [sys.executable, "-m", "mlflow", "ui", *arguments]
     sys.stdout.flush()
     os.execv(sys.executable, command)
 
@@ -93,9 +137,13 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
     "predict": predict,
+    "export": export,
+    "features": features,
+    "prefetch": prefetch,
     "compare": compare,
     "doctor": doctor,
     "cache": cache,
+    "runs": runs,
     "sync": sync,
     "ui": ui,
 }

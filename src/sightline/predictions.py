@@ -1,7 +1,7 @@
 """The product of a run: one table of sample id, target and class probabilities for each split."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -79,9 +79,20 @@ class Predictions:
         return cls(ids, targets, stack("prob"), names, meta["label_mode"], metadata)
 
 
+def with_metadata(table: Predictions, metadata: pa.Table | None) -> Predictions:
+    """The same with the data's further columns, whose rows are the table's."""
+    if metadata is None:
+        return table
+    columns = {name: _column(metadata[name]) for name in metadata.column_names}
+    return replace(table, metadata=columns)
+
+
 def _column(values: pa.ChunkedArray) -> np.ndarray:
     """Text, empty where it is missing, or numbers, NaN where they are."""
-    if pa.types.is_string(values.type):
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        values = values.cast(pa.string())
         return np.array(values.fill_null("").to_pylist(), dtype=str)
     array: np.ndarray = values.to_numpy()
     return array

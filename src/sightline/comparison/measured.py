@@ -86,7 +86,7 @@ SAMPLE_MEANS: dict[str, Callable[[Predictions], tuple[np.ndarray, np.ndarray]]] 
 
 def _measured(table: Predictions, name: str) -> Resample | None:
     """By the label mode; imported only here, because that takes seconds."""
-    from sightline.evaluation.intervals import resampled_calibration
+    from sightline.evaluation.intervals import resampled_losses
     from sightline.evaluation.metrics import compute_all_metrics
     from sightline.label_modes.stored import label_mode_of
 
@@ -95,7 +95,7 @@ def _measured(table: Predictions, name: str) -> Resample | None:
     for make in (
         mode.resampled_decisions,
         mode.resampled_ranking,
-        lambda table: resampled_calibration(mode, table),
+        lambda table: resampled_losses(mode, table),
     ):
         measure = make(table)
         if name in measure(once)[0]:

@@ -79,6 +79,7 @@ def to_source(
     kept = columns.metadata
     if kept is None:
         kept = [c for c in table.column_names if c not in used and c not in ("label", "labels")]
+        kept += [columns.group] if columns.group is not None else []  # a slice as good as others
     pool = Split(
         ids,
         targets,

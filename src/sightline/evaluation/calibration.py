@@ -11,6 +11,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.label_modes.measures import Confidences, to_tensors
 from sightline.predictions import Predictions
 
+CALIBRATION = ("log_loss", "brier", "ece")  # the metrics of this module
 BINS = 15  # of equal width, as in Guo et al.
 TEMPERATURES = (0.05, 20.0)  # where the best one is looked for
 
@@ -47,7 +48,7 @@ def calibration_metrics(label_mode: LabelMode, table: Predictions) -> dict[str, 
     found = confidences_of(label_mode, table)
     known = ~np.isnan(found.outcome)
     if not known.any():
-        return dict.fromkeys(("log_loss", "brier", "ece"), float("nan"))
+        return dict.fromkeys(CALIBRATION, float("nan"))
     error = binary_calibration_error(
         torch.from_numpy(found.confidence[known]),
         torch.from_numpy(found.outcome[known]).long(),

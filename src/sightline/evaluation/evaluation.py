@@ -3,12 +3,18 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sightline.evaluation.calibration import calibrated, calibration_metrics, reliability
+from sightline.evaluation.calibration import (
+    CALIBRATION,
+    calibrated,
+    calibration_metrics,
+    reliability,
+)
 from sightline.evaluation.intervals import RESAMPLES, Interval, compute_intervals
 from sightline.evaluation.metrics import (
     compute_all_metrics,
     compute_decisions,
     defined,
+    metric_names,
     per_class_rows,
 )
 from sightline.evaluation.tuning import CALIBRATED, TUNED, Tuning
@@ -26,6 +32,7 @@ class Evaluation:
         samples: how many.
         metrics: name to value; `_calibrated` and `_tuned` beside the name of the same without.
         intervals: of those metrics that have one.
+        headlines: names of the metrics that are read first.
         undefined: metrics without a value here.
         absent: classes without a sample.
         per_class: a row a class: support, values, their intervals, what thresholds change.
@@ -37,6 +44,7 @@ class Evaluation:
     samples: int
     metrics: dict[str, float]
     intervals: dict[str, Interval]
+    headlines: list[str]
     undefined: list[str]
     absent: list[str]
     per_class: list[Row]
@@ -54,6 +62,11 @@ class Evaluation:
             "tuning": self.tuning.to_dict(),
             "resamples": self.resamples,
         }
+
+    def interval_ends(self) -> dict[str, tuple[float, float]]:
+        """The headlines' intervals."""
+        found = {name: self.intervals.get(name) for name in self.headlines}
+        return {name: (each.low, each.high) for name, each in found.items() if each}
 
     def rows(self) -> list[Row]:
         """A row a metric, with its interval."""
@@ -77,6 +90,7 @@ def evaluate_table(
         resamples: of the bootstrap.
     """
     metrics = compute_all_metrics(label_mode, table)
+    headlines = [*metric_names(label_mode), *CALIBRATION]
     tuned = calibrated(label_mode, table, tuning.temperature)
     if tuning.temperature != 1:
         after = calibration_metrics(label_mode, tuned)
@@ -93,12 +107,14 @@ def evaluate_table(
         decided_rows = per_class_rows(label_mode, tuned, tuning.thresholds)
         for row, other in zip(rows, decided_rows, strict=True):
             row |= {name + TUNED: other[name] for name in ("precision", "recall", "f1")}
+            row["threshold"] = None
         for row, threshold in zip(rows[::-1], tuning.thresholds[::-1], strict=False):
             row["threshold"] = threshold  # of binary's classes the positive one has it
     return Evaluation(
         samples=len(table),
         metrics=there,
         intervals={name: each for name, each in found.metrics.items() if name in there},
+        headlines=[n for n in there if n.removesuffix(TUNED).removesuffix(CALIBRATED) in headlines],
         undefined=[name for name in metrics if name not in there],
         absent=[str(row["class"]) for row in rows if row["support"] == 0],
         per_class=rows,

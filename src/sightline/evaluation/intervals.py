@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from sightline.evaluation.calibration import BINS, calibrated, confidences_of
+from sightline.evaluation.calibration import calibrated, confidences_of
 from sightline.evaluation.drawing import draw
 from sightline.evaluation.tuning import CALIBRATED, TUNED, Tuning
 from sightline.label_modes.base import LabelMode
@@ -79,21 +79,21 @@ def compute_intervals(
     measures = [
         ("", label_mode.resampled_decisions(table)),
         ("", label_mode.resampled_ranking(table)),
-        ("", resampled_calibration(label_mode, table)),
+        ("", resampled_losses(label_mode, table)),
     ]
     tuned = calibrated(label_mode, table, tuning.temperature)
     if tuning.temperature != 1:
-        measures.append((CALIBRATED, resampled_calibration(label_mode, tuned)))
+        measures.append((CALIBRATED, resampled_losses(label_mode, tuned)))
     if tuning.thresholds is not None:
         measures.append((TUNED, label_mode.resampled_decisions(tuned, tuning.thresholds)))
         of_tuned = label_mode.proportions(tuned, tuning.thresholds)
         proportions |= {name + TUNED: share for name, share in of_tuned.items()}
     metrics, columns = _resample(measures, draw(len(table), resamples, seed))
-    intervals = {name: each for name, v in metrics.items() if (each := _percentiles(v)) is not None}
+    intervals = {name: each for name, v in metrics.items() if (each := percentiles(v)) is not None}
     for name, (hits, of) in proportions.items():
         if of and min(hits, of - hits) < FEW:
             intervals[name] = wilson(hits, of)
-    per_class = {name: [_percentiles(each) for each in c.T] for name, c in columns.items()}
+    per_class = {name: [percentiles(each) for each in c.T] for name, c in columns.items()}
     ones = np.ones((len(table), 1), np.float32)
     return Intervals(intervals, per_class | _of_rates(label_mode.counts(table, ones)), resamples)
 
@@ -135,7 +135,7 @@ def wilson(hits: int, of: int) -> Interval:
     return Interval(float(found.low), float(found.high), "wilson")
 
 
-def _percentiles(values: np.ndarray) -> Interval | None:
+def percentiles(values: np.ndarray) -> Interval | None:
     """Of the resamples in which the metric is defined; None where they are all the same."""
     defined = values[~np.isnan(values)]
     if len(defined) < len(values) / 2 or np.ptp(defined) == 0:
@@ -145,28 +145,21 @@ def _percentiles(values: np.ndarray) -> Interval | None:
     return Interval(float(low), float(high), "bootstrap")
 
 
-def resampled_calibration(label_mode: LabelMode, table: Predictions) -> Resampled:
-    """Log loss, Brier score and ECE as functions of how often each sample is drawn."""
+def resampled_losses(label_mode: LabelMode, table: Predictions) -> Resampled:
+    """Log loss and Brier score as functions of how often each sample is drawn.
+
+    Not the calibration error: resampling would inflate it.
+    """
     found = confidences_of(label_mode, table)
     rows = found.outcome.reshape(len(table), -1)
-    known = ~np.isnan(rows)
-    sample, _ = np.nonzero(known)
-    confidence = found.confidence.reshape(rows.shape)[known]
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    gap = confidence - rows[known]
-    # One row a sample, one column a bin: the sum of its gaps there.
-    gaps = np.zeros((len(table), BINS))
-    np.add.at(gaps, (sample, place), gap)
+    counts = (~np.isnan(rows)).sum(axis=1).astype(np.float64)
     sums = {
-        "log_loss": np.nansum(found.log_loss.reshape(rows.shape), axis=1),
-        "brier": np.nansum(found.squared_error.reshape(rows.shape), axis=1),
+        name: np.nansum(each.reshape(rows.shape), axis=1)
+        for name, each in (("log_loss", found.log_loss), ("brier", found.squared_error))
     }
-    counts = known.sum(axis=1).astype(np.float64)
 
     def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         total = counts @ weights
-        metrics = {name: divide(each @ weights, total) for name, each in sums.items()}
-        metrics["ece"] = divide(np.abs(gaps.T @ weights).sum(axis=0), total)
-        return metrics, {}
+        return {name: divide(each @ weights, total) for name, each in sums.items()}, {}
 
     return measure

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from sightline.config import TuningConfig
+from sightline.errors import UserError
 from sightline.evaluation.calibration import calibrated, fit_temperature
 from sightline.evaluation.thresholds import aim_of, fit_threshold
 from sightline.label_modes.base import LabelMode
@@ -49,6 +50,15 @@ class Tuning:
         )
 
 
+def check_aim(label_mode: LabelMode, config: TuningConfig) -> None:
+    """Refuse an aim where no threshold is put to anything."""
+    if config.aim not in (None, "auto") and not label_mode.num_thresholds:
+        raise UserError(
+            f"tuning.aim={config.aim}: label_mode={label_mode.name} decides by the most probable "
+            "class and has no thresholds; leave tuning.aim=auto."
+        )
+
+
 def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) -> Tuning:
     """Temperature and thresholds as the config asks for them.
 
@@ -63,7 +73,7 @@ def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) ->
         return Tuning(temperature)
     aim = aim_of(config)
     found = [fit_threshold(*each, aim) for each in zip(scores.T, targets.T, strict=True)]
-    names = label_mode.class_names[-len(found) :]
+    names = label_mode.class_names[-len(found) :]  # of binary's the positive one
     left = [name for name, threshold in zip(names, found, strict=True) if threshold is None]
     if left:
         log.warning(
@@ -73,3 +83,10 @@ def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) ->
         )  # fmt: skip
     thresholds = tuple(0.5 if threshold is None else threshold for threshold in found)
     return Tuning(temperature, thresholds, config.words)
+
+
+def tuning_record(label_mode: LabelMode, tuning: Tuning) -> dict[str, Any]:
+    """The tuning with the thresholds' names, for people."""
+    thresholds = tuning.thresholds or ()
+    names = label_mode.class_names[len(label_mode.class_names) - len(thresholds) :]
+    return tuning.to_dict() | {"thresholds": dict(zip(names, thresholds, strict=True))}

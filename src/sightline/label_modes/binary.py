@@ -115,6 +115,11 @@ class Binary(OneClass):
         (threshold,) = thresholds or (0.5,)
         return (probs[:, 1] > threshold).long()
 
+    @property
+    def num_thresholds(self) -> int:
+        """Of the positive class."""
+        return 1
+
     def decision_metrics(
         self, predictions: Predictions, thresholds: Thresholds = None
     ) -> dict[str, float]:

@@ -136,6 +136,9 @@ class RankedScores:
     """
 
     def __init__(self, scores: np.ndarray, positive: np.ndarray) -> None:
+        self._there = bool(positive.any())
+        if not self._there:
+            return
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
         tied = np.cumsum(np.append(True, ranked[1:] != ranked[:-1])) - 1
@@ -158,14 +161,14 @@ class RankedScores:
 
     def areas(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """AUROC and average precision, shape (R,), under weights (N, R); NaN where undefined."""
+        if not self._there:
+            undefined = np.full(weights.shape[1], np.nan)
+            return undefined, undefined
         stretches = self._all @ weights
         hits = self._positive @ weights
         total = stretches.sum(axis=0, dtype=np.float64)
         positives = hits.sum(axis=0, dtype=np.float64)
         negatives = total - positives
-        if len(hits) == 0:
-            undefined = np.full(weights.shape[1], np.nan)
-            return undefined, undefined
         ranked = np.cumsum(stretches, axis=0)[1::2]  # up to the end of each group
         found = np.cumsum(hits, axis=0)
         precision = divide(found, ranked)
@@ -188,6 +191,11 @@ def sum_by(codes: np.ndarray, count: int, weights: np.ndarray) -> np.ndarray:
 def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """The quotient, 0 where `below` is 0."""
     return np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+
+
+def divide_or_nan(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The quotient, NaN where `below` is 0."""
+    return np.where(below != 0, divide(above, below), np.nan)
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:

@@ -63,6 +63,11 @@ class Measures(ABC):
     leave it out.
     """
 
+    @property
+    @abstractmethod
+    def num_thresholds(self) -> int:
+        """How many there are: one for binary, a label each for multilabel, none for multiclass."""
+
     def metrics(self, predictions: Predictions) -> dict[str, float]:
         """Headline metrics, each with its average in its name; NaN where undefined."""
         return self.decision_metrics(predictions) | self.ranking_metrics(predictions)
@@ -126,10 +131,7 @@ class Measures(ABC):
 
     @abstractmethod
     def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-        """What thresholds are put to: probabilities (N, T) and targets of 0, 1 and MISSING.
-
-        T is 1 for binary, a label each for multilabel, and 0 for multiclass.
-        """
+        """What the T thresholds are put to: probabilities (N, T), targets of 0, 1 and MISSING."""
 
 
 def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:

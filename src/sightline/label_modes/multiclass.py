@@ -80,6 +80,11 @@ class Multiclass(OneClass):
         assert thresholds is None, "multiclass has no thresholds"
         return probs.argmax(dim=1)
 
+    @property
+    def num_thresholds(self) -> int:
+        """None."""
+        return 0
+
     def decision_metrics(
         self, predictions: Predictions, thresholds: Thresholds = None
     ) -> dict[str, float]:

@@ -14,7 +14,7 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.label_modes.base import MISSING, LabelMode
-from sightline.label_modes.counts import Counts, RankedScores, divide, mean_of_defined
+from sightline.label_modes.counts import Counts, RankedScores, divide_or_nan, mean_of_defined
 from sightline.label_modes.measures import (
     Confidences,
     ConfusionMatrix,
@@ -38,6 +38,11 @@ DECISIONS = (
 
 class SeveralLabels(LabelMode):
     """Targets and decisions are rows of 0 and 1; a target that is not known counts nowhere."""
+
+    @property
+    def num_thresholds(self) -> int:
+        """One a label."""
+        return len(self.class_names)
 
     def decision_metrics(
         self, predictions: Predictions, thresholds: Thresholds = None
@@ -159,10 +164,8 @@ class SeveralLabels(LabelMode):
         def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
             counts = self.counts(predictions, weights, thresholds)
             wrong = counts.support + counts.predicted - 2 * counts.hits
-            share = divide(wrong.sum(axis=1), counts.known.sum(axis=1))
-            rows = divide(
-                right.astype(np.float64) @ weights, known.astype(np.float64) @ weights
-            )  # fmt: skip
+            share = divide_or_nan(wrong.sum(axis=1), counts.known.sum(axis=1))
+            rows = divide_or_nan(right.astype(float) @ weights, known.astype(float) @ weights)
             own = {"accuracy": 1 - share, "hamming_loss": share, "accuracy_subset": rows}
             return own | counts.averages() | counts.label_agreement(), counts.rates()
 

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import timm
 import torch
 from huggingface_hub import constants as hub
+from huggingface_hub import try_to_load_from_cache
 from pydantic import Field
 from timm.data import resolve_model_data_config
+from timm.models._hub import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import nn
 
 from sightline.errors import UserError, did_you_mean
@@ -72,6 +74,24 @@ def timm_backbone(
         _freeze(network)
     assert isinstance(network, nn.Module)
     return network
+
+
+def fetch_weights(name: str) -> Path:
+    """Load timm's weights of a model once, so that they are in its cache; where they lie there.
+
+    Raises:
+        UserError: the name is unknown, or the weights are not to be had.
+    """
+    _check_name(name)
+    config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
+    _create(name, True, None, config, {})
+    assert config is not None  # else there were no weights
+    if config.hf_hub_id:
+        for file in (config.hf_hub_filename, HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME):
+            cached = try_to_load_from_cache(config.hf_hub_id, file) if file else None
+            if isinstance(cached, str):
+                return Path(cached)
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(str(config.url)).name
 
 
 def _check_name(name: str) -> None:

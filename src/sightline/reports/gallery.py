@@ -42,7 +42,7 @@ def gallery_report(evaluated: Evaluated, read_picture: ReadPicture, count: int) 
     ]
     total = int(evaluated.wrong.sum())
     galleries = [
-        Gallery("worst_errors", f"The worst of {total:,} errors", errors),
+        Gallery("worst_errors", f"The worst {len(errors)} of {total:,} errors", errors),
         Gallery("least_certain", "The least certain decisions, right or wrong", uncertain),
     ]
     text = (

@@ -7,11 +7,11 @@ from PIL import Image
 from sightline.reports.evaluated import Evaluated, Explain
 from sightline.reports.gallery import worst_errors
 from sightline.reports.parts import Gallery, Section, Tile
-from sightline.reports.tiles import thumbnail
+from sightline.reports.tiles import SIDE, thumbnail
 
 
 def overlay(picture: np.ndarray, heat: np.ndarray) -> Image.Image:
-    """The picture in grey, and beside it the heat over it.
+    """The picture, and below it the same in grey with the heat over it.
 
     Args:
         picture: shape (C, H, W), uint8, as the model sees it.
@@ -23,7 +23,7 @@ def overlay(picture: np.ndarray, heat: np.ndarray) -> Image.Image:
     colours = 255 * matplotlib.colormaps["inferno"](heat)[..., :3]
     strength = 0.65 * heat[..., None]
     mixed = (1 - strength) * grey + strength * colours
-    return Image.fromarray(np.hstack([plain, mixed.round().astype(np.uint8)]))
+    return Image.fromarray(np.vstack([plain, mixed.round().astype(np.uint8)]))
 
 
 def grad_cam_report(evaluated: Evaluated, explain: Explain, count: int, seed: int) -> Section:
@@ -47,7 +47,7 @@ def grad_cam_report(evaluated: Evaluated, explain: Explain, count: int, seed: in
             tiles = _tiles(evaluated, rows, explain)
             filled.append(Gallery(gallery.name, gallery.caption, tiles))
     text = (
-        "Left the picture as the model sees it, right what speaks for its most probable class: "
+        "Above the picture as the model sees it, below what speaks for its most probable class: "
         "the brighter, the more (Grad-CAM of the last feature map)."
     )
     return Section("Where the model looks", text, filled)
@@ -63,5 +63,5 @@ def _tiles(evaluated: Evaluated, rows: np.ndarray, explain: Explain) -> list[Til
         looked, prob = evaluated.class_names[c], float(evaluated.probs[row, c])
         lines = [name, f"target: {target}", f"heat: {looked} {prob:.3f}"]
         record = {"id": name, "target": target, "class": looked, "probability": prob}
-        tiles.append(Tile(thumbnail(overlay(picture, heat)), lines, record))
+        tiles.append(Tile(thumbnail(overlay(picture, heat), SIDE, 2 * SIDE), lines, record))
     return tiles

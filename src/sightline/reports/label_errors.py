@@ -59,8 +59,6 @@ def _one_label(evaluated: Evaluated, label: int) -> list[Suspect]:
     known = np.flatnonzero(~np.isnan(evaluated.truth[:, label]))
     given = evaluated.truth[known, label].astype(int)
     present = evaluated.table.probs[known, label].astype(float)
-    if given.min(initial=1) == given.max(initial=0):
-        return []  # all alike: there is nothing to compare with
     name = evaluated.class_names[label]
     words = (f"no {name}", name)
     return [
@@ -80,6 +78,8 @@ def _ranked_issues(labels: np.ndarray, probs: np.ndarray) -> list[int]:
             "Likely label errors are found by cleanlab, which is not installed: "
             "pip install 'sightline[labels]'."
         ) from error
+    if len(np.unique(labels)) < 2:
+        return []  # all alike: there is nothing to compare with
     ranked = find_label_issues(
         labels, probs.astype(float), return_indices_ranked_by="self_confidence", n_jobs=1
     )
@@ -101,13 +101,15 @@ def label_errors_report(
     rows = [(str(evaluated.table.ids[s.row]), s.given, s.likely, s.confidence) for s in suspects]
     tiles = [sample_tile(evaluated, s.row, read_picture, s.classes) for s in suspects[:count]]
     looked_at = min(len(evaluated.table), max_samples)
-    text = (
-        f"{len(suspects):,} of {looked_at:,} samples of {evaluated.split} have a label that the "
-        "model's own probabilities speak against more than they would by chance (confident "
-        "learning, cleanlab). They are worth a look; the model can be wrong as well."
-    )
+    split = evaluated.split
     if not suspects:
+        text = f"None among {looked_at:,} samples of {split}, by confident learning (cleanlab)."
         return Section("Likely label errors", text, [])
+    text = (
+        f"{len(suspects):,} of {looked_at:,} samples of {split} have a label that the model's own "
+        "probabilities speak against more than chance would have it (confident learning, "
+        "cleanlab). They are worth a look; the model can be wrong as well."
+    )
     columns = ("id", "label", "more likely", "probability of the label")
     return Section(
         "Likely label errors",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sightline.errors import UserError
 from sightline.reports.canvas import new_figure, styled, to_chart
 from sightline.reports.parts import Section, Table
 
@@ -22,7 +23,7 @@ def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Fi
         best_epoch: of the checkpoint that was kept, from 0.
     """
     curves = _by_panel(history)
-    figure = new_figure(1.55 * len(curves) + 0.4)
+    figure = new_figure(1.7 * len(curves) + 0.4)
     axes = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
     for ax, (panel, lines) in zip(axes, curves.items(), strict=True):
         for name, points in lines.items():
@@ -34,7 +35,8 @@ def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Fi
             ax.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--")
         ax.set_ylabel(panel)
         if len(lines) > 1:
-            ax.legend(ncols=2 if len(lines) > 3 else 1, fontsize=7)
+            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7.5,
+                      borderaxespad=0, columnspacing=1, handlelength=1.2)  # fmt: skip
     axes[-1].set_xlabel("epoch")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
@@ -66,7 +68,12 @@ def learning_curves_report(history: list[Point], best_epoch: int | None) -> Sect
     Args:
         history: of every metric that epochs told.
         best_epoch: of the checkpoint that was kept, from 0.
+
+    Raises:
+        UserError: there was no epoch.
     """
+    if not history:
+        raise UserError("no epochs were told.")
     keys = list(dict.fromkeys(key for key, _, _ in history))
     rows: dict[int, dict[str, float]] = defaultdict(dict)
     for key, epoch, value in history:

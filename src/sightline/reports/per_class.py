@@ -1,7 +1,5 @@
 """Precision, recall and F1 of every class: as a chart with intervals, and as a table."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +7,7 @@ from matplotlib.figure import Figure
 
 from sightline.reports.canvas import new_figure, short, styled, to_chart
 from sightline.reports.evaluated import Evaluated
+from sightline.reports.metrics import in_words
 from sightline.reports.parts import Cell, Section, Table
 
 Row = Mapping[str, object]
@@ -80,17 +79,7 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def _interval(row: Row, key: str) -> Cell:
     low, high = _number(row[f"{key}_low"]), _number(row[f"{key}_high"])
-    return f"{low:.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:.3f}" if low == low else None
-
-
-def per_class_csv(rows: Sequence[Row]) -> str:
-    """One line a class: support, precision, recall, f1, average precision; empty if undefined."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: _shown(value) for key, value in row.items()})
-    return out.getvalue()
+    return in_words(low, high) if low == low else None
 
 
 def _shown(value: object) -> object:

@@ -17,10 +17,14 @@ LINE, GAP = 16, 8  # pixels
 MAX_LINE = 34  # characters
 
 
-def thumbnail(picture: Picture) -> bytes:
+def thumbnail(picture: Picture, width: int = SIDE, height: int = SIDE) -> bytes:
     """A small JPEG; a tiny picture is enlarged without smoothing, so that its pixels are seen.
 
     Of an array with another number of channels than 1, 3 or 4, the first three (or one) are shown.
+
+    Args:
+        picture: of any size.
+        width, height: pixels that it may take.
     """
     if isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture[:, :, :3] if picture.shape[2] > 3 else picture[:, :, 0])
@@ -28,7 +32,7 @@ def thumbnail(picture: Picture) -> bytes:
         rgba = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     image = picture.convert("RGB")
-    scale = SIDE / max(image.size)
+    scale = min(width / image.width, height / image.height)
     size = [max(1, round(scale * side)) for side in image.size]
     how = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     out = io.BytesIO()
@@ -50,7 +54,7 @@ def sample_tile(
     name = str(evaluated.table.ids[index])
     target = evaluated.words(evaluated.table.targets[index])
     decided = evaluated.words(evaluated.decided[index])
-    said = [f"{evaluated.class_names[c]} {evaluated.probs[index, c]:.3f}" for c in classes]
+    said = [f"{evaluated.class_names[c]}: {evaluated.probs[index, c]:.3f}" for c in classes]
     lines = [name, f"target: {target}", f"decided: {decided}", *said]
     record: dict[str, Cell] = {"id": name, "target": target, "decided": decided}
     for place, c in enumerate(classes, start=1):
@@ -65,22 +69,24 @@ def sample_tile(
 def draw_sheet(gallery: Gallery, title: str) -> bytes:
     """The whole gallery as one PNG, its lines cut to fit."""
     lines = max((len(tile.lines) for tile in gallery.tiles), default=1) - 1
-    cell_width, cell_height = 2 * SIDE, SIDE + (lines + 1) * LINE
+    pictures = [Image.open(io.BytesIO(tile.jpeg)) if tile.jpeg else None for tile in gallery.tiles]
+    height = max((picture.height for picture in pictures if picture), default=0)
+    cell_width, cell_height = 2 * SIDE, height + (lines + 1) * LINE
     rows = math.ceil(len(gallery.tiles) / COLUMNS)
     size = (COLUMNS * cell_width + GAP, rows * (cell_height + GAP) + 3 * LINE)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
     draw.text((GAP, GAP), f"{title}: {gallery.caption}", "black", font)
-    for place, tile in enumerate(gallery.tiles):
+    for place, (tile, picture) in enumerate(zip(gallery.tiles, pictures, strict=True)):
         left = GAP + place % COLUMNS * cell_width
         top = 2 * LINE + place // COLUMNS * (cell_height + GAP)
-        if tile.jpeg is not None:
-            sheet.paste(Image.open(io.BytesIO(tile.jpeg)), (left, top))
+        if picture is not None:
+            sheet.paste(picture, (left, top))
         for number, line in enumerate(tile.lines[1:]):
             cut = " ".join(line.split())
             cut = cut if len(cut) <= MAX_LINE else cut[: MAX_LINE - 1] + "…"
-            draw.text((left, top + SIDE + number * LINE + 2), cut, "black", font)
+            draw.text((left, top + height + number * LINE + 2), cut, "black", font)
     out = io.BytesIO()
     sheet.save(out, "PNG")
     return out.getvalue()

@@ -10,6 +10,7 @@ from sightline.config import Job, TrainConfig
 GROUPS = (
     "data", "label_mode", "model", "augment", "mix", "loss", "optimizer", "scheduler", "trainer",
 )  # fmt: skip
+REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 MAX_VALUE = 200
 
 
@@ -18,11 +19,12 @@ def run_name(config: TrainConfig, job: Job) -> str:
     if config.tracking.run_name:
         return config.tracking.run_name
     model, *rest = _name_parts(config, job)
-    return " ".join([model, f"s{config.seed}", *rest])[:MAX_VALUE]
+    fold = [f"f{config.data_common.fold}"] if config.data_common.folds is not None else []
+    return " ".join([model, f"s{config.seed}", *fold, *rest])[:MAX_VALUE]
 
 
 def group_name(config: TrainConfig, job: Job) -> str:
-    """The same name for all runs that differ in their seed alone."""
+    """The same name for all runs that differ in their seed and their fold alone."""
     return " ".join(_name_parts(config, job))[:MAX_VALUE]
 
 
@@ -52,11 +54,14 @@ def _model(config: TrainConfig, job: Job) -> str:
 def _short_override(override: str) -> str:
     """`optimizer.lr=0.1` as `lr=0.1`; nothing for what the name or the place says anyhow."""
     key, _, value = override.lstrip("+~").partition("=")
-    said_anyhow = {"model", "model.name", "model.pretrained", "seed", "label_mode", "data"}
+    said_anyhow = {"model", "model.name", "model.pretrained", "label_mode", "data", *REPLICATES}
     said_anyhow |= {
         f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")
     }
-    elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins", "report")
+    elsewhere = (
+        "tracking.", "checkpoint.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins",
+        "sweep.", "report",
+    )  # fmt: skip
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
     return f"{key.rsplit('.', 1)[-1]}={value}"
@@ -71,6 +76,8 @@ def params(config: TrainConfig, job: Job) -> dict[str, Any]:
     values["group"] = group_name(config, job)
     values["monitor"] = config.monitor
     values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
+    values["ema.decay"] = config.ema.decay
+    values |= dict(_flatten(config.tuning.model_dump(), "tuning."))
     for group in GROUPS:
         node = getattr(config, group)
         node = node if isinstance(node, dict) else node.model_dump()
@@ -90,18 +97,22 @@ def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, float]]) -> str:
+def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, str]]) -> str:
     """The run's summary in Markdown.
 
     Args:
         facts: what it is, line by line.
-        results: metrics for each split.
+        results: metrics for each split, in words.
     """
     lines = [f"- **{name}**: {value}" for name, value in facts.items()]
     names = list(dict.fromkeys(name for metrics in results.values() for name in metrics))
     if names:
-        lines += ["", f"| metric | {' | '.join(results)} |", f"|---|{'---:|' * len(results)}"]
+        lines += [
+            "",
+            f"| metric [95 % interval] | {' | '.join(results)} |",
+            f"|---|{'---:|' * len(results)}",
+        ]
         for name in names:
-            cells = [f"{m[name]:.4f}" if name in m else "" for m in results.values()]
+            cells = [metrics.get(name, "") for metrics in results.values()]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -7,11 +7,14 @@ from urllib.parse import unquote, urlsplit
 from sightline.errors import UserError
 
 HIDDEN = "***@"  # in place of USER:PASSWORD@
+# Up to the last @ of the address's first part; and USER:PASSWORD@ of a password that should have
+# been percent-encoded, in which what looks like the end of that part may occur.
+_CREDENTIALS = re.compile(r"""://(?:[^/?\#\s"'<>]*@|[^/?\#\s"'<>:@]*:(?!\d+/)[^\s"'<>@]*@)""")
 
 
 def hide_password(text: str) -> str:
     """`text` with `***` for the user and password of every URI in it."""
-    return re.sub(r"://[^/@\s]+@", f"://{HIDDEN}", text)
+    return _CREDENTIALS.sub(f"://{HIDDEN}", text)
 
 
 def credentials_for_children(uri: str | None) -> dict[str, str]:

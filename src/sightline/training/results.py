@@ -1,22 +1,24 @@
 """What a finished training leaves behind: tables, figures, best values and a note."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from rich import box, get_console
-from rich.table import Table
+from rich import get_console
 
 from sightline.config import Job, TrainConfig
-from sightline.evaluation.metrics import per_class_rows, undefined_metrics
+from sightline.evaluation.evaluation import Evaluation, evaluate_table
+from sightline.evaluation.tuning import Tuning, tuning_record
 from sightline.predictions import Predictions
-from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
-from sightline.reports.per_class import per_class_csv
+from sightline.reports.words import in_words, metrics_table
 from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
+from sightline.tracking.evaluation import SECTIONS, count_look, tell_evaluation
 from sightline.tracking.links import run_link, view_links
-from sightline.tracking.outbox import count_pending
 from sightline.tracking.start import facts
 from sightline.tracking.tracker import Tracker
+from sightline.training.final_report import report_training
 from sightline.training.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -27,27 +29,49 @@ class Results:
     """What the best checkpoint reaches.
 
     Attributes:
-        metrics: for each evaluated split, name to value.
+        losses: of each evaluated split, by the training's own criterion.
         predictions: the table of each evaluated split.
+        tuning: what was fitted on val.
         best_epoch: epoch of the best checkpoint, from 0.
         epochs: how many epochs were trained.
+        stopped_early: whether that was fewer than asked for.
     """
 
-    metrics: dict[str, dict[str, float]]
+    losses: dict[str, float]
     predictions: dict[str, Predictions]
+    tuning: Tuning
     best_epoch: int
     epochs: int
+    stopped_early: bool
 
 
-def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results: Results) -> None:
-    """Send what the best checkpoint reaches: val under `val_best/`, test under `test/`."""
+def publish_results(
+    tracker: Tracker, config: TrainConfig, setup: Setup, results: Results
+) -> dict[str, Any]:
+    """Send what the best checkpoint reaches: val under `val_best/`, test under `test/`.
+
+    Returns:
+        What `results.json` holds.
+    """
     last_epoch = results.epochs - 1
-    best = {f"val_best/{name}": value for name, value in results.metrics["val"].items()}
-    test = {f"test/{name}": value for name, value in results.metrics.get("test", {}).items()}
     summary = {"val_best/epoch": float(results.best_epoch), "epochs": float(results.epochs)}
-    tracker.metrics(best | test | summary, step=last_epoch)
+    summary["val_best/temperature"] = results.tuning.temperature
+    summary |= {f"{SECTIONS[split]}/loss": loss for split, loss in results.losses.items()}
+    tracker.metrics(summary, step=last_epoch)
+    reached: dict[str, Any] = {"metrics": {}, "intervals": {}}
+    found: dict[str, Evaluation] = {}
     for split, table in results.predictions.items():
-        _publish_split(tracker, setup, split, table)
+        found[split] = evaluate_table(setup.label_mode, table, results.tuning)
+        tell_evaluation(
+            tracker, setup.label_mode, split, SECTIONS[split], table, found[split], last_epoch
+        )
+        headlines = {name: found[split].metrics[name] for name in found[split].headlines}
+        reached["metrics"][split] = {"loss": results.losses[split]} | headlines
+        reached["intervals"][split] = found[split].interval_ends()
+    if "test" in results.predictions:
+        count_look(tracker, tracker.tags_before)
+    tracker.json(tuning_record(setup.label_mode, results.tuning), "tuning.json")
+    report_training(tracker, config, setup, results.predictions, found, results.best_epoch)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
     mode = setup.label_mode
@@ -56,45 +80,30 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
     }
-    reached = {"metrics": results.metrics, "best_epoch": results.best_epoch}
-    tracker.json(reached | {"epochs": results.epochs}, "results.json")
-    tracker.tags({"mlflow.note.content": note(about, results.metrics)})
+    reached |= {
+        "best_epoch": results.best_epoch,
+        "epochs": results.epochs,
+        "stopped_early": results.stopped_early,
+        "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
+    }
+    tracker.json(reached, "results.json")
+    tracker.tags({"mlflow.note.content": note(about, in_words(reached))})
+    return reached
 
 
-def _publish_split(tracker: Tracker, setup: Setup, split: str, table: Predictions) -> None:
-    path = f"predictions/{split}.parquet"
-    table.write(tracker.folder / path)
-    tracker.artifact(path)
-    matrices = setup.label_mode.confusion_matrices(table)
-    record = {"split": split, "samples": len(table), "matrices": confusion_record(matrices)}
-    tracker.json(record, f"confusion_matrix/{split}.json")
-    for by, words in TITLES.items():
-        suffix = "" if by == "count" else f"_by_{by}"
-        figure = draw_confusion(matrices, f"{split}: {words}", by)
-        tracker.figure(figure, f"confusion_matrix/{split}{suffix}.png")
-    rows = per_class_rows(setup.label_mode, table)
-    tracker.text(per_class_csv(rows), f"per_class/{split}.csv")
-    undefined = undefined_metrics(setup.label_mode, table)
-    if undefined:
-        log.warning("On %s, without a class present: no %s.", split, ", ".join(undefined))
+def announce(job: Job, run: RunInStore | None, results: Mapping[str, Any]) -> None:
+    """The command's last words: metrics, the run's id and where to look at it.
 
-
-def announce(job: Job, run: RunInStore | None, metrics: dict[str, dict[str, float]]) -> None:
-    """The command's last words: metrics, the run's id and where to look at it."""
-    table = Table(box=box.SIMPLE_HEAD, title=None)
-    table.add_column("metric")
-    for split in metrics:
-        table.add_column(f"{split} (best checkpoint)", justify="right")
-    for name in dict.fromkeys(n for named in metrics.values() for n in named):
-        cells = [f"{m[name]:.4f}" if name in m else "" for m in metrics.values()]
-        table.add_row(name, *cells)
-    get_console().print(table)
+    Args:
+        job: where it ran.
+        run: where it is in MLflow.
+        results: as `results.json` holds them.
+    """
+    words = {f"{split} (best checkpoint)": cells for split, cells in in_words(results).items()}
+    get_console().print(metrics_table(words))
     log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
     folder = job.output_dir
     log.info("folder:           %s", folder)
-    pending = count_pending(folder)
-    if pending:
-        log.warning("pending:          %d records; `sightline sync %s` sends them", pending, folder)
     if run is None or job.in_sweep:
         return
     if not run.uri.startswith("http"):

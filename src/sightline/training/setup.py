@@ -24,6 +24,7 @@ from sightline.data.splits import make_splits
 from sightline.data.statistics import describe_data
 from sightline.errors import UserError, did_you_mean
 from sightline.evaluation.metrics import metric_names
+from sightline.evaluation.tuning import check_aim
 from sightline.label_modes.base import LabelMode
 from sightline.models.build import build_classifier
 from sightline.training.devices import uses_gpu
@@ -47,6 +48,17 @@ class Setup:
     datamodule: ImageDataModule
     module: LitClassifier
 
+    def data_digests(self) -> dict[str, str]:
+        """A digest of the content of each split; of a stream, what is known without reading it."""
+        digests = {
+            name: split.digest(self.contents[id(split.images)])
+            for name, split in self.splits.items()
+        }
+        stream = self.source.stream
+        if stream is not None:
+            digests["train"] = f"{stream.samples} samples in {stream.shards} shards"
+        return digests
+
 
 def set_up(config: TrainConfig) -> Setup:
     """Build the parts of one training.
@@ -56,6 +68,7 @@ def set_up(config: TrainConfig) -> Setup:
     """
     source = read_source(config)
     label_mode, splits = apply_label_mode(config, source)
+    check_aim(label_mode, config.tuning)
     common = config.data_common
     contents = {id(split.images): split.images for split in splits.values()}
     digests = {key: content_digests(images) for key, images in contents.items()}

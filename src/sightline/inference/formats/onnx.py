@@ -1,0 +1,120 @@
+"""ONNX, for onnxruntime and whatever else runs it; in whole or with weights of 8 bits."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sightline.errors import UserError
+from sightline.inference.formats.base import INPUT, OUTPUTS, Exportable, Format, Run
+
+MISSING = "format=onnx needs further packages: pip install 'sightline[export]'"
+QUANTIZED = ["Conv", "MatMul", "Gemm"]  # the operators whose weights are large
+
+
+class Onnx(Format):
+    """One file with the weights inside."""
+
+    endings = (".onnx",)
+
+    def write(self, module: Exportable, example: Tensor, path: Path, facts: dict[str, str]) -> None:
+        """Export by torch.onnx; the facts become the file's metadata."""
+        batch = {0: torch.export.Dim("batch")}
+        with _quiet():
+            try:
+                import onnx
+                import onnxscript  # noqa: F401  torch.onnx needs it
+
+                program = torch.onnx.export(
+                    module, (example,), dynamo=True, input_names=[INPUT],
+                    output_names=list(OUTPUTS), dynamic_shapes={INPUT: batch}, verbose=False,
+                )  # fmt: skip
+            except ImportError as error:
+                raise UserError(f"{MISSING} ({error}).") from error
+            except Exception as error:  # the exporter raises of many kinds
+                line = str(error).strip().splitlines()[0]
+                raise UserError(f"This model cannot be written as ONNX: {line}") from error
+            assert program is not None
+            program.save(str(path), external_data=False)
+        onnx.save(_with_facts(onnx.load(path), facts), path)
+
+    def open(self, path: Path) -> Run:
+        """By onnxruntime, on the CPU."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise UserError(f"{MISSING} ({error}).") from error
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+        def run(pictures: np.ndarray) -> np.ndarray:
+            return np.asarray(session.run(["probs"], {INPUT: pictures})[0])
+
+        return run
+
+
+def quantize(whole: Path, path: Path, how: str, pictures: np.ndarray) -> None:
+    """Write the same model with weights of 8 bits.
+
+    Args:
+        whole: the ONNX file.
+        path: of the new one.
+        how: dynamic (activations are measured as they come) or static (their ranges are taken
+            from pictures).
+        pictures: prepared, for the static way.
+    """
+    import onnx
+    from onnxruntime import quantization
+
+    facts = {entry.key: entry.value for entry in onnx.load(whole).metadata_props}
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "ready.onnx"
+        quantization.quant_pre_process(whole, ready, skip_symbolic_shape=True)
+        if how == "dynamic":
+            quantization.quantize_dynamic(
+                ready, path, weight_type=quantization.QuantType.QInt8,
+                op_types_to_quantize=["MatMul", "Gemm"],
+            )  # fmt: skip
+        else:
+            quantization.quantize_static(
+                ready, path, _Calibration(pictures), op_types_to_quantize=QUANTIZED,
+                per_channel=True, weight_type=quantization.QuantType.QInt8,
+            )  # fmt: skip
+    onnx.save(_with_facts(onnx.load(path), facts), path)
+
+
+class _Calibration:
+    """Feeds pictures to onnxruntime's calibration, a batch at a time."""
+
+    def __init__(self, pictures: np.ndarray) -> None:
+        self.batches = iter(np.array_split(pictures, max(1, len(pictures) // 16)))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {INPUT: batch}
+
+
+def _with_facts(model: Any, facts: dict[str, str]) -> Any:
+    del model.metadata_props[:]
+    for key, value in facts.items():
+        model.metadata_props.add(key=key, value=value)
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what exporters and quantisers say of their own progress."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

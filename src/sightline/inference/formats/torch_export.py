@@ -1,0 +1,40 @@
+"""torch.export's own file, which PyTorch runs without Sightline."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sightline.errors import UserError
+from sightline.inference.formats.base import INPUT, Exportable, Format, Run
+
+
+class TorchExport(Format):
+    """A graph with its weights; the facts are files inside."""
+
+    endings = (".pt2",)
+
+    def write(self, module: Exportable, example: Tensor, path: Path, facts: dict[str, str]) -> None:
+        """Export by torch.export."""
+        batch = {0: torch.export.Dim("batch")}
+        try:
+            program = torch.export.export(module, (example,), dynamic_shapes={INPUT: batch})
+        except Exception as error:  # the exporter raises of many kinds
+            line = str(error).strip().splitlines()[0]
+            raise UserError(f"This model cannot be written by torch.export: {line}") from error
+        extra = {f"{key}.json": value for key, value in facts.items()}
+        with path.open("wb") as stream:
+            torch.export.save(program, stream, extra_files=extra)
+
+    def open(self, path: Path) -> Run:
+        """By PyTorch, on the CPU."""
+        with path.open("rb") as stream:
+            module = torch.export.load(stream).module()
+
+        def run(pictures: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                probs: Tensor = module(torch.from_numpy(pictures))[0]
+            return probs.numpy()
+
+        return run

@@ -1,0 +1,78 @@
+"""What an evaluated split leaves in its run: metrics, tables, figures."""
+
+import logging
+from collections.abc import Mapping
+
+from sightline.evaluation.evaluation import Evaluation
+from sightline.label_modes.base import LabelMode
+from sightline.predictions import Predictions
+from sightline.reports.confusion import TITLES, By, confusion_record, draw_confusion
+from sightline.reports.rows import to_csv
+from sightline.tracking.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+# Where metrics of a split are logged; train/ and val/ hold the epochs' values.
+SECTIONS = {"train": "train_best", "val": "val_best", "test": "test"}
+SHOWN: dict[str, By] = {"": "count", "_normalized": "row"}  # confusion matrices of every split
+LOOKS = "test.looks"  # the tag that counts how often the run's test split was evaluated
+
+
+def tell_evaluation(
+    tracker: Tracker,
+    label_mode: LabelMode,
+    name: str,
+    prefix: str,
+    table: Predictions,
+    evaluation: Evaluation,
+    step: int,
+    again: bool = False,
+) -> None:
+    """Tell what an evaluation found.
+
+    Args:
+        tracker: of the run.
+        label_mode: of the table.
+        name: of the artifacts: a split, or other data's name.
+        prefix: of the metrics' keys.
+        table: what was evaluated.
+        evaluation: of it.
+        step: of the metrics.
+        again: whether the keys may have been told before, at this step too.
+    """
+    keys = {f"{prefix}/{key}": value for key, value in evaluation.metrics.items()}
+    tracker.metrics(keys, step=step, again=again)
+    path = f"predictions/{name}.parquet"
+    table.write(tracker.folder / path)
+    tracker.artifact(path)
+    tracker.json({"name": name, **evaluation.record()}, f"metrics/{name}.json")
+    tracker.text(to_csv(evaluation.rows()), f"metrics/{name}.csv")
+    tracker.text(to_csv(evaluation.per_class), f"per_class/{name}.csv")
+    tracker.text(to_csv(evaluation.reliability), f"calibration/{name}.csv")
+    _tell_confusion(tracker, label_mode, name, table)
+    if evaluation.absent:
+        log.warning("On %s, no samples of %s: left out of the averages.",
+                    name, ", ".join(evaluation.absent[:20]))  # fmt: skip
+    if evaluation.undefined:
+        log.warning("On %s, without a class present: no %s.", name, ", ".join(evaluation.undefined))
+
+
+def count_look(tracker: Tracker, before: Mapping[str, str]) -> int:
+    """Count one more look at the run's test split.
+
+    Args:
+        tracker: of the run.
+        before: the run's tags.
+    """
+    looks = int(before.get(LOOKS, "0")) + 1
+    tracker.tags({LOOKS: str(looks)})
+    return looks
+
+
+def _tell_confusion(tracker: Tracker, label_mode: LabelMode, name: str, table: Predictions) -> None:
+    matrices = label_mode.confusion_matrices(table)
+    record = {"split": name, "samples": len(table), "matrices": confusion_record(matrices)}
+    tracker.json(record, f"confusion_matrix/{name}.json")
+    for suffix, by in SHOWN.items():
+        figure = draw_confusion(matrices, f"{name}: {TITLES[by]}", by)
+        tracker.figure(figure, f"confusion_matrix/{name}{suffix}.png")
