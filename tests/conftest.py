@@ -50,7 +50,7 @@ def data_config(**changed: Any) -> DataConfig:
 
 
 SIGHTLINE = Path(sys.executable).parent / "sightline"
-SMALL = ["model.widths=[4,8]", "model.hidden=16"]
+SMALL = ["model.widths=[4,8]", "model.hidden=16", "report=none"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -92,6 +92,7 @@ QUICK = [
     "model.widths=[4,8]",
     "model.hidden=16",
     "tracking.system_metrics_interval_s=null",
+    "report=none",  # it takes seconds; tests of reports ask for it
 ]
 
 
@@ -161,6 +162,8 @@ def sightline(
     def run(*arguments: str, tracked: bool = True) -> Done:
         project_root.cache_clear()
         own = [f"tracking.uri={store}", f"tracking.experiment='{experiment}'"] if tracked else []
+        if arguments[:1] == ("train",) and not any(word.startswith("report") for word in arguments):
+            own.append("report=none")  # it takes seconds, and has tests of its own
         monkeypatch.setattr(sys, "argv", ["sightline", *arguments, *own])
         try:
             status = main()
@@ -344,11 +347,16 @@ def make_split_pictures(root: Path, counts: dict[str, int]) -> None:
                 Image.fromarray(pixels).save(folder / f"{number:03d}.{ending}")
 
 
+SITES = ("north", "north", "south", "south", "")
+
+
 def label_rows(root: Path) -> None:
-    """ROOT/labels.csv: two labels, of which a picture has one, both or none."""
-    lines = ["image,bird,odd,split"]
+    """ROOT/labels.csv: two labels, of which a picture has one, both or none; and where from."""
+    lines = ["image,bird,odd,split,site"]
     for path in sorted(root.rglob("*.*")):
         name = path.relative_to(root).as_posix()
         split, animal, file = name.split("/")
-        lines.append(f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split}")
+        lines.append(
+            f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split},{SITES[int(file[:3]) % 5]}"
+        )
     (root / "labels.csv").write_text("\n".join(lines) + "\n")

@@ -36,7 +36,7 @@ def test_run_holds_everything(sightline: Sightline, mode: str) -> None:
         "predictions/test.parquet",
         "confusion_matrix/val.png",
         "confusion_matrix/test.png",
-        "confusion_matrix/test_normalized.png",
+        "confusion_matrix/test_by_row.png",
         "confusion_matrix/test.json",
         "per_class/test.csv",
         "samples/train_batch.png",

@@ -15,13 +15,15 @@ Train and compare image classifiers; everything is logged to MLflow.
 
 commands:
   train    train one model, or with -m a sweep        sightline train --help
+  evaluate a trained model, again or on other data    sightline evaluate --help
   predict  what a model says of pictures              sightline predict --help
   export   a model as ONNX or torch.export file       sightline export --help
   features what a model sees in pictures              sightline features --help
   prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
-  compare  a leaderboard of runs, tested             sightline compare --help
+  runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
+  compare  a leaderboard of runs, tested              sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -34,6 +36,7 @@ examples:
 
 def train(arguments: list[str]) -> int:
     """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
+    _outlive_signals()
     from sightline.launch import launch
 
     return launch(arguments)
@@ -41,10 +44,26 @@ def train(arguments: list[str]) -> int:
 
 def job(arguments: list[str]) -> int:
     """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
+    _outlive_signals()
     from sightline.run_job import run_frozen
 
     run_frozen(Path(arguments[0]))
     return 0
+
+
+def _outlive_signals() -> None:
+    """Before the rest is imported: a job that Slurm warns in its first seconds is not to die."""
+    if "SLURM_JOB_ID" in os.environ:
+        from sightline.requeue import outlive_signals
+
+        outlive_signals()
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Evaluate a trained model on its own splits or on other data."""
+    from sightline.evaluate.command import evaluate
+
+    return evaluate(arguments)
 
 
 def predict(arguments: list[str]) -> int:
@@ -80,6 +99,13 @@ def sync(arguments: list[str]) -> int:
     from sightline.sync import send_pending
 
     return send_pending(arguments)
+
+
+def runs(arguments: list[str]) -> int:
+    """List runs, and mark those whose process is gone."""
+    from sightline.runs import show_runs
+
+    return show_runs(arguments)
 
 
 def ui(arguments: list[str]) -> int:
@@ -118,6 +144,7 @@ def compare(arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
+    "evaluate": evaluate,
     "predict": predict,
     "export": export,
     "features": features,
@@ -125,6 +152,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "compare": compare,
     "doctor": doctor,
     "cache": cache,
+    "runs": runs,
     "sync": sync,
     "ui": ui,
 }
@@ -149,10 +177,11 @@ def main() -> int:
     try:
         return COMMANDS[name](rest)
     except UserError as error:
-        if os.environ.get("SIGHTLINE_DEBUG") == "1":
-            traceback.print_exc()
-        else:
-            print(f"Error: {error}", file=sys.stderr)
+        from sightline.tracking.secrets import hide_password
+
+        debug = os.environ.get("SIGHTLINE_DEBUG") == "1"
+        said = traceback.format_exc().rstrip() if debug else f"Error: {error}"
+        print(hide_password(said), file=sys.stderr)
         return 1
     except OSError as error:
         if error.filename is None or os.environ.get("SIGHTLINE_DEBUG") == "1":

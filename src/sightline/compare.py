@@ -15,20 +15,12 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from sightline.arguments import Options, read_options
-from sightline.comparison.comparison import (
-    Comparison,
-    Looks,
-    leaderboard_table,
-    notes,
-    samples_table,
-    seeds_table,
-    unranked_table,
-)
+from sightline.comparison.comparison import Comparison, Looks
 from sightline.comparison.leaderboard import Leaderboard, config_of, make_leaderboard
 from sightline.comparison.pairing import NotComparable
 from sightline.comparison.runs import ComparedRun, choose_metric, more_is_better, split_of
 from sightline.comparison.verdicts import Pair, compare_pairs, matched_runs
-from sightline.comparison.written import write_comparison
+from sightline.comparison.written import WRITTEN, tables_and_notes, write_comparison
 from sightline.errors import UserError
 from sightline.project import conf_dir, project_root, stamp
 from sightline.reports.parts import Table
@@ -74,8 +66,7 @@ options:
   overwrite=true            replace what an earlier comparison wrote there
 """
 SHOWN = 20  # rows in the terminal
-WRITTEN = ("leaderboard.csv", "tests.csv", "tests_over_seeds.csv", "not_ranked.csv",
-           "comparison.md", "comparison.html")  # fmt: skip
+NUMBERS = ("rank", "runs", "pair", "seeds", "difference", "95 % interval", "alone", "p", "p (Holm)")
 
 
 class CompareOptions(Options):
@@ -222,24 +213,24 @@ def _write(comparison: Comparison, folder: Path) -> None:
 def show(comparison: Comparison) -> None:
     """Print the tables and the notes."""
     console = get_console()
-    tables = [leaderboard_table(comparison.board)]
-    if comparison.pairs:
-        tables += [samples_table(comparison.pairs, comparison.split), seeds_table(comparison.pairs)]
-    if comparison.board.unranked:
-        tables.append(unranked_table(comparison.board))
-    for table in tables:
+    for table, said in tables_and_notes(comparison):
         console.print(_drawn(table))
         if len(table.rows) > SHOWN:
             console.print(f"… and {len(table.rows) - SHOWN:,} more, in {table.name}.csv\n")
-    for note in notes(comparison):
-        console.print(f"- {note}", highlight=False, markup=False)
+        for note in said:
+            console.print(f"- {note}", highlight=False, markup=False)
+        console.print()
 
 
 def _drawn(table: Table) -> RichTable:
-    drawn = RichTable(box=box.SIMPLE_HEAD, title=table.caption, title_justify="left")
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD, title=table.caption, title_justify="left", pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
     for name in table.columns:
-        whole = name in ("pair", "seed", "difference", "95 % interval", "right alone", "p")
-        drawn.add_column(name, overflow="fold", no_wrap=whole)
+        numbers = name in NUMBERS
+        width = None if numbers else min(20, max(10, *(len(word) for word in name.split())))
+        drawn.add_column(name, overflow="fold", no_wrap=numbers, min_width=width)
     for row in table.rows[:SHOWN]:
         drawn.add_row(*(_cell(cell) for cell in row))
     return drawn

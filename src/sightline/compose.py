@@ -15,7 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sightline.config import Job, TrainConfig, check
 from sightline.errors import UserError, did_you_mean
-from sightline.project import conf_dir, config_folders, project_root, stamp, sweep_name
+from sightline.launched import run_name
+from sightline.project import conf_dir, config_folders, project_root, sweep_name
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
@@ -110,7 +111,9 @@ def compose_frozen(
 def register_resolvers(arguments: list[str]) -> None:
     """What the configs ask for in ${...:}; a moment's answer holds for the whole config."""
     OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
-    OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver(
+        "stamp", lambda: run_name(arguments), replace=True, use_cache=True
+    )
     OmegaConf.register_new_resolver("sweep_name", lambda: sweep_name(arguments), replace=True)
 
 

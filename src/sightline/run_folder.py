@@ -64,14 +64,17 @@ def thaw(folder: Path) -> Frozen | None:
     path = folder / "run.json"
     if not path.is_file():
         return None
+    facts: dict[str, Any] = {}
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
         job = Job(folder, facts["choices"], facts["overrides"], facts["sweep"],
                   facts["command"], facts["arguments"])  # fmt: skip
         return Frozen(check(facts["config"]), job, facts["version"], facts["data"])
     except (ValueError, KeyError, TypeError, UserError) as error:
+        wrote = f"; {facts['version']} wrote it" if "version" in facts else ""
         raise UserError(
-            f"{path} is not a run of this Sightline ({__version__}): {error}. Give another folder."
+            f"{path} is not a run of this Sightline ({__version__}{wrote}): {error}. Give another "
+            "folder."
         ) from error
 
 

@@ -76,40 +76,61 @@ def leaderboard_records(board: Leaderboard) -> Table:
     return Table("leaderboard", "leaderboard", columns, rows)
 
 
-def samples_table(pairs: Sequence[Pair], split: str) -> Table:
+def samples_table(comparison: Comparison) -> Table:
     """The tests on the same samples."""
+    pairs = comparison.pairs
     tests = [pair.tested.test for pair in pairs if pair.tested is not None]
     counted = any(pair.tested is not None and pair.tested.alone for pair in pairs)
-    columns = ["pair", "seed", "difference", "95 % interval"]
-    columns += ["right alone"] if counted else []
+    columns = ["pair", "verdict", "difference", "95 % interval", *(["alone"] if counted else [])]
     rows: list[list[Cell]] = []
     for pair in pairs:
-        seeds = dict.fromkeys(run.params.get("seed", "") for run in pair.runs)
-        cells: list[Cell] = [_ranks(pair), " and ".join(seeds)]
+        cells: list[Cell] = [_ranks(pair), pair.verdict]
         found = pair.tested
         if found is None:
             cells += [None] * (len(columns) - 2)
         else:
             cells += [f"{found.difference:+.4f}", f"{found.low:+.4f} … {found.high:+.4f}"]
             cells += [" : ".join(map(str, found.alone))] if found.alone else []
-        said = pair.verdict if pair.refused is None else f"not tested: {pair.refused}"
-        rows.append([*cells, _p(found.p if found else None), _p(pair.p_holm), said])
-    caption = ": ".join([f"On the same samples of {split}", *dict.fromkeys(tests)])
-    return Table("tests", caption, [*columns, "p", "p (Holm)", "verdict"], rows)
+        rows.append([*cells, _p(found.p if found else None), _p(pair.p_holm)])
+    seeds = dict.fromkeys(run.params.get("seed", "") for pair in pairs for run in pair.runs)
+    of = f" (seed {' and '.join(seeds)})" if len(seeds) < 3 and all(seeds) else ""
+    caption = ": ".join([f"On the same samples of {comparison.split}{of}", *dict.fromkeys(tests)])
+    return Table("tests", caption, [*columns, "p", "p (Holm)"], rows)
 
 
 def seeds_table(pairs: Sequence[Pair]) -> Table:
     """The tests over seeds."""
-    columns = ["pair", "seeds", "difference", "p", "p (Holm)", "verdict"]
     rows: list[list[Cell]] = []
     for pair in pairs:
         found = pair.seeds
-        mean = "" if math.isnan(found.difference) else f"{found.difference:+.4f}"
+        mean = None if math.isnan(found.difference) else f"{found.difference:+.4f}"
         p_values = [_p(found.p), _p(pair.seeds_p_holm)]
-        rows.append([_ranks(pair), found.pairs, mean, *p_values, pair.seeds_verdict])
-    return Table(
-        "tests_over_seeds", "Over the seeds in common: Wilcoxon's signed-rank test", columns, rows
-    )
+        rows.append([_ranks(pair), pair.seeds_verdict, found.pairs, mean, *p_values])
+    columns = ["pair", "verdict", "seeds", "difference", "p", "p (Holm)"]
+    return Table("seeds", "Over the seeds in common: Wilcoxon's signed-rank test", columns, rows)
+
+
+def pair_records(pairs: Sequence[Pair]) -> Table:
+    """Both tests of each pair, each number in a column of its own, for programs."""
+    columns = [
+        "first", "second", "first run", "second run", "test", "difference", "low", "high",
+        "first alone right", "second alone right", "p", "p holm", "verdict", "why not tested",
+        "seeds", "seeds difference", "seeds p", "seeds p holm", "seeds verdict",
+    ]  # fmt: skip
+    rows = []
+    for pair in pairs:
+        found, seeds = pair.tested, pair.seeds
+        alone = found.alone if found is not None and found.alone else (None, None)
+        of_samples: list[Cell] = [None] * 7
+        if found is not None:
+            of_samples = [found.test, found.difference, found.low, found.high, *alone, found.p]
+        rows.append([
+            pair.first.rank, pair.second.rank, *(run.run_id for run in pair.runs), *of_samples,
+            pair.p_holm, pair.verdict, str(pair.refused) if pair.refused else None,
+            seeds.pairs, None if math.isnan(seeds.difference) else seeds.difference, seeds.p,
+            pair.seeds_p_holm, pair.seeds_verdict,
+        ])  # fmt: skip
+    return Table("tests", "tests", columns, rows)
 
 
 def unranked_table(board: Leaderboard) -> Table:
@@ -118,9 +139,9 @@ def unranked_table(board: Leaderboard) -> Table:
     return Table("not_ranked", "Runs that are not ranked", ["run", "id", "why"], rows)
 
 
-def notes(comparison: Comparison) -> list[str]:
-    """What to know before believing the tables."""
-    board, pairs = comparison.board, comparison.pairs
+def about_ranks(comparison: Comparison) -> list[str]:
+    """What to know before believing the leaderboard."""
+    board = comparison.board
     said = []
     if comparison.looks is not None:
         times, runs = comparison.looks.times, comparison.looks.runs
@@ -134,26 +155,39 @@ def notes(comparison: Comparison) -> list[str]:
             f"The groups were evaluated on {sets} different {split_of(board.metric)} sets: their "
             "values are not of the same samples, and the ranks say little."
         )
-    tested = [pair for pair in pairs if pair.tested is not None]
+    if board.groups and all(len(group.runs) == 1 for group in board.groups):
+        said.append("Each group is a single run: an interval takes several seeds.")
+    return said
+
+
+def about_tests(comparison: Comparison) -> list[str]:
+    """What to know before believing the tests on the same samples."""
+    board, pairs = comparison.board, comparison.pairs
+    tested = [pair.tested for pair in pairs if pair.tested is not None]
+    said = []
     if tested and bare_name(board.metric) == "loss":
         said.append(
             "What is tested is the log loss of the stored probabilities, which is the loss where "
             "that is plain cross-entropy."
         )
+    if any(found.alone for found in tested):
+        said.append("Alone: samples that only the first, and that only the second decides rightly.")
     if tested and len(board.groups) > 2 and comparison.split == split_of(board.metric):
         said.append(
             f"Group 1 was picked as the best of {len(board.groups)} on these same samples, which "
-            f"favours it; no correction here undoes that."
+            "favours it; no correction here undoes that."
         )
     if any(NO_DIFFERENCE in (pair.verdict, pair.seeds_verdict) for pair in pairs):
         said.append(
             f"{NO_DIFFERENCE.capitalize()!r} (p over {LEVEL} after Holm's correction) does not say "
             "that there is none: these samples, or seeds, are too few to show one."
         )
-    return [*said, *_about_seeds(pairs)]
+    refused = [(_ranks(pair), pair.refused) for pair in pairs if pair.refused is not None]
+    return [*said, *(f"{ranks} is not tested: {why}" for ranks, why in refused)]
 
 
-def _about_seeds(pairs: Sequence[Pair]) -> list[str]:
+def about_seeds(pairs: Sequence[Pair]) -> list[str]:
+    """What so few seeds can show."""
     found = [pair.seeds for pair in pairs if pair.seeds.pairs]
     if not found:
         return []

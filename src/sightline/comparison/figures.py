@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from sightline.comparison.leaderboard import Group, Leaderboard
+from sightline.comparison.leaderboard import Estimate, Group, Leaderboard
 from sightline.comparison.runs import explained
 from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
 from sightline.reports.canvas import WIDTH, new_figure, short, styled
@@ -31,6 +33,7 @@ def draw_leaderboard(board: Leaderboard) -> Figure:
         _estimates(ax, where, [each for _, each in others], "C1", "s", explained(board.partner))
     ax.set_yticks(places, [_label(group) for group in groups])
     ax.set_ylim(len(groups) - 0.4, -0.6)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.grid(axis="x", color="0.9")
     figure.legend(loc="outside lower center")
     return figure
@@ -50,11 +53,19 @@ def draw_differences(pairs: Sequence[Pair], metric: str) -> Figure:
     ax.set_yticks(range(len(tested)), [f"1 − {_label(pair.second)}" for pair, _ in tested])
     ax.set_ylim(len(tested) - 0.5, -0.5)
     ax.set_xlabel(f"difference in {metric}; grey: {NO_DIFFERENCE}")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.grid(axis="x", color="0.9")
     return figure
 
 
-def _estimates(ax, places, estimates, colour: str, marker: str, label: str) -> None:  # type: ignore[no-untyped-def]
+def _estimates(
+    ax: Axes,
+    places: np.ndarray,
+    estimates: Sequence[Estimate],
+    colour: str,
+    marker: str,
+    label: str,
+) -> None:
     means = [each.mean for each in estimates]
     halves = [each.half_width or 0.0 for each in estimates]
     ax.errorbar(means, places, xerr=halves, fmt=marker, color=colour, markersize=5, capsize=2,

@@ -9,8 +9,7 @@ from sightline.comparison.paired import PairedResult, mcnemar, paired_bootstrap
 from sightline.comparison.pairing import check_same_samples, check_same_split, in_order
 from sightline.comparison.runs import ComparedRun
 from sightline.errors import UserError
-from sightline.evaluation.intervals import draw
-from sightline.label_modes.stored import label_mode_of
+from sightline.evaluation.drawing import draw
 from sightline.predictions import Predictions
 
 Tables = Mapping[str, Predictions | UserError]  # by the run's id: its table, or why it has none
@@ -44,8 +43,7 @@ def compare_on_samples(
         except UserError as error:
             results[index] = error
             continue
-        mode = label_mode_of(one)
-        right = [decided_rightly(mode, table, metric) for table in (one, other)]
+        right = [decided_rightly(table, metric) for table in (one, other)]
         if right[0] is not None and right[1] is not None:
             results[index] = mcnemar(right[0], right[1])
         else:
@@ -69,8 +67,7 @@ def _bootstrap(
     tables: Sequence[Predictions], metric: str, resamples: int, seed: int
 ) -> list[PairedResult | UserError]:
     """The first table against each of the others, all on the same resamples."""
-    mode = label_mode_of(tables[0])
-    found = [resample(mode, table, metric) for table in tables]
+    found = [resample(table, metric) for table in tables]
     functions = [function for function in found if function is not None]
     if len(functions) < len(tables):
         problem = UserError(f"{metric} cannot be computed from stored predictions")

@@ -2,13 +2,17 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from sightline.comparison.comparison import (
     Comparison,
+    about_ranks,
+    about_seeds,
+    about_tests,
     leaderboard_records,
     leaderboard_table,
-    notes,
+    pair_records,
     samples_table,
     seeds_table,
     unranked_table,
@@ -19,15 +23,21 @@ from sightline.reports.canvas import to_chart
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Cell, Part, Section, Table
 
+WRITTEN = ("leaderboard.csv", "tests.csv", "not_ranked.csv", "comparison.md", "comparison.html")
+LINE = 24  # characters
+SHOWN = 15  # groups above the figure; the page has the others below
+
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Write `leaderboard.csv`, `tests.csv`, ..., `comparison.md` and `comparison.html`.
+    """Write the files of `WRITTEN`; those of tests and unranked runs where there are any.
 
     Args:
         comparison: the whole.
         folder: an empty one.
     """
-    tables = [leaderboard_records(comparison.board), *_tables(comparison)[1:]]
+    tables = [leaderboard_records(comparison.board)]
+    tables += [pair_records(comparison.pairs)] if comparison.pairs else []
+    tables += [unranked_table(comparison.board)] if comparison.board.unranked else []
     for table in tables:
         (folder / f"{table.name}.csv").write_text(to_csv(table), encoding="utf-8")
     (folder / "comparison.md").write_text(to_markdown(comparison), encoding="utf-8")
@@ -46,30 +56,21 @@ def to_csv(table: Table) -> str:
 def to_markdown(comparison: Comparison) -> str:
     """All tables and notes."""
     lines = [f"# {comparison.title}", "", _subtitle(comparison), ""]
-    for table in _tables(comparison):
+    for table, said in tables_and_notes(comparison):
         lines += [f"## {table.caption}", "", *_markdown_rows(table), ""]
-    lines += [f"- {note}" for note in notes(comparison)]
-    return "\n".join(lines) + "\n"
+        lines += [*(f"- {note}" for note in said), ""] if said else []
+    return "\n".join(lines)
 
 
 def to_html(comparison: Comparison) -> str:
     """One self-contained page."""
-    board, pairs = comparison.board, comparison.pairs
-    said = notes(comparison)
-    first = leaderboard_table(board)
-    ranks = to_chart(
-        draw_leaderboard(board), "leaderboard", f"{board.metric} of the best groups", shrinks=True
-    )
-    sections = [Section("Leaderboard", " ".join(said), [first, ranks])]
-    if pairs:
-        parts: list[Part] = [samples_table(pairs, comparison.split), seeds_table(pairs)]
-        if any(pair.tested is not None for pair in pairs):
-            name = bare_name(board.metric)
-            figure = draw_differences(pairs, name)
-            alt = f"differences in {name} to the best group, with intervals"
-            parts.insert(1, to_chart(figure, "differences", alt, shrinks=True))
-        text = "The best group against the next ones, on the predictions that the runs stored."
-        sections.append(Section("Is the best really better?", text, parts))
+    board = comparison.board
+    sections = [_leaderboard_section(comparison)]
+    if comparison.pairs:
+        sections += [_samples_section(comparison), _seeds_section(comparison)]
+    if len(board.groups) > SHOWN:
+        every = replace(_unbroken(leaderboard_table(board)), folded=True)
+        sections.append(Section("All groups", "", [every]))
     if board.unranked:
         text = "Failed and unfinished runs take no part in ranks and means."
         sections.append(Section("Not ranked", text, [unranked_table(board)]))
@@ -78,13 +79,55 @@ def to_html(comparison: Comparison) -> str:
     )
 
 
-def _tables(comparison: Comparison) -> list[Table]:
-    tables = [leaderboard_table(comparison.board)]
-    if comparison.pairs:
-        tables += [samples_table(comparison.pairs, comparison.split), seeds_table(comparison.pairs)]
-    if comparison.board.unranked:
-        tables.append(unranked_table(comparison.board))
-    return tables
+def tables_and_notes(comparison: Comparison) -> list[tuple[Table, list[str]]]:
+    """What is said, in order, each table with what to know about it."""
+    pairs, board = comparison.pairs, comparison.board
+    said = [(leaderboard_table(board), about_ranks(comparison))]
+    if pairs:
+        said.append((samples_table(comparison), about_tests(comparison)))
+        said.append((seeds_table(pairs), about_seeds(pairs)))
+    if board.unranked:
+        said.append((unranked_table(board), []))
+    return said
+
+
+def _leaderboard_section(comparison: Comparison) -> Section:
+    board = comparison.board
+    whole = _unbroken(leaderboard_table(board))
+    first = replace(whole, rows=whole.rows[:SHOWN], caption=f"The first {SHOWN}")
+    parts: list[Part] = [whole if len(whole.rows) <= SHOWN else first]
+    if board.groups:
+        alt = f"{board.metric} of the best groups"
+        parts.append(to_chart(draw_leaderboard(board), "leaderboard", alt, shrinks=True))
+    return Section("Leaderboard", " ".join(about_ranks(comparison)), parts)
+
+
+def _samples_section(comparison: Comparison) -> Section:
+    parts: list[Part] = [_unbroken(samples_table(comparison))]
+    if any(pair.tested is not None for pair in comparison.pairs):
+        name = bare_name(comparison.board.metric)
+        figure = draw_differences(comparison.pairs, name)
+        alt = f"differences in {name} to the best group, with intervals"
+        parts.append(to_chart(figure, "differences", alt, shrinks=True))
+    text = "The best group against the next ones, on the predictions that the runs stored. "
+    return Section("Is the best really better?", text + " ".join(about_tests(comparison)), parts)
+
+
+def _seeds_section(comparison: Comparison) -> Section:
+    text = "The trainings of two groups that share seed and fold, in pairs. "
+    table = _unbroken(seeds_table(comparison.pairs))
+    return Section("And over seeds?", text + " ".join(about_seeds(comparison.pairs)), [table])
+
+
+def _unbroken(table: Table) -> Table:
+    """Short cells stay on one line of the page."""
+
+    def cell(value: Cell) -> Cell:
+        if isinstance(value, str) and len(value) < LINE:
+            return value.replace(" ", "\u00a0")
+        return value
+
+    return replace(table, rows=[[cell(value) for value in row] for row in table.rows])
 
 
 def _subtitle(comparison: Comparison) -> str:
@@ -109,14 +152,9 @@ def _facts(comparison: Comparison) -> dict[str, str]:
 
 
 def _markdown_rows(table: Table) -> list[str]:
-    def cells(row: list[Cell]) -> str:
-        return (
-            "| "
-            + " | ".join(
-                str(c if c is not None else "").replace("|", "\\|").replace("\n", " ") for c in row
-            )
-            + " |"
-        )
+    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+    return ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
 
-    rule = "|" + "---|" * len(table.columns)
-    return [cells(list(table.columns)), rule, *(cells(list(row)) for row in table.rows)]
+
+def _markdown_cell(value: Cell) -> str:
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

@@ -115,6 +115,30 @@ class FileImages(Images):
 
 
 @dataclass(frozen=True)
+class SelectedImages(Images):
+    """Some pictures of a larger collection.
+
+    Attributes:
+        all: the collection.
+        rows: shape (N,), positions in it.
+    """
+
+    all: Images
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, index: int, min_side: int | None = None) -> Picture:
+        """The picture at `index`."""
+        return self.all.read(int(self.rows[index]), min_side)
+
+    def content(self, index: int) -> bytes:
+        """Its bytes."""
+        return self.all.content(int(self.rows[index]))
+
+
+@dataclass(frozen=True)
 class BytesImages(Images):
     """Pictures as encoded files in a column of a table.
 

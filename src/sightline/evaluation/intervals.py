@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from sightline.evaluation.calibration import calibrated, confidences_of
+from sightline.evaluation.drawing import draw
 from sightline.evaluation.tuning import CALIBRATED, TUNED, Tuning
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.counts import Counts, divide
@@ -24,7 +25,6 @@ RESAMPLES = 1000
 FEWEST = 100  # of a table so large that a thousand would take minutes
 WORK = 4e9  # weights times classes that are summed in about 10 s
 FEW = 30  # hits or misses below which a proportion has Wilson's interval
-HELD = 2e6  # weights that are held at a time: what a processor's cache takes
 
 
 @dataclass(frozen=True)
@@ -127,17 +127,6 @@ def _of_rates(counts: Counts) -> dict[str, list[Interval | None]]:
         ]
         for name, of in (("precision", counts.predicted), ("recall", counts.support))
     }
-
-
-def draw(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each sample is drawn: float32 of shape (N, R), as many R at a time as fit."""
-    rng = np.random.default_rng(seed)
-    step = int(np.clip(HELD / samples, 1, resamples))
-    for start in range(0, resamples, step):
-        chunk = np.empty((min(step, resamples - start), samples), np.float32)
-        for row in chunk:
-            row[:] = np.bincount(rng.integers(0, samples, samples), minlength=samples)
-        yield np.ascontiguousarray(chunk.T)
 
 
 def wilson(hits: int, of: int) -> Interval:

@@ -133,16 +133,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    """The reason without the unpickler's advice to trust the file."""
-    called = re.search(r"Unsupported (?:global|class|operand)[^\n]*?(\w+(?:\.\w+)+)", str(error))
-    if called:
+    """The reason, without the unpickler's advice to trust the file."""
+    named = re.search(r"GLOBAL (\S+)", str(error))
+    if named:
         return (
-            f"it holds a pickle that asks for {called[1]}, which could run any code. Only tensors "
+            f"it holds a pickle that asks for {named[1]}, which could run any code. Only tensors "
             "and plain containers are loaded; nothing of it was run."
         )
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    first = first.partition("WeightsUnpickler error")[0].partition("Please")[0].strip()
-    return f"it is damaged, or something else ({first or type(error).__name__})."
+    return f"it is damaged, or something else ({type(error).__name__})."
 
 
 def _check_targets(node: Any, plugins: Sequence[str], path: Path) -> None:

@@ -82,12 +82,6 @@ def _interval(row: Row, key: str) -> Cell:
     return in_words(low, high) if low == low else None
 
 
-def _shown(value: object) -> object:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.6f}"  # NaN differs from itself
-    return value
-
-
 def _cell(value: object) -> Cell:
     known = isinstance(value, str | int | float) and value == value
     return value if known else None  # type: ignore[return-value]

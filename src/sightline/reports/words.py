@@ -9,7 +9,7 @@ from rich.table import Table
 Words = dict[str, dict[str, str]]  # for each split, a metric's name to its value in words
 
 
-def in_words(results: Mapping[str, Any]) -> Words:
+def results_in_words(results: Mapping[str, Any]) -> Words:
     """Values with their intervals.
 
     Args:

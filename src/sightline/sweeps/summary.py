@@ -49,6 +49,7 @@ class SweepTracker:
         errors: of the jobs that failed, by their numbers.
         states: what is known of jobs beside their folders, by their numbers.
         stopped_by: the signal that ended the sweep.
+        goes_on: whether jobs go on without this process; the sweep's run then stays RUNNING.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -58,6 +59,7 @@ class SweepTracker:
         self.errors: dict[int, str] = {}
         self.states: dict[int, str] = {}
         self.stopped_by: int | None = None
+        self.goes_on = False
         self.tracker = Tracker(sweep.folder)
         self._config = sweep.tracking
         self._connection = Connection(self._config, sweep.folder, patient=not sweep.new)
@@ -103,7 +105,7 @@ class SweepTracker:
         for number, job in enumerate(jobs):
             known = self._finished.get(number)
             state = "RUNNING" if number in (at_work or ()) else self.states.get(number)
-            if number in self.errors:
+            if number in self.errors and state != "KILLED":
                 state = "FAILED"  # one that was killed cannot say so itself
             error = self.errors.get(number)
             if known is None or list(known)[1 : len(keys) + 1] != keys or not known["run_id"]:
@@ -190,7 +192,8 @@ class SweepTracker:
             done = sum(row["status"] in DONE for row in rows)
             complete = bool(rows) and done == len(rows) and not self.errors
             status = "FINISHED" if complete else "FAILED"
-            self.tracker.finish("KILLED" if self.stopped_by is not None else status)
+            status = "KILLED" if self.stopped_by is not None else status
+            self.tracker.finish("RUNNING" if self.goes_on else status)
         self._connection.close()
         if self.tracker.begun:
             self._announce(rows, done)

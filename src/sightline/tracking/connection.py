@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -19,12 +20,14 @@ from sightline.tracking.secrets import split_credentials
 
 log = logging.getLogger(__name__)
 
+NOT_FOR_SENDER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 MARGIN_S = 15  # what a sender may take beyond its time, to end
 START_S = 600  # to import what it needs and to wait for others that make a store ready
 SOON_S = 2  # an end that takes no longer is not announced
-# One try at a time, soon given up: the sender itself tries again, and later.
-REQUESTS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+# One try at a time: the sender itself tries again, and what MLflow repeats unasked comes twice.
+ONE_TRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+# Soon given up, unless the environment says otherwise.
+SOON = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "PGCONNECT_TIMEOUT": "10",
@@ -85,14 +88,19 @@ class Connection:
         uri, credentials = split_credentials(self.config.uri or default_store())
         tracking = self.config.model_copy(update={"uri": uri})
         quiet = None if os.environ.get("SIGHTLINE_DEBUG") == "1" else subprocess.DEVNULL
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sightline.tracking.sender"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=quiet,
-            env=REQUESTS | os.environ | credentials,
-            start_new_session=True,  # Ctrl-C is for the training
-        )
+        # Ctrl-C, and what Slurm sends to all of a job's processes, is for the training.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_SENDER)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sightline.tracking.sender"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=quiet,
+                env=SOON | os.environ | ONE_TRY | credentials,
+                start_new_session=True,
+            )  # with these signals blocked, from its first moment on
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         assert process.stdin is not None
         settings = {"folder": str(self.folder), "tracking": tracking.model_dump(),
                     "parent": os.getpid()}  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sightline.evaluation.evaluation import Evaluation
 from sightline.label_modes.base import LabelMode
 from sightline.predictions import Predictions
-from sightline.reports.confusion import TITLES, By, confusion_record, draw_confusion
+from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
 from sightline.reports.rows import to_csv
 from sightline.tracking.tracker import Tracker
 
@@ -14,7 +14,6 @@ log = logging.getLogger(__name__)
 
 # Where metrics of a split are logged; train/ and val/ hold the epochs' values.
 SECTIONS = {"train": "train_best", "val": "val_best", "test": "test"}
-SHOWN: dict[str, By] = {"": "count", "_normalized": "row"}  # confusion matrices of every split
 LOOKS = "test.looks"  # the tag that counts how often the run's test split was evaluated
 
 
@@ -73,6 +72,7 @@ def _tell_confusion(tracker: Tracker, label_mode: LabelMode, name: str, table: P
     matrices = label_mode.confusion_matrices(table)
     record = {"split": name, "samples": len(table), "matrices": confusion_record(matrices)}
     tracker.json(record, f"confusion_matrix/{name}.json")
-    for suffix, by in SHOWN.items():
-        figure = draw_confusion(matrices, f"{name}: {TITLES[by]}", by)
+    for by, words in TITLES.items():
+        suffix = "" if by == "count" else f"_by_{by}"
+        figure = draw_confusion(matrices, f"{name}: {words}", by)
         tracker.figure(figure, f"confusion_matrix/{name}{suffix}.png")

@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -90,8 +89,6 @@ class EventHandler(logging.Handler):
 
 def main() -> int:
     """Serve one training until it ends, and its spool until it is brought or time is up."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)  # the training decides when to end
     os.dup2(sys.stdout.fileno(), EVENTS)
     os.set_blocking(EVENTS, False)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -99,7 +96,6 @@ def main() -> int:
     settings = json.loads(sys.stdin.readline())
     folder = Path(settings["folder"])
     config = TrackingConfig.model_validate(settings["tracking"])
-    assert config.uri is not None
     training = Training(settings["parent"])
     outgoing = Outgoing(folder, config)
     if config.offline is not True:
@@ -110,7 +106,7 @@ def main() -> int:
             return 0
     with sender_lock(folder, -1):
         outgoing.sent = read_sent(folder)  # an earlier sender may have been at work
-        write_destination(folder, hide_password(config.uri), config.experiment)
+        write_destination(folder, config)
         _serve(outgoing, training)
     return 0
 

@@ -3,7 +3,12 @@
 from typing import Any
 
 import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import distributed
+
+from sightline.config import TrainConfig
+from sightline.errors import UserError
+from sightline.resume import differences
 
 
 class Agreement:
@@ -42,3 +47,30 @@ class Agreement:
         self._work.wait()
         self._work = None
         return int(self._told)
+
+
+class SameConfig(Callback):
+    """Refuses ranks whose configs differ, as where one reads another environment or file.
+
+    Args:
+        config: this rank's.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Compare before anything is trained.
+
+        Raises:
+            UserError: in every rank; names each key with both values.
+        """
+        if stage != "fit" or trainer.world_size == 1:
+            return
+        configs: list[Any] = [None] * trainer.world_size
+        distributed.all_gather_object(configs, self.config)
+        for number, other in enumerate(configs):
+            differing = differences(configs[0], other)
+            if differing:
+                said = "; ".join(f"{key}: {one!r} and {two!r}" for key, one, two in differing)
+                raise UserError(f"The processes 0 and {number} have different configs: {said}.")

@@ -3,12 +3,16 @@
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import EMAWeightAveraging
+from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
 
 
-class AveragedWeights(EMAWeightAveraging):
+class AveragedWeights(WeightAveraging):
     """Lightning's average, restored for training alone, and saved in the middle of validation too.
+
+    Running statistics of batch normalisation are averaged like weights; what does not change stays
+    exactly as it is, unlike in the sum of two parts that Lightning's EMAWeightAveraging takes.
 
     A checkpoint's `state_dict` holds the average; what is trained lies beside it. Lightning would
     also put the latter, or the last average, into a model that a checkpoint is evaluated with.
@@ -18,7 +22,10 @@ class AveragedWeights(EMAWeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        super().__init__(decay=decay)
+        def average(mean: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
+            return mean.lerp(new, 1 - decay) if mean.is_floating_point() else new
+
+        super().__init__(avg_fn=average)
         self._swapped = False
 
     def _swap_models(self, pl_module: LightningModule) -> None:

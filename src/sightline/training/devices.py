@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from sightline.errors import UserError
+from sightline.slurm import own_job
 
 
 def check_devices(trainer: dict[str, Any]) -> None:
@@ -16,7 +17,8 @@ def check_devices(trainer: dict[str, Any]) -> None:
     """
     accelerator, devices = trainer.get("accelerator"), trainer.get("devices")
     gpus = torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0))
+    # A task of Slurm may use its own share of them alone.
+    cores = os.cpu_count() or 1 if own_job() else len(os.sched_getaffinity(0))
     if accelerator in ("gpu", "cuda") and gpus == 0:
         raise UserError(
             f"trainer.accelerator={accelerator}: PyTorch {torch.__version__} finds no GPU here. "

@@ -104,6 +104,7 @@ class KeepLast(Checkpoint):
             batches["current"] = dict.fromkeys(batches["current"], 0)
         for count in ("total", "current"):
             batches[count] = dict.fromkeys(batches[count], batches[count]["completed"])
+        fit["epoch_loop.state_dict"]["_batches_that_stepped"] = trainer.global_step
         batches["is_last_batch"] = self._before_validation and batches["is_last_batch"]
         begun = int(self._before_validation)  # a validation that began is begun again
         fit["epoch_loop.val_loop.batch_progress"] = {

@@ -8,10 +8,10 @@ from typing import Any
 from rich import get_console
 
 from sightline.config import Job, TrainConfig
-from sightline.evaluation.evaluation import Evaluation, evaluate_table
+from sightline.evaluation.evaluation import evaluate_table
 from sightline.evaluation.tuning import Tuning, tuning_record
 from sightline.predictions import Predictions
-from sightline.reports.words import in_words, metrics_table
+from sightline.reports.words import metrics_table, results_in_words
 from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
 from sightline.tracking.evaluation import SECTIONS, count_look, tell_evaluation
@@ -58,24 +58,28 @@ def publish_results(
     summary["val_best/temperature"] = results.tuning.temperature
     summary |= {f"{SECTIONS[split]}/loss": loss for split, loss in results.losses.items()}
     tracker.metrics(summary, step=last_epoch)
+    found = {
+        split: evaluate_table(setup.label_mode, table, results.tuning)
+        for split, table in results.predictions.items()
+    }
     reached: dict[str, Any] = {"metrics": {}, "intervals": {}}
-    found: dict[str, Evaluation] = {}
-    for split, table in results.predictions.items():
-        found[split] = evaluate_table(setup.label_mode, table, results.tuning)
-        tell_evaluation(
-            tracker, setup.label_mode, split, SECTIONS[split], table, found[split], last_epoch
-        )
-        headlines = {name: found[split].metrics[name] for name in found[split].headlines}
+    for split, each in found.items():
+        table = results.predictions[split]
+        tell_evaluation(tracker, setup.label_mode, split, SECTIONS[split], table, each, last_epoch)
+        headlines = {name: each.metrics[name] for name in each.headlines}
         reached["metrics"][split] = {"loss": results.losses[split]} | headlines
-        reached["intervals"][split] = found[split].interval_ends()
-    if "test" in results.predictions:
+        reached["intervals"][split] = each.interval_ends()
+    if "test" in found:
         count_look(tracker, tracker.tags_before)
     tracker.json(tuning_record(setup.label_mode, results.tuning), "tuning.json")
     report_training(tracker, config, setup, results.predictions, found, results.best_epoch)
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
     mode = setup.label_mode
-    tracker.model("checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins)
+    tracker.model(
+        "checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins,
+        results.best_epoch,
+    )  # fmt: skip
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
@@ -87,7 +91,7 @@ def publish_results(
         "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
     }
     tracker.json(reached, "results.json")
-    tracker.tags({"mlflow.note.content": note(about, in_words(reached))})
+    tracker.tags({"mlflow.note.content": note(about, results_in_words(reached))})
     return reached
 
 
@@ -99,7 +103,9 @@ def announce(job: Job, run: RunInStore | None, results: Mapping[str, Any]) -> No
         run: where it is in MLflow.
         results: as `results.json` holds them.
     """
-    words = {f"{split} (best checkpoint)": cells for split, cells in in_words(results).items()}
+    words = {
+        f"{split} (best checkpoint)": cells for split, cells in results_in_words(results).items()
+    }
     get_console().print(metrics_table(words))
     log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
     folder = job.output_dir

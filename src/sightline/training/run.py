@@ -17,11 +17,13 @@ from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.evaluation.tuning import fit_tuning
 from sightline.predictions import with_metadata
+from sightline.requeue import watch
 from sightline.resume import check_same_data
 from sightline.run_folder import freeze, read_pruned, thaw
 from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
+from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import (
     TrackEpochs,
     keeping_callbacks,
@@ -89,9 +91,10 @@ def _fit_and_evaluate(
 ) -> Results:
     folder = job.output_dir / "checkpoints"
     begun = find_checkpoint(folder)
+    watch(folder / LAST)
     keeping = keeping_callbacks(config, folder, signals)
     trainer = build_trainer(
-        config, [*keeping, *callbacks], job, begun is None or begun.name == LAST
+        config, [SameConfig(config), *keeping, *callbacks], job, begun is None or begun.name == LAST
     )
     progress = _fit(trainer, setup, begun)
     best = folder / BEST
@@ -189,8 +192,9 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
 
 
 def _keep_checkpoints(tracker: Tracker) -> None:
-    for path in sorted((tracker.folder / "checkpoints").glob("*.ckpt")):
-        tracker.artifact(str(path.relative_to(tracker.folder)))
+    for path in (tracker.folder / "checkpoints" / name for name in (BEST, LAST)):
+        if path.is_file():
+            tracker.artifact(str(path.relative_to(tracker.folder)))
 
 
 def quiet_libraries() -> None:
@@ -202,6 +206,11 @@ def quiet_libraries() -> None:
     # Advice about loaders, tensor cores and srun, which the config decides.
     warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Samples that a sampler repeats are counted once here.
+    warnings.filterwarnings("ignore", message=".*Using `DistributedSampler`.*")
+    warnings.filterwarnings("ignore", message=".*functional.all_gather is deprecated.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
+    # It is, by its sampler, which Lightning does not know of.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

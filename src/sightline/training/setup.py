@@ -134,7 +134,12 @@ class _Augment:
 
 
 def read_source(config: TrainConfig) -> SourceData:
-    """The data set that the config names, in its splits, with pictures in every one."""
+    """The data set that the config names, in train, val and test, with pictures in every one."""
+    return make_splits(read_given(config), config.data_common)
+
+
+def read_given(config: TrainConfig) -> SourceData:
+    """The data set that the config names, in the splits that it has of its own."""
     label_mode = locate(config.label_mode, "label_mode", config.plugins)
     node = without(config.data, DataConfig)
     target = locate(node, "data", config.plugins)
@@ -162,7 +167,7 @@ def read_source(config: TrainConfig) -> SourceData:
                     f"{source.location}: the picture {missing[0]} has no file{more}. "
                     "data.on_error=skip leaves such pictures out and lists them."
                 )
-    return make_splits(source, config.data_common)
+    return source
 
 
 def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode, dict[str, Split]]:

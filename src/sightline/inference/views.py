@@ -1,0 +1,88 @@
+"""Views of pictures: for averages at test time, and corrupted ones for robustness."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sightline.config import Node
+from sightline.errors import UserError
+from sightline.inference.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from sightline.inference.on_split import View
+
+FLIP = "RandomHorizontalFlip"  # torchvision's name
+
+
+def as_it_is(image: Tensor) -> Tensor:
+    """The pictures themselves."""
+    return image
+
+
+def averaged_views(kinds: Sequence[str], augment: Mapping[str, Any]) -> dict[str, View]:
+    """The views whose probabilities are averaged: the picture, mirrored, and moved a little.
+
+    Args:
+        kinds: flip, shift.
+        augment: of the training, which says what leaves a picture's class as it is.
+
+    Raises:
+        UserError: flip, where the training never mirrored a picture.
+    """
+    moved = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)] if "shift" in kinds else [(0, 0)]
+    views: dict[str, View] = {}
+    for down, right in moved:
+        views[f"shift {down} {right}"] = partial(_shift, down=down, right=right)
+    if "flip" in kinds:
+        if not _mirrors(augment.get("transforms", [])):
+            raise UserError(
+                "tta=flip: the training never mirrored its pictures (augment has no "
+                "RandomHorizontalFlip), so a mirrored one may mean something else, as a digit or "
+                "a sign does; tta=shift does no such harm."
+            )
+        views |= {f"mirrored {name}": partial(_mirror, view=view) for name, view in views.items()}
+    return views
+
+
+class CorruptedView:
+    """Pictures under one corruption; the draws go on from batch to batch, the same each time.
+
+    Args:
+        name: of `CORRUPTIONS`.
+        severity: 1 to 5.
+    """
+
+    def __init__(self, name: str, severity: int) -> None:
+        self.name = name
+        self.severity = severity
+        self._generator = torch.Generator().manual_seed(severity)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Corrupted pictures."""
+        return corrupt(image, self.name, self.severity, self._generator)
+
+
+def corrupted_views() -> dict[tuple[str, int], View]:
+    """Each corruption at each severity."""
+    pairs = product(CORRUPTIONS, SEVERITIES)
+    return {(name, severity): CorruptedView(name, severity) for name, severity in pairs}
+
+
+def _mirrors(transforms: Sequence[Node]) -> bool:
+    return any(str(node["_target_"]).rsplit(".", 1)[-1] == FLIP for node in transforms)
+
+
+def _mirror(image: Tensor, view: View) -> Tensor:
+    return view(image).flip(3)
+
+
+def _shift(image: Tensor, down: int, right: int) -> Tensor:
+    """Moved by a sixteenth of the side; the edge is repeated."""
+    if not down and not right:
+        return image
+    step = max(1, image.shape[-1] // 16)
+    rows = torch.arange(image.shape[-2]).sub(down * step).clamp(0, image.shape[-2] - 1)
+    columns = torch.arange(image.shape[-1]).sub(right * step).clamp(0, image.shape[-1] - 1)
+    return image[:, :, rows][:, :, :, columns]
