@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from sightline.components import check_components
 from sightline.compose import read_job
 from sightline.config import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
+from sightline.ranks import rank
 from sightline.resume import differences
 from sightline.run_folder import freeze, read_results, thaw
 from sightline.tracking.secrets import hide_password
@@ -73,6 +75,7 @@ def plan_sweep(
     Raises:
         UserError: a job's config is wrong, or the folder holds another sweep.
     """
+    check_alone()
     if first > 0:
         raise UserError("A sweep is planned as a whole: leave hydra.sweeper.max_batch_size out.")
     folder = Path(str(config.hydra.sweep.dir)).absolute()
@@ -123,6 +126,20 @@ def _go_on(
     if added:
         notes.append(f"{len(added)} of {len(before) + len(added)} jobs are new to this sweep.")
     return before, added
+
+
+def check_alone() -> None:
+    """Refuse to plan a sweep in each of several processes.
+
+    Raises:
+        UserError: torchrun, srun or the like started more than one.
+    """
+    several = os.environ.get("WORLD_SIZE", "1")
+    if rank() > 0 or (several.isdigit() and int(several) > 1):
+        raise UserError(
+            "A sweep (-m) is one process, and starts the ranks of its jobs itself: give the "
+            "command without torchrun or srun, with trainer=ddp."
+        )
 
 
 def freeze_sweep(sweep: Sweep) -> None:

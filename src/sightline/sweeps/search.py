@@ -19,6 +19,7 @@ from sightline.sweeps.plan import (
     Sweep,
     another_sweep,
     by_monitor,
+    check_alone,
     new_name,
     read_launch,
     write_launch,
@@ -94,6 +95,7 @@ def plan_search(
     Raises:
         UserError: a space, an option or a config is wrong, or the folder holds another sweep.
     """
+    check_alone()
     _check_options(options)
     fixed, spaces = read_spaces(parse(loader, params, arguments))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
