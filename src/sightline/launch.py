@@ -80,6 +80,7 @@ def launch(arguments: list[str]) -> int:
             sys.argv = command
         for config in composed:
             with nothing_left_behind(Path(config.hydra.runtime.output_dir)):
+                _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
                 checked, job = read_job(config, None, arguments)
             run_job(checked, job)
     except (HydraException, OmegaConfBaseException) as error:
@@ -89,6 +90,15 @@ def launch(arguments: list[str]) -> int:
             raise
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
     return 0
+
+
+def _refuse_launcher(chosen: str) -> None:
+    """Hydra launches sweeps alone, and would ignore what else was chosen."""
+    if chosen != "local":
+        raise UserError(
+            f"hydra/launcher={chosen} launches sweeps: add -m (with one value for each key it is a "
+            "sweep of one job)."
+        )
 
 
 def _with_folder_to_resume(arguments: list[str]) -> list[str]:
