@@ -2,9 +2,9 @@
 
 Both read JPEG files in as many worker processes and run the same model in batches of the same
 size; the hand-written one keeps the probabilities, Sightline writes its partial file and its
-table. The model is tiny, so that reading is
-what takes time. The ratio of images per second is taken round by round, so that a drift of the machine's
-speed cancels. Run: python benchmarks/predict.py [rounds] [pictures] [workers]
+table. The model is tiny, so that reading is what takes time. The ratio of images per second is
+taken round by round, so that a drift of the machine's speed cancels.
+Run: python benchmarks/predict.py [rounds] [pictures] [workers]
 """
 
 import statistics

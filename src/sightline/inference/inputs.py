@@ -110,7 +110,7 @@ def _listed(paths: list[str], root: str | None) -> Inputs:
 
 
 def _texts(names: Iterable[str]) -> pa.Array:
-    """Names as text; one that is not UTF-8 names no file then, and so becomes a row with an error."""
+    """Names as text; one that is not UTF-8 then names no file, and becomes a row with an error."""
     return pa.array([name.encode("utf-8", "replace").decode() for name in names], pa.string())
 
 
