@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cheap_job
 import numpy as np
 import pytest
 import requests
@@ -28,6 +30,7 @@ from PIL import Image
 from sightline.cli import main
 from sightline.config import DataConfig
 from sightline.project import conf_dir, project_root
+from sightline.sweeps import process
 
 torch.set_num_threads(1)
 
@@ -47,7 +50,7 @@ def data_config(**changed: Any) -> DataConfig:
 
 
 SIGHTLINE = Path(sys.executable).parent / "sightline"
-SMALL = ["model.widths=[4,8]", "model.hidden=16"]
+SMALL = ["model.widths=[4,8]", "model.hidden=16", "report=none"]
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
@@ -89,6 +92,7 @@ QUICK = [
     "model.widths=[4,8]",
     "model.hidden=16",
     "tracking.system_metrics_interval_s=null",
+    "report=none",  # it takes seconds; tests of reports ask for it
 ]
 
 
@@ -158,6 +162,8 @@ def sightline(
     def run(*arguments: str, tracked: bool = True) -> Done:
         project_root.cache_clear()
         own = [f"tracking.uri={store}", f"tracking.experiment='{experiment}'"] if tracked else []
+        if arguments[:1] == ("train",) and not any(word.startswith("report") for word in arguments):
+            own.append("report=none")  # it takes seconds, and has tests of its own
         monkeypatch.setattr(sys, "argv", ["sightline", *arguments, *own])
         try:
             status = main()
@@ -253,6 +259,21 @@ def tracking_server(tmp_path: Path) -> Iterator[TrackingServer]:
     server.stop()
 
 
+@pytest.fixture
+def cheap(
+    sightline: Sightline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Done]:
+    """`sightline train -m` whose jobs are cheap; `seeds` says what each does."""
+    monkeypatch.setattr(process, "JOB_COMMAND", cheap_job.COMMAND)
+
+    def run(*arguments: str, seeds: dict[int, str] | None = None) -> Done:
+        monkeypatch.setenv("CHEAP", json.dumps(seeds or {}))
+        own = [f"hydra.sweep.dir={tmp_path}/sweep", *cheap_job.AWAY]
+        return sightline("train", "-m", *arguments, *own, tracked=False)
+
+    return run
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished run over pictures in files, for tests that only use it.
@@ -326,11 +347,16 @@ def make_split_pictures(root: Path, counts: dict[str, int]) -> None:
                 Image.fromarray(pixels).save(folder / f"{number:03d}.{ending}")
 
 
+SITES = ("north", "north", "south", "south", "")
+
+
 def label_rows(root: Path) -> None:
-    """ROOT/labels.csv: two labels, of which a picture has one, both or none."""
-    lines = ["image,bird,odd,split"]
+    """ROOT/labels.csv: two labels, of which a picture has one, both or none; and where from."""
+    lines = ["image,bird,odd,split,site"]
     for path in sorted(root.rglob("*.*")):
         name = path.relative_to(root).as_posix()
         split, animal, file = name.split("/")
-        lines.append(f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split}")
+        lines.append(
+            f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split},{SITES[int(file[:3]) % 5]}"
+        )
     (root / "labels.csv").write_text("\n".join(lines) + "\n")

@@ -14,14 +14,15 @@ import sightline
 SOURCE = Path(sightline.__file__).parent
 # From the bottom up; a module imports only from its own layer or those before it.
 LAYERS = [
-    {"errors", "project", "types", "predictions", "progress", "ranks", "alive", "__init__"},
+    {"errors", "project", "types", "predictions", "progress", "ranks", "__init__"},
+    {"slurm", "alive", "requeue", "launched"},
     {"config", "arguments", "components", "compose"},
     {"label_modes"},
-    {"evaluation", "reports", "data", "models"},
+    {"evaluation", "reports", "comparison", "data", "models"},
     {"tracking", "inference"},
     {"run_folder", "resume"},
     {"training"},
-    {"run_job", "sync", "sweeps"},
+    {"run_job", "sync", "runs", "sweeps", "compare"},
     {"launch", "doctor", "export", "evaluate"},
     {"cli"},
 ]

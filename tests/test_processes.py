@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import venv
@@ -22,7 +21,6 @@ from conftest import (
     start,
     wait_for_line,
 )
-from mlflow import MlflowClient
 from test_sources import make_shards
 
 from sightline.predictions import Predictions
@@ -136,39 +134,6 @@ def test_first_starts_at_the_same_moment_all_work(tmp_path: Path) -> None:
     runs = client_of(tmp_path).search_runs(["1"])
     assert [run.info.status for run in runs] == ["FINISHED"] * 4
     assert len({run.data.tags["run_folder"] for run in runs}) == 4
-
-
-def test_a_tracking_server_holds_the_whole_run(tmp_path: Path) -> None:
-    """A real `mlflow server` on loopback, artifacts proxied, named by the environment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        uri = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port",
-         uri.rsplit(":", 1)[1], "--workers", "1", "--backend-store-uri",
-         f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "kept")],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        work = tmp_path / "work"
-        work.mkdir()
-        quick = [*SMALL, "trainer.max_epochs=2", "tracking.start_timeout_s=90"]
-        code, out, err = finish(start(work, "train", *quick, MLFLOW_TRACKING_URI=uri))
-        assert code == 0, err
-        assert f"{uri}/#/experiments/1/runs/" in out
-        client = MlflowClient(uri)
-        [run] = client.search_runs(["1"])
-        assert run.info.status == "FINISHED"
-        assert "test/accuracy" in run.data.metrics
-        local = client.download_artifacts(
-            run.info.run_id, "predictions/test.parquet", str(tmp_path)
-        )
-        assert len(Predictions.read(Path(local))) == 359
-        assert not (work / "mlflow.db").exists()
-        assert "mlflow.sharedViewState.leaderboard" in client.get_experiment("1").tags
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=60)
 
 
 def test_a_wheel_works_outside_the_checkout(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import UserError
-from sightline.tracking.delivery import MERGED, merge
+from sightline.tracking.batches import MERGED, merge
 from sightline.tracking.spool import Record, Spool, read_spool
 from sightline.tracking.tracker import Tracker
 

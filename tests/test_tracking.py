@@ -19,51 +19,13 @@ from conftest import (
 )
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from telling import check_all_arrived, told_points
 
 from sightline.run_folder import run_folders
-from sightline.tracking.outbox import count_pending, journal_of
-from sightline.tracking.spool import read_spool
+from sightline.tracking.outbox import count_pending
 
 JOB = ["train", *SMALL, "tracking.system_metrics_interval_s=1"]
 FEW = [*JOB, "trainer.max_epochs=3"]
-
-
-def told_points(folder: Path) -> dict[str, list[tuple[int, float, int]]]:
-    """Every metric point of a run's journal: key to (step, value, time)."""
-    points: dict[str, list[tuple[int, float, int]]] = {}
-    for record, _ in read_spool(journal_of(folder)):
-        if record["op"] == "metrics":
-            for key, value in record["metrics"].items():
-                point = (record["step"], value, record["time_ms"])
-                points.setdefault(key, []).append(point)
-    return points
-
-
-def check_all_arrived(client: MlflowClient, folder: Path, status: str = "FINISHED") -> Run:
-    """The one run in the store has each point of the journal exactly once, and each artifact."""
-    assert count_pending(folder) == 0
-    [run] = client.search_runs(["1"])
-    assert run.info.status == status
-    points = told_points(folder)
-    assert len(points) > 10
-    for key, told in points.items():
-        there = [
-            (m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, key)
-        ]
-        assert sorted(there) == sorted(told), key
-    arrived = artifacts(client, run.info.run_id)
-    told_files = {r["path"] for r, _ in read_spool(journal_of(folder)) if r["op"] == "artifact"}
-    assert told_files <= arrived
-    images = [r for r, _ in read_spool(journal_of(folder)) if r["op"] == "image"]
-    assert len([path for path in arrived if path.startswith("images/")]) == 2 * len(images)
-    return run
-
-
-def artifacts(client: MlflowClient, run_id: str, path: str | None = None) -> set[str]:
-    found: set[str] = set()
-    for item in client.list_artifacts(run_id, path):
-        found |= artifacts(client, run_id, item.path) if item.is_dir else {item.path}
-    return found
 
 
 def test_a_server_that_goes_away_and_comes_back(

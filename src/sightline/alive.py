@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from sightline.errors import UserError
+from sightline.slurm import own_job
 
 HEARTBEAT_S = 10
 GONE_AFTER_S = 60  # without a heartbeat, seen from another machine
@@ -45,12 +46,22 @@ class Owner:
     token: str
     slurm_job: str | None
 
+    @property
+    def here(self) -> bool:
+        """Whether its process id is one of this machine."""
+        return self.space == _space()
+
     def gone(self, silent_s: float) -> bool:
         """Whether it is certain, or after this silence to be assumed, that it ended."""
-        if self.space != _space():
+        if not self.here:
+            # Slurm starts a job again elsewhere only when it has ended here.
+            if self.slurm_job is not None and self.slurm_job == own_job():
+                return True
             return silent_s > GONE_AFTER_S
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) > 1
+            process = psutil.Process(self.pid)
+            ended = process.status() == psutil.STATUS_ZOMBIE  # dead, and nobody asked for its end
+            return ended or abs(process.create_time() - self.started) > 1
         except psutil.NoSuchProcess:
             return True
 
@@ -76,7 +87,7 @@ def working_in(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     me = Owner(platform.node(), _space(), os.getpid(), psutil.Process().create_time(),
-               uuid.uuid4().hex, os.environ.get("SLURM_JOB_ID"))  # fmt: skip
+               uuid.uuid4().hex, own_job())  # fmt: skip
     _take(folder, me)
     ended = threading.Event()
     beat = threading.Thread(target=_beat, args=[folder, me, ended], name="heartbeat", daemon=True)
@@ -86,9 +97,10 @@ def working_in(folder: Path) -> Iterator[None]:
     finally:
         ended.set()
         beat.join()
-        held = owner_of(folder) if folder.is_dir() else None
-        if held is not None and held[0].token == me.token:
-            _lock_of(folder).unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that can no longer be written: seen by the process id
+            held = owner_of(folder) if folder.is_dir() else None
+            if held is not None and held[0].token == me.token:
+                _lock_of(folder).unlink(missing_ok=True)
 
 
 def _take(folder: Path, me: Owner) -> None:

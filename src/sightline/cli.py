@@ -22,6 +22,8 @@ commands:
   prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
+  compare  a leaderboard of runs, tested              sightline compare --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -34,6 +36,7 @@ examples:
 
 def train(arguments: list[str]) -> int:
     """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
+    _outlive_signals()
     from sightline.launch import launch
 
     return launch(arguments)
@@ -41,10 +44,19 @@ def train(arguments: list[str]) -> int:
 
 def job(arguments: list[str]) -> int:
     """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
+    _outlive_signals()
     from sightline.run_job import run_frozen
 
     run_frozen(Path(arguments[0]))
     return 0
+
+
+def _outlive_signals() -> None:
+    """Before the rest is imported: a job that Slurm warns in its first seconds is not to die."""
+    if "SLURM_JOB_ID" in os.environ:
+        from sightline.requeue import outlive_signals
+
+        outlive_signals()
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -89,12 +101,21 @@ def sync(arguments: list[str]) -> int:
     return send_pending(arguments)
 
 
+def runs(arguments: list[str]) -> int:
+    """List runs, and mark those whose process is gone."""
+    from sightline.runs import show_runs
+
+    return show_runs(arguments)
+
+
 def ui(arguments: list[str]) -> int:
     """Replace this process by MLflow's own UI server on the project's default store."""
     from sightline.project import default_store
 
+    # By the environment: every user of the machine can read a process's arguments.
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *arguments]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
+    command = [sys.executable, "-m", "mlflow", "ui", *arguments]
     sys.stdout.flush()
     os.execv(sys.executable, command)
 
@@ -113,6 +134,13 @@ def cache(arguments: list[str]) -> int:
     return show_cache(arguments)
 
 
+def compare(arguments: list[str]) -> int:
+    """A leaderboard of runs, and whether the best is really better."""
+    from sightline.compare import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
@@ -121,8 +149,10 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "export": export,
     "features": features,
     "prefetch": prefetch,
+    "compare": compare,
     "doctor": doctor,
     "cache": cache,
+    "runs": runs,
     "sync": sync,
     "ui": ui,
 }
@@ -147,10 +177,11 @@ def main() -> int:
     try:
         return COMMANDS[name](rest)
     except UserError as error:
-        if os.environ.get("SIGHTLINE_DEBUG") == "1":
-            traceback.print_exc()
-        else:
-            print(f"Error: {error}", file=sys.stderr)
+        from sightline.tracking.secrets import hide_password
+
+        debug = os.environ.get("SIGHTLINE_DEBUG") == "1"
+        said = traceback.format_exc().rstrip() if debug else f"Error: {error}"
+        print(hide_password(said), file=sys.stderr)
         return 1
     except OSError as error:
         if error.filename is None or os.environ.get("SIGHTLINE_DEBUG") == "1":

@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from sightline.config import DataConfig, ModelInputConfig, TrainConfig, without
 from sightline.errors import UserError, did_you_mean
 
 # A config can come from a stranger's checkpoint: it may name only what builds models and training.
@@ -86,6 +87,26 @@ def check_node(
     return given
 
 
+def check_components(config: TrainConfig) -> None:
+    """Check every component's name, arguments and their types, without building anything.
+
+    Raises:
+        UserError: what `build` would say of them.
+    """
+    nodes = {
+        "data": without(config.data, DataConfig),
+        "model": without(config.model, ModelInputConfig),
+    }
+    names = ("label_mode", "loss", "optimizer", "scheduler", "trainer", "mix")
+    nodes |= {name: getattr(config, name) for name in names}
+    for name in ("transforms", "batch_transforms"):
+        listed = getattr(config.augment, name) or []
+        nodes |= {f"augment.{name}[{index}]": node for index, node in enumerate(listed)}
+    for where, node in nodes.items():
+        if node:
+            _check_own(locate(node, where, config.plugins), node, where, {})
+
+
 def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
     """The class or function that `node['_target_']` names, if its package is trusted."""
     path = str(node["_target_"])
@@ -120,6 +141,16 @@ def accepts(target: Any, name: str) -> bool:
 def _check_arguments(
     target: Any, node: Mapping[str, Any], where: str, given: Mapping[str, Any]
 ) -> None:
+    _check_own(target, node, where, given)
+    for name, parameter in inspect.signature(target).parameters.items():
+        named = parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        absent = name not in given and name not in node
+        if named and parameter.default is parameter.empty and absent:
+            raise UserError(f"A value is missing: {node['_target_']} needs {where}.{name}.")
+
+
+def _check_own(target: Any, node: Mapping[str, Any], where: str, given: Mapping[str, Any]) -> None:
+    """Check what the config itself gives to a target."""
     signature = inspect.signature(target)
     open_ended = any(p.kind == p.VAR_KEYWORD for p in signature.parameters.values())
     own = {key: value for key, value in node.items() if key != "_target_"}
@@ -132,11 +163,6 @@ def _check_arguments(
                 f"Unknown key '{where}.{key}': {node['_target_']} takes no such argument."
                 f"{did_you_mean(f'{where}.{key}', [f'{where}.{name}' for name in free])}"
             )
-    for name in free:
-        parameter = signature.parameters[name]
-        named = parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        if named and parameter.default is parameter.empty and name not in own:
-            raise UserError(f"A value is missing: {node['_target_']} needs {where}.{name}.")
     hints = _hints(target)
     for key, value in own.items():
         if key in hints and not isinstance(value, Mapping):

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from sightline.config import Job, TrainConfig, check
 from sightline.errors import UserError, did_you_mean
-from sightline.project import conf_dir, config_folders, project_root, stamp, sweep_name
+from sightline.launched import run_name
+from sightline.project import conf_dir, config_folders, project_root, sweep_name
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
@@ -74,10 +77,43 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
         raise UserError(explain(error, arguments)) from error
 
 
+def compose_frozen(
+    folders: list[Path], words: list[str], output_dir: Path, sweep: str, arguments: list[str]
+) -> tuple[TrainConfig, Job]:
+    """The checked config of a trial, from copies of the configs that a search was launched with.
+
+    Args:
+        folders: the copies, Sightline's own first.
+        words: overrides.
+        output_dir: the trial's folder.
+        sweep: the search's name.
+        arguments: of its command, after `train`.
+
+    Raises:
+        UserError: whatever is wrong with the config.
+    """
+    own = [f"file://{folder}" for folder in folders[1:]]
+    search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+    GlobalHydra.instance().clear()  # the search itself runs inside Hydra
+    try:
+        with initialize_config_dir(str(folders[0]), version_base="1.3"):
+            config = compose("train", overrides=[*words, *search_path], return_hydra_config=True)
+    except HydraException as error:
+        raise UserError(explain(error, arguments)) from error
+    with open_dict(config):
+        config.hydra.job.id = output_dir.name
+        config.hydra.job.num = output_dir.name
+        config.hydra.runtime.output_dir = str(output_dir)
+    HydraConfig.instance().set_config(config)
+    return read_job(config, sweep, arguments)
+
+
 def register_resolvers(arguments: list[str]) -> None:
     """What the configs ask for in ${...:}; a moment's answer holds for the whole config."""
     OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
-    OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver(
+        "stamp", lambda: run_name(arguments), replace=True, use_cache=True
+    )
     OmegaConf.register_new_resolver("sweep_name", lambda: sweep_name(arguments), replace=True)
 
 

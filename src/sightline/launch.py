@@ -21,10 +21,15 @@ examples:
   sightline train -m model=cnn,timm seed=1,2,3     a sweep of six runs
   sightline train experiment=digits_cnn            a recipe from experiments/
 
+  sightline train -m seed=range(0,5) hydra.launcher.n_jobs=2          two jobs at a time
+  sightline train -m hydra/sweeper=optuna hydra.sweeper.n_trials=20 \
+      hydra.sweeper.direction=minimize 'optimizer.lr=tag(log,interval(1e-4,1e-1))'
+
   sightline train resume=auto                      go on with the same command's unfinished run
 
 flags:
-  -m, --multirun        one job for every combination of comma-separated values
+  -m, --multirun        a sweep: one job for every combination of comma-separated values; the same
+                        command again runs what is missing
   --cfg job             print the composed config and stop (--resolve fills in references)
   --config-dir FOLDER   add your own folder of configs
   --hydra-help          Hydra's further flags

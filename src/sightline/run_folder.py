@@ -21,15 +21,26 @@ class Frozen:
         config: all values, resolved; addresses without their passwords.
         job: where it runs, and how it was asked for.
         version: of the Sightline that froze it.
+        data: a digest of the content of each split; empty before the data was read.
     """
 
     config: TrainConfig
     job: Job
     version: str
+    data: dict[str, str]
 
 
-def freeze(config: TrainConfig, job: Job) -> None:
-    """Write `run.json`: later edits of YAML no longer change this run."""
+def freeze(config: TrainConfig, job: Job, data: dict[str, str] | None = None) -> None:
+    """Write `run.json`: later edits of YAML no longer change this run.
+
+    Args:
+        config: all values.
+        job: where it runs.
+        data: a digest of the content of each split, once it is read; None: what was noted before.
+    """
+    if data is None:
+        before = thaw(job.output_dir)
+        data = before.data if before is not None else {}
     facts = {
         "version": __version__,
         "command": hide_password(job.command),
@@ -37,6 +48,7 @@ def freeze(config: TrainConfig, job: Job) -> None:
         "choices": job.choices,
         "overrides": [hide_password(word) for word in job.overrides],
         "sweep": job.sweep,
+        "data": data,
         "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
     }
     job.output_dir.mkdir(parents=True, exist_ok=True)
@@ -52,14 +64,17 @@ def thaw(folder: Path) -> Frozen | None:
     path = folder / "run.json"
     if not path.is_file():
         return None
+    facts: dict[str, Any] = {}
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
         job = Job(folder, facts["choices"], facts["overrides"], facts["sweep"],
                   facts["command"], facts["arguments"])  # fmt: skip
-        return Frozen(check(facts["config"]), job, facts["version"])
+        return Frozen(check(facts["config"]), job, facts["version"], facts["data"])
     except (ValueError, KeyError, TypeError, UserError) as error:
+        wrote = f"; {facts['version']} wrote it" if "version" in facts else ""
         raise UserError(
-            f"{path} is not a run of this Sightline ({__version__}): {error}. Give another folder."
+            f"{path} is not a run of this Sightline ({__version__}{wrote}): {error}. Give another "
+            "folder."
         ) from error
 
 
@@ -70,6 +85,17 @@ def read_results(folder: Path) -> dict[str, Any] | None:
         return None
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return results
+
+
+def write_pruned(folder: Path, why: str) -> None:
+    """Note that a search gives this run up, before the signal that stops it."""
+    write_whole(folder / "pruned.txt", why)
+
+
+def read_pruned(folder: Path) -> str | None:
+    """Why a search gave this run up; None where it did not."""
+    path = folder / "pruned.txt"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def run_folders(root: Path) -> list[Path]:

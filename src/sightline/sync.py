@@ -3,71 +3,140 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import Timeout
 
 from sightline.config import TrackingConfig
 from sightline.errors import UserError
 from sightline.project import project_root
-from sightline.run_folder import run_folders, thaw
-from sightline.tracking.connection import REQUESTS
-from sightline.tracking.outbox import count_pending, read_sent, sender_lock
+from sightline.run_folder import thaw
+from sightline.tracking.connection import ONE_TRY, SOON
+from sightline.tracking.outbox import (
+    count_pending,
+    count_refused,
+    read_destination,
+    read_sent,
+    refused_of,
+    sender_lock,
+)
 from sightline.tracking.secrets import split_credentials, with_credentials
 
-USAGE = "usage: sightline sync [FOLDER] [tracking.uri=URI]"
+if TYPE_CHECKING:
+    from sightline.tracking.store import Store
+
+USAGE = """\
+usage: sightline sync [--again] [FOLDER] [tracking.uri=URI]
+
+Send what is pending in FOLDER (a run's, or one above runs; by default the project's) to MLflow.
+
+  --again           send everything, also what was sent or refused; nothing is doubled
+  tracking.uri=URI  to this store instead of the one that the run was given
+"""
+TRACKING = {
+    "run_name": None, "offline": False, "start_timeout_s": 10, "flush_timeout_s": 60,
+    "system_metrics_interval_s": None, "register_as": None,
+}  # fmt: skip
 
 
 def send_pending(arguments: list[str]) -> int:
     """Send what is pending under a folder; 1 where something could not be sent.
 
     Args:
-        arguments: a run's folder or one above it, by default the project's; another store.
+        arguments: as `USAGE` says.
     """
     if {"-h", "--help"} & set(arguments):
-        print(USAGE)
+        print(USAGE, end="")
         return 0
     uri = next((a.partition("=")[2] for a in arguments if a.startswith("tracking.uri=")), None)
-    folders = [a for a in arguments if not a.startswith("tracking.uri=")]
+    again = "--again" in arguments
+    folders = [a for a in arguments if a != "--again" and not a.startswith("tracking.uri=")]
     if len(folders) > 1 or any(a.startswith("-") for a in folders):
-        print(USAGE, file=sys.stderr)
+        print(USAGE, end="", file=sys.stderr)
         return 2
     root = Path(folders[0]).expanduser().absolute() if folders else project_root()
     if not root.is_dir():
         raise UserError(f"sightline sync {folders[0]}: there is no such folder.")
-    os.environ.update(REQUESTS | os.environ)
-    found = [folder for folder in run_folders(root) if count_pending(folder)]
-    failed = 0
-    for folder in found:
-        frozen = thaw(folder)
-        assert frozen is not None
-        failed += not _sync_one(folder, _destination(frozen.config.tracking, uri))
+    found = [
+        folder
+        for folder in (path.parent.parent for path in sorted(root.rglob("tracking/journal.jsonl")))
+        if again or count_pending(folder)
+    ]
     if not found:
         print(f"Nothing is pending under {root}.")
+        return 0
+    os.environ.update(SOON | os.environ | ONE_TRY)
+    stores = Stores()
+    failed = [folder for folder in found if not _sync_one(folder, uri, again, stores)]
     return 1 if failed else 0
 
 
-def _destination(tracking: TrackingConfig, given: str | None) -> TrackingConfig:
-    uri = given or with_credentials(tracking.uri)
+class Stores:
+    """Each store is opened once, and where it does not answer waited for once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str | None, str], Store | UserError] = {}
+
+    def open(self, config: TrackingConfig) -> "Store":
+        """The store that a run's config names."""
+        from sightline.tracking.store import open_store
+
+        key = (config.uri, config.experiment)
+        if key not in self._found:
+            try:
+                self._found[key] = open_store(config)
+            except UserError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, UserError):
+            raise found
+        return found
+
+
+def _destination(folder: Path, given: str | None) -> TrackingConfig:
+    """Where a run was to go, with what is not kept of it from the environment."""
+    noted = read_destination(folder)
+    if noted:
+        config = TrackingConfig.model_validate(TRACKING | noted)
+    else:  # it was killed before it noted this
+        frozen = thaw(folder)
+        if frozen is None:
+            raise UserError("where it belongs is not noted; give tracking.uri=URI.")
+        config = frozen.config.tracking
+    uri = given or with_credentials(config.uri)
     if uri is not None:
         uri, credentials = split_credentials(uri)
         os.environ.update(credentials)
-    return tracking.model_copy(update={"uri": uri})
+    return config.model_copy(update={"uri": uri})
 
 
-def _sync_one(folder: Path, tracking: TrackingConfig) -> bool:
-    from sightline.tracking.sender import TROUBLE, Sender, first_line
+def _sync_one(folder: Path, uri: str | None, again: bool, stores: Stores) -> bool:
+    from sightline.tracking.courier import Outgoing
+    from sightline.tracking.trouble import TROUBLE, in_words
 
-    before = count_pending(folder)
+    before, refused = count_pending(folder), count_refused(folder)
     try:
+        config = _destination(folder, uri)
         with sender_lock(folder, timeout_s=1):
-            Sender(folder, tracking).bring_all()
+            outgoing = Outgoing(folder, config, stores.open)
+            if again:
+                outgoing.start_again()
+                refused = 0
+            outgoing.bring_all()
     except Timeout:
         print(f"{folder}: another process is sending it.")
         return True
     except TROUBLE as error:
         left = count_pending(folder)
-        print(f"Error: {folder}: {left} of {before} records are still pending: "
-              f"{first_line(error)}", file=sys.stderr)  # fmt: skip
+        print(f"Error: {folder}: {left} of {before} records are still pending: {in_words(error)}",
+              file=sys.stderr)  # fmt: skip
         return False
-    print(f"{folder}: {before} records are in MLflow, run {read_sent(folder)['run_id']}.")
+    run_id = read_sent(folder)["run_id"]
+    newly = count_refused(folder) - refused
+    if newly:
+        print(f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; "
+              f"{refused_of(folder)} says why.", file=sys.stderr)  # fmt: skip
+        return False
+    sent = "all" if again else f"{before}"
+    print(f"{folder}: {sent} records are in MLflow, run {run_id}.")
     return True

@@ -1,24 +1,19 @@
 """Sightline's launchers, where Hydra looks for plugins; the work is done in `sightline.sweeps`."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+if TYPE_CHECKING:
+    from sightline.sweeps.plan import Sweep
 
-class LocalLauncher(Launcher):
-    """Every job of a sweep in a process of its own, `n_jobs` of them at a time.
 
-    Args:
-        n_jobs: how many run at once; each gets its share of cores, and of GPUs.
-    """
-
-    def __init__(self, n_jobs: int) -> None:
-        self.n_jobs = n_jobs
-
+class _SightlineLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
@@ -31,8 +26,57 @@ class LocalLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Run what is missing of these jobs."""
         from sightline.sweeps.plan import plan_sweep
-        from sightline.sweeps.run import run_sweep
 
         loader: Any = self.hydra_context.config_loader
-        run_sweep(plan_sweep(loader, self.config, job_overrides, initial_job_idx), self.n_jobs)
+        self.run(plan_sweep(loader, self.config, job_overrides, initial_job_idx))
         return []
+
+    @abstractmethod
+    def run(self, sweep: "Sweep") -> None:
+        """Run what is missing of a sweep."""
+
+
+class LocalLauncher(_SightlineLauncher):
+    """Every job of a sweep in a process of its own, `n_jobs` of them at a time.
+
+    Args:
+        n_jobs: how many run at once; each gets its share of cores, and of GPUs.
+    """
+
+    def __init__(self, n_jobs: int) -> None:
+        self.n_jobs = n_jobs
+
+    def run(self, sweep: "Sweep") -> None:
+        """Run it on this machine."""
+        from sightline.sweeps.run import run_sweep
+
+        run_sweep(sweep, self.n_jobs)
+
+
+class SlurmLauncher(_SightlineLauncher):
+    """Every job of a sweep as a job of Slurm.
+
+    Args:
+        options: as conf/hydra/launcher/slurm.yaml describes them.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.given = options
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Check the options, and let Slurm check them, before anything is written."""
+        from sightline.slurm import check_options, need_commands
+        from sightline.sweeps.submission import checked_options, resource_options
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        need_commands()
+        self.options = checked_options(self.given)
+        check_options(resource_options(self.options))
+
+    def run(self, sweep: "Sweep") -> None:
+        """Submit what is missing, and wait."""
+        from sightline.sweeps.slurm import run_on_slurm
+
+        run_on_slurm(sweep, self.options)

@@ -102,16 +102,17 @@ def check_duplicates(
         parts = {names[position] for position in alike}
         found["across" if len(parts) > 1 else "within"].append(alike)
     texts = {
-        "contradictory": "carry different labels in different places",
-        "across": "are in more than one split, so evaluation sees what was learnt",
-        "within": "occur more than once within a split",
+        "contradictory": "with different labels in different places",
+        "across": "in more than one split, so evaluation sees what was learnt",
+        "within": "more than once within a split",
     }
     for kind, text in texts.items():
         if found[kind]:
-            details = [[where(int(p)) for p in alike] for alike in found[kind][:20]]
+            details = [[where(int(p)) for p in alike] for alike in found[kind]]
             yield Problem(
                 "duplicates", kind != "within",
-                f"{len(found[kind]):,} pictures {text}: {' = '.join(details[0][:4])}"
+                f"{len(found[kind]):,} picture{'s' * (len(found[kind]) > 1)} {text}: "
+                + " = ".join(details[0][:4])
                 + (", ..." if len(found[kind]) > 1 else "."), details,
             )  # fmt: skip
 
@@ -125,9 +126,10 @@ def check_groups(splits: dict[str, Split]) -> Iterator[Problem]:
         if both:
             yield Problem(
                 "groups", True,
-                f"{len(both):,} groups are both in {first} and in {second}, so evaluation sees "
-                "what was learnt. Leave out data.split_column to have them split by group.",
-                sorted(both)[:20],
+                f"{len(both):,} group{'s' * (len(both) > 1)} both in {first} and in {second}, so "
+                "evaluation sees what was learnt. Leave out data.split_column to split them by "
+                "group.",
+                sorted(both),
             )  # fmt: skip
 
 

@@ -100,8 +100,9 @@ def usable_cores() -> int:
 
 def start_worker(worker_id: int) -> None:
     """What every loader process does first."""
-    # Ctrl-C reaches the whole process group; workers that left would end the run as failed.
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    # Ctrl-C reaches the whole process group, and what Slurm sends the whole job; workers that left
+    # would end the run as failed.
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_IGN)
     # A full collection would touch, and so copy, every page that is shared with the main process.
     gc.freeze()

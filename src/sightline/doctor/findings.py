@@ -13,7 +13,7 @@ from sightline.errors import UserError
 T = TypeVar("T")
 Level = Literal["ok", "warning", "error"]
 MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "error": "[red]error[/]"}
-MAX_SHOWN = 20  # examples that the JSON report lists of each finding
+MAX_SHOWN = 1000  # examples that the JSON report lists of each finding
 
 
 @dataclass(frozen=True)

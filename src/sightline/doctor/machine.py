@@ -42,7 +42,7 @@ def check_folder(report: Report, output_dir: Path, setup: Setup | None) -> None:
 
 def check_machine(report: Report, config: TrainConfig) -> None:
     """The devices that the trainer asks for are there."""
-    report.attempt("devices", lambda: check_devices(config.trainer, in_sweep=False))
+    report.attempt("devices", lambda: check_devices(config.trainer))
     if uses_gpu(config.trainer):
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()

@@ -14,7 +14,8 @@ from sightline.data.source import Split
 from sightline.doctor.findings import Report
 
 NEAR_BITS = 2  # of 64 bits of the perceptual hash may differ between near duplicates
-MAX_BUCKET = 200  # pictures with the same quarter of a hash that are compared with each other
+CHUNK = 1024  # hashes that are compared at once with all that share a quarter with them
+SHOWN = 5  # unreadable pictures that the terminal names
 SMALL_SIDE = 8  # pixels: a picture below this has hardly anything to see
 
 
@@ -69,7 +70,9 @@ def check_pictures(report: Report, splits: dict[str, Split], facts: dict[int, li
     if unreadable:
         report.add(
             "pictures", "error",
-            f"{len(unreadable):,} of {total:,} cannot be read. {unreadable[0]['reason']}",
+            f"{len(unreadable):,} of {total:,} cannot be read: "
+            + "; ".join(str(each["reason"]) for each in unreadable[:SHOWN])
+            + (f" … {len(unreadable) - SHOWN:,} more in the JSON." * (len(unreadable) > SHOWN)),
             unreadable,
         )  # fmt: skip
     else:
@@ -93,21 +96,27 @@ def check_pictures(report: Report, splits: dict[str, Split], facts: dict[int, li
 def near_duplicates(hashes: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of positions whose 64-bit hashes differ in at most NEAR_BITS bits.
 
-    Hashes that differ in up to 3 bits agree in at least one of four quarters, so only pictures
+    Of pictures with the same hash the first stands for all: each of the others makes a pair with
+    it. Hashes that differ in up to 3 bits agree in at least one of four quarters, so only those
     that share a quarter are compared.
     """
-    pairs: set[tuple[int, int]] = set()
+    unique, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    representative = first[inverse]
+    again = np.flatnonzero(representative != np.arange(len(hashes)))
+    pairs = {(int(representative[each]), int(each)) for each in again}
     for quarter in range(4):
-        part = (hashes >> np.uint64(16 * quarter)) & np.uint64(0xFFFF)
+        part = (unique >> np.uint64(16 * quarter)) & np.uint64(0xFFFF)
         order = np.argsort(part, kind="stable")
         edges = np.flatnonzero(np.diff(part[order])) + 1
         for bucket in np.split(order, edges):
-            if 1 < len(bucket) <= MAX_BUCKET:
-                differing = np.bitwise_count(hashes[bucket][:, None] ^ hashes[bucket][None, :])
-                first, second = np.nonzero(np.triu(differing <= NEAR_BITS, 1))
+            for start in range(0, len(bucket) if len(bucket) > 1 else 0, CHUNK):
+                some = bucket[start : start + CHUNK]
+                differing = np.bitwise_count(unique[some][:, None] ^ unique[bucket][None, :])
+                near = (differing <= NEAR_BITS) & (some[:, None] < bucket[None, :])
+                ours, theirs = np.nonzero(near)
                 pairs |= {
                     (int(min(a, b)), int(max(a, b)))
-                    for a, b in zip(bucket[first], bucket[second], strict=True)
+                    for a, b in zip(first[some[ours]], first[bucket[theirs]], strict=True)
                 }
     return sorted(pairs)
 
@@ -119,15 +128,16 @@ def check_near_duplicates(
     contents: dict[int, np.ndarray],
 ) -> None:
     """Report pictures that look alike without being the same to the byte."""
-    names = [(name, index) for name, split in splits.items() for index in range(len(split))]
-    hashes, digests = [], []
-    for split in splits.values():
-        of_images = facts[id(split.images)]
-        hashes += [of_images[row].perceptual_hash for row in split.rows]
-        digests.append(contents[id(split.images)][split.rows])
-    digest = np.concatenate(digests)
+    names, hashes, digests = [], [], []
+    for name, split in splits.items():
+        of_images, digest_of = facts[id(split.images)], contents[id(split.images)]
+        for index, row in enumerate(split.rows):
+            if of_images[row].error is None:
+                names.append((name, index))
+                hashes.append(of_images[row].perceptual_hash)
+                digests.append(digest_of[row])
     pairs = near_duplicates(np.array(hashes, np.uint64))
-    near = [(a, b) for a, b in pairs if not np.array_equal(digest[a], digest[b])]
+    near = [(a, b) for a, b in pairs if not np.array_equal(digests[a], digests[b])]
     across = [(a, b) for a, b in near if names[a][0] != names[b][0]]
 
     def where(position: int) -> str:
@@ -137,10 +147,11 @@ def check_near_duplicates(
     if not near:
         report.add("near duplicates", "ok", "none")
         return
-    details = [[where(a), where(b)] for a, b in (across or near)[:20]]
+    details = [[where(a), where(b)] for a, b in across or near]
     report.add(
         "near duplicates", "warning",
-        f"{len(near):,} pairs look alike ({NEAR_BITS} of 64 bits of pHash differ at most), "
+        f"{len(near):,} pair{'s' * (len(near) > 1)} look alike (at most {NEAR_BITS} of 64 bits of "
+        "pHash differ), "
         f"{len(across):,} of them across splits: {' ~ '.join(details[0])}",
         details,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.project import project_root
 from sightline.reports.balance import draw_balance
 from sightline.reports.samples import MAX_PICTURES, draw_samples
+from sightline.tracking.secrets import hide_password
 from sightline.tracking.store import open_store
 from sightline.training.run import quiet_libraries
 from sightline.training.setup import Setup, apply_label_mode, read_source, set_up
@@ -69,7 +70,7 @@ def _output_folder(arguments: list[str]) -> tuple[list[str], Path]:
 
 def _check_store(report: Report, config: TrainConfig) -> None:
     store = open_store(config.tracking)
-    report.add("tracking", "ok", f"{store.uri} answers")
+    report.add("tracking", "ok", f"{hide_password(store.uri)} answers")
 
 
 def _check_data_and_model(report: Report, config: TrainConfig, folder: Path) -> Setup | None:

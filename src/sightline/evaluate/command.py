@@ -13,6 +13,7 @@ from sightline.errors import UserError
 from sightline.evaluate.changes import Changes, changed_config, compose_now, read_changes
 from sightline.evaluate.options import USAGE, EvaluateOptions
 from sightline.evaluate.place import in_a_new_run, in_its_run
+from sightline.evaluate.report import tell_report
 from sightline.evaluate.subject import Subject, Trained, predicted_subject, stored_subject
 from sightline.evaluate.tell import tell_robustness, tell_slices
 from sightline.evaluation.evaluation import Evaluation, evaluate_table
@@ -54,6 +55,9 @@ def evaluate(words: list[str]) -> int:
         tracking = now.tracking.model_copy(update={"uri": options.uri or now.tracking.uri})
         with _place(trained, options, tracking, job, found, words) as (tracker, connection):
             _tell(tracker, trained, found)
+            if options.report:
+                tell_report(tracker, now.report, options.plugins, trained, found.subject,
+                            found.evaluation)  # fmt: skip
             if not options.new_run:
                 _count_look(tracker, trained, found.subject)
         if options.new_run and trained.run is not None and _looks(found.subject):

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from sightline.evaluation.calibration import calibrated, confidences_of
+from sightline.evaluation.drawing import draw
 from sightline.evaluation.tuning import CALIBRATED, TUNED, Tuning
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.counts import Counts, divide
@@ -24,7 +25,6 @@ RESAMPLES = 1000
 FEWEST = 100  # of a table so large that a thousand would take minutes
 WORK = 4e9  # weights times classes that are summed in about 10 s
 FEW = 30  # hits or misses below which a proportion has Wilson's interval
-HELD = 2e6  # weights that are held at a time: what a processor's cache takes
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ def compute_intervals(
     measures = [
         ("", label_mode.resampled_decisions(table)),
         ("", label_mode.resampled_ranking(table)),
-        ("", _resampled_losses(label_mode, table)),
+        ("", resampled_losses(label_mode, table)),
     ]
     tuned = calibrated(label_mode, table, tuning.temperature)
     if tuning.temperature != 1:
-        measures.append((CALIBRATED, _resampled_losses(label_mode, tuned)))
+        measures.append((CALIBRATED, resampled_losses(label_mode, tuned)))
     if tuning.thresholds is not None:
         measures.append((TUNED, label_mode.resampled_decisions(tuned, tuning.thresholds)))
         of_tuned = label_mode.proportions(tuned, tuning.thresholds)
@@ -129,17 +129,6 @@ def _of_rates(counts: Counts) -> dict[str, list[Interval | None]]:
     }
 
 
-def draw(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each sample is drawn: float32 of shape (N, R), as many R at a time as fit."""
-    rng = np.random.default_rng(seed)
-    step = int(np.clip(HELD / samples, 1, resamples))
-    for start in range(0, resamples, step):
-        chunk = np.empty((min(step, resamples - start), samples), np.float32)
-        for row in chunk:
-            row[:] = np.bincount(rng.integers(0, samples, samples), minlength=samples)
-        yield np.ascontiguousarray(chunk.T)
-
-
 def wilson(hits: int, of: int) -> Interval:
     """Wilson's interval of a proportion."""
     found = binomtest(hits, of).proportion_ci(LEVEL, method="wilson")
@@ -156,8 +145,11 @@ def percentiles(values: np.ndarray) -> Interval | None:
     return Interval(float(low), float(high), "bootstrap")
 
 
-def _resampled_losses(label_mode: LabelMode, table: Predictions) -> Resampled:
-    """Log loss and Brier score; resampling would inflate the calibration error: it has none."""
+def resampled_losses(label_mode: LabelMode, table: Predictions) -> Resampled:
+    """Log loss and Brier score as functions of how often each sample is drawn.
+
+    Not the calibration error: resampling would inflate it.
+    """
     found = confidences_of(label_mode, table)
     rows = found.outcome.reshape(len(table), -1)
     counts = (~np.isnan(rows)).sum(axis=1).astype(np.float64)

@@ -1,6 +1,7 @@
 """The same metrics for each value of a column that came with the data."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -141,7 +142,7 @@ def slice_values(column: np.ndarray) -> np.ndarray:
         return np.array([f"{x:g}" if x == x else MISSING_VALUE for x in numbers])
     edges = np.unique(np.quantile(numbers[known], [0, 0.25, 0.5, 0.75, 1]))
     place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
-    names = np.array([f"{low:g} to {high:g}" for low, high in zip(edges, edges[1:], strict=False)])
+    names = np.array([f"{low:g} to {high:g}" for low, high in pairwise(edges)])
     return np.where(known, names[place], MISSING_VALUE)
 
 

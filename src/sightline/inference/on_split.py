@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from rich import get_console
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -40,14 +41,15 @@ def probs_on(
     if num_workers == "auto":
         num_workers = 0 if len(split) <= model.batch_size else usable_cores()
     loader = DataLoader(
-        ReadPictures(split, ReadSource(split, PictureTransform(model.preprocess))),
+        ReadPictures(split, ReadSource(split, PictureTransform(model.preprocess)), seed=0),
         batch_size=model.batch_size,
         num_workers=int(num_workers),
         worker_init_fn=start_worker,
         pin_memory=model.device.type == "cuda",
     )
     parts: dict[K, list[Tensor]] = {name: [] for name in views}
-    for batch in track(loader, "evaluating", transient=True):
+    quiet = not get_console().is_terminal
+    for batch in track(loader, "evaluating", transient=True, disable=quiet):
         for name, view in views.items():
             logits = model.logits(view(batch["image"]))
             parts[name].append(model.label_mode.probs(logits))

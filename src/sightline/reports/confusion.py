@@ -30,43 +30,33 @@ LARGE = 6.5  # inches
 
 @styled
 def draw_confusion(matrices: Sequence[ConfusionMatrix], title: str, by: By) -> Figure:
-    """Counts, or shares of each row or column; darker is more.
-
-    Of several labels, one small panel each, and the labels confused with each other below.
+    """Counts, or shares of each row or column; darker is more. Of several labels a panel each.
 
     Args:
-        matrices: one, or one a label with the table of labels confused with each other last.
+        matrices: one, or one a label with the table of labels confused with each other last, which
+            is not drawn.
         title: of the whole figure.
         by: what a cell is a share of; of a table that does not sum to N, always the count.
     """
     *panels, last = matrices
     if not panels:
-        return _draw_one(last, title, by)
+        side = _side(len(last.columns))
+        figure = new_figure(side + 0.25, side)
+        _table(figure.subplots(), last, by, title)
+        return figure
     order = np.argsort([-_errors(panel) for panel in panels], kind="stable")
     shown = [panels[i] for i in sorted(order[:MAX_PANELS])]
     if len(shown) < len(panels):
         title += f"\nthe {MAX_PANELS} labels of {len(panels)} with the most errors"
     rows = math.ceil(len(shown) / 3)
-    side = _side(len(last.columns))
-    heights = [1.55 * rows + 0.5, side + 0.2] if by == "count" else [1.55 * rows + 0.5]
-    figure = new_figure(sum(heights), max(WIDTH, side) if by == "count" else WIDTH)
-    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flatten()
-    parts[0].suptitle(title, fontsize=10)
-    axes = parts[0].subplots(rows, 3, squeeze=False).flatten()
+    figure = new_figure(1.55 * rows + 0.5)
+    figure.suptitle(title, fontsize=10)
+    axes = figure.subplots(rows, 3, squeeze=False).flatten()
     for ax, panel in zip(axes, shown, strict=False):
         small = replace(panel, rows=("no", "yes"), columns=("no", "yes"))
         _panel(ax, small, by, short(panel.title, 20), with_axes=False)
     for ax in axes[len(shown) :]:
         ax.set_axis_off()
-    if by == "count":
-        _table(parts[1].subplots(), last, by, "labels mixed up with each other")
-    return figure
-
-
-def _draw_one(matrix: ConfusionMatrix, title: str, by: By) -> Figure:
-    side = _side(len(matrix.columns))
-    figure = new_figure(side + 0.25, side)
-    _table(figure.subplots(), matrix, by, title)
     return figure
 
 
@@ -101,6 +91,12 @@ def confusion_report(evaluated: Evaluated, max_pairs: int) -> Section:
         for by in TITLES
     ]
     mixed = matrices[-1]
+    if len(matrices) > 1:
+        figure = draw_confusion(
+            [mixed], f"{evaluated.split}: labels mixed up with each other", "count"
+        )
+        alt = f"How often each of {count} labels was missed while another was wrongly predicted"
+        charts.append(to_chart(figure, "confusion_mixed", alt, shrinks=count > MAX_NAMED))
     tables = [confused_pairs(mixed, max_pairs)] if count > 2 else []
     if len(matrices) > 1:
         tables.append(_per_label(matrices[:-1]))

@@ -59,8 +59,6 @@ def _one_label(evaluated: Evaluated, label: int) -> list[Suspect]:
     known = np.flatnonzero(~np.isnan(evaluated.truth[:, label]))
     given = evaluated.truth[known, label].astype(int)
     present = evaluated.table.probs[known, label].astype(float)
-    if given.min(initial=1) == given.max(initial=0):
-        return []  # all alike: there is nothing to compare with
     name = evaluated.class_names[label]
     words = (f"no {name}", name)
     return [
@@ -80,6 +78,8 @@ def _ranked_issues(labels: np.ndarray, probs: np.ndarray) -> list[int]:
             "Likely label errors are found by cleanlab, which is not installed: "
             "pip install 'sightline[labels]'."
         ) from error
+    if len(np.unique(labels)) < 2:
+        return []  # all alike: there is nothing to compare with
     ranked = find_label_issues(
         labels, probs.astype(float), return_indices_ranked_by="self_confidence", n_jobs=1
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sightline.errors import UserError
 from sightline.reports.canvas import new_figure, styled, to_chart
 from sightline.reports.parts import Section, Table
 
@@ -67,7 +68,12 @@ def learning_curves_report(history: list[Point], best_epoch: int | None) -> Sect
     Args:
         history: of every metric that epochs told.
         best_epoch: of the checkpoint that was kept, from 0.
+
+    Raises:
+        UserError: there was no epoch.
     """
+    if not history:
+        raise UserError("no epochs were told.")
     keys = list(dict.fromkeys(key for key, _, _ in history))
     rows: dict[int, dict[str, float]] = defaultdict(dict)
     for key, epoch, value in history:

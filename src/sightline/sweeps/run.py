@@ -1,41 +1,64 @@
 """Running a sweep: slots, one process a job, until no job is missing or too many failed."""
 
 import logging
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 from sightline.alive import working_in
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.progress import log_to
-from sightline.run_folder import read_results
-from sightline.sweeps.plan import Sweep
-from sightline.sweeps.slots import Slot, make_slots
-from sightline.sweeps.summary import SweepTracker, job_error
-from sightline.tracking.secrets import credentials_for_children
+from sightline.run_folder import read_pruned, read_results
+from sightline.run_job import nothing_left_behind
+from sightline.sweeps.plan import Sweep, freeze_sweep
+from sightline.sweeps.process import Running, error_of, start, working_process
+from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
+from sightline.sweeps.summary import SweepTracker
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2
+LAST_WORDS_S = 15  # what jobs may take to end after a second signal
 
 
-@dataclass
-class Running:
-    """A job's process, in a slot."""
+class Jobs(Protocol):
+    """Where a sweep's jobs come from, and who hears of them."""
 
-    number: int
-    job: Job
-    slot: Slot
-    process: subprocess.Popen[str]
-    reader: threading.Thread
+    def take(self) -> tuple[int, TrainConfig, Job] | None:
+        """The number, config and place of the next job to start; None where there is none now."""
+
+    def watch(self, running: Running) -> None:
+        """Look at a job that runs."""
+
+    def ended(self, running: Running, error: str | None) -> str | None:
+        """Hear that a job ended, with its error; the error that counts is returned."""
+
+
+class Listed:
+    """Jobs that are all known beforehand: those that did not finish, in their order."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.waiting = [
+            (number, config, job)
+            for number, (config, job) in enumerate(sweep.jobs)
+            if read_results(job.output_dir) is None
+        ]
+
+    def take(self) -> tuple[int, TrainConfig, Job] | None:
+        """The next that waits."""
+        return self.waiting.pop(0) if self.waiting else None
+
+    def watch(self, running: Running) -> None:
+        """Nothing depends on how it goes."""
+
+    def ended(self, running: Running, error: str | None) -> str | None:
+        """Nothing depends on how it ended."""
+        return error
 
 
 def run_sweep(sweep: Sweep, n_jobs: int) -> None:
@@ -49,88 +72,129 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
         UserError: jobs failed; the summary says which and why.
         Interrupted: a signal stopped the sweep; the jobs that ran saved their state.
     """
-    if n_jobs < 1:
-        raise UserError(f"hydra.launcher.n_jobs={n_jobs}: expected at least 1.")
-    with working_in(sweep.folder), log_to(sweep.folder / "sweep.log"):
-        waiting = [
-            (number, config, job)
-            for number, (config, job) in enumerate(sweep.jobs)
-            if read_results(job.output_dir) is None
-        ]
-        done = len(sweep.jobs) - len(waiting)
+    check_n_jobs(n_jobs)
+    slots = make_slots(n_jobs, [config for config, _ in sweep.jobs])
+    with tracked(sweep) as tracker:
+        freeze_sweep(sweep)
+        jobs = Listed(sweep)
+        tracker.begin()
+        done = len(sweep.jobs) - len(jobs.waiting)
         log.info("sweep:   %s, %d jobs%s", sweep.name, len(sweep.jobs),
                  f", {done} of them finished before" if done else "")  # fmt: skip
-        tracker = SweepTracker(sweep)
-        try:
-            with _signals() as came:
-                errors = _run_all(sweep, waiting, make_slots(n_jobs, sweep.jobs), tracker, came)
-        finally:
-            tracker.close()
-        if came:
-            raise Interrupted(came[0])
-    if errors:
-        said = "".join(f"\n  job {number}: {error}" for number, error in sorted(errors.items()))
-        raise UserError(
-            f"{len(errors)} job{'s' * (len(errors) > 1)} of the sweep failed:{said}\n"
-            f"{sweep.folder / 'summary.csv'} has it all. The same command runs what is missing."
-        )
-
-
-def _run_all(
-    sweep: Sweep,
-    waiting: list[tuple[int, TrainConfig, Job]],
-    free: list[Slot],
-    tracker: SweepTracker,
-    came: list[int],
-) -> dict[int, str]:
-    """Run all; the errors of those that failed, by the job's number."""
-    limit = sweep.jobs[0][0].sweep.max_failures
-    running: list[Running] = []
-    errors: dict[int, str] = {}
-    while running or (waiting and not came):
-        too_many = limit is not None and len(errors) >= limit
-        while waiting and free and not came and not too_many:
-            number, config, job = waiting.pop(0)
-            running.append(_start(number, config, job, free.pop(0)))
-        if not running:
-            log.warning("sweep.max_failures=%s: %d jobs are not started.", limit, len(waiting))
-            break
-        time.sleep(POLL_S)
-        for each in [r for r in running if r.process.poll() is not None]:
-            running.remove(each)
-            free.append(each.slot)
-            each.reader.join(timeout=5)  # its last lines come before what is said of its end
-            status = each.process.returncode
-            if status != 0 and not came:
-                errors[each.number] = job_error(each.job.output_dir, status)
-                log.error("job %d failed: %s", each.number, errors[each.number])
-            tracker.update(errors)
-    return errors
-
-
-def _start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
-    log.info("job %d:   %s", number, " ".join(job.overrides))
-    environment = os.environ | slot.environment | credentials_for_children(config.tracking.uri)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sightline.cli", "job", str(job.output_dir)],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace",
-    )  # fmt: skip
-    reader = threading.Thread(target=_repeat, args=[process, f"[{number}] "], daemon=True)
-    reader.start()
-    return Running(number, job, slot, process, reader)
-
-
-def _repeat(process: subprocess.Popen[str], prefix: str) -> None:
-    assert process.stdout is not None
-    with process.stdout:
-        for line in process.stdout:
-            print(f"{prefix}{line}", end="", flush=True)
+        run_jobs(jobs, slots, tracker, sweep)
+    raise_failures(tracker)
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM inside and pass them on to the jobs, which save and end."""
+def tracked(
+    sweep: Sweep, make: Callable[[Sweep], SweepTracker] = SweepTracker
+) -> Iterator[SweepTracker]:
+    """Hold the sweep's folder and its run in MLflow; of a sweep that cannot start nothing stays."""
+    with (
+        nothing_left_behind(sweep.folder),
+        working_in(sweep.folder),
+        log_to(sweep.folder / "sweep.log"),
+    ):
+        for note in sweep.notes:
+            log.warning("%s", note)
+        tracker = make(sweep)
+        try:
+            tracker.connect()
+            yield tracker
+        finally:
+            tracker.close()
+
+
+def raise_failures(tracker: SweepTracker) -> None:
+    """Say what became of the sweep where not all of it went well."""
+    if tracker.stopped_by is not None:
+        raise Interrupted(tracker.stopped_by)
+    errors = tracker.errors
+    if errors:
+        said = "".join(
+            f"\n  job {number}: {error.splitlines()[0]}" for number, error in sorted(errors.items())
+        )
+        raise UserError(
+            f"{len(errors)} job{'s' * (len(errors) > 1)} of the sweep failed:{said}\n"
+            f"{tracker.sweep.folder / 'summary.csv'} and errors/ beside it say more. The same "
+            "command runs what is missing."
+        )
+
+
+def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) -> None:
+    """Run all that `jobs` gives, as many at a time as there are slots."""
+    running: list[Running] = []
+    limit = sweep.max_failures
+    with noting_signals() as came:
+        heeded = 0
+        while True:
+            too_many = limit is not None and len(tracker.errors) >= limit
+            while free and not came and not too_many and (taken := jobs.take()) is not None:
+                running.append(_start(*taken, free.pop(0)))
+                tracker.update_table({each.number for each in running})
+            if not running:
+                break
+            time.sleep(POLL_S)
+            heeded = _pass_on(came, heeded, running)
+            for each in list(running):
+                gone = each.ended()
+                each.repeat_output()
+                jobs.watch(each)
+                if gone:
+                    running.remove(each)
+                    _after(each, running, jobs, tracker, free, bool(came))
+        if came:
+            tracker.stopped_by = came[0]
+        elif too_many:
+            log.warning("sweep.max_failures=%s is reached: no further job is started.", limit)
+
+
+def _start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
+    running = start(number, config, job, slot)
+    at_work = "" if running.process else f" (at work already, process {running.pid})"
+    log.info("job %d:   %s%s", number, " ".join(job.overrides), at_work)
+    return running
+
+
+def _after(
+    each: Running, running: list[Running], jobs: Jobs, tracker: SweepTracker, free: list[Slot],
+    stopping: bool,
+) -> None:  # fmt: skip
+    """Take in a job that ended; go on with one that an earlier command started and lost."""
+    error = error_of(each)
+    folder = each.job.output_dir
+    left_off = each.process is None or working_process(folder) is not None
+    if error is not None and left_off and not stopping and read_pruned(folder) is None:
+        running.append(_start(each.number, each.config, each.job, each.slot))
+        return
+    free.append(each.slot)
+    each.send(signal.SIGKILL)  # ranks that its first process left behind
+    if not stopping:
+        error = jobs.ended(each, error)
+        if error is not None:
+            tracker.errors[each.number] = error
+            log.error("job %d failed: %s", each.number, error)
+    tracker.update({each.number for each in running})
+
+
+def _pass_on(came: list[int], heeded: int, running: list[Running]) -> int:
+    """Pass new signals on to the jobs; those that a second one does not end are killed."""
+    for signum in came[heeded:]:
+        for each in running:
+            each.send(signum)
+        if len(came) > 1:
+            deadline = time.monotonic() + LAST_WORDS_S
+            while time.monotonic() < deadline and not all(each.ended() for each in running):
+                time.sleep(POLL_S)
+            for each in running:
+                if not each.ended():
+                    each.send(signal.SIGKILL)
+    return len(came)
+
+
+@contextmanager
+def noting_signals() -> Iterator[list[int]]:
+    """Note Ctrl-C and SIGTERM inside."""
     came: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:

@@ -1,11 +1,12 @@
 """What each of several jobs at once may use: its share of the cores, and of the GPUs."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pynvml
 
-from sightline.config import Job, TrainConfig
+from sightline.config import TrainConfig
 from sightline.errors import UserError
 
 
@@ -20,25 +21,31 @@ class Slot:
     environment: dict[str, str]
 
 
-def make_slots(n_jobs: int, jobs: list[tuple[TrainConfig, Job]]) -> list[Slot]:
-    """Places for `n_jobs` jobs at once.
+def check_n_jobs(n_jobs: int) -> None:
+    """Refuse what is no number of jobs."""
+    if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
+        raise UserError(f"hydra.launcher.n_jobs={n_jobs}: expected a whole number of at least 1.")
+
+
+def make_slots(n_jobs: int, configs: Sequence[TrainConfig]) -> list[Slot]:
+    """Places for `n_jobs` jobs at once; more places than GPUs share them.
 
     Args:
         n_jobs: how many.
-        jobs: how many GPUs each asks for.
+        configs: of the jobs, which say how many processes and GPUs one takes.
 
     Raises:
-        UserError: there are not GPUs enough for all slots.
+        UserError: a job wants more GPUs than there are, or GPUs by their numbers.
     """
     if n_jobs == 1:
         return [Slot({})]
+    wanted = max(_devices(config) for config in configs)
     cores = len(os.sched_getaffinity(0))
     environment = {} if "OMP_NUM_THREADS" in os.environ else {
-        "OMP_NUM_THREADS": str(max(1, cores // n_jobs))  # else they spin on each other's cores
+        "OMP_NUM_THREADS": str(max(1, cores // (n_jobs * wanted)))  # else they spin on each other's
     }  # fmt: skip
     gpus = visible_gpus()
-    wanted = max(_gpus_of(config) for config, _ in jobs)
-    if not gpus or wanted == 0:
+    if not gpus or all(config.trainer.get("accelerator") == "cpu" for config in configs):
         return [Slot(environment)] * n_jobs
     if wanted > len(gpus):
         raise UserError(f"trainer.devices={wanted}: this machine has {len(gpus)} GPUs.")
@@ -61,8 +68,12 @@ def visible_gpus() -> list[str]:
         return []
 
 
-def _gpus_of(config: TrainConfig) -> int:
-    if config.trainer.get("accelerator") == "cpu":
-        return 0
+def _devices(config: TrainConfig) -> int:
+    """How many devices a job takes; `auto` is one, that of its slot."""
     devices = config.trainer.get("devices", 1)
-    return devices if isinstance(devices, int) and devices > 0 else 1
+    if isinstance(devices, list):
+        raise UserError(
+            f"trainer.devices={devices}: with hydra.launcher.n_jobs above 1 each job gets GPUs of "
+            "its own; say how many (trainer.devices=1)."
+        )
+    return int(devices) if str(devices).isdigit() and int(devices) > 0 else 1

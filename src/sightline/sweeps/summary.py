@@ -1,141 +1,208 @@
 """A sweep in MLflow: its command, its frozen configs, and a table and figures of its jobs."""
 
-import csv
-import io
-import json
 import logging
 import math
-import signal
+import time
 import uuid
-from pathlib import Path
 from typing import Any
 
-from sightline.reports.sweep import draw_best_so_far, draw_main_effects, draw_parallel
-from sightline.run_folder import read_results
+from matplotlib.figure import Figure
+
+from sightline.reports.sweep import (
+    draw_best_so_far,
+    draw_main_effects,
+    draw_mean_curves,
+    draw_parallel,
+)
 from sightline.sweeps.plan import Sweep
-from sightline.tracking.connection import Connection
-from sightline.tracking.outbox import read_sent, status_of
+from sightline.sweeps.table import (
+    Row,
+    curve_of,
+    error_text,
+    frozen_configs,
+    group_rows,
+    job_row,
+    swept_keys,
+    to_csv,
+    to_markdown,
+)
+from sightline.tracking.connection import Connection, run_in_store
+from sightline.tracking.describe import group_name
+from sightline.tracking.links import run_link, sweep_link
 from sightline.tracking.secrets import hide_password
 from sightline.tracking.tracker import Tracker
+from sightline.tracking.views import sweep_view, view_key
 
 log = logging.getLogger(__name__)
 
+FIGURES_EVERY_S = 10  # at most, while jobs come and go; the last ones are always drawn
+DONE = ("FINISHED", "PRUNED")  # of such a job nothing is missing
+
 
 class SweepTracker:
-    """Tells the sweep's own run in MLflow what became of its jobs, as they end."""
+    """Tells the sweep's own run in MLflow what became of its jobs, as they start and end.
+
+    Args:
+        sweep: planned.
+
+    Attributes:
+        errors: of the jobs that failed, by their numbers.
+        states: what is known of jobs beside their folders, by their numbers.
+        stopped_by: the signal that ended the sweep.
+        goes_on: whether jobs go on without this process; the sweep's run then stays RUNNING.
+    """
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        config, _ = sweep.jobs[0]
-        self.monitor = config.monitor.removeprefix("val/")
-        self.maximise = config.monitor_mode == "max"
-        self.connection = Connection(config.tracking, sweep.folder, patient=True)
-        self.connection.wait_until_ready()
+        self.metrics = [name for name, _ in sweep.objectives]
+        self.maximise = sweep.objectives[0][1]
+        self.errors: dict[int, str] = {}
+        self.states: dict[int, str] = {}
+        self.stopped_by: int | None = None
+        self.goes_on = False
         self.tracker = Tracker(sweep.folder)
-        self.tracker.begin(f"sweep {sweep.name}", {
+        self._config = sweep.tracking
+        self._connection = Connection(self._config, sweep.folder, patient=not sweep.new)
+        self._finished: dict[int, Row] = {}  # rows that do not change any more
+        self._curves: dict[str, dict[int, list[float]]] = {}  # by group and number
+        self._explained: dict[int, str] = {}
+        self._drawn = -math.inf  # when, by the monotonic clock
+
+    def connect(self) -> None:
+        """Return when the store answers.
+
+        Raises:
+            UserError: it does not, and the sweep is a new one that is not to go on without it.
+        """
+        self._connection.wait_until_ready()
+
+    def begin(self) -> None:
+        """Start the sweep's run, or say that it goes on."""
+        sweep = self.sweep
+        self.tracker.begin(sweep.folder.name, {
             "command": hide_password(sweep.command),
             "run_folder": str(sweep.folder),
             "run_key": uuid.uuid4().hex,
-            "sweep": sweep.name,
             "kind": "sweep",
             "mlflow.source.name": "sightline",
             "mlflow.source.type": "LOCAL",
         })  # fmt: skip
         self.tracker.text(hide_password(sweep.command) + "\n", "command.txt")
-        frozen = {str(job.output_dir.name): config.model_dump(mode="json")
-                  for config, job in sweep.jobs}  # fmt: skip
-        self.tracker.text(hide_password(json.dumps(frozen, indent=2)), "configs.json")
-        self.update({})
+        self.tracker.artifact("sweep.json")
+        self.update()
 
-    def update(self, errors: dict[int, str]) -> None:
-        """Tell the table and the figures as they are now.
+    def update_table(self, at_work: set[int] | None = None) -> list[Row]:
+        """Tell the table as it is now.
 
         Args:
-            errors: of the jobs that failed in this process, by their numbers.
+            at_work: numbers of the jobs that run.
         """
-        rows = job_rows(self.sweep, self.monitor, errors)
-        self.states = [str(row["status"]) for row in rows]
-        self.tracker.text(_csv(rows), "summary.csv")
-        swept = swept_keys(self.sweep)
-        finished = [row for row in rows if row["status"] == "FINISHED"]
-        if finished and swept:
-            metric = f"val_best/{self.monitor}"
-            figures = {
-                "parallel_coordinates": draw_parallel(finished, swept, metric),
-                "main_effects": draw_main_effects(finished, swept, metric),
-                "best_so_far": draw_best_so_far(finished, metric, self.maximise),
-            }
-            for name, figure in figures.items():
+        jobs = [job for _, job in self.sweep.jobs]
+        if not jobs:
+            return []
+        keys = swept_keys(jobs)
+        rows = []
+        for number, job in enumerate(jobs):
+            known = self._finished.get(number)
+            state = "RUNNING" if number in (at_work or ()) else self.states.get(number)
+            if number in self.errors and state != "KILLED":
+                state = "FAILED"  # one that was killed cannot say so itself
+            error = self.errors.get(number)
+            if known is None or list(known)[1 : len(keys) + 1] != keys or not known["run_id"]:
+                known = job_row(number, job, keys, self.metrics, state, error)
+            if known["status"] == "FINISHED":
+                self._finished[number] = known
+            rows.append(known)
+        self.tracker.text(hide_password(to_csv(rows)), "summary.csv")
+        note = to_markdown(rows, keys, self.metrics, self.maximise)
+        self.tracker.tags({"mlflow.note.content": hide_password(note)})
+        self._connection.poll()
+        return rows
+
+    def update(self, at_work: set[int] | None = None, last: bool = False) -> list[Row]:
+        """Tell the table, the figures, the errors and the counts as they are now.
+
+        Args:
+            at_work: numbers of the jobs that run.
+            last: whether nothing comes after it.
+        """
+        rows = self.update_table(at_work)
+        if not rows:
+            return rows
+        keys = swept_keys([job for _, job in self.sweep.jobs])
+        self.tracker.text(hide_password(frozen_configs(self.sweep.jobs)), "configs.json")
+        ranked = [row for row in rows if math.isfinite(row[self.metrics[0]])]
+        groups = group_rows(ranked, keys, self.metrics[0])
+        if len(groups) < len(ranked):
+            self.tracker.text(to_csv(groups), "groups.csv")
+        if last or time.monotonic() - self._drawn > FIGURES_EVERY_S:
+            for name, figure in self.figures(ranked, keys).items():
                 self.tracker.figure(figure, f"figures/{name}.png")
-        self.tracker.metrics(
-            {f"jobs/{state.lower()}": self.states.count(state) for state in set(self.states)},
-            step=len(finished),
+            self._drawn = time.monotonic()
+        for number, error in self.errors.items():
+            if self._explained.get(number) != error:
+                text = error_text(self.sweep.jobs[number][1], error)
+                self.tracker.text(hide_password(text), f"errors/{number}.txt")
+                self._explained[number] = error
+        view = sweep_view(
+            self.sweep.name, keys, self.metrics, self.maximise, len(groups) < len(ranked)
         )
-        self.connection.poll()
+        self.tracker.view(view_key(self.sweep.name), view)
+        self._count(rows, ranked)
+        self._connection.poll()
+        return rows
+
+    def figures(self, ranked: list[Row], keys: list[str]) -> dict[str, Figure]:
+        """What is drawn of the jobs that have a value, by name."""
+        if not ranked or not keys:
+            return {}
+        for row in ranked:
+            config, job = self.sweep.jobs[row["job"]]
+            curves = self._curves.setdefault(group_name(config, job), {})
+            if row["job"] not in curves:
+                curves[row["job"]] = curve_of(job, config.monitor)
+        drawn = {
+            "parallel_coordinates": draw_parallel(ranked, keys, self.metrics, self.maximise),
+            "main_effects": draw_main_effects(ranked, keys, self.metrics[0]),
+            "best_so_far": draw_best_so_far(ranked, self.metrics[0], self.maximise),
+        }
+        groups = {name: list(curves.values()) for name, curves in self._curves.items()}
+        if len(groups) < len(ranked):
+            config = self.sweep.jobs[0][0]
+            drawn["mean_curves"] = draw_mean_curves(
+                groups, config.monitor, config.monitor_mode == "max"
+            )
+        return drawn
+
+    def _count(self, rows: list[Row], ranked: list[Row]) -> None:
+        """How many jobs are in which state, and the best value, against the time since launch."""
+        states = [row["status"] for row in rows]
+        counted = ("FINISHED", "FAILED", "KILLED", "PRUNED", "RUNNING", "WAITING", "INTERRUPTED")
+        values = {f"jobs/{state.lower()}": float(states.count(state)) for state in counted}
+        if ranked:
+            reached = [row[self.metrics[0]] for row in ranked]
+            values["best/" + self.metrics[0]] = max(reached) if self.maximise else min(reached)
+        launched = (self.sweep.folder / "sweep.json").stat().st_mtime
+        self.tracker.metrics(values, step=int(time.time() - launched))
 
     def close(self) -> None:
-        """End the sweep's run: FINISHED where every job is, else FAILED."""
-        finished = self.states.count("FINISHED")
-        self.tracker.finish("FINISHED" if finished == len(self.states) else "FAILED")
-        self.connection.close()
-        log.info("sweep:   %d of %d jobs finished; %s", finished, len(self.states),
-                 self.sweep.folder / "summary.csv")  # fmt: skip
+        """End the sweep's run, if it began: FINISHED, KILLED for a signal, FAILED otherwise."""
+        if self.tracker.begun:
+            rows = self.update(last=True)
+            done = sum(row["status"] in DONE for row in rows)
+            complete = bool(rows) and done == len(rows) and not self.errors
+            status = "FINISHED" if complete else "FAILED"
+            status = "KILLED" if self.stopped_by is not None else status
+            self.tracker.finish("RUNNING" if self.goes_on else status)
+        self._connection.close()
+        if self.tracker.begun:
+            self._announce(rows, done)
 
-
-def job_rows(sweep: Sweep, monitor: str, errors: dict[int, str]) -> list[dict[str, Any]]:
-    """For each job its number, what was swept, its status, its best value, or its error."""
-    keys = swept_keys(sweep)
-    rows = []
-    for number, (_, job) in enumerate(sweep.jobs):
-        given = dict(word.lstrip("+~").partition("=")[::2] for word in job.overrides)
-        results = read_results(job.output_dir)
-        best = results["metrics"]["val"].get(monitor, math.nan) if results else math.nan
-        ended_before = "FAILED" if _error_file(job.output_dir).exists() else "WAITING"
-        status = status_of(job.output_dir) or ended_before
-        if number in errors:
-            status = "FAILED"  # one that was killed cannot say so itself
-        rows.append({
-            "job": number,
-            **{key: given.get(key, "") for key in keys},
-            "status": status,
-            f"val_best/{monitor}": best,
-            "ended_s": (job.output_dir / "results.json").stat().st_mtime if results else math.nan,
-            "run_id": read_sent(job.output_dir).get("run_id", ""),
-            "error": errors.get(number) or job_error(job.output_dir, None)
-            if status in ("FAILED", "KILLED") else "",
-        })  # fmt: skip
-    return rows
-
-
-def swept_keys(sweep: Sweep) -> list[str]:
-    """The keys whose values differ between the jobs."""
-    values: dict[str, set[str]] = {}
-    for _, job in sweep.jobs:
-        for word in job.overrides:
-            key, _, value = word.lstrip("+~").partition("=")
-            values.setdefault(key, set()).add(value)
-    return [key for key, found in values.items() if len(found) > 1]
-
-
-def job_error(folder: Path, status: int | None) -> str:
-    """Why a job did not finish: its own words, else what its exit status says."""
-    path = _error_file(folder)
-    if path.is_file():
-        return path.read_text(encoding="utf-8").strip()
-    if status is not None and status < 0:
-        return f"killed by {signal.Signals(-status).name}"
-    if status is not None:
-        return f"ended with status {status} and without a word"
-    return "ended without a word"
-
-
-def _error_file(folder: Path) -> Path:
-    return folder / "error.txt"
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    def _announce(self, rows: list[dict[str, Any]], done: int) -> None:
+        log.info("sweep:   %d of %d jobs are done", done, len(rows))
+        log.info("table:   %s", self.sweep.folder / "summary.csv")
+        run = run_in_store(self.sweep.folder)
+        if run is not None:
+            key = view_key(self.sweep.name)
+            log.info("in MLflow:  %s", run_link(run.uri, run.experiment_id, run.run_id))
+            log.info("its runs:   %s", sweep_link(run.uri, run.experiment_id, key))

@@ -1,13 +1,11 @@
 """From a run's records to calls of MLflow; every record can be brought again without harm."""
 
 import contextlib
-import logging
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -16,16 +14,17 @@ from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_LOGGED_IMAGES
 from PIL import Image
 
+from sightline.errors import UserError
+from sightline.tracking.batches import MERGED, halves
 from sightline.tracking.model import ModelRecord, log_model
+from sightline.tracking.outbox import FILES
 from sightline.tracking.spool import Record
 from sightline.tracking.store import Store
-
-log = logging.getLogger(__name__)
+from sightline.tracking.trouble import TROUBLE, UnsendableError, in_words, is_refusal
+from sightline.tracking.views import save_view
 
 RUN_KEY = "run_key"  # the tag by which a run is found whose creation was not confirmed
-REFUSED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")  # the same again would be refused again
 UPLOAD_TIMEOUT_S = 600  # for a server that stores a large file before it answers
-MERGED = {"metrics": 1000, "params": 100, "tags": 100}  # how many MLflow takes in one request
 
 
 class Delivery:
@@ -36,6 +35,9 @@ class Delivery:
         folder: the run's own folder.
         run_id: None until the run is created there.
         register: the name under which the run's model is registered, or None.
+
+    Attributes:
+        experiment_id: of the experiment that holds the run.
     """
 
     def __init__(
@@ -46,49 +48,76 @@ class Delivery:
         self.folder = folder
         self.run_id = run_id
         self.register = register
+        self.experiment_id = store.experiment_id
+        if run_id is not None:
+            self._check_run(run_id)
 
-    def bring(self, records: list[Record]) -> None:
+    def bring(self, records: list[Record]) -> list[tuple[Record, str]]:
         """Bring records that `merge` put together.
+
+        Returns:
+            What MLflow refuses for good, and why.
 
         Raises:
             MlflowException, OSError, ...: the store did not take them; nothing is lost by
                 bringing them again.
+            UserError: the run was deleted.
         """
         try:
             self._bring(records)
-        except MlflowException as error:
-            if error.error_code not in REFUSED:
+        except (*TROUBLE, UnsendableError) as error:
+            if self.run_id is None or not is_refusal(error):
                 raise
-            if len(records) > 1:
-                for record in records:
-                    self.bring([record])
-            else:
-                log.warning("MLflow refuses %s: %s", records[0], error)
+            self._check_run(self.run_id)  # it or the store may be the trouble, not the record
+            parts = halves(records)
+            if not parts:
+                return [(records[0], in_words(error))]
+            return [refused for part in parts for refused in self.bring(part)]
+        return []
+
+    def _check_run(self, run_id: str) -> None:
+        try:
+            info = self.client.get_run(run_id).info
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise UserError(
+                f"MLflow no longer has the run {run_id}. What it told stays in {self.folder}; "
+                "`sightline sync --again FOLDER` brings all of it, as a new run."
+            ) from error
+        if info.lifecycle_stage != "active":
+            raise UserError(
+                f"the run {run_id} was deleted in MLflow. What it told stays in {self.folder}; "
+                f"`mlflow runs restore --run-id {run_id}` takes it back."
+            )
+        self.experiment_id = info.experiment_id
 
     def _bring(self, records: list[Record]) -> None:
         record = records[0]
         operation = record["op"]
-        if operation == "run":
-            self.run_id = self._create(record)
-            return
-        assert self.run_id is not None, "a spool begins with its run"
+        if self.run_id is None:
+            self.run_id = self._create(record if operation == "run" else self._run_without_record())
         if operation in MERGED:
             self._batch(self.run_id, records)
         elif operation == "datasets":
             self.client.log_inputs(self.run_id, [_dataset(fields) for fields in record["datasets"]])
-        elif operation == "artifact":
-            self._artifact(self.run_id, record["path"], record["path"])
-        elif operation == "image":
-            self._image(self.run_id, record)
-        elif operation == "model":
-            with _patient():
-                log_model(
-                    self.client, self.store.uri, self.run_id, self._model(record), self.register
-                )
-        elif record["status"] == "RUNNING":
+        elif operation in FILES:
+            self._file(self.run_id, record)
+        elif operation == "view":
+            save_view(self.client, self.store.experiment_id, record["key"], record["view"])
+        elif operation == "status" and record["status"] == "RUNNING":
             self.client.update_run(self.run_id, status="RUNNING")
-        else:
+        elif operation == "status":
             self.client.set_terminated(self.run_id, record["status"], record["time_ms"])
+        elif operation != "run":
+            raise UnsendableError(f"this Sightline does not know {operation!r}")
+
+    def _run_without_record(self) -> Record:
+        """For a journal whose first line was damaged: the folder tells the run's name."""
+        key = uuid.uuid5(uuid.NAMESPACE_URL, str(self.folder)).hex
+        tags = {RUN_KEY: key, "run_folder": str(self.folder)}
+        moment = int(self.folder.stat().st_mtime * 1000)
+        return {"op": "run", "name": self.folder.name, "tags": tags, "time_ms": moment}
 
     def _model(self, record: Record) -> ModelRecord:
         return ModelRecord(
@@ -118,55 +147,44 @@ class Delivery:
                 params += [Param(key, value) for key, value in record["params"].items()]
             else:
                 tags += [RunTag(key, value) for key, value in record["tags"].items()]
-        while metrics or params or tags:
-            self.client.log_batch(
-                run_id,
-                metrics[: MERGED["metrics"]], params[: MERGED["params"]], tags[: MERGED["tags"]],
-            )  # fmt: skip
-            del metrics[: MERGED["metrics"]], params[: MERGED["params"]], tags[: MERGED["tags"]]
+        self.client.log_batch(run_id, metrics, params, tags)
 
-    def _artifact(self, run_id: str, local: str, path: str) -> None:
-        file = self.folder / local
-        if not file.is_file():
-            log.warning("%s is no longer there and is not sent.", file)
-            return
-        parent = str(Path(path).parent)
-        with _patient():
-            self.client.log_artifact(run_id, str(file), None if parent == "." else parent)
+    def _file(self, run_id: str, record: Record) -> None:
+        path = self.folder / record["checkpoint" if record["op"] == "model" else "path"]
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            raise UnsendableError(f"{path} cannot be read: {error.strerror}") from error
+        try:
+            with _patient():
+                if record["op"] == "artifact":
+                    parent = str(Path(record["path"]).parent)
+                    self.client.log_artifact(run_id, str(path), None if parent == "." else parent)
+                elif record["op"] == "image":
+                    self._image(run_id, record, path)
+                else:
+                    model = self._model(record)
+                    log_model(self.client, self.store.uri, run_id, model, self.register)
+        except (*TROUBLE, UnsendableError):
+            raise
+        except Exception as error:  # whatever a library stumbles on, the next file is brought
+            raise UnsendableError(f"{path}: {type(error).__name__}: {error}") from error
 
-    def _image(self, run_id: str, record: Record) -> None:
+    def _image(self, run_id: str, record: Record, path: Path) -> None:
         """As `MlflowClient.log_image` does, but under a name that is the same each time."""
         key, step, moment = record["key"], record["step"], record["time_ms"]
         unique = uuid.uuid5(uuid.NAMESPACE_URL, f"{key} {step} {moment}")
         name = f"{key.replace('/', '~')}+step+{step}+timestamp+{moment}+{unique}"
-        with tempfile.TemporaryDirectory() as folder, _patient():
-            with Image.open(self.folder / record["path"]) as image:
-                image.save(f"{folder}/{name}.png")
-                compress_image_size(image).save(f"{folder}/{name}+compressed.webp")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                image = Image.open(path).convert("RGB")
+            except OSError as error:
+                raise UnsendableError(f"{path} is no picture: {error}") from error
+            image.save(f"{folder}/{name}.png")
+            compress_image_size(image).save(f"{folder}/{name}+compressed.webp")
             self.client.log_artifacts(run_id, folder, "images")
         self.client.set_tag(run_id, MLFLOW_LOGGED_IMAGES, True)
-
-
-def merge(records: Iterator[tuple[Record, int]]) -> Iterator[tuple[list[Record], int]]:
-    """Neighbours that MLflow takes in one request, with the offset after the last of them."""
-    group: list[Record] = []
-    sizes = dict.fromkeys(MERGED, 0)
-    end = 0
-    for record, offset in records:
-        operation = record["op"]
-        added = len(record[operation]) if operation in MERGED else 0
-        fits = operation in MERGED and (
-            sizes[operation] + added <= MERGED[operation] or sizes[operation] == 0
-        )
-        if group and not (fits and group[-1]["op"] in MERGED):
-            yield group, end
-            group, sizes = [], dict.fromkeys(MERGED, 0)
-        group.append(record)
-        if operation in MERGED:
-            sizes[operation] += added
-        end = offset
-    if group:
-        yield group, end
 
 
 def _dataset(fields: dict[str, str]) -> DatasetInput:
@@ -178,7 +196,7 @@ def _dataset(fields: dict[str, str]) -> DatasetInput:
 def _patient() -> Iterator[None]:
     """Inside, a request may take as long as storing a large file takes."""
     key = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    before: Any = os.environ.get(key)
+    before = os.environ.get(key)
     os.environ[key] = str(UPLOAD_TIMEOUT_S)
     try:
         yield

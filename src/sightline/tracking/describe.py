@@ -1,5 +1,6 @@
 """A run in words: its name, its parameters, its note."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -10,6 +11,7 @@ from sightline.config import Job, TrainConfig
 GROUPS = (
     "data", "label_mode", "model", "augment", "mix", "loss", "optimizer", "scheduler", "trainer",
 )  # fmt: skip
+REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 MAX_VALUE = 200
 
 
@@ -18,11 +20,12 @@ def run_name(config: TrainConfig, job: Job) -> str:
     if config.tracking.run_name:
         return config.tracking.run_name
     model, *rest = _name_parts(config, job)
-    return " ".join([model, f"s{config.seed}", *rest])[:MAX_VALUE]
+    fold = [f"f{config.data_common.fold}"] if config.data_common.folds is not None else []
+    return " ".join([model, f"s{config.seed}", *fold, *rest])[:MAX_VALUE]
 
 
 def group_name(config: TrainConfig, job: Job) -> str:
-    """The same name for all runs that differ in their seed alone."""
+    """The same name for all runs that differ in their seed and their fold alone."""
     return " ".join(_name_parts(config, job))[:MAX_VALUE]
 
 
@@ -52,13 +55,18 @@ def _model(config: TrainConfig, job: Job) -> str:
 def _short_override(override: str) -> str:
     """`optimizer.lr=0.1` as `lr=0.1`; nothing for what the name or the place says anyhow."""
     key, _, value = override.lstrip("+~").partition("=")
-    said_anyhow = {"model", "model.name", "model.pretrained", "seed", "label_mode", "data"}
+    said_anyhow = {"model", "model.name", "model.pretrained", "label_mode", "data", *REPLICATES}
     said_anyhow |= {
         f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")
     }
-    elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins", "report")
+    elsewhere = (
+        "tracking.", "checkpoint.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins",
+        "sweep.", "report",
+    )  # fmt: skip
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
+    if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
+        value = f"{float(value):.6g}"  # as a search draws it
     return f"{key.rsplit('.', 1)[-1]}={value}"
 
 
@@ -71,6 +79,7 @@ def params(config: TrainConfig, job: Job) -> dict[str, Any]:
     values["group"] = group_name(config, job)
     values["monitor"] = config.monitor
     values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
+    values["ema.decay"] = config.ema.decay
     values |= dict(_flatten(config.tuning.model_dump(), "tuning."))
     for group in GROUPS:
         node = getattr(config, group)

@@ -18,6 +18,12 @@ def view_links(uri: str, experiment_id: str) -> dict[str, str]:
     }
 
 
+def sweep_link(uri: str, experiment_id: str, key: str) -> str:
+    """Address of the view of a sweep's runs."""
+    runs = f"{_base(uri)}/#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}"
+    return f"{runs}&viewStateShareKey={key}"
+
+
 def _base(uri: str) -> str:
     if not uri.startswith(("http://", "https://")):
         return LOCAL_UI

@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import os
 import shutil
 import tempfile
 import warnings
@@ -68,7 +67,6 @@ def log_model(
     model = _logged(client, experiment_id, run_id, record)
     if model is None:
         mlflow.set_tracking_uri(uri)
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         model = client.create_logged_model(
             experiment_id, name="model", source_run_id=run_id, tags={TOLD: str(record.told_ms)}
         )

@@ -1,22 +1,63 @@
 """What of a run's folder was brought to MLflow, and what waits."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from sightline.tracking.spool import read_spool, write_whole
+from sightline.config import TrackingConfig
+from sightline.tracking.secrets import hide_password
+from sightline.tracking.spool import Record, read_spool, write_whole
+
+FILES = ("artifact", "image", "model")  # records that name a file
 
 
-def spools_of(folder: Path) -> dict[str, Path]:
-    """A run's spools by name: what the training tells, and samples of the machine."""
-    return {name: folder / "tracking" / f"{name}.jsonl" for name in ("journal", "system")}
+@dataclass(frozen=True)
+class Lane:
+    """Records that go to MLflow in their order; a large file does not hold up what is measured.
+
+    Attributes:
+        name: of how far it was brought, in sent.json.
+        path: the spool.
+        files: whether it takes the spool's files, or all else.
+    """
+
+    name: str
+    path: Path
+    files: bool = False
+
+    def read(self, offset: int) -> Iterator[tuple[Record | None, int]]:
+        """Each record of the spool from `offset` on, None for one that is not this lane's."""
+        for record, end in read_spool(self.path, offset):
+            yield record if (record.get("op") in FILES) == self.files else None, end
 
 
 def journal_of(folder: Path) -> Path:
     """Where a training's records lie."""
-    return spools_of(folder)["journal"]
+    return folder / "tracking" / "journal.jsonl"
+
+
+def system_of(folder: Path) -> Path:
+    """Where samples of the machine lie."""
+    return folder / "tracking" / "system.jsonl"
+
+
+def refused_of(folder: Path) -> Path:
+    """Where records lie that MLflow refuses, with the reasons."""
+    return folder / "tracking" / "refused.jsonl"
+
+
+def lanes_of(folder: Path) -> tuple[Lane, ...]:
+    """A run's lanes: what the training tells, samples of the machine, files."""
+    journal = journal_of(folder)
+    return (
+        Lane("journal", journal),
+        Lane("system", system_of(folder)),
+        Lane("files", journal, files=True),
+    )
 
 
 def status_of(folder: Path) -> str | None:
@@ -29,28 +70,47 @@ def status_of(folder: Path) -> str | None:
 
 
 def read_sent(folder: Path) -> dict[str, Any]:
-    """How far each spool was brought, and the run's ids in MLflow.
+    """How far each lane was brought, and the run's ids in MLflow.
 
     Nothing where a crash damaged the file: what is sent again does no harm.
     """
-    try:
-        sent = json.loads(_sent_of(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return sent if isinstance(sent, dict) else {}
+    return _read(folder / "tracking" / "sent.json")
 
 
 def write_sent(folder: Path, sent: dict[str, Any]) -> None:
     """Note how far a run was brought."""
-    write_whole(_sent_of(folder), json.dumps(sent))
+    write_whole(folder / "tracking" / "sent.json", json.dumps(sent))
+
+
+def read_destination(folder: Path) -> dict[str, Any]:
+    """Where a run goes: `uri` (passwords are hidden), `experiment`, `register_as`."""
+    return _read(folder / "tracking" / "store.json")
+
+
+def write_destination(folder: Path, config: TrackingConfig) -> None:
+    """Note where a run goes."""
+    assert config.uri is not None
+    noted = {
+        "uri": hide_password(config.uri),
+        "experiment": config.experiment,
+        "register_as": config.register_as,
+    }
+    write_whole(folder / "tracking" / "store.json", json.dumps(noted, ensure_ascii=False))
 
 
 def count_pending(folder: Path) -> int:
     """How many records were not brought."""
     sent = read_sent(folder)
     return sum(
-        1 for name, path in spools_of(folder).items() for _ in read_spool(path, sent.get(name, 0))
+        record is not None
+        for lane in lanes_of(folder)
+        for record, _ in lane.read(sent.get(lane.name, 0))
     )
+
+
+def count_refused(folder: Path) -> int:
+    """How many records MLflow refuses."""
+    return sum(1 for _ in read_spool(refused_of(folder)))
 
 
 def sender_lock(folder: Path, timeout_s: float) -> FileLock:
@@ -58,5 +118,9 @@ def sender_lock(folder: Path, timeout_s: float) -> FileLock:
     return FileLock(folder / "tracking" / "sender.lock", timeout=timeout_s)
 
 
-def _sent_of(folder: Path) -> Path:
-    return folder / "tracking" / "sent.json"
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

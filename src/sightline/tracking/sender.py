@@ -8,213 +8,183 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
-
-import requests
-from filelock import Timeout
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.alive import working_in
 from sightline.config import TrackingConfig
 from sightline.errors import UserError
-from sightline.tracking.delivery import Delivery, merge
+from sightline.tracking.courier import Courier, Outgoing
 from sightline.tracking.outbox import (
-    count_pending,
     journal_of,
     read_sent,
     sender_lock,
-    spools_of,
     status_of,
-    write_sent,
+    system_of,
+    write_destination,
 )
 from sightline.tracking.secrets import hide_password
-from sightline.tracking.spool import Spool, read_spool
-from sightline.tracking.store import Store, open_store
+from sightline.tracking.spool import Record, Spool, UnwritableError
 from sightline.tracking.system import SystemWatch
+from sightline.tracking.trouble import TROUBLE, describe, in_words
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1.0  # how long new records may wait
-BACK_OFF_S = (0.5, 1, 2, 5, 10)
+POLL_S = 0.1
 EVENTS = 3  # the file descriptor that events go to; MLflow prints to the standard output
-TROUBLE = (MlflowException, SQLAlchemyError, OSError, requests.RequestException, UserError)
+MAX_EVENT = 900  # characters of a message: a pipe takes a line of up to 4096 bytes at once
+KILLED = "the process ended without a word (killed, or out of memory)"
+UNWRITABLE = "the run's folder could not be written"
 
 
-class Sender:
-    """Brings what one run's folder holds, from where the last sender stopped.
+class Training:
+    """The process that is served: whether it goes on, and how it ended.
 
     Args:
-        folder: the run's own folder.
-        config: where to.
+        pid: its process id.
 
     Attributes:
-        sent: how far each spool was brought, and the run's ids.
+        ended: set when it said so, or is gone.
+        last_word: what it said: `end`, `failed`, or nothing where it died.
     """
 
-    def __init__(self, folder: Path, config: TrackingConfig) -> None:
-        self.folder = folder
-        self.config = config
-        self.sent: dict[str, Any] = read_sent(folder)
-        self._store: Store | None = None
-        self._delivery: Delivery | None = None
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.ended = threading.Event()
+        self.last_word = ""
+        threading.Thread(target=self._wait, name="training", daemon=True).start()
 
-    def open(self) -> Store:
-        """The store, once it answers."""
-        if self._store is None:
-            self._store = open_store(self.config)
-        return self._store
+    def _wait(self) -> None:
+        said: list[str] = []
+        reading = threading.Thread(target=lambda: said.append(sys.stdin.readline()), daemon=True)
+        reading.start()
+        # Workers that outlive the training keep the pipe open for a while.
+        while reading.is_alive() and os.getppid() == self.pid:
+            reading.join(1)
+        self.last_word = said[0].strip() if said else ""
+        # The pipe of a process that is killed closes a moment before the process is gone.
+        for _ in range(0 if self.last_word else 100):
+            if os.getppid() != self.pid:
+                break
+            time.sleep(0.1)
+        self.ended.set()
 
-    def bring_all(self, deadline: float | None = None) -> None:
-        """Bring all that is there now, or until the deadline (`time.monotonic()`)."""
-        for name, path in spools_of(self.folder).items():
-            if name != "journal" and "run_id" not in self.sent:
-                continue
-            for records, end in merge(read_spool(path, self.sent.get(name, 0))):
-                delivery = self._deliver_to()
-                delivery.bring(records)
-                self.sent |= {
-                    name: end,
-                    "run_id": delivery.run_id,
-                    "experiment_id": delivery.store.experiment_id,
-                    "uri": hide_password(delivery.store.uri),
-                }
-                write_sent(self.folder, self.sent)
-                if deadline is not None and time.monotonic() > deadline:
-                    return
 
-    def _deliver_to(self) -> Delivery:
-        if self._delivery is None:
-            self._delivery = Delivery(
-                self.open(), self.folder, self.sent.get("run_id"), self.config.register_as
-            )
-        return self._delivery
+class EventHandler(logging.Handler):
+    """Passes warnings on to the training, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one warning."""
+        message = record.getMessage()
+        if message not in self._said:
+            self._said.add(message)
+            say(event="warning", message=message)
 
 
 def main() -> int:
     """Serve one training until it ends, and its spool until it is brought or time is up."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)  # the training decides when to end
     os.dup2(sys.stdout.fileno(), EVENTS)
+    os.set_blocking(EVENTS, False)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.getLogger("sightline").addHandler(EventHandler())
     settings = json.loads(sys.stdin.readline())
     folder = Path(settings["folder"])
     config = TrackingConfig.model_validate(settings["tracking"])
-    ended, died = threading.Event(), threading.Event()
-    waiting = threading.Thread(target=_wait_for_end, args=[os.getppid(), ended, died], daemon=True)
-    waiting.start()
-    sender = Sender(folder, config)
+    training = Training(settings["parent"])
+    outgoing = Outgoing(folder, config)
     if config.offline is not True:
-        _say_whether_ready(sender)
+        say(event="asking")
+        _say_whether_ready(outgoing)
     while not journal_of(folder).exists():
-        if ended.wait(POLL_S / 10):
+        if training.ended.wait(POLL_S):
             return 0
-    watch = None
-    if config.system_metrics_interval_s is not None:
-        watch = SystemWatch(spools_of(folder)["system"], config.system_metrics_interval_s)
-        watch.start()
-    if config.offline is True:
-        ended.wait()
-    else:
-        _serve(sender, ended)
-    if watch is not None:
-        watch.stop()
-    if died.is_set():
-        _tell_of_death(folder)
-    if config.offline is not True:
-        _flush(sender, config.flush_timeout_s)
+    with sender_lock(folder, -1):
+        outgoing.sent = read_sent(folder)  # an earlier sender may have been at work
+        write_destination(folder, config)
+        _serve(outgoing, training)
     return 0
 
 
-def _wait_for_end(parent: int, ended: threading.Event, died: threading.Event) -> None:
-    """Until the training says so, or is gone."""
-    said: list[str] = []
-    reading = threading.Thread(target=lambda: said.append(sys.stdin.readline()), daemon=True)
-    reading.start()
-    while reading.is_alive() and os.getppid() == parent:
-        reading.join(POLL_S)
-    if not any(said):  # workers that outlive the training keep the pipe open for a while
-        died.set()
-    ended.set()
+def _serve(outgoing: Outgoing, training: Training) -> None:
+    folder, config = outgoing.folder, outgoing.config
+    closing = threading.Event()
+    measured = [lane for lane in outgoing.lanes if not lane.files]
+    files = [lane for lane in outgoing.lanes if lane.files]
+    couriers = [Courier(outgoing, lanes, closing, say) for lanes in (measured, files)]
+    if config.offline is not True:
+        for courier in couriers:
+            courier.start()
+    watch = None
+    if config.system_metrics_interval_s is not None:
+        watch = SystemWatch(system_of(folder), config.system_metrics_interval_s)
+        watch.start()
+    training.ended.wait()
+    deadline = time.monotonic() + config.flush_timeout_s
+    if watch is not None:
+        watch.stop()
+    if training.last_word != "end":
+        _tell_of_failure(outgoing, training)
+    closing.set()
+    if config.offline is not True:
+        for courier in couriers:
+            courier.join(max(0.0, deadline - time.monotonic()))
 
 
-def _tell_of_death(folder: Path) -> None:
-    """The training is gone and could not say so; under Slurm it may come back."""
+def _tell_of_failure(outgoing: Outgoing, training: Training) -> None:
+    """The training could not say so itself; one that is gone may come back under Slurm."""
+    folder = outgoing.folder
+    died = training.last_word == ""
     if "SLURM_JOB_ID" in os.environ or status_of(folder) != "RUNNING":
         return
+    now = int(time.time() * 1000)
+    records: list[Record] = [
+        {"op": "tags", "tags": {"error": KILLED if died else UNWRITABLE}, "time_ms": now},
+        {"op": "status", "status": "FAILED", "time_ms": now},
+    ]
     try:
-        with working_in(folder):
-            spool, now = Spool(journal_of(folder)), int(time.time() * 1000)
-            why = "the process ended without a word (killed, or out of memory)"
-            spool.append({"op": "tags", "tags": {"error": why}, "time_ms": now})
-            spool.append({"op": "status", "status": "FAILED", "time_ms": now}, sync=True)
+        with working_in(folder) if died else contextlib.nullcontext():
+            spool = Spool(journal_of(folder))
+            for record in records:
+                spool.append(record, sync=True)
+    except (UnwritableError, OSError):  # what cannot be written down can still be said
+        try:
+            for record in records:
+                outgoing.delivery().bring([record])
+        except TROUBLE as error:
+            say(event="behind", lane="journal", message=describe(error))
     except UserError as error:
         log.info("another process goes on with the run: %s", error)
 
 
-def _say_whether_ready(sender: Sender) -> None:
+def _say_whether_ready(outgoing: Outgoing) -> None:
     try:
-        sender.open()
+        outgoing.open()
     except TROUBLE as error:
-        _say(event="unreachable", message=str(error))
+        say(event="unreachable", message=in_words(error))
     else:
-        _say(event="ready")
+        say(event="ready", lane="journal")
 
 
-def _serve(sender: Sender, ended: threading.Event) -> None:
-    failures = 0
-    with sender_lock(sender.folder, -1):
-        sender.sent = read_sent(sender.folder)  # an earlier sender may have been at work
-        while not ended.is_set():
-            known = "run_id" in sender.sent
-            try:
-                sender.bring_all()
-            except TROUBLE as error:
-                if failures == 0:
-                    _say(event="behind", message=first_line(error))
-                ended.wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
-                failures += 1
-                continue
-            if failures:
-                _say(event="ready")
-            failures = 0
-            if not known and "run_id" in sender.sent:
-                _say(event="run")
-            ended.wait(POLL_S if known else POLL_S / 10)
+def say(**event: str) -> None:
+    """Tell the training; where it is gone, its spool is what counts."""
+    event = {key: hide_password(value)[:MAX_EVENT] for key, value in event.items()}
+    with contextlib.suppress(BrokenPipeError, BlockingIOError):
+        os.write(EVENTS, json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
 
-def _flush(sender: Sender, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
+def _run() -> int:
     try:
-        with sender_lock(sender.folder, timeout_s):
-            while True:
-                try:
-                    sender.bring_all(deadline)
-                except TROUBLE as error:
-                    _say(event="behind", message=first_line(error))
-                if count_pending(sender.folder) == 0 or time.monotonic() > deadline:
-                    break
-                time.sleep(BACK_OFF_S[0])
-    except Timeout:
-        _say(event="behind", message="another process sends this run")
-    if "run_id" in sender.sent:
-        _say(event="run")
-
-
-def first_line(error: Exception) -> str:
-    """What went wrong, in a line, without passwords."""
-    return hide_password((str(error).strip().splitlines() or [type(error).__name__])[0])
-
-
-def _say(**event: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the training is gone; its spool is what counts
-        os.write(EVENTS, json.dumps(event).encode() + b"\n")
+        return main()
+    except Exception as error:
+        say(event="warning", message=f"the sender failed: {type(error).__name__}: {error}")
+        raise
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_run())

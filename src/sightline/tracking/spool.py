@@ -4,6 +4,7 @@ A line is the CRC-32 of a record, a space, and the record as JSON. A process tha
 most a torn last line, which the next one cuts off; nothing before it is touched.
 """
 
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,12 @@ from sightline.errors import UserError
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
+BLOCK = 65536  # bytes that are read at once in search of the last line
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class UnwritableError(UserError):
+    """The disk is full, read-only or gone."""
 
 
 class Spool:
@@ -38,29 +45,32 @@ class Spool:
             sync: wait until it is on the disk, not only with the operating system.
 
         Raises:
-            UserError: the disk is full, or cannot be written.
+            UnwritableError: the disk is full, read-only or gone.
         """
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+        text = _encode(record).encode("utf-8", "replace")  # of a file's name that is not UTF-8
         line = b"%08x %s\n" % (zlib.crc32(text), text)
         try:
             descriptor = self._open()
-            end = os.fstat(descriptor).st_size
             written = os.write(descriptor, line)
             if written < len(line):  # the disk is full
-                os.ftruncate(descriptor, end)
-                raise OSError(28, os.strerror(28))
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if sync:
                 os.fsync(descriptor)
         except OSError as error:
-            raise UserError(
-                f"Cannot write {self.path}: {error.strerror}. What the run told before is kept; "
-                "give the same command again when there is room."
-            ) from error
+            raise self._unwritable(error) from error
 
     def sync(self) -> None:
-        """Wait until everything is on the disk."""
+        """Wait until everything is on the disk.
+
+        Raises:
+            UnwritableError: the disk is full, read-only or gone.
+        """
         if self._descriptor is not None:
-            os.fsync(self._descriptor)
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                raise self._unwritable(error) from error
 
     def close(self) -> None:
         """Close the file; a later record opens it again."""
@@ -71,29 +81,45 @@ class Spool:
     def _open(self) -> int:
         if self._descriptor is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.exists():
+            new = not self.path.exists()
+            if not new:
                 _cut_torn_line(self.path)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, 0o644)
+            if new:
+                sync_entry(self.path)
+                sync_entry(self.path.parent)
         return self._descriptor
+
+    def _unwritable(self, error: OSError) -> UnwritableError:
+        return UnwritableError(
+            f"Cannot write {self.path}: {error.strerror}. What the run told before is kept; "
+            "give the same command again when it can be written."
+        )
 
 
 def read_spool(path: Path, offset: int = 0) -> Iterator[tuple[Record, int]]:
     """Each whole record from `offset` on, with the offset after it.
 
-    A torn last line is not there yet; a damaged line in between is left out with a warning.
+    A torn last line is not there yet; a damaged line in between is left out with a warning. From
+    an offset that is no line's end (the journal lost its end to a power cut) all is read again.
     """
     if not path.is_file():
         return
     with path.open("rb") as stream:
-        stream.seek(offset)
+        if offset:
+            stream.seek(offset - 1)
+            if stream.read(1) != b"\n":
+                offset = 0
+                stream.seek(0)
         for line in stream:
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
             record = _parse(line)
             if record is None:
-                log.warning("%s: the line that ends at byte %d is damaged.", path, offset)
+                log.warning("%s: the line that ends at byte %d is damaged and left out; the other "
+                            "lines are not.", path, offset)  # fmt: skip
             else:
                 yield record, offset
 
@@ -109,10 +135,33 @@ def _parse(line: bytes) -> Record | None:
 
 
 def _cut_torn_line(path: Path) -> None:
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
+    """Shorten a file to its last newline."""
+    with path.open("rb+") as stream:
+        size = position = stream.seek(0, os.SEEK_END)
+        while position:
+            start = max(0, position - BLOCK)
+            stream.seek(start)
+            found = stream.read(position - start).rfind(b"\n")
+            if found >= 0:
+                position = start + found + 1
+                break
+            position = start
+        if position < size:
+            stream.truncate(position)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file that was written is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_entry(path: Path) -> None:
+    """Wait until a new file's name is on the disk."""
+    sync_file(path.parent)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -124,5 +173,6 @@ def write_whole(path: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
+        sync_entry(path)
     finally:
         partial.unlink(missing_ok=True)

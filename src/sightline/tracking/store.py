@@ -1,23 +1,24 @@
 """The MLflow store that runs go to: found, made ready, and seen to answer."""
 
 import contextlib
+import math
+import os
 import re
-import sqlite3
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.config import TrackingConfig
 from sightline.errors import UserError
-from sightline.project import default_store
+from sightline.project import default_store, project_root
+from sightline.tracking.connection import ONE_TRY
+from sightline.tracking.databases import open_database, open_sqlite
 from sightline.tracking.secrets import hide_password
+from sightline.tracking.trouble import TROUBLE, http_status, in_words
 from sightline.tracking.views import save_views
 
 
@@ -35,53 +36,48 @@ def open_store(config: TrackingConfig) -> Store:
 
     Raises:
         UserError: the store cannot be written, the server does not answer within
-            `start_timeout_s`, or the experiment was deleted.
+            `start_timeout_s` or does not let one in, or the experiment was deleted.
     """
     uri = config.uri or default_store()
+    try:
+        with _requests_within(config.start_timeout_s):
+            return _open(uri, config)
+    except TROUBLE as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"Cannot use the MLflow store {hide_password(uri)}: {in_words(error)}."
+        ) from error
+
+
+def _open(uri: str, config: TrackingConfig) -> Store:
+    name = config.experiment
+    folder = re.sub(r"[^\w.-]+", "_", name)
     if uri.startswith("sqlite:///"):
         database = Path(uri.removeprefix("sqlite:///")).absolute()
-        client = _open_sqlite(database, config.experiment)
         uri = f"sqlite:///{database}"
+        with open_sqlite(database) as client:
+            _ensure_experiment(client, name, str(database.parent / "mlartifacts" / folder))
     elif uri.startswith(("http://", "https://")):
-        _wait_for_server(uri, config.start_timeout_s)
-        client = MlflowClient(uri)
-        _ensure_experiment(client, config.experiment, None)
+        client = _reach_server(uri, config)
+        _ensure_experiment(client, name, None)
     elif re.match(r"(postgresql|mysql|mssql)(\+\w+)?://", uri):
-        client = MlflowClient(uri)
-        _ensure_experiment(client, config.experiment, None)
+        with open_database(uri, config.start_timeout_s) as client:
+            _ensure_experiment(client, name, str(project_root() / "mlartifacts" / folder))
     else:
         raise UserError(
             f"tracking.uri={hide_password(uri)}: expected http(s)://SERVER, sqlite:///FILE or a "
             "database URI; MLflow no longer keeps runs in plain folders."
         )
-    experiment = client.get_experiment_by_name(config.experiment)
+    experiment = client.get_experiment_by_name(name)
     assert experiment is not None
     if experiment.lifecycle_stage != "active":
         raise UserError(
-            f"tracking.experiment={config.experiment}: this experiment was deleted. Restore it "
+            f"tracking.experiment={name}: this experiment was deleted. Restore it "
             f"(mlflow experiments restore -x {experiment.experiment_id}) or choose another name."
         )
     save_views(client, experiment)
     return Store(client, uri, experiment.experiment_id)
-
-
-def _open_sqlite(database: Path, experiment: str) -> MlflowClient:
-    try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        # MLflow's own first use of a store is a race that breaks it when several runs start.
-        with FileLock(f"{database}.lock"):
-            fresh = not database.exists()
-            if fresh:
-                with contextlib.closing(sqlite3.connect(database)) as connection:
-                    connection.execute("PRAGMA journal_mode=WAL")  # readers never block a writer
-            client = MlflowClient(f"sqlite:///{database}")
-            client.search_experiments(ViewType.ACTIVE_ONLY, max_results=1)  # migrates if need be
-            folder = re.sub(r"[^\w.-]+", "_", experiment)
-            _ensure_experiment(client, experiment, str(database.parent / "mlartifacts" / folder))
-    except (OSError, sqlite3.Error, SQLAlchemyError, MlflowException) as error:
-        line = str(error).strip().splitlines()[0]
-        raise UserError(f"Cannot use the MLflow store {database}: {line}.") from error
-    return client
 
 
 def _ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -> None:
@@ -94,21 +90,47 @@ def _ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -
             raise
 
 
-def _wait_for_server(uri: str, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    problem = "no answer"
-    while (left := deadline - time.monotonic()) > 0:
+def _reach_server(uri: str, config: TrackingConfig) -> MlflowClient:
+    """A client of a server that answered as MLflow does, within the time that it may take."""
+    client = MlflowClient(uri)
+    deadline = time.monotonic() + config.start_timeout_s
+    shown = hide_password(uri)
+    while True:
         try:
-            response = requests.get(f"{uri.rstrip('/')}/health", timeout=min(5.0, left))
-        except requests.RequestException as error:
-            problem = type(error).__name__
+            client.get_experiment_by_name(config.experiment)
+        except MlflowException as error:
+            status, problem = http_status(error), in_words(error)
+        except ValueError:
+            status, problem = 404, "its answer is not MLflow's"
         else:
-            if response.status_code < 500:
-                return
-            problem = f"HTTP status {response.status_code}"
-        time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
-    raise UserError(
-        f"The tracking server {hide_password(uri)} did not answer within {timeout_s:g} s "
-        f"({problem}); nothing was trained. Start it, correct tracking.uri (or "
-        "MLFLOW_TRACKING_URI), or log locally with tracking.uri=null."
-    )
+            return client
+        if status in (401, 403):
+            raise UserError(
+                f"The tracking server {shown} does not let you in (HTTP status {status}). Give "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+            )
+        if status is not None and 400 <= status < 500 and status not in (408, 429):
+            raise UserError(f"{shown} is no tracking server of MLflow: {problem}.")
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"The tracking server {shown} did not answer within {config.start_timeout_s:g} s "
+                f"({problem}). Start it, correct tracking.uri (or MLFLOW_TRACKING_URI), go on "
+                "without it with tracking.offline=auto, or log locally with tracking.uri=null."
+            )
+        time.sleep(min(0.5, max(0.05, deadline - time.monotonic())))
+
+
+@contextlib.contextmanager
+def _requests_within(timeout_s: float) -> Iterator[None]:
+    """Inside, a request is tried once and given up after at most this time."""
+    wanted = ONE_TRY | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, math.floor(timeout_s)))}
+    before = {key: os.environ.get(key) for key in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value

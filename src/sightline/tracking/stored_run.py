@@ -9,11 +9,14 @@ from functools import cached_property
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 
 from sightline.errors import UserError
 from sightline.project import default_store
-from sightline.tracking.connection import REQUESTS
+from sightline.tracking.connection import ONE_TRY, SOON
 from sightline.tracking.outbox import journal_of, read_sent
 from sightline.tracking.secrets import hide_password, split_credentials, with_credentials
 from sightline.tracking.spool import read_spool
@@ -33,6 +36,7 @@ class StoredRun:
         name: the run's name.
         status: RUNNING, FINISHED, FAILED or KILLED.
         params, metrics, tags: as logged; of each metric the last value.
+        artifacts: where MLflow keeps its artifacts; None for a run that it does not have.
     """
 
     run_id: str | None
@@ -44,9 +48,12 @@ class StoredRun:
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
+    artifacts: str | None = None
 
     def file(self, path: str) -> Path:
-        """An artifact on this machine: in the run's folder, else downloaded for this process.
+        """An artifact on this machine: in the run's folder or the store's, else downloaded.
+
+        What is downloaded is kept for this process.
 
         Raises:
             UserError: the run has no such artifact, or it was deleted.
@@ -55,6 +62,10 @@ class StoredRun:
             return self.folder / path
         if self.run_id is None:
             raise UserError(f"The run in {self.folder} has no {path}.")
+        if self.artifacts is not None and is_local_uri(self.artifacts):
+            stored_file = Path(local_file_uri_to_path(self.artifacts)) / path
+            if stored_file.is_file():
+                return stored_file
         here = tempfile.mkdtemp(prefix="sightline-")
         atexit.register(shutil.rmtree, here, ignore_errors=True)
         try:
@@ -93,8 +104,7 @@ def open_client(uri: str | None) -> MlflowClient:
     """
     address = with_credentials(uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store())
     assert address is not None
-    os.environ.update(REQUESTS | os.environ)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.update(SOON | os.environ | ONE_TRY)
     if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
         raise UserError(
             f"There is no MLflow store {address}: nothing was trained here yet. Give another with "
@@ -151,13 +161,25 @@ def _in_store(run_id: str, uri: str | None, folder: Path | None) -> StoredRun:
         raise UserError(f"run={run_id}: {store} does not answer: {line}") from error
     if run.info.lifecycle_stage != "active":
         raise UserError(f"run={run_id}: this run was deleted; `mlflow runs restore` restores it.")
-    own = Path(run.data.tags.get("run_folder", ""))
-    if folder is None and read_sent(own).get("run_id") == run_id:
-        folder = own
+    return stored(client, run, folder)
+
+
+def stored(client: MlflowClient, run: Run, folder: Path | None = None) -> StoredRun:
+    """What MLflow knows of a run, and its own folder where this machine has it.
+
+    Args:
+        client: that the run was found by.
+        run: MLflow's.
+        folder: where it is known already.
+    """
+    info, data = run.info, run.data
+    own = data.tags.get("run_folder")
+    if folder is None and own and read_sent(Path(own)).get("run_id") == info.run_id:
+        folder = Path(own)
     return StoredRun(
-        run_id, client.tracking_uri, run.info.experiment_id, folder,
-        run.info.run_name or run_id, run.info.status,
-        dict(run.data.params), dict(run.data.metrics), dict(run.data.tags),
+        info.run_id, client.tracking_uri, info.experiment_id, folder,
+        info.run_name or info.run_id, info.status,
+        dict(data.params), dict(data.metrics), dict(data.tags), info.artifact_uri,
     )  # fmt: skip
 
 

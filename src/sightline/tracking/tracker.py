@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from sightline.reports.canvas import to_png
 from sightline.tracking.outbox import journal_of
-from sightline.tracking.spool import Spool, read_spool
+from sightline.tracking.spool import Spool, read_spool, sync_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_PARAM = 6000  # characters; MLflow's limit
 MAX_TAG = 8000
@@ -33,8 +34,10 @@ class Tracker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.spool = Spool(journal_of(folder))
+        self.begun = False  # in this process
         self._told: set[str] = set()  # kinds of records, by earlier processes
         self._told_params: set[str] = set()
+        self._told_models: set[int] = set()  # epochs
         self.tags_before: dict[str, str] = {}  # by earlier processes
         self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
         for record, _ in read_spool(self.spool.path):
@@ -47,14 +50,17 @@ class Tracker:
 
     def begin(self, name: str, tags: Mapping[str, str]) -> None:
         """Start the run, or say that it goes on; RUNNING from now on."""
+        self.begun = True
         if not self.resumed:
             self._tell({"op": "run", "name": name, "tags": _tags(tags)})
+        if self.tags_before.get("error"):  # is true no longer
+            self.tags({"error": ""})
         self._tell({"op": "status", "status": "RUNNING"}, sync=True)
 
     def params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; a value that is too long is cut with a mark, never silently."""
         new = {
-            _key(key): _cut(str(value), MAX_PARAM)
+            _key(key): _cut(str(value), MAX_PARAM).replace("\0", "\\0")
             for key, value in params.items()
             if _key(key) not in self._told_params
         }
@@ -82,6 +88,7 @@ class Tracker:
 
     def artifact(self, path: str) -> None:
         """Send a file of the run's folder to the same relative path in MLflow."""
+        sync_file(self.folder / path)
         self._tell({"op": "artifact", "path": path})
 
     def text(self, text: str, path: str) -> None:
@@ -94,7 +101,7 @@ class Tracker:
         """Write plain containers as JSON and send them."""
         self.text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
 
-    def figure(self, figure: Figure, path: str) -> None:
+    def figure(self, figure: "Figure", path: str) -> None:
         """Draw a figure to a PNG and send it."""
         self.png(to_png(figure), path)
 
@@ -103,7 +110,7 @@ class Tracker:
         self._file(path).write_bytes(content)
         self.artifact(path)
 
-    def image(self, figure: Figure, key: str, step: int) -> None:
+    def image(self, figure: "Figure", key: str, step: int) -> None:
         """Add a figure to a series of images that the UI steps through."""
         if step <= self._last_steps.get(key, -1):
             return
@@ -112,8 +119,9 @@ class Tracker:
         self._tell({"op": "image", "path": path, "key": key, "step": step})
 
     def model(
-        self, checkpoint: str, class_names: Sequence[str], several_labels: bool, plugins: list[str]
-    ) -> None:
+        self, checkpoint: str, class_names: Sequence[str], several_labels: bool,
+        plugins: list[str], epoch: int,
+    ) -> None:  # fmt: skip
         """Log a checkpoint of the run's folder as the model `model`, linked to the run.
 
         Args:
@@ -121,10 +129,17 @@ class Tracker:
             class_names: in the order of its outputs.
             several_labels: whether it decides on any number of labels.
             plugins: packages that it may be built with.
+            epoch: of the checkpoint; each is logged once.
         """
-        about = {"several_labels": several_labels, "plugins": plugins}
+        if epoch in self._told_models:
+            return
+        about = {"several_labels": several_labels, "plugins": plugins, "epoch": epoch}
         names = list(class_names)
         self._tell({"op": "model", "checkpoint": checkpoint, "class_names": names} | about)
+
+    def view(self, key: str, view: Mapping[str, Any]) -> None:
+        """Save a view of the runs with the experiment."""
+        self._tell({"op": "view", "key": key, "view": view})
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
@@ -145,6 +160,8 @@ class Tracker:
     def _remember(self, record: Mapping[str, Any]) -> None:
         self._told.add(record["op"])
         self.tags_before |= record.get("tags", {})
+        if record["op"] == "model":
+            self._told_models.add(record["epoch"])
         if record["op"] == "params":
             self._told_params |= record["params"].keys()
         keys = {"metrics": record.get("metrics", ()), "image": [record.get("key")]}
@@ -159,7 +176,7 @@ def _key(key: str) -> str:
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key[:MAX_KEY]: _cut(value, MAX_TAG) for key, value in tags.items()}
+    return {key[:MAX_KEY]: _cut(value, MAX_TAG).replace("\0", "\\0") for key, value in tags.items()}
 
 
 def _cut(text: str, limit: int) -> str:

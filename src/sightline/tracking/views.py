@@ -4,12 +4,14 @@ MLflow's UI keeps the state of a shared view as JSON in the experiment's tag
 `mlflow.sharedViewState.KEY` and opens it with `&viewStateShareKey=KEY`; seen in MLflow 3.17.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from mlflow import MlflowClient
-from mlflow.entities import Experiment
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 COLUMNS = (
     "metrics.`val_best/accuracy`",
@@ -58,6 +60,13 @@ LINE: Mapping[str, Any] = {
     "useGlobalXaxisKey": True,
     "useGlobalLineSmoothing": True,
 }
+GROUPED: Mapping[str, Any] = {  # mean curves over the seeds and folds of a config
+    "groupBy": {
+        "aggregateFunction": "average",
+        "groupByKeys": [{"mode": "param", "groupByData": "group"}],
+    },
+    "useGroupedValuesInCharts": True,
+}
 VIEWS: Mapping[str, Mapping[str, Any]] = {
     "leaderboard": {
         "orderByKey": "metrics.`val_best/accuracy`",
@@ -68,22 +77,51 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
         "orderByKey": "metrics.`val_best/accuracy`",
         "orderByAsc": False,
         "selectedColumns": list(COLUMNS),
-        "groupBy": {
-            "aggregateFunction": "average",
-            "groupByKeys": [{"mode": "param", "groupByData": "group"}],
-        },
         "compareRunSections": [
             {"uuid": "compare", "name": "compare", "display": True, "isReordered": True}
         ],
         "compareRunCharts": _charts("compare"),
         "isAccordionReordered": True,
-        "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
-    },
+    }
+    | dict(GROUPED),
 }
 
 
-def save_views(client: MlflowClient, experiment: Experiment) -> None:
+def view_key(sweep: str) -> str:
+    """The key of a sweep's own view."""
+    return f"sweep-{hashlib.blake2b(sweep.encode(), digest_size=6).hexdigest()}"
+
+
+def sweep_view(
+    sweep: str, swept: Sequence[str], metrics: Sequence[str], maximise: bool, grouped: bool
+) -> dict[str, Any]:
+    """A view of the runs of one sweep: what was swept beside what was reached, the best first.
+
+    Args:
+        sweep: its name, the tag `sweep` of its runs.
+        swept: the keys that differ between them.
+        metrics: what they are compared by.
+        maximise: whether more of the first is better.
+        grouped: whether it opens by groups, with mean curves over seeds and folds.
+    """
+    columns = [f"metrics.`{name}`" for name in metrics] + [f"params.`{key}`" for key in swept]
+    return {
+        "searchFilter": f"tags.sweep = '{sweep}'",
+        "orderByKey": columns[0],
+        "orderByAsc": not maximise,
+        "selectedColumns": [*dict.fromkeys(columns), "attributes.`Duration`"],
+    } | (dict(GROUPED) if grouped else {})
+
+
+def save_view(
+    client: "MlflowClient", experiment_id: str, key: str, view: Mapping[str, Any]
+) -> None:
+    """Store one view with the experiment."""
+    client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{key}", json.dumps(view))
+
+
+def save_views(client: "MlflowClient", experiment: "Experiment") -> None:
     """Store the views with the experiment, where they are not there already."""
     wanted = {f"mlflow.sharedViewState.{key}": json.dumps(view) for key, view in VIEWS.items()}
     wanted["mlflow.experimentKind"] = "custom_model_development"

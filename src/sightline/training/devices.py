@@ -6,9 +6,10 @@ from typing import Any
 import torch
 
 from sightline.errors import UserError
+from sightline.slurm import own_job
 
 
-def check_devices(trainer: dict[str, Any], in_sweep: bool) -> None:
+def check_devices(trainer: dict[str, Any]) -> None:
     """Refuse a trainer config that asks for more than this machine has.
 
     Raises:
@@ -16,7 +17,8 @@ def check_devices(trainer: dict[str, Any], in_sweep: bool) -> None:
     """
     accelerator, devices = trainer.get("accelerator"), trainer.get("devices")
     gpus = torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0))
+    # A task of Slurm may use its own share of them alone.
+    cores = os.cpu_count() or 1 if own_job() else len(os.sched_getaffinity(0))
     if accelerator in ("gpu", "cuda") and gpus == 0:
         raise UserError(
             f"trainer.accelerator={accelerator}: PyTorch {torch.__version__} finds no GPU here. "
@@ -34,11 +36,6 @@ def check_devices(trainer: dict[str, Any], in_sweep: bool) -> None:
     if too_many:
         raise UserError(
             f"trainer.devices={devices}: this machine has {there} {kind}{'s' * (there != 1)}."
-        )
-    if in_sweep and (str(trainer.get("strategy", "auto")).startswith("ddp")):
-        raise UserError(
-            "trainer.strategy=ddp does not run inside a sweep (-m): each of its processes would "
-            "run the whole sweep again. Run its jobs one by one."
         )
 
 

@@ -16,7 +16,6 @@ from sightline.tracking.connection import RunInStore
 from sightline.tracking.describe import note
 from sightline.tracking.evaluation import SECTIONS, count_look, tell_evaluation
 from sightline.tracking.links import run_link, view_links
-from sightline.tracking.outbox import count_pending
 from sightline.tracking.start import facts
 from sightline.tracking.tracker import Tracker
 from sightline.training.final_report import report_training
@@ -35,6 +34,7 @@ class Results:
         tuning: what was fitted on val.
         best_epoch: epoch of the best checkpoint, from 0.
         epochs: how many epochs were trained.
+        stopped_early: whether that was fewer than asked for.
     """
 
     losses: dict[str, float]
@@ -42,6 +42,7 @@ class Results:
     tuning: Tuning
     best_epoch: int
     epochs: int
+    stopped_early: bool
 
 
 def publish_results(
@@ -75,12 +76,20 @@ def publish_results(
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
     mode = setup.label_mode
-    tracker.model("checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins)
+    tracker.model(
+        "checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins,
+        results.best_epoch,
+    )  # fmt: skip
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
     }
-    reached |= {"best_epoch": results.best_epoch, "epochs": results.epochs}
+    reached |= {
+        "best_epoch": results.best_epoch,
+        "epochs": results.epochs,
+        "stopped_early": results.stopped_early,
+        "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
+    }
     tracker.json(reached, "results.json")
     tracker.tags({"mlflow.note.content": note(about, results_in_words(reached))})
     return reached
@@ -101,9 +110,6 @@ def announce(job: Job, run: RunInStore | None, results: Mapping[str, Any]) -> No
     log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
     folder = job.output_dir
     log.info("folder:           %s", folder)
-    pending = count_pending(folder)
-    if pending:
-        log.warning("pending:          %d records; `sightline sync %s` sends them", pending, folder)
     if run is None or job.in_sweep:
         return
     if not run.uri.startswith("http"):

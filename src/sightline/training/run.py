@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,17 +17,29 @@ from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.evaluation.tuning import fit_tuning
 from sightline.predictions import with_metadata
-from sightline.run_folder import freeze
+from sightline.requeue import watch
+from sightline.resume import check_same_data
+from sightline.run_folder import freeze, read_pruned, thaw
 from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
+from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import (
     TrackEpochs,
     keeping_callbacks,
     progress_callbacks,
 )
+from sightline.training.checkpoints import (
+    BEST,
+    LAST,
+    Progress,
+    WholeFiles,
+    damage,
+    find_checkpoint,
+    read_progress,
+)
 from sightline.training.devices import check_devices
-from sightline.training.interruption import StopAtBatch
+from sightline.training.interruption import Signals
 from sightline.training.keep_tuning import keep_tuning
 from sightline.training.results import Results, publish_results
 from sightline.training.setup import Setup, set_up
@@ -50,36 +63,44 @@ def train(config: TrainConfig, job: Job, connection: Connection | None) -> dict[
         Interrupted: the run was stopped by a signal; it is KILLED in MLflow.
     """
     quiet_libraries()
-    check_devices(config.trainer, job.in_sweep)
-    stop = StopAtBatch(job.output_dir / "checkpoints" / "last.ckpt")
-    with stop.installed():
+    check_devices(config.trainer)
+    signals = Signals()
+    with signals.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
         build_trainer(config, [], job)  # what it refuses is found before anything is spent
         if connection is None:
-            _fit_and_evaluate(config, job, set_up(config), [stop])
+            _fit_and_evaluate(config, job, set_up(config), signals, [])
             return None
         connection.wait_until_ready()
         setup = set_up(config)
+        data = setup.data_digests()
+        check_same_data(thaw(job.output_dir), data)
         tracker = Tracker(job.output_dir)
-        freeze(config, job)
+        freeze(config, job, data)
         begin_run(tracker, connection, config, job)
         with _truthful_status(tracker):
             describe_run(tracker, config, job, setup)
-            callbacks = [stop, TrackEpochs(tracker, connection), *progress_callbacks()]
-            results = _fit_and_evaluate(config, job, setup, callbacks)
+            callbacks = [TrackEpochs(tracker, connection), *progress_callbacks()]
+            results = _fit_and_evaluate(config, job, setup, signals, callbacks)
             reached = publish_results(tracker, config, setup, results)
     return reached
 
 
 def _fit_and_evaluate(
-    config: TrainConfig, job: Job, setup: Setup, callbacks: list[Callback]
+    config: TrainConfig, job: Job, setup: Setup, signals: Signals, callbacks: list[Callback]
 ) -> Results:
-    checkpoints = job.output_dir / "checkpoints"
-    trainer = build_trainer(config, [*keeping_callbacks(config, checkpoints), *callbacks], job)
-    trainer.fit(setup.module, datamodule=setup.datamodule)
-    best = checkpoints / "best.ckpt"
-    if not best.is_file():
-        raise UserError(f"No checkpoint was written to {checkpoints}: nothing was validated.")
+    folder = job.output_dir / "checkpoints"
+    begun = find_checkpoint(folder)
+    watch(folder / LAST)
+    keeping = keeping_callbacks(config, folder, signals)
+    trainer = build_trainer(
+        config, [SameConfig(config), *keeping, *callbacks], job, begun is None or begun.name == LAST
+    )
+    progress = _fit(trainer, setup, begun)
+    best = folder / BEST
+    problem = damage(best) if best.is_file() else "nothing was validated"
+    if problem is not None:
+        raise UserError(f"There is no checkpoint {best} to evaluate: {problem}.")
     evaluate_test = config.evaluate_test
     if evaluate_test == "auto":
         evaluate_test = not job.in_sweep
@@ -104,13 +125,36 @@ def _fit_and_evaluate(
     if trainer.is_global_zero:
         keep_tuning(best, tuning)
     losses = {split: values["loss"] for split, values in metrics.items()}
-    return Results(losses, predictions, tuning, epoch, trainer.current_epoch)
+    return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over)
 
 
-def build_trainer(config: TrainConfig, callbacks: list[Callback], job: Job) -> Trainer:
-    """The Trainer that the config describes, with what Sightline itself decides."""
+def _fit(trainer: Trainer, setup: Setup, begun: Path | None) -> Progress:
+    """Train, or go on; how far it came."""
+    if begun is not None:
+        progress = read_progress(begun)
+        if progress.over or 0 < (trainer.max_epochs or -1) <= progress.epochs:
+            log.info("training: done before, %d epochs", progress.epochs)
+            return progress
+        log.info("training: goes on in epoch %d, after step %d", progress.epochs + 1, progress.step)
+    trainer.fit(setup.module, datamodule=setup.datamodule, ckpt_path=begun, weights_only=True)
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    return Progress(epochs.processed, trainer.global_step, trainer.should_stop)
+
+
+def build_trainer(
+    config: TrainConfig, callbacks: list[Callback], job: Job, last_is_sound: bool = True
+) -> Trainer:
+    """The Trainer that the config describes, with what Sightline itself decides.
+
+    Args:
+        config: of the training.
+        callbacks: all of them.
+        job: where it runs.
+        last_is_sound: whether its last checkpoint may be kept as the one before.
+    """
     own = {
         "callbacks": callbacks,
+        "plugins": [WholeFiles(last_is_sound)],
         "logger": False,
         "default_root_dir": str(job.output_dir),
         "enable_model_summary": False,
@@ -122,6 +166,8 @@ def build_trainer(config: TrainConfig, callbacks: list[Callback], job: Job) -> T
     except MisconfigurationException as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
     assert isinstance(trainer, Trainer)
+    # Lightning's own handlers end a run with status 0, requeue, and talk to other ranks inside.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
 
 
@@ -132,7 +178,8 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
-        tracker.tags({"error": f"stopped by signal {signum}"})
+        pruned = read_pruned(tracker.folder)
+        tracker.tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
         _keep_checkpoints(tracker)
         tracker.finish("KILLED")
         raise
@@ -145,8 +192,9 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
 
 
 def _keep_checkpoints(tracker: Tracker) -> None:
-    for path in sorted((tracker.folder / "checkpoints").glob("*.ckpt")):
-        tracker.artifact(str(path.relative_to(tracker.folder)))
+    for path in (tracker.folder / "checkpoints" / name for name in (BEST, LAST)):
+        if path.is_file():
+            tracker.artifact(str(path.relative_to(tracker.folder)))
 
 
 def quiet_libraries() -> None:
@@ -155,8 +203,14 @@ def quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning's own use of torch, which is newer than it.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    # Advice about loaders and tensor cores, which the config decides.
+    # Advice about loaders, tensor cores and srun, which the config decides.
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Samples that a sampler repeats are counted once here.
+    warnings.filterwarnings("ignore", message=".*Using `DistributedSampler`.*")
+    warnings.filterwarnings("ignore", message=".*functional.all_gather is deprecated.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
+    # It is, by its sampler, which Lightning does not know of.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

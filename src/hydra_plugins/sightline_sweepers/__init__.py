@@ -1,0 +1,72 @@
+"""Sightline's sweepers, where Hydra looks for plugins; the work is done in `sightline.sweeps`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from hydra_plugins.sightline_launchers import LocalLauncher
+from sightline.errors import UserError
+
+
+class GridSweeper(Sweeper):
+    """One job for every combination of the swept values.
+
+    Args:
+        params: swept values beside those of the command line, which come first: `{KEY: VALUES}`.
+    """
+
+    def __init__(self, params: Mapping[str, Any] | None) -> None:
+        self.params = params or {}
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra gives, and make the launcher."""
+        self.loader = hydra_context.config_loader
+        self.config: Any = config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Launch all jobs at once; the launcher checks them first."""
+        from sightline.sweeps.words import combinations
+
+        return self.launcher.launch(combinations(self.loader, self.params, arguments), 0)
+
+
+class OptunaSweeper(GridSweeper):
+    """Trials that Optuna draws; `conf/hydra/sweeper/optuna.yaml` says what its options mean."""
+
+    def __init__(
+        self,
+        params: Mapping[str, Any] | None,
+        sampler_options: Mapping[str, Any] | None,
+        pruner_options: Mapping[str, Any] | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(params)
+        self.options = options
+        self.options["sampler_options"] = dict(sampler_options or {})
+        self.options["pruner_options"] = dict(pruner_options or {})
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run trials until there are enough."""
+        if not isinstance(self.launcher, LocalLauncher):
+            raise UserError(
+                "hydra/sweeper=optuna runs its trials on this machine: hydra/launcher=local. On a "
+                "cluster give the command inside an allocation."
+            )
+        from sightline.sweeps.search import SearchOptions, plan_search
+
+        options = SearchOptions(**self.options)
+        search = plan_search(self.loader, self.config, self.params, arguments, options)
+        from sightline.sweeps.trials import run_search
+
+        run_search(search, self.launcher.n_jobs)
+        return []

@@ -1,0 +1,102 @@
+"""What is compared of a run, and the names of its metrics."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sightline.errors import UserError, did_you_mean
+
+BEST = "val_best"
+# Parts of names whose metric is better the smaller it is; all others count as better the larger.
+SMALLER_IS_BETTER = (
+    "loss", "error", "brier", "nll", "perplexity", "false_positive", "false_negative", "time",
+    "seconds", "epoch",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run as it was logged; of each metric the last value.
+
+    Attributes:
+        run_id: MLflow's id, or the folder of a run that was not brought there.
+        name: for people.
+        status: FINISHED, FAILED, KILLED or RUNNING.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+    @property
+    def repeat(self) -> tuple[str, str]:
+        """Seed and fold: what tells it from the other runs of its group."""
+        return self.params.get("seed", ""), self.params.get("data.fold", "")
+
+
+def split_of(metric: str) -> str:
+    """The split that a metric is of: `val` also for `val_best/...`."""
+    prefix = metric.partition("/")[0]
+    return "val" if prefix == BEST else prefix
+
+
+def bare_name(metric: str) -> str:
+    """A metric's name without its split."""
+    return metric.partition("/")[2] or metric
+
+
+def more_is_better(metric: str) -> bool:
+    """By the metric's name."""
+    return not any(part in bare_name(metric) for part in SMALLER_IS_BETTER)
+
+
+def beside(metric: str) -> str | None:
+    """What stands beside a metric: last beside best checkpoint, val beside test."""
+    split, _, name = metric.partition("/")
+    partner = {BEST: "val", "val": BEST}.get(split, BEST if name else None)
+    return f"{partner}/{name}" if partner else None
+
+
+def explained(metric: str) -> str:
+    """A metric's key and which checkpoint it is of."""
+    checkpoint = {"val": "last epoch", "train": "last epoch"}.get(
+        metric.partition("/")[0], "best checkpoint"
+    )
+    return f"{metric} ({checkpoint})"
+
+
+def choose_metric(runs: Iterable[ComparedRun], wanted: str | None, split: str | None) -> str:
+    """The key of the metric to rank by.
+
+    Args:
+        runs: those compared.
+        wanted: as given: a key, or a name without its split; None: what most runs monitor.
+        split: as given; None: of the best checkpoint on val.
+
+    Raises:
+        UserError: no run has such a metric; says the nearest real name.
+    """
+    runs = list(runs)
+    known = sorted({key for run in runs for key in run.metrics})
+    if wanted is not None and "/" in wanted:
+        metric = wanted
+    else:
+        prefix = BEST if split in (None, "val") else split
+        metric = f"{prefix}/{wanted or bare_name(_monitored(runs))}"
+    if metric in known:
+        return metric
+    if not known:
+        raise UserError(f"None of the {len(runs)} runs has a metric yet: there is nothing to rank.")
+    ranked = [key for key in known if key.startswith((f"{BEST}/", "test/"))] or known
+    raise UserError(
+        f"metric={metric}: none of the {len(runs)} runs has it.{did_you_mean(metric, known)} "
+        f"They have: {', '.join(ranked[:30])}{', ...' if len(ranked) > 30 else ''}."
+    )
+
+
+def _monitored(runs: list[ComparedRun]) -> str:
+    """What the most runs chose their best checkpoint by."""
+    monitors = [run.params["monitor"] for run in runs if "monitor" in run.params]
+    return max(monitors, key=monitors.count) if monitors else "val/loss"
