@@ -2,13 +2,20 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from sightline.config import validate
 from sightline.errors import UserError, did_you_mean
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Several = Annotated[tuple[str, ...], BeforeValidator(_listed)]  # KEY=a as well as KEY=[a,b]
 
 
 class Options(BaseModel):
