@@ -1,4 +1,4 @@
-"""Run by test_ranks, alone and by torchrun: 1,001 samples evaluated in each label mode.
+"""1,001 samples evaluated in each label mode: by test_ranks itself, and by two of torchrun.
 
 usage: two_ranks.py FOLDER DEVICES
 """
