@@ -9,7 +9,7 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 soak: .venv/ready  ## the long tests of what must survive kills and failures
 	$(BIN)/pytest -m soak $(ARGS)
