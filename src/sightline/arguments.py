@@ -72,8 +72,12 @@ def read_options(
 
 
 def _parse(key: str, value: str, kind: Any) -> Any:
-    """A value as YAML reads it: numbers, true, null, [lists]; what is to be text stays as it is."""
-    if kind is str or (kind == str | None and value != "null"):
+    """A value as YAML reads it: numbers, true, null, [lists]; what is to be text stays as it is.
+
+    Text may be in quotes, as Hydra wants it where it holds spaces.
+    """
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if not quoted and (kind is str or (kind == str | None and value != "null")):
         return value
     try:
         parsed = yaml.safe_load(value)
