@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from sightline.training.checkpoints import (
     WholeFiles,
     damage,
     find_checkpoint,
+    read_progress,
 )
 from sightline.training.interruption import Signals
 from sightline.training.results import Results
@@ -192,6 +194,26 @@ def test_a_stopped_training_loses_no_batch(
     step = torch.load(tmp_path / "checkpoints" / LAST, weights_only=True)["global_step"]
     again = run(tmp_path, overrides, parts, Meet(stop, 9, 9, "train"))
     assert step > 0
+    assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
+
+
+def test_under_slurm_a_signal_saves_and_the_run_goes_on(
+    tmp_path: Path, data: dict[str, list[str]], whole_runs: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = "accumulated"
+    overrides = [*CASES[case], *data[CASES[case][0]]]
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    parts, signals, saved = Histories(), Signals(), []
+    last = tmp_path / "checkpoints" / LAST
+
+    def requeue(*_: object) -> None:  # what submitit does, once all is saved
+        saved.append(read_progress(last).step)
+
+    with signals.installed():
+        signals._before[signal.SIGUSR2] = requeue
+        moment = Meet(lambda: signal.raise_signal(signal.SIGUSR2), 1, 0, "train")
+        again = run(tmp_path, overrides, parts, moment, signals=signals)
+    assert saved == [3]  # before the batch that was to come, the first of the second epoch
     assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
 
 
