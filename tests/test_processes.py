@@ -20,6 +20,11 @@ from conftest import (
     start,
     wait_for_line,
 )
+<<<<<<< HEAD
+=======
+from mlflow import MlflowClient
+from soak import COMMAND, kill_all, run_differences
+>>>>>>> resume
 from test_sources import make_shards
 
 from sightline.predictions import Predictions
@@ -50,6 +55,21 @@ def test_a_signal_saves_and_ends_as_killed(
     assert names == {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
 
 
+def test_a_killed_run_is_the_same_in_the_end(tmp_path: Path) -> None:
+    """One of the runs that `make soak` kills at random moments."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    code, _, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={whole}"))
+    assert code == 0, err
+    process = start(tmp_path, *COMMAND, f"hydra.run.dir={parts}")
+    wait_for_line(process, "epoch 2/4")
+    kill_all(process.pid, with_sender=True)
+    assert finish(process)[0] == -signal.SIGKILL
+    code, out, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={parts}"))
+    assert code == 0, err
+    assert "training: goes on in epoch" in out
+    assert run_differences(tmp_path, whole, parts) == []
+
+
 def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
     (tmp_path / "broken_plugin.py").write_text(
         "from torch import nn\n"
@@ -75,14 +95,37 @@ def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
     assert "the plugin broke" in run.data.tags["error"]
 
 
+<<<<<<< HEAD
 def test_two_ranks_are_one_run(tmp_path: Path) -> None:
     """Started by `trainer=ddp` itself; tests/test_ranks.py and test_slurm.py have the others."""
     common = ["train", *SMALL, "trainer.max_epochs=1", "tracking.system_metrics_interval_s=null"]
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
     code, out, err = finish(start(tmp_path, *common, *two))
     assert code == 0, err
+=======
+def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
+    """359 test samples on two processes: the sampler pads, the tables do not.
+
+    A signal to one of them stops both, with one checkpoint; the same command goes on with both.
+    """
+    common = ["train", *SMALL, "trainer.max_epochs=2", "tracking.system_metrics_interval_s=null"]
+    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.batch_size=16",
+           f"hydra.run.dir={tmp_path}/two"]  # fmt: skip
+    process = start(tmp_path, *common, *two)
+    wait_for_line(process, "epoch 1/2")
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 143, err
+>>>>>>> resume
     client = client_of(tmp_path)
     [run] = client.search_runs(["1"])
+    assert run.info.status == "KILLED"
+    code, out, err = finish(start(tmp_path, *common, *two))
+    assert code == 0, err
+    assert "goes on in epoch 2" in out
+    [run] = client.search_runs(["1"])
+    history = client.get_metric_history(run.info.run_id, "val/loss")
+    assert [point.step for point in history] == [0, 1]
     assert run.info.status == "FINISHED"
     assert out.count("epoch 1/1") == out.count("MLflow run:") == 1
     [folder] = tmp_path.glob("runs/*/*")
