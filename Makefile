@@ -3,13 +3,16 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test lint ui bench clean
+.PHONY: train test soak lint ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite
 	$(BIN)/pytest -n 2 $(ARGS)
+
+soak: .venv/ready  ## the faults that take hours, at random moments
+	$(BIN)/pytest -m soak -s $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
@@ -22,6 +25,7 @@ ui: .venv/ready  ## open MLflow's UI on http://127.0.0.1:5000
 bench: .venv/ready  ## the training loop beside a hand-written one, and the time to its first step
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/tracking.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
