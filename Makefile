@@ -14,6 +14,9 @@ test: .venv/ready  ## the whole test suite
 soak: .venv/ready  ## the long tests of what must survive kills and failures
 	$(BIN)/pytest -m soak $(ARGS)
 
+soak: .venv/ready  ## the faults that take hours, at random moments
+	$(BIN)/pytest -m soak -s $(ARGS)
+
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -25,6 +28,7 @@ ui: .venv/ready  ## open MLflow's UI on http://127.0.0.1:5000
 bench: .venv/ready  ## the training loop beside a hand-written one, and the time to its first step
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/tracking.py
 
 soak: .venv/ready  ## kill 50 trainings at random moments; ARGS=5 for fewer
 	$(BIN)/python tests/soak.py $(ARGS)

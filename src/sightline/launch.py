@@ -141,8 +141,9 @@ def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
     from hydra.errors import OverrideParseException
 
     from sightline.compose import explain
+    from sightline.tracking.secrets import hide_password
 
-    message = explain(error, arguments)
+    message = hide_password(explain(error, arguments))
     if isinstance(error, OverrideParseException):
         print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)
