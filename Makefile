@@ -30,9 +30,6 @@ bench: .venv/ready  ## the training loop beside a hand-written one, and the time
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/tracking.py
 
-soak: .venv/ready  ## kill 50 trainings at random moments; ARGS=5 for fewer
-	$(BIN)/python tests/soak.py $(ARGS)
-
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
