@@ -11,11 +11,9 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 test: .venv/ready  ## the whole test suite
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
-soak: .venv/ready  ## the long tests of what must survive kills and failures
-	$(BIN)/pytest -m soak $(ARGS)
-
-soak: .venv/ready  ## the faults that take hours, at random moments
-	$(BIN)/pytest -m soak -s $(ARGS)
+soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
+	$(BIN)/pytest -m soak -s
+	$(BIN)/python tests/soak.py $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

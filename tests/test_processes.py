@@ -20,11 +20,7 @@ from conftest import (
     start,
     wait_for_line,
 )
-<<<<<<< HEAD
-=======
-from mlflow import MlflowClient
 from soak import COMMAND, kill_all, run_differences
->>>>>>> resume
 from test_sources import make_shards
 
 from sightline.predictions import Predictions
@@ -95,18 +91,11 @@ def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
     assert "the plugin broke" in run.data.tags["error"]
 
 
-<<<<<<< HEAD
-def test_two_ranks_are_one_run(tmp_path: Path) -> None:
-    """Started by `trainer=ddp` itself; tests/test_ranks.py and test_slurm.py have the others."""
-    common = ["train", *SMALL, "trainer.max_epochs=1", "tracking.system_metrics_interval_s=null"]
-    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
-    code, out, err = finish(start(tmp_path, *common, *two))
-    assert code == 0, err
-=======
 def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
     """359 test samples on two processes: the sampler pads, the tables do not.
 
-    A signal to one of them stops both, with one checkpoint; the same command goes on with both.
+    Started by `trainer=ddp` itself; tests/test_ranks.py and test_slurm.py have the other ways. A
+    signal to one of them stops both, with one checkpoint; the same command goes on with both.
     """
     common = ["train", *SMALL, "trainer.max_epochs=2", "tracking.system_metrics_interval_s=null"]
     two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.batch_size=16",
@@ -116,7 +105,6 @@ def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     code, _, err = finish(process)
     assert code == 143, err
->>>>>>> resume
     client = client_of(tmp_path)
     [run] = client.search_runs(["1"])
     assert run.info.status == "KILLED"
@@ -127,9 +115,8 @@ def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
     history = client.get_metric_history(run.info.run_id, "val/loss")
     assert [point.step for point in history] == [0, 1]
     assert run.info.status == "FINISHED"
-    assert out.count("epoch 1/1") == out.count("MLflow run:") == 1
-    [folder] = tmp_path.glob("runs/*/*")
-    table = Predictions.read(folder / "predictions" / "test.parquet")
+    assert out.count("epoch 2/2") == out.count("MLflow run:") == 1
+    table = Predictions.read(tmp_path / "two" / "predictions" / "test.parquet")
     assert len(table) == len(set(table.ids)) == 359
     counted = (table.probs.argmax(axis=1) == table.targets).mean()
     assert run.data.metrics["test/accuracy"] == pytest.approx(counted, abs=1e-6)
