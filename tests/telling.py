@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -64,7 +65,7 @@ class Tell:
 
 
 def tell(told: Tell) -> list[float]:
-    """Tell it, with a sender; the seconds of each step without its pause."""
+    """Tell it, with a sender; the seconds of each step."""
     folder = Path(told.folder)
     connection = Connection(told.config, folder, patient=False)
     tracker = Tracker(folder)
@@ -85,6 +86,7 @@ def tell(told: Tell) -> list[float]:
     finally:
         connection.close()
     print(f"left {count_pending(folder)} {count_refused(folder)}", flush=True)
+    print(f"p99 {statistics.quantiles(took, n=100)[-1]:.6f}", flush=True)
     return took
 
 
@@ -102,8 +104,8 @@ def write(
     for step in range(told.steps):
         begin = time.perf_counter()
         tracker.metrics({f"val/m{key}": step + key / 10 for key in range(10)}, step)
-        took.append(time.perf_counter() - begin)
         time.sleep(told.pause_s)
+        took.append(time.perf_counter() - begin)
         after(step)
     if told.files:
         tracker.image(Figure((1, 1)), "confusion_matrix/val", step=0)

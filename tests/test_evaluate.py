@@ -30,7 +30,9 @@ Train = Callable[[str], Trained]
 def evaluate(sightline: Sightline, run: Trained, *words: str, status: int = 0) -> Done:
     which = [] if any(word.startswith("run=") for word in words) else [f"run={run.run_id}"]
     words = words if "report=true" in words else (*words, "report=false")
-    done = sightline("evaluate", *which, *words, f"tracking.uri={run.store}", tracked=False)
+    patient = ["tracking.start_timeout_s=120", "tracking.flush_timeout_s=120"]
+    words = (*which, *words, *patient, f"tracking.uri={run.store}")
+    done = sightline("evaluate", *words, tracked=False)
     assert done.status == status, done.out + done.err
     assert "Traceback" not in done.err
     return done

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ONE_THREAD, QUICK, client_of, finish
+from two_ranks import MODES, evaluate
 
 from sightline.predictions import Predictions
 
+pytestmark = pytest.mark.xdist_group("ranks")  # what is evaluated once serves all
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
 SCRIPT = Path(__file__).parent / "two_ranks.py"
 
@@ -47,12 +49,13 @@ def test_torchruns_processes_are_one_run(tmp_path: Path) -> None:
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """What one process and two say of 1,001 samples."""
     folders = {ranks: tmp_path_factory.mktemp(f"ranks{ranks}") for ranks in (1, 2)}
-    launch(folders[1], sys.executable, str(SCRIPT), str(folders[1]), "1")
+    for mode in MODES:
+        evaluate(folders[1], mode, devices=1)
     launch(folders[2], *TORCHRUN, str(SCRIPT), str(folders[2]), "2")
     return folders
 
 
-@pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("mode", MODES)
 def test_two_ranks_measure_what_one_does(evaluated: dict[int, Path], mode: str) -> None:
     one, two = (Predictions.read(evaluated[n] / f"{mode}.parquet") for n in (1, 2))
     assert len(one) == len(set(one.ids)) == 1001

@@ -1,4 +1,4 @@
-"""Run by test_ranks, alone and by torchrun: 1,001 samples evaluated in each label mode.
+"""1,001 samples evaluated in each label mode: by test_ranks itself, and by two of torchrun.
 
 usage: two_ranks.py FOLDER DEVICES
 """
@@ -25,7 +25,9 @@ MODES = {
 
 
 def evaluate(folder: Path, mode: str, devices: int) -> None:
-    trained_by = ["trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}"]
+    quiet_libraries()
+    several = ["trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}"]
+    trained_by = several if devices > 1 else ["trainer=cpu"]
     small = ["model.widths=[4,8]", "model.hidden=16", "data.cache=none", "data.batch_size=64"]
     config, job = compose_job([f"label_mode={mode}", MODES[mode], *small, *trained_by])
     pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -47,6 +49,5 @@ def evaluate(folder: Path, mode: str, devices: int) -> None:
 
 
 if __name__ == "__main__":
-    quiet_libraries()
     for name in MODES:
         evaluate(Path(sys.argv[1]), name, int(sys.argv[2]))

@@ -157,8 +157,8 @@ def _spaced(count: int, wanted: int) -> np.ndarray:
 
 def _show(trials: list[Trial], checks: Checks) -> None:
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for title in ("MiB", "images/s (CPU)", "largest difference", "other decisions", "accuracy"):
+    table.add_column("", no_wrap=True)
+    for title in ("MiB", "images/s (CPU)", "difference", "other decisions", "accuracy"):
         table.add_column(title, justify="right")
     for trial in trials:
         accuracy = "" if trial.accuracy is None else f"{trial.accuracy:.4f}"

@@ -60,6 +60,9 @@ def launch(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         register_resolvers(arguments)
         return _show_help(arguments)
+    if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
+        print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
+        return 2
     command = list(sys.argv)
     arguments = _with_folder_to_resume(arguments)
     register_resolvers(arguments)
@@ -141,8 +144,9 @@ def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
     from hydra.errors import OverrideParseException
 
     from sightline.compose import explain
+    from sightline.tracking.secrets import hide_password
 
-    message = explain(error, arguments)
+    message = hide_password(explain(error, arguments))
     if isinstance(error, OverrideParseException):
         print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)

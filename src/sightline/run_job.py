@@ -54,6 +54,7 @@ def _take_part(config: TrainConfig, job: Job) -> None:
         return
     from sightline.training.run import train
 
+    logging.getLogger().addHandler(logging.NullHandler())  # rank 0 speaks
     # Lightning kills rank 0, which has to say what happened, as soon as another leaves with a
     # status of its own.
     with suppress(Interrupted):

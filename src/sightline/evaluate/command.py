@@ -21,7 +21,7 @@ from sightline.evaluation.slices import Slices, measure_slices
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.progress import log_to_console
 from sightline.reports.words import metrics_table, results_in_words
-from sightline.tracking.connection import Connection, RunInStore
+from sightline.tracking.connection import Connection, RunInStore, say_what_is_left
 from sightline.tracking.evaluation import SECTIONS, count_look, tell_evaluation
 from sightline.tracking.links import run_link
 from sightline.tracking.names import LOOKS
@@ -121,7 +121,7 @@ def _tell(tracker: Tracker, trained: Trained, found: Found) -> None:
     step = int(trained.run.metrics.get("epochs", 1)) - 1 if trained.run else 0
     tell_evaluation(
         tracker, mode, subject.name, subject.prefix, subject.table, found.evaluation, step,
-        again=True,
+        known=trained.run.metrics if trained.run else {},
     )  # fmt: skip
     for each in found.slices:
         tell_slices(tracker, subject.name, subject.prefix, each, found.evaluation, step)
@@ -153,6 +153,7 @@ def _announce(found: Found, connection: Connection, tracker: Tracker) -> None:
     for each in found.slices:
         _announce_slices(each)
     log.info("folder:           %s", tracker.folder)
+    say_what_is_left(tracker.folder)
     run: RunInStore | None = connection.run
     if run is not None:
         log.info("MLflow run:       %s", run.run_id)
