@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import QUICK, Done, Sightline
+from conftest import Sightline
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from scipy import stats
@@ -289,30 +289,3 @@ def test_what_cannot_be_compared_is_said(sightline: Sightline, logged: Logged) -
     missing = sightline("compare", uri, f"runs=[{'0' * 31}f]", tracked=False)
     assert "has no run with this id" in missing.err
     assert not list(Path().glob("comparisons/*/*"))
-
-
-def best_of(done: Done, **params: str) -> str:
-    (run,) = [r for r in done.runs if params.items() <= r.data.params.items()]
-    return str(run.info.run_id)
-
-
-def test_real_runs_are_compared(sightline: Sightline) -> None:
-    for arguments in (["optimizer.lr=0.003"], ["optimizer.lr=0.0001", "seed=1"]):
-        done = sightline("train", *QUICK, "report=none", *arguments)
-        assert done.status == 0, done.err
-    compared = sightline("compare", "split=test", "metric=accuracy")
-    assert compared.status == 0, compared.err
-    assert "optimizer.lr" in compared.out
-    assert "McNemar" in compared.out
-    assert "looked at 2 times, by 2" in " ".join(compared.out.split())
-    (folder,) = Path("comparisons").glob("*/*")
-    (row,) = rows_of(folder / "tests.csv")
-    ids = [best_of(done, **{"optimizer.lr": lr}) for lr in ("0.003", "0.0001")]
-    first, second = (
-        Predictions.read(Path(done.client.download_artifacts(run_id, "predictions/test.parquet")))
-        for run_id in ids
-    )
-    hits = [t.probs.argmax(axis=1) == t.targets for t in (first, second)]
-    counts = [[0, (hits[0] & ~hits[1]).sum()], [(hits[1] & ~hits[0]).sum(), 0]]
-    assert [row["first run"], row["second run"]] == ids
-    assert float(row["p"]) == pytest.approx(reference_mcnemar(counts, exact=True).pvalue)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 import yaml
-from conftest import QUICK, Sightline
+from conftest import QUICK, Done, Sightline
+from statsmodels.stats.contingency_tables import mcnemar
 
 from sightline.comparison.reproduction import differing, judge, summary
+from sightline.predictions import Predictions
+
+SPLIT = "split/split.parquet"
 
 
 def test_every_metric_is_judged() -> None:
@@ -41,17 +47,32 @@ def test_only_what_differs_is_listed() -> None:
     ]
 
 
-def test_a_run_is_reproduced(sightline: Sightline) -> None:
-    """First as it was; then beside another environment, another split and another result."""
-    done = sightline("train", *QUICK, "report=none", "seed=3")
-    run, folder = done.run, done.folder
-    uri = f"tracking.uri={done.store}"
-    again = sightline("reproduce", f"run={run.info.run_id}", uri, tracked=False)
+def test_real_runs_are_compared_and_reproduced(sightline: Sightline) -> None:
+    """Trained twice, compared; trained again as it was; and again beside what changed."""
+    sightline("train", *QUICK, "report=none", "optimizer.lr=0.0001", "seed=1")
+    done = sightline("train", *QUICK, "report=none")
+    compared = sightline("compare", "split=test", "metric=accuracy", "output=compared")
+    assert compared.status == 0, compared.err
+    with Path("compared/tests.csv").open(encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    tables = [
+        Predictions.read(Path(done.client.download_artifacts(row[run], "predictions/test.parquet")))
+        for run in ("first run", "second run")
+    ]
+    hits = [table.probs.argmax(axis=1) == table.targets for table in tables]
+    alone = [(hits[0] & ~hits[1]).sum(), (hits[1] & ~hits[0]).sum()]
+    expected = mcnemar([[0, alone[0]], [alone[1], 0]], exact=True).pvalue
+    assert float(row["p"]) == pytest.approx(expected)
+    assert "optimizer.lr" in compared.out
+    assert "This test set has been looked at" in compared.out  # also by other tests' runs
+
+    run = next(each for each in done.runs if each.data.params["seed"] == "0")
+    run_id, folder, uri = run.info.run_id, Path(run.data.tags["run_folder"]), done.store
+    again = sightline("reproduce", f"run={run_id}", f"tracking.uri={uri}", tracked=False)
     assert again.status == 0, again.err
-    assert "identical" in again.out
-    assert "different" not in again.out.replace("0 if", "")
-    (new,) = (each for each in again.runs if each.info.run_id != run.info.run_id)
-    assert new.data.tags["reproduces"] == run.info.run_id
+    assert again.out.count(" identical") > 20
+    assert " different" not in again.out
+    (new,) = (each for each in again.runs if each.data.tags.get("reproduces") == run_id)
     assert new.data.metrics["test/loss"] == run.data.metrics["test/loss"]
     report = again.client.download_artifacts(new.info.run_id, "reproduction/reproduction.md")
     assert "| test/loss |" in Path(report).read_text()
@@ -62,22 +83,22 @@ def test_a_run_is_reproduced(sightline: Sightline) -> None:
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
     config["data"]["split_seed"] = 5  # the same data would be split in another way
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
-    done.client.log_metric(run.info.run_id, "test/accuracy", 0.123, step=9)
-    changed = sightline("reproduce", f"run={folder}", uri, "tolerance=0", tracked=False)
+    done.client.log_metric(run_id, "test/accuracy", 0.123, step=9)
+    changed = sightline("reproduce", f"run={folder}", "tolerance=0", tracked=False)
     assert changed.status == 1, changed.err
     assert "package numpy" in changed.out
-    assert "the split that the run stored is used" in changed.out + changed.err
+    assert "the split that the run stored is used" in changed.out
     lines = [line.split() for line in changed.out.splitlines()]
     assert [line[0] for line in lines if line[-1:] == ["different"]] == ["test/accuracy"]
     newest = max(changed.runs, key=lambda each: each.info.start_time)
-    split = "split/split.parquet"
-    ours = pq.read_table(Path(newest.data.tags["run_folder"]) / split).to_pylist()
-    assert ours == pq.read_table(folder / split).to_pylist()
+    ours = pq.read_table(Path(newest.data.tags["run_folder"]) / SPLIT).to_pylist()
+    assert ours == pq.read_table(folder / SPLIT).to_pylist()
+    _refusals(sightline, run_id, done)
 
 
-def test_what_cannot_be_reproduced_is_refused(sightline: Sightline, tmp_path: Path) -> None:
-    done = sightline("train", *QUICK, "report=none", "evaluate_test=false")
-    run_id, uri = done.run.info.run_id, f"tracking.uri={done.store}"
+def _refusals(sightline: Sightline, run_id: str, done: Done) -> None:
+    """What cannot be reproduced, and starts no run."""
+    uri, before = f"tracking.uri={done.store}", len(sightline("--version", tracked=False).runs)
     for arguments, words in (
         ([f"run={run_id}", "optimizer.lr=1"], "it would be another training"),
         (["run=" + "0" * 32], "has no run with this id"),
@@ -90,9 +111,9 @@ def test_what_cannot_be_reproduced_is_refused(sightline: Sightline, tmp_path: Pa
     unfinished = sightline("reproduce", f"run={run_id}", uri, tracked=False)
     assert (unfinished.status, "never finished" in unfinished.err) == (1, True)
     done.client.set_terminated(run_id, "FINISHED")
-    (done.folder / "config/config.yaml").unlink()
-    artifact = Path(done.client.get_run(run_id).info.artifact_uri) / "config/config.yaml"
-    artifact.unlink()
+    run = done.client.get_run(run_id)
+    for place in (run.data.tags["run_folder"], run.info.artifact_uri):
+        (Path(place) / "config/config.yaml").unlink()
     deleted = sightline("reproduce", f"run={run_id}", uri, tracked=False)
     assert "has no artifact config/config.yaml" in deleted.err
-    assert len(deleted.runs) == 1
+    assert len(deleted.runs) == before

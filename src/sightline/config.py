@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from sightline.errors import UserError, did_you_mean
 
 T = TypeVar("T", bound=BaseModel)
+REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 Node = dict[str, Any]  # a node with `_target_`, checked against the target's own signature
 
 

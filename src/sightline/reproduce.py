@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.search import add_artifacts
 from sightline.tracking.secrets import with_credentials
 from sightline.tracking.stored_run import StoredRun, find_stored_run, read_told
-
-log = logging.getLogger(__name__)
 
 USAGE = """\
 usage: sightline reproduce run=RUN_ID [tolerance=0.005] [tracking.uri=URI] [KEY=VALUE ...]
@@ -140,7 +137,9 @@ def _with_its_split(origin: Origin) -> tuple[TrainConfig, dict[str, str]]:
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(stored.read_bytes())
     config = config.model_copy(update={"data": config.data | {"split_file": str(kept)}})
-    log.warning("The data is split in another way now; the split that the run stored is used.")
+    get_console().print(
+        "The data splits in another way now; the split that the run stored is used."
+    )
     return config, _data_facts(config)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import special
 
 from sightline.comparison.runs import ComparedRun, beside
+from sightline.config import REPLICATES
 
-REPEATED = ("seed", "data.fold")  # what runs of one group may differ in
 # What a training found out or was told about its machine, and the name that says the rest again.
 NOT_CONFIG = ("group", "data.cache.used", "data.skipped", "data.digest.split")
 DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
@@ -133,7 +133,7 @@ def config_of(run: ComparedRun, each_alone: bool = False) -> dict[str, str]:
     differ by fold do not.
     """
     folded = "data.folds" in run.params
-    ignored = {*NOT_CONFIG, *(() if each_alone else REPEATED), *(DIGESTS[:2] if folded else ())}
+    ignored = {*NOT_CONFIG, *(() if each_alone else REPLICATES), *(DIGESTS[:2] if folded else ())}
     config = {key: value for key, value in run.params.items() if key not in ignored}
     return config | ({"run": run.run_id} if each_alone else {})
 

@@ -22,8 +22,9 @@ from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.progress import log_to_console
 from sightline.reports.words import metrics_table, results_in_words
 from sightline.tracking.connection import Connection, RunInStore, say_what_is_left
-from sightline.tracking.evaluation import LOOKS, SECTIONS, count_look, tell_evaluation
+from sightline.tracking.evaluation import SECTIONS, count_look, tell_evaluation
 from sightline.tracking.links import run_link
+from sightline.tracking.names import LOOKS
 from sightline.tracking.stored_run import checkpoint_of
 from sightline.tracking.tracker import Tracker
 

@@ -10,11 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sightline.config import Job
+from sightline.config import REPLICATES, Job
 from sightline.reports.values import to_number
 from sightline.run_folder import read_results
 from sightline.sweeps.process import last_output, output_of, said_error
-from sightline.tracking.describe import REPLICATES
 from sightline.tracking.outbox import journal_of, read_sent, status_of
 from sightline.tracking.spool import read_spool
 

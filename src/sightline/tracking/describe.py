@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from sightline.config import Job, TrainConfig
+from sightline.config import REPLICATES, Job, TrainConfig
 
 # Config groups whose choice is itself what one compares by.
 GROUPS = (
     "data", "label_mode", "model", "augment", "mix", "loss", "optimizer", "scheduler", "trainer",
 )  # fmt: skip
-REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 MAX_VALUE = 200
 
 

@@ -8,13 +8,13 @@ from sightline.label_modes.base import LabelMode
 from sightline.predictions import Predictions
 from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
 from sightline.reports.rows import to_csv
+from sightline.tracking.names import LOOKS
 from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
 # Where metrics of a split are logged; train/ and val/ hold the epochs' values.
 SECTIONS = {"train": "train_best", "val": "val_best", "test": "test"}
-LOOKS = "test.looks"  # the tag that counts how often the run's test split was evaluated
 
 
 def tell_evaluation(

@@ -14,12 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.errors import UserError, did_you_mean
 from sightline.predictions import Predictions
+from sightline.tracking.names import LOOKS
 from sightline.tracking.secrets import hide_password
 from sightline.tracking.stored_run import StoredRun, find_stored_run, open_client, stored
 
 PAGE = 1000  # runs that are asked for at a time
 READERS = 16  # reading waits for disks and networks
-LOOKS = "test.looks"  # the tag by which evaluations count themselves
 TEST_DIGEST = "data.digest.test"
 
 
