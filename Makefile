@@ -9,10 +9,11 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
-soak: .venv/ready  ## the long tests of what must survive kills and failures
-	$(BIN)/pytest -m soak $(ARGS)
+soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
+	$(BIN)/pytest -m soak -s
+	$(BIN)/python tests/soak.py $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
@@ -25,6 +26,7 @@ ui: .venv/ready  ## open MLflow's UI on http://127.0.0.1:5000
 bench: .venv/ready  ## the training loop beside a hand-written one, and the time to its first step
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/tracking.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -56,7 +56,7 @@ def _work(what: str, config: TrainConfig, folder: Path, tracker: Tracker) -> flo
     rate = float(config.optimizer["lr"])
     value = (rate - 0.01) ** 2 + config.seed / 1000
     for epoch in range(3):
-        time.sleep(0.5 * (what == "slow"))
+        time.sleep(60 * (what == "slow" and epoch > 0))
         tracker.metrics({"val/loss": value + 1 / (1 + epoch)}, step=epoch)
     print(f"working on seed {config.seed}", flush=True)
     if what.startswith("sleep"):

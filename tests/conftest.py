@@ -317,7 +317,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained
             data = ["data=manifest", f"data.path={root}/labels.csv", "data.split_column=split"]
         arguments = [
             "train", *data, f"label_mode={mode}", *QUICK, "data.num_workers=0",
-            "trainer.max_epochs=2", f"tracking.uri={store}",
+            "trainer.max_epochs=2", f"tracking.uri={store}", "tracking.start_timeout_s=120",
         ]  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(work)
@@ -346,11 +346,16 @@ def make_split_pictures(root: Path, counts: dict[str, int]) -> None:
                 Image.fromarray(pixels).save(folder / f"{number:03d}.{ending}")
 
 
+SITES = ("north", "north", "south", "south", "")
+
+
 def label_rows(root: Path) -> None:
-    """ROOT/labels.csv: two labels, of which a picture has one, both or none."""
-    lines = ["image,bird,odd,split"]
+    """ROOT/labels.csv: two labels, of which a picture has one, both or none; and where from."""
+    lines = ["image,bird,odd,split,site"]
     for path in sorted(root.rglob("*.*")):
         name = path.relative_to(root).as_posix()
         split, animal, file = name.split("/")
-        lines.append(f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split}")
+        lines.append(
+            f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split},{SITES[int(file[:3]) % 5]}"
+        )
     (root / "labels.csv").write_text("\n".join(lines) + "\n")

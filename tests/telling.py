@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+import statistics
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -56,51 +59,62 @@ class Tell:
         usual = {
             "uri": self.uri, "experiment": "sightline", "run_name": None, "offline": False,
             "start_timeout_s": 60, "flush_timeout_s": 120, "system_metrics_interval_s": None,
+            "register_as": None,
         }  # fmt: skip
         return TrackingConfig.model_validate(usual | self.tracking)
 
 
 def tell(told: Tell) -> list[float]:
-    """Tell it; the seconds of each step without its pause."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    """Tell it, with a sender; the seconds of each step."""
     folder = Path(told.folder)
     connection = Connection(told.config, folder, patient=False)
-    took = []
+    tracker = Tracker(folder)
+
+    def after(step: int) -> None:
+        if step < 0:
+            print(f"begun {connection.wait_for_run()}", flush=True)
+        elif step % 10 == 0:
+            connection.poll()
+            print(f"step {step}", flush=True)
+
     try:
         connection.wait_until_ready()
-        tracker = Tracker(folder)
-        tracker.begin("told", {"run_key": uuid.uuid4().hex, "run_folder": str(folder)})
-        print(f"begun {connection.wait_for_run()}", flush=True)
-        tracker.params({"lr": 0.1, "name": "größe", "nul": "a\0b"})
-        tracker.tags({"mlflow.note.content": "| a |\n|---|"})
-        tracker.datasets([DATASET])
-        tracker.text("hello", "config/config.yaml")
-        for step in range(told.steps):
-            begin = time.perf_counter()
-            tracker.metrics({f"val/m{key}": step + key / 10 for key in range(10)}, step)
-            took.append(time.perf_counter() - begin)
-            time.sleep(told.pause_s)
-            if step % 10 == 0:
-                connection.poll()
-                print(f"step {step}", flush=True)
-        if told.files:
-            figure = Figure((1, 1))
-            FigureCanvasAgg(figure)
-            tracker.image(figure, "confusion_matrix/val", step=0)
-            checkpoint = folder / "checkpoints" / "best.ckpt"
-            checkpoint.parent.mkdir(exist_ok=True)
-            checkpoint.write_bytes(os.urandom(100_000))
-            tracker.artifact("checkpoints/best.ckpt")
-            tracker.model("checkpoints/best.ckpt", ("a", "b"))
-        tracker.finish("FINISHED")
+        took = write(tracker, told, after)
     except Exception:
         connection.failed = True
         raise
     finally:
         connection.close()
     print(f"left {count_pending(folder)} {count_refused(folder)}", flush=True)
+    print(f"p99 {statistics.quantiles(took, n=100)[-1]:.6f}", flush=True)
+    return took
+
+
+def write(
+    tracker: Tracker, told: Tell, after: Callable[[int], None] = lambda _: None
+) -> list[float]:
+    """Write it into the run's folder; nothing is sent."""
+    tracker.begin("told", {"run_key": uuid.uuid4().hex, "run_folder": told.folder})
+    after(-1)
+    tracker.params({"lr": 0.1, "name": "größe", "nul": "a\0b"})
+    tracker.tags({"mlflow.note.content": "| a |\n|---|"})
+    tracker.datasets([DATASET])
+    tracker.text("hello", "config/config.yaml")
+    took = []
+    for step in range(told.steps):
+        begin = time.perf_counter()
+        tracker.metrics({f"val/m{key}": step + key / 10 for key in range(10)}, step)
+        time.sleep(told.pause_s)
+        took.append(time.perf_counter() - begin)
+        after(step)
+    if told.files:
+        tracker.image(Figure((1, 1)), "confusion_matrix/val", step=0)
+        checkpoint = tracker.folder / "checkpoints" / "best.ckpt"
+        checkpoint.parent.mkdir(exist_ok=True)
+        checkpoint.write_bytes(os.urandom(100_000))
+        tracker.artifact("checkpoints/best.ckpt")
+        tracker.model("checkpoints/best.ckpt", ("a", "b"), False, [])
+    tracker.finish("FINISHED")
     return took
 
 

@@ -73,6 +73,7 @@ def slurm_answers() -> bool:
 
 pytestmark = [
     pytest.mark.slurm,
+    pytest.mark.xdist_group("slurm"),  # one story, on the one Slurm
     pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
 ]
 
@@ -204,6 +205,8 @@ def tell(story: Story, waiting: subprocess.Popen[str]) -> None:
     wait_until(lambda: story.epochs(REQUEUED) > before, "the job trains")
     run("scontrol", "requeue", jobs[REQUEUED])
     wait_until(lambda: state(jobs[REQUEUED]) == "PENDING", "the job is requeued")
+    wait_until(lambda: restarts(story.alone) == 1, "alone is started again")
+    run("scontrol", "update", f"jobid={story.alone}", "timelimit=10")
     (story.folder / "go").touch()
     story.status, story.out, story.err = finish(waiting)
     wait_until(lambda: state(story.alone) not in ("RUNNING", "PENDING", "COMPLETING"), "alone ends")
@@ -222,9 +225,8 @@ def test_a_job_goes_on_in_its_folder_and_run(story: Story, name: str, number: in
     found = story.run_of(name)
     assert found.info.status == "FINISHED"
     assert Path(found.data.tags["run_folder"]) == story.sweep / str(number)
-    assert story.log(number).count("training: goes on in epoch") == restarts(
-        f"{story.job}_{number}"
-    )
+    starts = story.log(number).count("training: goes on in epoch")
+    assert starts == restarts(f"{story.job}_{number}")
     assert [step for step, _ in story.losses(name)] == list(range(40))
 
 

@@ -147,6 +147,16 @@ def test_one_wrong_job_and_none_is_started(
     assert not (tmp_path / "sweep").exists()
 
 
+def test_a_sweep_is_not_run_by_each_rank(
+    cheap: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = cheap("seed=0,1")
+    assert done.status == 1
+    assert "starts the ranks of its jobs itself" in done.err
+    assert not (tmp_path / "sweep").exists()
+
+
 @pytest.mark.parametrize("whole_group", [False, True], ids=["sweep-alone", "its-jobs-too"])
 def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path: Path, whole_group: bool) -> None:
     """SIGKILL in the third of five: what still works is waited for, what died is run again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -113,17 +114,22 @@ def test_without_a_server_from_the_start(offline: str, tmp_path: Path) -> None:
 
 
 def test_credentials_are_nowhere_to_be_read(tmp_path: Path) -> None:
-    port = unused_port()
-    uri = f"tracking.uri=http://alice:hunter2@127.0.0.1:{port}"
-    code, out, err = finish(
-        start(tmp_path, *FEW, uri, "tracking.offline=auto", "tracking.start_timeout_s=1",
-              "tracking.flush_timeout_s=1", "trainer.max_epochs=1")
-    )  # fmt: skip
+    """Of a sweep: its files, its job's, what they print, and the arguments of their processes."""
+    uri = f"tracking.uri=http://alice:hunter2%2Fa@127.0.0.1:{unused_port()}"
+    arguments = ["-m", "seed=3", uri, "tracking.offline=auto", "tracking.start_timeout_s=1",
+                 "tracking.flush_timeout_s=1", "trainer.max_epochs=1"]  # fmt: skip
+    process = start(tmp_path, *FEW, *arguments, SIGHTLINE_DEBUG="1", MLFLOW_TRACKING_TOKEN="t0ken")
+    wait_for_line(process, "epoch 1/1")
+    shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True, text=True)
+    code, out, err = finish(process)
     assert code == 0, err
-    assert "hunter2" not in out + err
-    for file in tmp_path.rglob("*"):
-        if file.is_file():
-            assert b"hunter2" not in file.read_bytes(), file
+    said = "\n".join(
+        line for line in shown.stdout.splitlines() if uri not in line
+    )  # as it was typed
+    for secret in ("hunter2", "t0ken"):
+        assert secret not in out + err + said
+        for file in tmp_path.rglob("*"):
+            assert not file.is_file() or secret.encode() not in file.read_bytes(), file
 
 
 def test_a_killed_training_leaves_what_it_told_and_a_true_status(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Job:
         sweep: the name of the sweep that it is a job of, or None.
         command: as it was typed.
         arguments: the words after `train` that make this job alone.
+        reproduces: the run that is trained again, or None.
     """
 
     output_dir: Path
@@ -32,6 +33,7 @@ class Job:
     sweep: str | None
     command: str
     arguments: list[str]
+    reproduces: str | None = None
 
     @property
     def in_sweep(self) -> bool:

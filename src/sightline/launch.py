@@ -60,6 +60,9 @@ def launch(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         register_resolvers(arguments)
         return _show_help(arguments)
+    if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
+        print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
+        return 2
     command = list(sys.argv)
     arguments = _with_folder_to_resume(arguments)
     register_resolvers(arguments)
@@ -80,6 +83,7 @@ def launch(arguments: list[str]) -> int:
             sys.argv = command
         for config in composed:
             with nothing_left_behind(Path(config.hydra.runtime.output_dir)):
+                _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
                 checked, job = read_job(config, None, arguments)
             run_job(checked, job)
     except (HydraException, OmegaConfBaseException) as error:
@@ -89,6 +93,15 @@ def launch(arguments: list[str]) -> int:
             raise
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
     return 0
+
+
+def _refuse_launcher(chosen: str) -> None:
+    """Hydra launches sweeps alone, and would ignore what else was chosen."""
+    if chosen != "local":
+        raise UserError(
+            f"hydra/launcher={chosen} launches sweeps: add -m (with one value for each key it is a "
+            "sweep of one job)."
+        )
 
 
 def _with_folder_to_resume(arguments: list[str]) -> list[str]:
@@ -131,8 +144,9 @@ def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
     from hydra.errors import OverrideParseException
 
     from sightline.compose import explain
+    from sightline.tracking.secrets import hide_password
 
-    message = explain(error, arguments)
+    message = hide_password(explain(error, arguments))
     if isinstance(error, OverrideParseException):
         print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)

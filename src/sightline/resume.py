@@ -9,6 +9,7 @@ from sightline.config import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.run_folder import Frozen, run_folders, thaw
 from sightline.tracking.outbox import read_sent, status_of
+from sightline.tracking.secrets import with_credentials
 
 # What may differ when a run goes on. All else would be ignored or change what was measured.
 MAY_CHANGE = (
@@ -113,10 +114,19 @@ def resumed_arguments(job: Job, given: list[str]) -> list[str]:
     """The arguments that a run was launched with, and those given now in place of their like."""
     replaced = {_key_of(word) for word in given}
     kept = [
-        word for word in job.arguments
-        if _key_of(word) not in replaced and "***" not in word and _key_of(word) != "hydra.run.dir"
-    ]  # fmt: skip
+        _with_password(word) if "***" in word else word
+        for word in job.arguments
+        if _key_of(word) not in replaced and _key_of(word) != "hydra.run.dir"
+    ]
     return [*kept, *given, f"hydra.run.dir='{job.output_dir}'"]
+
+
+def _with_password(word: str) -> str:
+    """An argument whose password was not kept, with the environment's."""
+    if _key_of(word) != "tracking.uri":
+        raise UserError(f"{word}: what *** stands for is not kept; give this argument again.")
+    kept = word.partition("=")[2].strip("\"'")
+    return f"tracking.uri='{with_credentials(kept)}'"
 
 
 def _key_of(word: str) -> str:

@@ -11,7 +11,7 @@ from sightline.config import TrackingConfig
 from sightline.errors import UserError
 from sightline.project import project_root
 from sightline.run_folder import thaw
-from sightline.tracking.connection import REQUESTS
+from sightline.tracking.connection import ONE_TRY, SOON
 from sightline.tracking.outbox import (
     count_pending,
     count_refused,
@@ -35,7 +35,7 @@ Send what is pending in FOLDER (a run's, or one above runs; by default the proje
 """
 TRACKING = {
     "run_name": None, "offline": False, "start_timeout_s": 10, "flush_timeout_s": 60,
-    "system_metrics_interval_s": None,
+    "system_metrics_interval_s": None, "register_as": None,
 }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def send_pending(arguments: list[str]) -> int:
     if not found:
         print(f"Nothing is pending under {root}.")
         return 0
-    os.environ.update(REQUESTS | os.environ)
+    os.environ.update(SOON | os.environ | ONE_TRY)
     stores = Stores()
     failed = [folder for folder in found if not _sync_one(folder, uri, again, stores)]
     return 1 if failed else 0

@@ -10,7 +10,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from sightline.sweeps.plan import Sweep
+    from sightline.sweeps.launched import Sweep
 
 
 class _SightlineLauncher(Launcher):

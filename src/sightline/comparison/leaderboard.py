@@ -92,7 +92,7 @@ def make_leaderboard(
     """Rank by the mean of a metric.
 
     Args:
-        runs: of any status.
+        runs: of any status; of those of one config, seed and fold the first counts.
         metric: a key of `ComparedRun.metrics`.
         maximise: whether more is better.
         each_alone: every run is a group of its own, told apart by seed and fold.
@@ -102,7 +102,7 @@ def make_leaderboard(
     left_out: dict[tuple[tuple[str, str], ...], int] = {}
     for run in runs:
         key = tuple(sorted(config_of(run, each_alone).items()))
-        reason = _why_not(run, metric)
+        reason = _why_not(run, metric) or (None if each_alone else _repeats(run, grouped.get(key)))
         if reason is None:
             grouped.setdefault(key, []).append(run)
         else:
@@ -160,6 +160,14 @@ def _partner_of(runs: Sequence[ComparedRun], metric: str | None) -> Estimate | N
         return None
     values = [run.metrics[metric] for run in runs if metric in run.metrics]
     return estimate(values) if values else None
+
+
+def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | None:
+    """Which run of the group it repeats: the same seed again says nothing about seeds."""
+    if "reproduces" in run.tags:
+        return f"reproduces {run.tags['reproduces']}"
+    same = [each for each in group or [] if each.repeat == run.repeat and "seed" in run.params]
+    return f"the same config and seed as {same[0].run_id}" if same else None
 
 
 def _why_not(run: ComparedRun, metric: str) -> str | None:

@@ -15,7 +15,7 @@ from sightline.errors import Interrupted, UserError
 from sightline.progress import log_to
 from sightline.run_folder import read_pruned, read_results
 from sightline.run_job import nothing_left_behind
-from sightline.sweeps.plan import Sweep, freeze_sweep
+from sightline.sweeps.launched import Sweep, freeze_sweep
 from sightline.sweeps.process import Running, error_of, start, working_process
 from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker

@@ -15,14 +15,8 @@ from sightline.compose import compose_frozen
 from sightline.config import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.project import config_folders
-from sightline.sweeps.plan import (
-    Sweep,
-    another_sweep,
-    by_monitor,
-    new_name,
-    read_launch,
-    write_launch,
-)
+from sightline.sweeps.launched import Sweep, another_sweep, new_name, read_launch, write_launch
+from sightline.sweeps.plan import by_monitor, check_alone
 from sightline.sweeps.spaces import Space, read_spaces, samples
 from sightline.sweeps.words import parse
 from sightline.tracking.secrets import hide_password
@@ -94,6 +88,7 @@ def plan_search(
     Raises:
         UserError: a space, an option or a config is wrong, or the folder holds another sweep.
     """
+    check_alone()
     _check_options(options)
     fixed, spaces = read_spaces(parse(loader, params, arguments))
     folder = Path(str(config.hydra.sweep.dir)).absolute()

@@ -24,7 +24,7 @@ from sightline.slurm import (
     states,
     submit,
 )
-from sightline.sweeps.plan import Sweep, freeze_sweep
+from sightline.sweeps.launched import Sweep, freeze_sweep
 from sightline.sweeps.process import output_of, said_error
 from sightline.sweeps.run import noting_signals, raise_failures, tracked
 from sightline.sweeps.submission import (

@@ -14,7 +14,7 @@ from sightline.reports.sweep import (
     draw_mean_curves,
     draw_parallel,
 )
-from sightline.sweeps.plan import Sweep
+from sightline.sweeps.launched import Sweep
 from sightline.sweeps.table import (
     Row,
     curve_of,

@@ -24,9 +24,10 @@ NOT_FOR_SENDER = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 MARGIN_S = 15  # what a sender may take beyond its time, to end
 START_S = 600  # to import what it needs and to wait for others that make a store ready
 SOON_S = 2  # an end that takes no longer is not announced
-# One try at a time, soon given up: the sender itself tries again, and later.
-REQUESTS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+# One try at a time: the sender itself tries again, and what MLflow repeats unasked comes twice.
+ONE_TRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+# Soon given up, unless the environment says otherwise.
+SOON = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "PGCONNECT_TIMEOUT": "10",
@@ -95,7 +96,7 @@ class Connection:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=quiet,
-                env=REQUESTS | os.environ | credentials,
+                env=SOON | os.environ | ONE_TRY | credentials,
                 start_new_session=True,
             )  # with these signals blocked, from its first moment on
         finally:

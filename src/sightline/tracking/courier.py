@@ -81,6 +81,9 @@ class Outgoing:
         for records, end in merge(own()):
             if lane.name != "journal" and "run_id" not in self.sent:
                 return False
+            # A model shows the run's metrics, which were told before it.
+            if records[0]["op"] == "model" and self._reached.get("journal", 0) < end:
+                return False
             delivery = self.delivery()
             refused = delivery.bring(records)
             sync_file(lane.path)  # a power cut must not take what is noted as brought

@@ -25,7 +25,7 @@ def tell_evaluation(
     table: Predictions,
     evaluation: Evaluation,
     step: int,
-    again: bool = False,
+    known: Mapping[str, float] | None = None,
 ) -> None:
     """Tell what an evaluation found.
 
@@ -37,10 +37,12 @@ def tell_evaluation(
         table: what was evaluated.
         evaluation: of it.
         step: of the metrics.
-        again: whether the keys may have been told before, at this step too.
+        known: the run's metrics where it was evaluated before; only what changed is told again.
     """
     keys = {f"{prefix}/{key}": value for key, value in evaluation.metrics.items()}
-    tracker.metrics(keys, step=step, again=again)
+    if known is not None:
+        keys = {key: value for key, value in keys.items() if known.get(key) != value}
+    tracker.metrics(keys, step=step, again=known is not None)
     path = f"predictions/{name}.parquet"
     table.write(tracker.folder / path)
     tracker.artifact(path)

@@ -8,6 +8,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from sightline.config import TrackingConfig
+from sightline.tracking.secrets import hide_password
 from sightline.tracking.spool import Record, read_spool, write_whole
 
 FILES = ("artifact", "image", "model")  # records that name a file
@@ -81,14 +83,19 @@ def write_sent(folder: Path, sent: dict[str, Any]) -> None:
 
 
 def read_destination(folder: Path) -> dict[str, Any]:
-    """The store and the experiment that a run goes to; passwords are hidden."""
+    """Where a run goes: `uri` (passwords are hidden), `experiment`, `register_as`."""
     return _read(folder / "tracking" / "store.json")
 
 
-def write_destination(folder: Path, uri: str, experiment: str) -> None:
-    """Note where a run goes to."""
-    text = json.dumps({"uri": uri, "experiment": experiment}, ensure_ascii=False)
-    write_whole(folder / "tracking" / "store.json", text)
+def write_destination(folder: Path, config: TrackingConfig) -> None:
+    """Note where a run goes."""
+    assert config.uri is not None
+    noted = {
+        "uri": hide_password(config.uri),
+        "experiment": config.experiment,
+        "register_as": config.register_as,
+    }
+    write_whole(folder / "tracking" / "store.json", json.dumps(noted, ensure_ascii=False))
 
 
 def count_pending(folder: Path) -> int:

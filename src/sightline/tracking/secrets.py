@@ -9,12 +9,13 @@ from sightline.errors import UserError
 HIDDEN = "***@"  # in place of USER:PASSWORD@
 # Up to the last @ of the address's first part; and USER:PASSWORD@ of a password that should have
 # been percent-encoded, in which what looks like the end of that part may occur.
-_CREDENTIALS = re.compile(r"""://(?:[^/?\#\s"'<>]*@|[^/?\#\s"'<>:@]*:(?!\d+/)[^\s"'<>@]*@)""")
+_CREDENTIALS = re.compile(r"""://(?:[^/?\#\s"'<>]*@|[^/?\#\s"'<>:@\[]*:(?!\d+/)[^\s"'<>@]*@)""")
+_PARAMETERS = re.compile(r"""([?&](?:\w*password|\w*token|\w*secret)=)[^&\s"'<>]+""", re.IGNORECASE)
 
 
 def hide_password(text: str) -> str:
     """`text` with `***` for the user and password of every URI in it."""
-    return _CREDENTIALS.sub(f"://{HIDDEN}", text)
+    return _PARAMETERS.sub(r"\1***", _CREDENTIALS.sub(f"://{HIDDEN}", text))
 
 
 def credentials_for_children(uri: str | None) -> dict[str, str]:
@@ -30,9 +31,11 @@ def with_credentials(uri: str | None) -> str | None:
     Raises:
         UserError: it is not there.
     """
-    if uri is None or HIDDEN not in uri:
+    if uri is None or "***" not in uri:
         return uri
-    if uri.startswith("http"):  # MLflow itself reads MLFLOW_TRACKING_USERNAME and _PASSWORD
+    if (
+        uri.startswith("http") and HIDDEN in uri
+    ):  # MLflow itself reads MLFLOW_TRACKING_USERNAME and _PASSWORD
         return uri.replace(HIDDEN, "")
     whole = os.environ.get("MLFLOW_TRACKING_URI")
     if whole is None or hide_password(whole) != uri:

@@ -96,7 +96,6 @@ def main() -> int:
     settings = json.loads(sys.stdin.readline())
     folder = Path(settings["folder"])
     config = TrackingConfig.model_validate(settings["tracking"])
-    assert config.uri is not None
     training = Training(settings["parent"])
     outgoing = Outgoing(folder, config)
     if config.offline is not True:
@@ -107,7 +106,7 @@ def main() -> int:
             return 0
     with sender_lock(folder, -1):
         outgoing.sent = read_sent(folder)  # an earlier sender may have been at work
-        write_destination(folder, hide_password(config.uri), config.experiment)
+        write_destination(folder, config)
         _serve(outgoing, training)
     return 0
 

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from sightline.config import TrackingConfig
 from sightline.errors import UserError
 from sightline.project import default_store, project_root
-from sightline.tracking.connection import REQUESTS
+from sightline.tracking.connection import ONE_TRY
 from sightline.tracking.databases import open_database, open_sqlite
 from sightline.tracking.secrets import hide_password
 from sightline.tracking.trouble import TROUBLE, http_status, in_words
@@ -123,7 +123,7 @@ def _reach_server(uri: str, config: TrackingConfig) -> MlflowClient:
 @contextlib.contextmanager
 def _requests_within(timeout_s: float) -> Iterator[None]:
     """Inside, a request is tried once and given up after at most this time."""
-    wanted = REQUESTS | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, math.floor(timeout_s)))}
+    wanted = ONE_TRY | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, math.floor(timeout_s)))}
     before = {key: os.environ.get(key) for key in wanted}
     os.environ.update(wanted)
     try:

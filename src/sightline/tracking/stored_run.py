@@ -16,7 +16,7 @@ from mlflow.utils.uri import is_local_uri
 
 from sightline.errors import UserError
 from sightline.project import default_store
-from sightline.tracking.connection import REQUESTS
+from sightline.tracking.connection import ONE_TRY, SOON
 from sightline.tracking.outbox import journal_of, read_sent
 from sightline.tracking.secrets import hide_password, split_credentials, with_credentials
 from sightline.tracking.spool import read_spool
@@ -104,8 +104,7 @@ def open_client(uri: str | None) -> MlflowClient:
     """
     address = with_credentials(uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store())
     assert address is not None
-    os.environ.update(REQUESTS | os.environ)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.update(SOON | os.environ | ONE_TRY)
     if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
         raise UserError(
             f"There is no MLflow store {address}: nothing was trained here yet. Give another with "
@@ -191,6 +190,11 @@ def _in_folder(folder: Path, uri: str | None) -> StoredRun:
     sent = read_sent(folder)
     if "run_id" in sent:
         return _in_store(sent["run_id"], uri or sent["uri"], folder)
+    return read_told(folder)
+
+
+def read_told(folder: Path) -> StoredRun:
+    """What a run told into its folder, whether or not MLflow has it yet."""
     name, status = folder.name, "RUNNING"
     params: dict[str, str] = {}
     metrics: dict[str, float] = {}
