@@ -92,7 +92,6 @@ QUICK = [
     "model.widths=[4,8]",
     "model.hidden=16",
     "tracking.system_metrics_interval_s=null",
-    "report=none",  # it takes seconds; tests of reports ask for it
 ]
 
 

@@ -37,21 +37,25 @@ DATASET = {
 
 @dataclass
 class Tell:
-    """What is told: steps of ten metrics, with a pause in between, and files of all kinds."""
+    """What is told: steps of ten metrics, with a pause in between, and files of all kinds.
+
+    gate: wait for a line on the standard input at steps 50, 150, 250 ...
+    """
 
     folder: str
     uri: str
     steps: int = 30
     pause_s: float = 0.0
     files: bool = True
+    gate: bool = False
     tracking: dict[str, Any] = field(default_factory=dict)
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
         return subprocess.Popen(
             [sys.executable, __file__, json.dumps(asdict(self))],
-            env=inherited | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,
+            env=inherited | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
     @property
@@ -76,6 +80,8 @@ def tell(told: Tell) -> list[float]:
         elif step % 10 == 0:
             connection.poll()
             print(f"step {step}", flush=True)
+        if told.gate and step % 100 == 50:
+            sys.stdin.readline()
 
     try:
         connection.wait_until_ready()

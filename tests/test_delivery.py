@@ -199,6 +199,12 @@ def test_another_store_gets_all_of_it(told: Tell, tmp_path: Path) -> None:
     assert send_pending(arguments) == 0  # nothing is pending
     assert send_pending(["--again", *arguments]) == 0
     arrived(told)
+    spool = Spool(journal_of(folder))
+    spool.append({"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7, "time_ms": 1})
+    spool.close()
+    told.uri = f"sqlite:///{tmp_path}/third/mlflow.db"
+    Outgoing(folder, told.config).bring_all()
+    arrived(told)
 
 
 class Proxy(BaseHTTPRequestHandler):
@@ -284,19 +290,21 @@ def test_a_proxy_that_loses_answers_and_takes_nothing_large(
 def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
     """Another one goes on, while the UI's server reads the same file."""
     database = f"sqlite:///{tmp_path}/mlflow.db"
-    told = Tell(str(tmp_path / "run"), database, steps=400, pause_s=0.02)
+    told = Tell(str(tmp_path / "run"), database, steps=300, gate=True)
     open_store(told.config)
     ui = TrackingServer(tmp_path, database)
     try:
         ui.start()
         process = told.start()
-        wait_for_line(process, "begun")
-        for step in (100, 200, 300):
-            [sender, *_] = psutil.Process(process.pid).children()
-            sender.kill()
+        assert process.stdin is not None
+        for step in (50, 150, 250):
             wait_for_line(process, f"step {step}")
+            [sender] = psutil.Process(process.pid).children()
+            sender.kill()
             assert requests.get(f"{ui.uri}/api/2.0/mlflow/experiments/get?experiment_id=1",
-                                timeout=30).ok  # fmt: skip
+                                timeout=60).ok  # fmt: skip
+            process.stdin.write("\n")
+            process.stdin.flush()
         code, out, err = finish(process)
         assert code == 0, err
         assert "left 0 0" in out

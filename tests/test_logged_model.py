@@ -100,7 +100,10 @@ def served(tmp_path: Path) -> Iterator[Callable[[Path], Served]]:
 def test_the_same_answers_from_training_to_onnx(
     sightline: Sightline, trained: Train, served: Callable[[Path], Served], mode: str
 ) -> None:
-    """100 test pictures: stored by training, predicted, by pyfunc, served over HTTP, by ONNX."""
+    """100 test pictures: stored by training, predicted, by pyfunc, served over HTTP, by ONNX.
+
+    That `sightline evaluate` finds the same again is in test_evaluate.py, over the same runs.
+    """
     onnxruntime = pytest.importorskip("onnxruntime")
     run = trained(mode)
     stored = Predictions.read(run.folder / "predictions" / "test.parquet")

@@ -21,7 +21,8 @@ TITLES = {
     "Training", "Confusion", "Ranking", "Classes", "Calibration", "Pictures",
     "Likely label errors", "Where the model looks", "Map of the features",
 }  # fmt: skip
-TRAIN = [word for word in QUICK if not word.startswith("report")]
+DEFAULTS = yaml.safe_load((conf_dir() / "train.yaml").read_text())["defaults"]
+(CHOSEN,) = [group["report"] for group in DEFAULTS if isinstance(group, dict) and "report" in group]
 
 
 @pytest.mark.parametrize("path", SECTIONS, ids=lambda path: path.stem)
@@ -35,10 +36,7 @@ def test_every_section_in_the_folder_can_be_asked_for(path: Path) -> None:
 
 
 def test_the_default_report_has_every_section() -> None:
-    defaults = yaml.safe_load((conf_dir() / "train.yaml").read_text())["defaults"]
-    (chosen,) = [entry["report"] for entry in defaults if isinstance(entry, dict) and
-                 "report" in entry]  # fmt: skip
-    assert sorted(chosen) == [path.stem for path in SECTIONS]
+    assert sorted(CHOSEN) == [path.stem for path in SECTIONS]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +52,7 @@ def test_the_default_report_has_every_section() -> None:
 def test_a_wrong_section_is_found_before_anything_is_trained(
     sightline: Sightline, argument: str, message: str
 ) -> None:
-    done = sightline("train", *TRAIN, argument)
+    done = sightline("train", *QUICK, argument)
     assert done.status == 1
     assert message in done.err
     assert done.runs == []
@@ -64,7 +62,7 @@ def test_a_training_ends_with_a_report(
     sightline: Sightline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)  # as where it is not installed
-    done = sightline("train", "label_mode=binary", *TRAIN)
+    done = sightline("train", "label_mode=binary", f"report=[{','.join(CHOSEN)}]", *QUICK)
     assert done.status == 0, done.err
     assert done.run.info.status == "FINISHED"
     page = done.download("report.html")
@@ -77,7 +75,8 @@ def test_a_training_ends_with_a_report(
     artifacts = {path.removeprefix("report/") for path in done.artifacts() if "report/" in path}
     assert artifacts == {
         "areas.csv", "confusion_column.png", "confusion_count.png", "confusion_row.png",
-        "embedding.csv", "embedding.png", "epochs.csv", "grad_cam_errors.png",
+        "embedding.csv", "embedding.png", "epochs.csv", "grad_cam_errors.csv",
+        "grad_cam_errors.png", "grad_cam_right.csv", "least_certain.csv", "worst_errors.csv",
         "grad_cam_right.png", "learning_curves.png", "least_certain.png", "per_class.png",
         "precision_recall.png", "reliability.csv", "reliability.png", "roc.png",
         "worst_errors.png",
@@ -95,7 +94,7 @@ def test_a_training_ends_with_a_report(
 def test_sections_are_chosen_and_their_options_hold(sightline: Sightline) -> None:
     done = sightline(
         "train", "label_mode=multilabel", "data.canvases=[300,100,100]", "evaluate_test=false",
-        "report=[gallery,confusion]", "report.gallery.count=3", *TRAIN,
+        "report=[gallery,confusion]", "report.gallery.count=3", *QUICK,
     )  # fmt: skip
     assert done.status == 0, done.err
     text = done.download("report.html").read_text(encoding="utf-8")

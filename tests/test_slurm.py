@@ -25,7 +25,8 @@ from mlflow.entities import Run
 
 from sightline.alive import owner_of
 from sightline.predictions import Predictions
-from sightline.slurm import job_state, read_duration, states
+from sightline.slurm import job_state, read_duration
+from sightline.sweeps.sbatch import states
 from sightline.sweeps.submission import read_submissions
 
 PLUGIN = """

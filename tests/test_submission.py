@@ -12,8 +12,9 @@ from sightline.compose import compose_job
 from sightline.config import TrainConfig
 from sightline.errors import UserError
 from sightline.launched import run_name
-from sightline.slurm import outside_of_job, own_job, read_duration
-from sightline.sweeps.plan import Sweep
+from sightline.slurm import own_job, read_duration
+from sightline.sweeps.launched import Sweep
+from sightline.sweeps.sbatch import outside_of_job
 from sightline.sweeps.submission import (
     SlurmOptions,
     array_options,

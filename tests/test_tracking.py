@@ -32,7 +32,8 @@ FEW = [*JOB, "trainer.max_epochs=3"]
 def test_a_server_that_goes_away_and_comes_back(
     tmp_path: Path, tracking_server: TrackingServer
 ) -> None:
-    process = start(tmp_path, *JOB, "trainer.max_epochs=25", f"tracking.uri={tracking_server.uri}")
+    process = start(tmp_path, *JOB, "trainer.max_epochs=25", f"tracking.uri={tracking_server.uri}",
+                    "tracking.flush_timeout_s=300")  # fmt: skip
     wait_for_line(process, "epoch  3/25")
     tracking_server.stop()
     wait_for_line(process, "MLflow cannot be reached")

@@ -68,8 +68,7 @@ class Outgoing:
         Raises:
             one of TROUBLE: the rest could not be brought; trying again goes on from there.
         """
-        begin = max(self.sent.get(lane.name, 0), self._reached.get(lane.name, 0))
-        reached = begin
+        begin = reached = self._begin(lane)
 
         def own() -> Iterator[tuple[Record, int]]:
             nonlocal reached
@@ -85,11 +84,16 @@ class Outgoing:
             if records[0]["op"] == "model" and self._reached.get("journal", 0) < end:
                 return False
             delivery = self.delivery()
+            if self._begin(lane) < begin:  # it is another store than the one that was brought to
+                return self.bring(lane)
             refused = delivery.bring(records)
             sync_file(lane.path)  # a power cut must not take what is noted as brought
             self._note(lane, end, delivery, refused)
         self._reached[lane.name] = reached
         return True
+
+    def _begin(self, lane: Lane) -> int:
+        return max(self.sent.get(lane.name, 0), self._reached.get(lane.name, 0))
 
     def open(self) -> Store:
         """The store, once it answers."""
