@@ -205,7 +205,7 @@ def test_its_metrics_are_linked_and_it_is_registered_once(
     """Delivered a second time, as after a crash, nothing is doubled."""
     make_folder(tmp_path / "photos", {"cat": 24, "dog": 24})
     words = ["data=folder", f"data.root={tmp_path}/photos", *QUICK, "data.num_workers=0"]
-    done = sightline("train", *words, "tracking.register=pets")
+    done = sightline("train", *words, "tracking.register=pets", "tracking.flush_timeout_s=600")
     assert done.status == 0, done.err
     client, run_id = done.client, done.run.info.run_id
     [model] = client.search_logged_models([done.run.info.experiment_id])
