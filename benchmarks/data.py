@@ -181,7 +181,7 @@ def workers_memory(split: Any) -> None:
     def read(index: int) -> torch.Tensor:
         return torch.tensor([len(split.ids[index].as_py())])
 
-    loader = DataLoader(ReadPictures(split, read), 4096, shuffle=True, num_workers=2,
+    loader = DataLoader(ReadPictures(split, read, 0), 4096, shuffle=True, num_workers=2,
                         persistent_workers=True, worker_init_fn=start_worker)  # fmt: skip
     children: list[psutil.Process] = []
     first: dict[int, int] = {}

@@ -20,6 +20,7 @@ from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
 from sightline.training.callbacks import TrackEpochs, keeping_callbacks, progress_callbacks
+from sightline.training.interruption import Signals
 from sightline.training.run import build_trainer, quiet_libraries
 from sightline.training.setup import Setup, set_up
 
@@ -53,7 +54,7 @@ def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     begin_run(tracker, connection, config, job)
     describe_run(tracker, config, job, setup)
     callbacks = [
-        *keeping_callbacks(config, job.output_dir / "checkpoints"),
+        *keeping_callbacks(config, job.output_dir / "checkpoints", Signals()),
         TrackEpochs(tracker, connection),
         *progress_callbacks(),
     ]

@@ -50,6 +50,18 @@ class EarlyStoppingConfig(_Strict):
     min_delta: Annotated[float, Field(ge=0)]
 
 
+class CheckpointConfig(_Strict):
+    """When the last checkpoint is saved beside the end of each epoch; null: then alone."""
+
+    every_n_steps: PositiveInt | None
+
+
+class EmaConfig(_Strict):
+    """A moving average of the weights, of which each step keeps `decay`; null: none."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] | None
+
+
 class TrackingConfig(_Strict):
     """Where and as what a run is logged."""
 
@@ -119,6 +131,8 @@ class TrainConfig(_Strict):
     monitor: str
     monitor_mode: Literal["min", "max"]
     early_stopping: EarlyStoppingConfig
+    checkpoint: CheckpointConfig
+    ema: EmaConfig
     evaluate_test: Literal["auto"] | bool
     plugins: list[str]
     data: Node

@@ -16,11 +16,17 @@ class UserError(Exception):
 
 
 class Interrupted(BaseException):
-    """A signal asked the run to stop (Ctrl-C, SIGTERM); like KeyboardInterrupt no error."""
+    """A signal asked the run to stop (Ctrl-C, SIGTERM); like KeyboardInterrupt no error.
 
-    def __init__(self, signum: int) -> None:
+    Attributes:
+        signum: the signal.
+        at_once: it came a second time: nothing more is waited for.
+    """
+
+    def __init__(self, signum: int, at_once: bool = False) -> None:
         super().__init__(signum)
         self.signum = signum
+        self.at_once = at_once
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -40,6 +40,27 @@ def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
         )
 
 
+def check_same_data(frozen: Frozen | None, data: dict[str, str]) -> None:
+    """Refuse to go on with other pictures or labels than the run began with.
+
+    Args:
+        frozen: the run as it began; None: it begins now.
+        data: a digest of the content of each split, as it is now.
+
+    Raises:
+        UserError: names each split that changed.
+    """
+    if frozen is None or not frozen.data or frozen.data == data:
+        return
+    changed = [name for name in frozen.data | data if frozen.data.get(name) != data.get(name)]
+    lines = [f"  {each}: {frozen.data.get(each)} there, {data.get(each)} now" for each in changed]
+    raise UserError(
+        f"{frozen.job.output_dir} holds a run on other data; changed since it began: "
+        f"{', '.join(changed)}\n" + "\n".join(lines) + "\nPut the pictures and labels back as they "
+        "were, or give another folder (hydra.run.dir) for a new run."
+    )
+
+
 def differences(one: TrainConfig, other: TrainConfig) -> list[tuple[str, Any, Any]]:
     """Keys whose values differ although they must not, with both values."""
     ours = dict(_flatten(one.model_dump(mode="json"), ""))

@@ -21,15 +21,23 @@ class Frozen:
         config: all values, resolved; addresses without their passwords.
         job: where it runs, and how it was asked for.
         version: of the Sightline that froze it.
+        data: a digest of the content of each split; empty before the data was read.
     """
 
     config: TrainConfig
     job: Job
     version: str
+    data: dict[str, str]
 
 
-def freeze(config: TrainConfig, job: Job) -> None:
-    """Write `run.json`: later edits of YAML no longer change this run."""
+def freeze(config: TrainConfig, job: Job, data: dict[str, str] | None = None) -> None:
+    """Write `run.json`: later edits of YAML no longer change this run.
+
+    Args:
+        config: all values.
+        job: where it runs.
+        data: a digest of the content of each split, once it is read.
+    """
     facts = {
         "version": __version__,
         "command": hide_password(job.command),
@@ -37,6 +45,7 @@ def freeze(config: TrainConfig, job: Job) -> None:
         "choices": job.choices,
         "overrides": [hide_password(word) for word in job.overrides],
         "sweep": job.sweep,
+        "data": data or {},
         "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
     }
     job.output_dir.mkdir(parents=True, exist_ok=True)
@@ -56,7 +65,7 @@ def thaw(folder: Path) -> Frozen | None:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         job = Job(folder, facts["choices"], facts["overrides"], facts["sweep"],
                   facts["command"], facts["arguments"])  # fmt: skip
-        return Frozen(check(facts["config"]), job, facts["version"])
+        return Frozen(check(facts["config"]), job, facts["version"], facts["data"])
     except (ValueError, KeyError, TypeError, UserError) as error:
         raise UserError(
             f"{path} is not a run of this Sightline ({__version__}): {error}. Give another folder."

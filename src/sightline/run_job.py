@@ -4,7 +4,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sightline.alive import working_in
@@ -14,7 +14,7 @@ from sightline.progress import log_to
 from sightline.project import default_store
 from sightline.ranks import rank
 from sightline.resume import check_resumable
-from sightline.run_folder import read_results, thaw
+from sightline.run_folder import Frozen, read_results, thaw
 from sightline.tracking.connection import Connection
 from sightline.tracking.secrets import with_credentials
 
@@ -31,20 +31,29 @@ def run_job(config: TrainConfig, job: Job) -> None:
     # Lightning starts further ranks with this process's own command.
     sys.argv = [sys.argv[0], "job", str(job.output_dir)]
     if rank() != 0:
-        from sightline.training.run import train
-
-        train(config, job, None)
+        _take_part(config, job)
         return
     folder = job.output_dir
     with nothing_left_behind(folder), working_in(folder), log_to(folder / "train.log"):
         frozen = thaw(folder)
         if frozen is not None:
             check_resumable(frozen, config)
-            results = read_results(folder)
-            if results is not None and not _more_epochs(frozen.config, config):
-                _announce_finished(job, results)
+            if not _goes_on(frozen, config):
+                _announce_finished(job)
                 return
         _run(config, job, resumed=frozen is not None)
+
+
+def _take_part(config: TrainConfig, job: Job) -> None:
+    """What further ranks do: rank 0 says how the run ended, also with its exit status."""
+    if (frozen := thaw(job.output_dir)) is not None and not _goes_on(frozen, config):
+        return
+    from sightline.training.run import train
+
+    # Lightning kills rank 0, which has to say what happened, as soon as another leaves with a
+    # status of its own.
+    with suppress(Interrupted):
+        train(config, job, None)
 
 
 def run_frozen(folder: Path) -> None:
@@ -78,23 +87,38 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
         from sightline.training.run import train
 
         results = train(config, job, connection)
-    finally:
+    except Interrupted as interrupt:
+        connection.close(wait=not interrupt.at_once)
+        raise
+    except BaseException:
         connection.close()
+        raise
+    connection.close()
     assert results is not None
     announce(job, connection.run, results.metrics)
 
 
-def _announce_finished(job: Job, results: dict[str, dict[str, dict[str, float]]]) -> None:
+def _announce_finished(job: Job) -> None:
     from sightline.tracking.connection import run_in_store
     from sightline.training.results import announce
 
+    results = read_results(job.output_dir)
+    assert results is not None
     log.info("This run is finished; nothing is trained again.")
     announce(job, run_in_store(job.output_dir), results["metrics"])
 
 
-def _more_epochs(before: TrainConfig, now: TrainConfig) -> bool:
-    old, new = before.trainer.get("max_epochs"), now.trainer.get("max_epochs")
-    return isinstance(old, int) and isinstance(new, int) and (new > old or new == -1 != old)
+def _goes_on(frozen: Frozen, config: TrainConfig) -> bool:
+    """Whether there is something left to do: it did not finish, or is to train more epochs."""
+    results = read_results(frozen.job.output_dir)
+    if results is None:
+        return True
+    old, new = frozen.config.trainer.get("max_epochs"), config.trainer.get("max_epochs")
+    more = isinstance(old, int) and isinstance(new, int) and (new > old or new == -1 != old)
+    if more and results["stopped_early"]:
+        log.info("It stopped early, after epoch %d: more epochs change nothing.", results["epochs"])
+        return False
+    return more
 
 
 @contextmanager

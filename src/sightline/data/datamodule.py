@@ -7,14 +7,16 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler, WeightedRandomSampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms.v2 import Transform
 
 from sightline.config import DataConfig
 from sightline.data.augmentation import BatchAugmentation, mix_batch
 from sightline.data.datasets import Batch, KeptPictures, ReadKept, ReadPictures, ReadSource
 from sightline.data.decoding import start_worker, usable_cores
+from sightline.data.draws import seed_step
 from sightline.data.keeping import Pictures
+from sightline.data.sampler import EpochSampler
 from sightline.data.source import Split
 from sightline.data.stream import Stream, StreamDataset
 from sightline.data.transforms import PictureTransform
@@ -39,7 +41,7 @@ class ImageDataModule(LightningDataModule):
         mix: mixes pictures and targets of a training batch, or None.
         label_mode: weighs classes and mixes targets.
         config: batch size, workers, sampler.
-        seed: governs the order of the training samples.
+        seed: governs the order of the training samples, and all that is drawn for them.
         stream: the training samples, where they come in sequence.
     """
 
@@ -69,6 +71,30 @@ class ImageDataModule(LightningDataModule):
         self.seed = seed
         self.stream = stream
         self._tensors: dict[int, Tensor] = {}
+        self._begun = {"epoch": 0, "batches": 0}
+        self._streamed: StreamDataset | None = None
+
+    @property
+    def _rank_of_world(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def state_dict(self) -> dict[str, int]:
+        """Where training stands: the epoch, and how many of its batches are done."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        epochs: Any = loop.epoch_progress.current
+        within = epochs.started > epochs.processed
+        batches = loop.epoch_loop.batch_progress.current.completed if within else 0
+        return {"epoch": epochs.processed, "batches": batches}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from where a training stood."""
+        self._begun = state_dict
+
+    def start_epoch(self, epoch: int) -> None:
+        """Tell a stream which epoch it reads next; other loaders hear it by their sampler."""
+        if self._streamed is not None:
+            self._streamed.start_epoch(epoch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """All training samples in a new order each epoch.
@@ -80,21 +106,18 @@ class ImageDataModule(LightningDataModule):
         split = self.splits["train"]
         size = self.config.batch_size
         augmentations = () if self.pictures.mode == "device" else self.augmentations
-        lone = size > 1 and len(split) % size == 1
-        generator = torch.Generator().manual_seed(self.seed)
-        sampler: Sampler[int]
+        weights = None
         if self.config.sampler == "balanced":
-            weights = self.label_mode.sampling_weights(split.targets)
-            sampler = WeightedRandomSampler(weights.tolist(), len(split), generator=generator)
-        else:
-            sampler = RandomSampler(split, generator=generator)
+            weights = torch.from_numpy(self.label_mode.sampling_weights(split.targets))
+        sampler = EpochSampler(split, self.seed, weights, *self._rank_of_world)
+        sampler.begin_at(self._begun["epoch"], self._begun["batches"] * size)
+        lone = size > 1 and len(sampler) % size == 1
         return self._loader(split, augmentations, sampler=sampler, drop_last=lone)
 
     def _stream_loader(self, stream: Stream) -> DataLoader[Batch]:
         if self.config.sampler == "balanced":
             raise UserError("data.sampler=balanced: a stream is read in its own order.")
-        trainer = self.trainer
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        rank, world = self._rank_of_world
         if stream.shards < world:
             raise UserError(f"data.train: {stream.shards} shards cannot feed {world} processes.")
         wanted = self.config.num_workers
@@ -104,6 +127,8 @@ class ImageDataModule(LightningDataModule):
         dataset = StreamDataset(
             stream, transform, self._encode, self.config, self.seed, rank, world
         )
+        dataset.begin_at(**self._begun)
+        self._streamed = dataset
         return DataLoader(
             dataset,
             batch_size=self.config.batch_size,
@@ -125,9 +150,12 @@ class ImageDataModule(LightningDataModule):
         return self._loader(self.splits["test"], ())
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment and mix training batches on the device."""
+        """Augment and mix training batches on the device, with what is drawn for this step."""
         if self.trainer is None or not self.trainer.training:
             return batch
+        loop = self.trainer.fit_loop
+        rank = self.trainer.global_rank
+        seed_step(self.seed, self.trainer.current_epoch, loop.batch_idx + 1, rank)
         if self.batch_augmentation is not None:
             batch["image"] = self.batch_augmentation(batch["image"])
         if self.mix is not None:
@@ -140,7 +168,7 @@ class ImageDataModule(LightningDataModule):
         self,
         split: Split,
         augmentations: Sequence[Transform],
-        sampler: Sampler[int] | None = None,
+        sampler: Sampler[Any] | None = None,
         drop_last: bool = False,
     ) -> DataLoader[Batch]:
         ready = bool(self.pictures.kept) and not augmentations
@@ -148,7 +176,7 @@ class ImageDataModule(LightningDataModule):
         if ready:
             dataset = KeptPictures(split, self._tensor(split))
         else:
-            dataset = ReadPictures(split, self._reader(split, augmentations))
+            dataset = ReadPictures(split, self._reader(split, augmentations), self.seed)
         workers = self._workers(ready, split)
         return DataLoader(
             dataset,

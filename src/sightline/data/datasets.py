@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import Transform, functional
 
+from sightline.data.draws import Draw, seed_picture
 from sightline.data.source import Split
 from sightline.data.transforms import PictureTransform
 
@@ -28,21 +29,28 @@ class Batch(TypedDict):
 
 
 class ReadPictures(Dataset[Batch]):
-    """Pictures read and transformed one at a time.
+    """Pictures read and transformed one at a time, a training's with what is drawn for each.
 
     Args:
         split: the samples.
         read: from a position in the split to a tensor.
+        seed: of what is drawn.
     """
 
-    def __init__(self, split: Split, read: Callable[[int], Tensor]) -> None:
+    def __init__(self, split: Split, read: Callable[[int], Tensor], seed: int) -> None:
         self.read = read
+        self.seed = seed
         self.targets = torch.from_numpy(np.ascontiguousarray(split.targets))
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, key: int | Draw) -> Batch:
+        if isinstance(key, int):
+            index = key
+        else:
+            index, draw = key
+            seed_picture(self.seed, draw)
         return {
             "image": self.read(index),
             "target": self.targets[index],
@@ -61,8 +69,9 @@ class KeptPictures(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        index = torch.tensor(indices).to(self.rows.device)
+    def __getitems__(self, keys: list[int] | list[Draw]) -> Batch:
+        positions = [key if isinstance(key, int) else key[0] for key in keys]
+        index = torch.tensor(positions).to(self.rows.device)
         return {
             "image": self.pictures[self.rows[index]],
             "target": self.targets[index],

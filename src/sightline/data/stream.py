@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from sightline.config import DataConfig
+from sightline.data.draws import seed_picture
 from sightline.data.pictures import Picture, UnreadablePicture, read_picture
 from sightline.data.transforms import PictureTransform
 from sightline.errors import UserError
@@ -59,7 +60,7 @@ class StreamDataset(IterableDataset[Any]):
         transform: from a picture to a tensor.
         encode: from the stream's target to the label mode's.
         config: what is done about pictures that cannot be read.
-        seed: of the order; each epoch adds 1.
+        seed: of the order, to which each epoch adds 1, and of what is drawn for each picture.
         rank: this process among `world`.
         world: processes that train together.
     """
@@ -81,30 +82,49 @@ class StreamDataset(IterableDataset[Any]):
         self.seed = seed
         self.rank = rank
         self.world = world
-        self.epoch = 0
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # with workers that persist
+        self.begun = (0, 0)
 
     def __len__(self) -> int:
         return self.stream.samples // self.world
 
+    def begin_at(self, epoch: int, batches: int) -> None:
+        """Start in an epoch, after so many batches of this rank."""
+        self.begun = (epoch, batches)
+        self.start_epoch(epoch)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Read this epoch next, in worker processes too."""
+        self.epoch.fill_(epoch)
+
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         worker = get_worker_info()
         workers = worker.num_workers if worker else 1
-        index = worker.id if worker else 0
+        epoch = int(self.epoch)
+        batches = self.begun[1] if self.begun[0] == epoch else 0
+        # Batches come from the workers in turn; the one whose turn it is comes first.
+        index = ((worker.id if worker else 0) + batches) % workers
+        done = len(range(index, batches, workers)) * self.config.batch_size
         quota = len(self) // workers + (index < len(self) % workers)
-        seed = self.seed + self.epoch
-        self.epoch += 1  # a worker that persists goes on to the next epoch
-        samples = self.stream.read(self.rank * workers + index, self.world * workers, seed)
+        part, parts = self.rank * workers + index, self.world * workers
+        samples = self.stream.read(part, parts, self.seed + epoch)
         seen = failed = 0
         while seen - failed < quota:
             name, content, target = next(samples)
             seen += 1
+            number = seen - failed
+            again = number <= done  # before the interruption
+            if again and self.config.on_error == "raise":
+                continue
+            seed_picture(self.seed, epoch, part, number)
             try:
                 image = self.transform(read_picture(content, name, self.transform.side))
             except UnreadablePicture as error:
                 failed += 1
                 self._skip(error, failed, seen)
                 continue
-            yield {"image": image, "target": self.encode(target), "index": torch.tensor(-1)}
+            if not again:
+                yield {"image": image, "target": self.encode(target), "index": torch.tensor(-1)}
 
     def _skip(self, error: UnreadablePicture, failed: int, seen: int) -> None:
         if self.config.on_error == "raise":

@@ -105,8 +105,12 @@ class Connection:
                         self._process.returncode)  # fmt: skip
             self._process = self._start()
 
-    def close(self) -> None:
-        """Let the sender bring the rest, for at most `flush_timeout_s`."""
+    def close(self, wait: bool = True) -> None:
+        """Let the sender bring the rest, for at most `flush_timeout_s`.
+
+        Args:
+            wait: for it; it goes on by itself in any case.
+        """
         if self._process.poll() is not None and (self.folder / "tracking").is_dir():
             self._process = self._start()
         assert self._process.stdin is not None
@@ -115,6 +119,8 @@ class Connection:
             self._process.stdin.close()
         except BrokenPipeError:
             log.debug("the sender had ended")
+        if not wait:
+            return
         deadline = time.monotonic() + self.config.flush_timeout_s + MARGIN_S
         while self._process.poll() is None and time.monotonic() < deadline:
             self._read(0.2)

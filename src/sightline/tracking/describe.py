@@ -56,7 +56,15 @@ def _short_override(override: str) -> str:
     said_anyhow |= {
         f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")
     }
-    elsewhere = ("tracking.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins")
+    elsewhere = (
+        "tracking.",
+        "checkpoint.",
+        "hydra.",
+        "data.root",
+        "hydra/",
+        "evaluate_test",
+        "plugins",
+    )
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
     return f"{key.rsplit('.', 1)[-1]}={value}"
@@ -71,6 +79,7 @@ def params(config: TrainConfig, job: Job) -> dict[str, Any]:
     values["group"] = group_name(config, job)
     values["monitor"] = config.monitor
     values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
+    values["ema.decay"] = config.ema.decay
     for group in GROUPS:
         node = getattr(config, group)
         node = node if isinstance(node, dict) else node.model_dump()

@@ -15,36 +15,58 @@ from sightline.reports.confusion import draw_confusion
 from sightline.reports.samples import MAX_PICTURES, draw_samples
 from sightline.tracking.connection import Connection
 from sightline.tracking.tracker import Tracker
+from sightline.training.averaging import AveragedWeights
+from sightline.training.checkpoints import BEST, LAST
+from sightline.training.interruption import Signals
+from sightline.training.keep_last import KeepLast
 from sightline.training.lit_classifier import LitClassifier
 
 log = logging.getLogger(__name__)
 
 
-def keeping_callbacks(config: TrainConfig, folder: Path) -> list[Callback]:
-    """Checkpoints (best by `monitor`, and the last epoch) and early stopping."""
-    best = ModelCheckpoint(
+def keeping_callbacks(config: TrainConfig, folder: Path, signals: Signals) -> list[Callback]:
+    """Checkpoints (best by `monitor`, and the last), early stopping and averaged weights."""
+    best = KeepBest(
         folder,
-        filename="best",
+        filename=Path(BEST).stem,
         monitor=config.monitor,
         mode=config.monitor_mode,
         enable_version_counter=False,
         auto_insert_metric_name=False,
         save_on_train_epoch_end=False,
     )
-    last = ModelCheckpoint(
-        folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-    )
+    last = KeepLast(folder / LAST, config.checkpoint.every_n_steps, signals)
+    callbacks: list[Callback] = [best, last]
     stopping = config.early_stopping
-    if stopping.patience_epochs is None:
-        return [best, last]
-    early = EarlyStopping(
-        monitor=config.monitor,
-        mode=config.monitor_mode,
-        patience=stopping.patience_epochs,
-        min_delta=stopping.min_delta,
-        check_finite=False,  # a loss that is not finite ends the run with an error of its own
-    )
-    return [best, last, early]
+    if stopping.patience_epochs is not None:
+        callbacks.append(EarlyStopping(
+            monitor=config.monitor,
+            mode=config.monitor_mode,
+            patience=stopping.patience_epochs,
+            min_delta=stopping.min_delta,
+            check_finite=False,  # a loss that is not finite ends the run with an error of its own
+        ))  # fmt: skip
+    if config.ema.decay is not None:
+        callbacks.append(AveragedWeights(config.ema.decay))
+    return callbacks
+
+
+class KeepBest(ModelCheckpoint):
+    """Lightning's, which forgets the best score where the run's folder was moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what is best so far."""
+        before, now = str(state_dict["dirpath"]), str(self.dirpath)
+
+        def here(path: str) -> str:
+            return path.replace(before, now, 1)
+
+        super().load_state_dict(state_dict | {
+            "dirpath": self.dirpath,
+            "best_model_path": here(state_dict["best_model_path"]),
+            "kth_best_model_path": here(state_dict["kth_best_model_path"]),
+            "best_k_models": {here(k): v for k, v in state_dict["best_k_models"].items()},
+        })  # fmt: skip
 
 
 class EpochLines(Callback):
@@ -78,6 +100,16 @@ class TrackEpochs(Callback):
             count = min(MAX_PICTURES, len(batch["image"]))
             images = batch["image"][:count].cpu().round().to(torch.uint8)
             self._batch = (images, batch["target"][:count].cpu())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The batch that waits to be drawn."""
+        return {} if self._batch is None else {"batch": list(self._batch)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Draw it at the end of the epoch that goes on."""
+        if "batch" in state_dict:
+            images, targets = state_dict["batch"]
+            self._batch = (images, targets)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell what the epoch brought."""

@@ -1,34 +1,37 @@
-"""Ctrl-C and SIGTERM end a run at a batch boundary, with its state saved and its status true."""
+"""Signals ask a run to stop, or under Slurm to save: heeded where a batch ends."""
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
-
 from sightline.errors import Interrupted
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LEAVE = 256  # added to a signal's number where the run is to stop, so that it outweighs saving
 
 
-class StopAtBatch(Callback):
-    """Notes a signal and acts on it at the end of the batch; a second one acts at once.
+class Signals:
+    """Notes signals while `deferring`; else they act at once.
 
-    Saving in the signal handler itself can hang, so it only sets a flag while batches run.
+    Ctrl-C and SIGTERM stop the run, a second one without saving. Under Slurm, SIGTERM and SIGUSR2
+    announce that the job is taken off its machine: the run saves and goes on until it is killed,
+    so that Slurm starts it again; and whoever had asked for the signal before (submitit) gets it.
 
-    Args:
-        checkpoint: where the state at the interruption is saved.
+    Attributes:
+        deferring: whether somebody heeds `request` at the next batch.
+        request: 0, or the signal that came, plus `LEAVE` where the run is to stop.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint = checkpoint
-        self._in_batches = False
-        self._signum: int | None = None
+    def __init__(self) -> None:
+        in_slurm = "SLURM_JOB_ID" in os.environ
+        self.leaving = {signal.SIGINT} if in_slurm else {signal.SIGINT, signal.SIGTERM}
+        self.saving = {signal.SIGTERM, signal.SIGUSR2} if in_slurm else set()
+        self.deferring = False
+        self.request = 0
+        self._before: dict[signal.Signals, Any] = {}
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -36,46 +39,41 @@ class StopAtBatch(Callback):
         if threading.current_thread() is not threading.main_thread():
             yield  # Python allows handlers in the main thread alone
             return
-        before = {signum: signal.getsignal(signum) for signum in SIGNALS}
-        self._install()
+        for signum in self.leaving | self.saving:
+            self._before[signum] = signal.signal(signum, self._handle)
         try:
             yield
         finally:
-            for signum, handler in before.items():
+            for signum, handler in self._before.items():
                 signal.signal(signum, handler)
 
-    def _install(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for signum in SIGNALS:
-                signal.signal(signum, self._handle)
-
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if not self._in_batches or self._signum is not None:
-            raise Interrupted(signum)
-        self._signum = signum
+        leave = signum in self.leaving
+        if leave and (not self.deferring or self.request >= LEAVE):
+            raise Interrupted(signum, at_once=self.deferring)
+        if not self.deferring:  # nothing is to be saved
+            self._pass_on(signum)
+            return
+        self.request = max(self.request, signum + LEAVE * leave)
+        what = "stopping after this batch (once more to stop at once)" if leave else "saving"
         # Not the log: the signal may have come while its stream was being written to.
-        name = signal.Signals(signum).name
-        os.write(2, f"{name}: stopping after this batch (once more to stop at once)\n".encode())
+        os.write(2, f"{signal.Signals(signum).name}: {what}\n".encode())
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals back: Lightning sets handlers of its own when a fit starts."""
-        self._install()
-        self._in_batches = True
+    def act(self, request: int) -> None:
+        """Do what was asked for, now that all is saved.
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on a signal acts at once."""
-        self._in_batches = False
+        Raises:
+            Interrupted: it was to stop.
+        """
+        self.request = 0
+        if request >= LEAVE:
+            self.deferring = False
+            raise Interrupted(request - LEAVE)
+        self._pass_on(request)
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Save and stop if a signal came during the batch."""
-        self._stop_if_asked(trainer)
-
-    def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Save and stop if a signal came during the batch."""
-        self._stop_if_asked(trainer)
-
-    def _stop_if_asked(self, trainer: Trainer) -> None:
-        if self._signum is not None:
-            signum, self._in_batches = self._signum, False
-            trainer.save_checkpoint(self.checkpoint)
-            raise Interrupted(signum)
+    def _pass_on(self, signum: int) -> None:
+        before: Callable[[int, FrameType | None], Any] | Any = self._before.get(
+            signal.Signals(signum)
+        )
+        if callable(before):
+            before(signum, None)

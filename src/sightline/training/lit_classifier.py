@@ -1,7 +1,6 @@
 """The only LightningModule: steps, sums and prediction tables, for every label mode."""
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +13,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from sightline.data.datamodule import ImageDataModule
 from sightline.data.datasets import Batch
 from sightline.errors import UserError
 from sightline.evaluation.metrics import compute_metrics
 from sightline.label_modes.base import MISSING, LabelMode
 from sightline.models.classifier import Classifier
 from sightline.predictions import Predictions
+from sightline.training.continuing import adapt_checkpoint, follow_schedule
+from sightline.training.epoch_sums import EpochSums, share
 
 CHECK_EVERY_STEPS = 50  # how often a GPU is waited for to see that the loss is finite
 
@@ -44,6 +46,8 @@ class LitClassifier(LightningModule):
         epoch_metrics: the latest value of each metric, in double precision.
     """
 
+    _sums: EpochSums
+
     def __init__(
         self,
         classifier: Classifier,
@@ -65,10 +69,34 @@ class LitClassifier(LightningModule):
         self.predictions: dict[str, Predictions] = {}
         self.epoch_metrics: dict[str, float] = {}
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._saved: dict[str, Any] | None = None  # of the checkpoint that training goes on from
+        self._adapted = False
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put class names, label mode, preprocessing and config beside the weights."""
+        """Put class names, label mode, preprocessing and config beside the weights.
+
+        And what the epoch has brought so far, for a run that goes on in the middle of it.
+        """
         checkpoint["sightline"] = self.identity
+        checkpoint["epoch_so_far"] = {
+            "values": self._of_all_ranks(self._sums.values()),
+            "seconds": self._sums.seconds,
+            "metrics": dict(self.epoch_metrics),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the interrupted epoch had brought."""
+        trainer = self.trainer
+        self._adapted = adapt_checkpoint(checkpoint, trainer.max_epochs, trainer.world_size)
+        self._saved = checkpoint["epoch_so_far"]
+
+    def _of_all_ranks(self, values: list[float]) -> list[list[float]]:
+        if self.trainer.world_size == 1:
+            return [values]
+        exact = torch.tensor(values, dtype=torch.float64, device=self.device)
+        gathered = self.all_gather(exact)
+        assert isinstance(gathered, Tensor)
+        return gathered.tolist()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer over what is trainable, and its scheduler by steps."""
@@ -84,16 +112,29 @@ class LitClassifier(LightningModule):
 
     # Training: sums stay on the device and are read once an epoch.
 
+    def on_train_start(self) -> None:
+        """Go on with the sums of an interrupted epoch."""
+        self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=self.device)
+        if self._saved is None:
+            return
+        values, seconds = share(self._saved, self.global_rank, self.trainer.world_size)
+        self._sums = EpochSums(self.device, values, seconds)
+        self.epoch_metrics = dict(self._saved["metrics"])
+        if self._adapted:
+            optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
+            assert isinstance(optimizer, Optimizer)
+            assert isinstance(schedule, LRScheduler)
+            follow_schedule(optimizer, schedule)
+
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums and metrics."""
         self.epoch_metrics.clear()
-        exact = torch.float32 if self.device.type == "mps" else torch.float64  # Apple has no double
-        self._loss_sum = torch.zeros((), dtype=exact, device=self.device)
-        self._correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._decided = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._samples = 0
-        self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=self.device)
-        self._started_s = time.perf_counter()
+        self.predictions.pop("val", None)
+        self._sums = EpochSums(self.device)
+        self._first_bad_step.fill_(-1)
+        datamodule = getattr(self.trainer, "datamodule", None)
+        if isinstance(datamodule, ImageDataModule):
+            datamodule.start_epoch(self.current_epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's mean loss."""
@@ -101,14 +142,11 @@ class LitClassifier(LightningModule):
         target = batch["target"]
         loss: Tensor = self.criterion(*self.label_mode.loss_inputs(logits, target))
         with torch.no_grad():
-            size = len(target)
-            self._loss_sum += loss.detach().to(self._loss_sum) * size
-            self._samples += size
+            self._sums.add_loss(loss.detach(), len(target))
             if not target.is_floating_point():  # of mixed pictures no decision is right or wrong
                 known = target != MISSING
-                correct = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
-                self._correct += (correct & known).sum()
-                self._decided += known.sum()
+                right = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
+                self._sums.add_decisions(right, known)
             self._check_finite(loss.detach())
         return loss
 
@@ -149,25 +187,10 @@ class LitClassifier(LightningModule):
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
                 self._read_first_bad_step()
-            self._read_sums(time.perf_counter() - self._started_s)
-
-    def _read_sums(self, seconds: float) -> None:
-        """The epoch's training metrics, of what the model saw (augmented) while it learnt."""
-        values = [
-            self._loss_sum.item(), self._correct.item(), self._decided.item(), self._samples
-        ]  # fmt: skip
-        sums = torch.tensor(values, dtype=torch.float64)
-        if self.trainer.world_size > 1:
-            gathered = self.all_gather(sums.to(self.device))
-            assert isinstance(gathered, Tensor)
-            sums = gathered.sum(dim=0)
-        loss_sum, correct, decided, samples = sums.tolist()
-        self.epoch_metrics |= {
-            "train/loss": loss_sum / samples,
-            "train/images_per_second": samples / seconds,
-        }
-        if decided:
-            self.epoch_metrics["train/accuracy"] = correct / decided
+            seconds = self._sums.seconds
+            ranks = self._of_all_ranks(self._sums.values())
+            values = [sum(column) for column in zip(*ranks, strict=True)]
+            self.epoch_metrics |= self._sums.metrics(values, seconds)
 
     # Evaluation: every sample's logits are kept and become one table.
 

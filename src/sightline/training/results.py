@@ -31,12 +31,14 @@ class Results:
         predictions: the table of each evaluated split.
         best_epoch: epoch of the best checkpoint, from 0.
         epochs: how many epochs were trained.
+        stopped_early: whether that was fewer than asked for.
     """
 
     metrics: dict[str, dict[str, float]]
     predictions: dict[str, Predictions]
     best_epoch: int
     epochs: int
+    stopped_early: bool
 
 
 def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results: Results) -> None:
@@ -55,8 +57,13 @@ def publish_results(tracker: Tracker, config: TrainConfig, setup: Setup, results
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
     }
-    reached = {"metrics": results.metrics, "best_epoch": results.best_epoch}
-    tracker.json(reached | {"epochs": results.epochs}, "results.json")
+    reached = {
+        "metrics": results.metrics,
+        "best_epoch": results.best_epoch,
+        "epochs": results.epochs,
+        "stopped_early": results.stopped_early,
+    }
+    tracker.json(reached, "results.json")
     tracker.tags({"mlflow.note.content": note(about, results.metrics)})
 
 

@@ -4,6 +4,8 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -13,7 +15,8 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sightline.components import build
 from sightline.config import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
-from sightline.run_folder import freeze
+from sightline.resume import check_same_data
+from sightline.run_folder import freeze, thaw
 from sightline.tracking.connection import Connection
 from sightline.tracking.start import begin_run, describe_run
 from sightline.tracking.tracker import Tracker
@@ -22,8 +25,17 @@ from sightline.training.callbacks import (
     keeping_callbacks,
     progress_callbacks,
 )
+from sightline.training.checkpoints import (
+    BEST,
+    LAST,
+    Progress,
+    WholeFiles,
+    damage,
+    find_checkpoint,
+    read_progress,
+)
 from sightline.training.devices import check_devices
-from sightline.training.interruption import StopAtBatch
+from sightline.training.interruption import Signals
 from sightline.training.results import Results, publish_results
 from sightline.training.setup import Setup, set_up
 
@@ -44,35 +56,42 @@ def train(config: TrainConfig, job: Job, connection: Connection | None) -> Resul
     """
     quiet_libraries()
     check_devices(config.trainer, job.in_sweep)
-    stop = StopAtBatch(job.output_dir / "checkpoints" / "last.ckpt")
-    with stop.installed():
+    signals = Signals()
+    with signals.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
         build_trainer(config, [], job)  # what it refuses is found before anything is spent
         if connection is None:
-            _fit_and_evaluate(config, job, set_up(config), [stop])
+            _fit_and_evaluate(config, job, set_up(config), signals, [])
             return None
         connection.wait_until_ready()
         setup = set_up(config)
+        data = setup.data_digests()
+        check_same_data(thaw(job.output_dir), data)
         tracker = Tracker(job.output_dir)
-        freeze(config, job)
+        freeze(config, job, data)
         begin_run(tracker, connection, config, job)
         with _truthful_status(tracker):
             describe_run(tracker, config, job, setup)
-            callbacks = [stop, TrackEpochs(tracker, connection), *progress_callbacks()]
-            results = _fit_and_evaluate(config, job, setup, callbacks)
+            callbacks = [TrackEpochs(tracker, connection), *progress_callbacks()]
+            results = _fit_and_evaluate(config, job, setup, signals, callbacks)
             publish_results(tracker, config, setup, results)
     return results
 
 
 def _fit_and_evaluate(
-    config: TrainConfig, job: Job, setup: Setup, callbacks: list[Callback]
+    config: TrainConfig, job: Job, setup: Setup, signals: Signals, callbacks: list[Callback]
 ) -> Results:
-    checkpoints = job.output_dir / "checkpoints"
-    trainer = build_trainer(config, [*keeping_callbacks(config, checkpoints), *callbacks], job)
-    trainer.fit(setup.module, datamodule=setup.datamodule)
-    best = checkpoints / "best.ckpt"
-    if not best.is_file():
-        raise UserError(f"No checkpoint was written to {checkpoints}: nothing was validated.")
+    folder = job.output_dir / "checkpoints"
+    begun = find_checkpoint(folder)
+    keeping = keeping_callbacks(config, folder, signals)
+    trainer = build_trainer(
+        config, [*keeping, *callbacks], job, begun is None or begun.name == LAST
+    )
+    progress = _fit(trainer, setup, begun)
+    best = folder / BEST
+    problem = damage(best) if best.is_file() else "nothing was validated"
+    if problem is not None:
+        raise UserError(f"There is no checkpoint {best} to evaluate: {problem}.")
     evaluate_test = config.evaluate_test
     if evaluate_test == "auto":
         evaluate_test = not job.in_sweep
@@ -90,13 +109,36 @@ def _fit_and_evaluate(
             metrics[split] = {key.removeprefix(prefix): value for key, value in values}
     epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
     predictions = {split: setup.module.predictions[split] for split in metrics}
-    return Results(metrics, predictions, epoch, trainer.current_epoch)
+    return Results(metrics, predictions, epoch, progress.epochs, progress.over)
 
 
-def build_trainer(config: TrainConfig, callbacks: list[Callback], job: Job) -> Trainer:
-    """The Trainer that the config describes, with what Sightline itself decides."""
+def _fit(trainer: Trainer, setup: Setup, begun: Path | None) -> Progress:
+    """Train, or go on; how far it came."""
+    if begun is not None:
+        progress = read_progress(begun)
+        if progress.over or 0 < (trainer.max_epochs or -1) <= progress.epochs:
+            log.info("training: done before, %d epochs", progress.epochs)
+            return progress
+        log.info("training: goes on in epoch %d, after step %d", progress.epochs + 1, progress.step)
+    trainer.fit(setup.module, datamodule=setup.datamodule, ckpt_path=begun, weights_only=True)
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    return Progress(epochs.processed, trainer.global_step, trainer.should_stop)
+
+
+def build_trainer(
+    config: TrainConfig, callbacks: list[Callback], job: Job, last_is_sound: bool = True
+) -> Trainer:
+    """The Trainer that the config describes, with what Sightline itself decides.
+
+    Args:
+        config: of the training.
+        callbacks: all of them.
+        job: where it runs.
+        last_is_sound: whether its last checkpoint may be kept as the one before.
+    """
     own = {
         "callbacks": callbacks,
+        "plugins": [WholeFiles(last_is_sound)],
         "logger": False,
         "default_root_dir": str(job.output_dir),
         "enable_model_summary": False,
@@ -108,6 +150,8 @@ def build_trainer(config: TrainConfig, callbacks: list[Callback], job: Job) -> T
     except MisconfigurationException as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
     assert isinstance(trainer, Trainer)
+    # Lightning's own handlers end a run with status 0, requeue, and talk to other ranks inside.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
 
 

@@ -46,6 +46,17 @@ class Setup:
     datamodule: ImageDataModule
     module: LitClassifier
 
+    def data_digests(self) -> dict[str, str]:
+        """A digest of the content of each split; of a stream, what is known without reading it."""
+        digests = {
+            name: split.digest(self.contents[id(split.images)])
+            for name, split in self.splits.items()
+        }
+        stream = self.source.stream
+        if stream is not None:
+            digests["train"] = f"{stream.samples} samples in {stream.shards} shards"
+        return digests
+
 
 def set_up(config: TrainConfig) -> Setup:
     """Build the parts of one training.

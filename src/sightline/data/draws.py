@@ -1,0 +1,37 @@
+"""Random numbers as functions of where they are used: a run that goes on draws the same again.
+
+No generator runs through the whole training, so there is no state to keep.
+"""
+
+import hashlib
+import random
+import struct
+
+import numpy as np
+import torch
+
+# What a number is drawn for; each has numbers of its own.
+ORDER, PICTURE, STEP = range(3)
+Draw = tuple[int, int]  # position in the split, number of the draw over all epochs
+
+
+def draw_seed(*numbers: int) -> int:
+    """A seed of 63 bits for what these numbers name."""
+    text = struct.pack(f"<{len(numbers)}q", *numbers)
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
+
+
+def seed_picture(seed: int, *numbers: int) -> None:
+    """Seed what augments one picture, on a processor: torch, NumPy and Python."""
+    value = draw_seed(seed, PICTURE, *numbers)
+    torch.default_generator.manual_seed(value)
+    np.random.seed(value % 2**32)
+    random.seed(value)
+
+
+def seed_step(seed: int, epoch: int, batch: int, rank: int) -> None:
+    """Seed what one training step draws: batch augmentation, mixing, dropout, on every device."""
+    value = draw_seed(seed, STEP, epoch, batch, rank)
+    torch.manual_seed(value)
+    np.random.seed(value % 2**32)
+    random.seed(value)
