@@ -181,12 +181,12 @@ def submit_alone(folder: Path, path: str) -> str:
 
 
 def bring_limit_near(story: Story) -> None:
-    """To the end of the minute: limits have no finer steps."""
+    """To the end of a minute, limits have no finer steps; so that a busy machine has time to act."""
     wait_until(lambda: len(list(story.folder.glob("runs/*/*/checkpoints/last.ckpt"))) == 1,
                "alone trains")  # fmt: skip
     lasted_s = read_duration(run("squeue", "-h", "-j", story.alone, "-o", "%M"))
     assert lasted_s is not None
-    limit = f"timelimit={lasted_s // 60 + 1:.0f}"
+    limit = f"timelimit={(lasted_s + 30) // 60 + 1:.0f}"
     run("scontrol", "update", f"jobid={story.alone}", limit)
 
 
