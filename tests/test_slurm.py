@@ -181,7 +181,7 @@ def submit_alone(folder: Path, path: str) -> str:
 
 
 def bring_limit_near(story: Story) -> None:
-    """To the end of a minute, limits have no finer steps; so that a busy machine has time to act."""
+    """To the end of a minute, as limits have no finer steps, and at least half a one away."""
     wait_until(lambda: len(list(story.folder.glob("runs/*/*/checkpoints/last.ckpt"))) == 1,
                "alone trains")  # fmt: skip
     lasted_s = read_duration(run("squeue", "-h", "-j", story.alone, "-o", "%M"))
