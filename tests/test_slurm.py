@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ONE_THREAD, Sightline, client_of, finish, start
+from filelock import FileLock
 from mlflow.entities import Run
 
 from sightline.alive import owner_of
@@ -137,7 +139,14 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def alone_here() -> Iterator[None]:
+    """Two stories on one machine's Slurm would preempt each other's jobs."""
+    with FileLock(Path(tempfile.gettempdir()) / "sightline-slurm-tests.lock", timeout=900):
+        yield
+
+
+@pytest.fixture(scope="module")
+def story(alone_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("slurm")
     (folder / "configs" / "model").mkdir(parents=True)
     config = "_target_: slow_plugin.Slow\nhurry: ???\n"
