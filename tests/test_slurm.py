@@ -53,10 +53,10 @@ class Slow(nn.Module):
 COMMON = [
     "--config-dir=configs", "model=slow", "plugins=[slow_plugin]", "data.batch_size=320",
     "tracking.system_metrics_interval_s=null", "early_stopping.patience_epochs=null",
-    "trainer.max_epochs=40", "report=none",
+    "report=none",
 ]  # fmt: skip
 SWEEP = [
-    "train", "-m", *COMMON, "hydra/launcher=slurm", "model.hurry=go",
+    "train", "-m", *COMMON, "hydra/launcher=slurm", "model.hurry=go", "trainer.max_epochs=40",
     "tracking.run_name=preempted,requeued,killed,cancelled", "hydra.launcher.cpus=1",
     "hydra.launcher.gpus=1", "hydra.launcher.time_min=10",
 ]  # fmt: skip
@@ -178,8 +178,10 @@ def story(alone_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def submit_alone(folder: Path, path: str) -> str:
     script = folder / "alone.sh"
-    arguments = [*COMMON, "model.hurry=restart", "tracking.run_name=alone", "trainer=ddp",
-                 "trainer.accelerator=cpu", "trainer.devices=2"]  # fmt: skip
+    arguments = [
+        *COMMON, "model.hurry=restart", "tracking.run_name=alone", "trainer.max_epochs=120",
+        "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2",
+    ]  # fmt: skip
     command = f"{sys.executable} -m sightline.cli"
     script.write_text(ALONE.format(command=command, arguments=" ".join(arguments)))
     done = subprocess.run(
@@ -266,7 +268,7 @@ def test_two_tasks_are_one_run_that_outlives_its_time_limit(story: Story) -> Non
     assert restarts(story.alone) == 1
     found = story.run_of("alone")
     assert found.info.status == "FINISHED"
-    assert [step for step, _ in story.losses("alone")] == list(range(40))
+    assert [step for step, _ in story.losses("alone")] == list(range(120))
     assert printed.count("training: goes on in epoch") == 1
     assert printed.count("MLflow run:") == 1
     [folder] = story.folder.glob("runs/*/*")
