@@ -317,7 +317,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained
             data = ["data=manifest", f"data.path={root}/labels.csv", "data.split_column=split"]
         arguments = [
             "train", *data, f"label_mode={mode}", *QUICK, "data.num_workers=0",
-            "trainer.max_epochs=2", f"tracking.uri={store}", "tracking.start_timeout_s=120",
+            "trainer.max_epochs=2", f"tracking.uri={store}",
+            "tracking.flush_timeout_s=600", "tracking.start_timeout_s=120",
         ]  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(work)

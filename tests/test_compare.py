@@ -155,6 +155,7 @@ def test_a_leaderboard_in_every_form(sightline: Sightline, logged: Logged, tmp_p
     logged(answers(right([])), "FAILED", {"error": "out of memory"}, seed=6, lr=0.1)
     sweep = logged(None, tags={"kind": "sweep", "run_folder": "/sweeps/a"})
     logged(answers(right(range(24))), tags={"run_folder": "/sweeps/a/0"}, seed=9, lr=0.4)
+    logged(answers(right([])), tags={"kind": "evaluation", "test.looks": "0"}, seed=0, lr=0.9)
     out = tmp_path / "out"
     done = sightline("compare", "metric=test/accuracy", f"output={out}")
     assert done.status == 0, done.err

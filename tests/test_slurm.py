@@ -82,7 +82,7 @@ pytestmark = [
 ]
 
 
-def wait_until(done: Callable[[], bool], what: str, timeout_s: float = 300) -> None:
+def wait_until(done: Callable[[], bool], what: str, timeout_s: float = 420) -> None:
     deadline = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < deadline, f"{what}: not after {timeout_s} s"

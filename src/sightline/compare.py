@@ -28,6 +28,7 @@ from sightline.tracking.search import (
     count_looks,
     in_sweep,
     is_sweep,
+    is_training,
     key_of,
     read_tables,
     runs_named,
@@ -120,7 +121,7 @@ def find_runs(options: CompareOptions) -> list[StoredRun]:
         return runs_named([name.strip() for name in given], options.uri)
     name = options.experiment or _default_experiment()
     found = runs_of_experiment(name, options.uri)
-    if all(is_sweep(each) for each in found):
+    if not any(is_training(each) for each in found):
         raise UserError(f"tracking.experiment={name}: this experiment has no runs yet.")
     return found
 
@@ -131,7 +132,7 @@ def compare(found: Sequence[StoredRun], options: CompareOptions) -> Comparison:
     Raises:
         UserError: no run has the metric, or runs that are named have different test sets.
     """
-    stored = {key_of(each): each for each in found if not is_sweep(each)}
+    stored = {key_of(each): each for each in found if is_training(each)}
     runs = [_compared(key, each) for key, each in stored.items()]
     metric = choose_metric(runs, options.metric, options.split)
     maximise = more_is_better(metric) if options.mode is None else options.mode == "max"

@@ -88,12 +88,25 @@ def run(words: Sequence[str]) -> int:
         console.print("Nothing differs: commit, versions, hardware and data are what they were.\n")
     job = _job(stored, overrides, options)
     run_job(config, job)
-    judged = judge(stored.metrics, read_told(job.output_dir).metrics, options.tolerance)
+    return conclude(stored, job.output_dir, differences, options.tolerance)
+
+
+def conclude(stored: StoredRun, folder: Path, differences: Table, tolerance: float) -> int:
+    """Say and keep what came out again; 1 where a metric is different, else 0.
+
+    Args:
+        stored: the run.
+        folder: of its repetition.
+        differences: around the two.
+        tolerance: as `judge` takes it.
+    """
+    judged = judge(stored.metrics, read_told(folder).metrics, tolerance)
     table, verdict = metrics_table(judged), summary(judged)
+    said = f"{verdict} (tolerance {tolerance:g})"
+    console = get_console()
     console.print(to_rich(table))
-    said = f"{verdict} (tolerance {options.tolerance:g})"
     console.print(f"{stored.name} again: {said}", highlight=False)
-    _keep(job.output_dir, f"# Reproduction of {stored.name}: {said}\n", [differences, table])
+    _keep(folder, f"# Reproduction of {stored.name}: {said}\n", [differences, table])
     return 1 if verdict == "different" else 0
 
 
@@ -213,7 +226,7 @@ def _keep(folder: Path, title: str, tables: Sequence[Table]) -> None:
     for table in tables:
         lines += [f"## {table.caption}", "", *markdown_rows(table), ""]
     report = folder / "reproduction"
-    report.mkdir()
+    report.mkdir(exist_ok=True)
     (report / "reproduction.md").write_text("\n".join(lines), encoding="utf-8")
     again = find_stored_run(str(folder))
     if again.run_id is not None:

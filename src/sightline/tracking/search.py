@@ -62,6 +62,11 @@ def is_sweep(run: StoredRun) -> bool:
     return run.tags.get("kind") == "sweep"
 
 
+def is_training(run: StoredRun) -> bool:
+    """Whether it trained something: neither a sweep's own run nor an evaluation's."""
+    return "kind" not in run.tags
+
+
 def jobs_of(sweep: StoredRun) -> list[StoredRun]:
     """The runs of a sweep's jobs, whose folders lie in the sweep's."""
     client = open_client(sweep.uri)
