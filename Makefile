@@ -9,10 +9,11 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
-soak: .venv/ready  ## the faults that take hours, at random moments
-	$(BIN)/pytest -m soak -s $(ARGS)
+soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
+	$(BIN)/pytest -m soak -s
+	$(BIN)/python tests/soak.py $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

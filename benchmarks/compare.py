@@ -20,7 +20,7 @@ from sightline.predictions import Predictions
 
 CLASSES = tuple(f"class{index}" for index in range(10))
 SAMPLES, SEEDS = 10_000, 5
-METRICS = 60  # a run: those of train, val, the best checkpoint and test, with their intervals
+METRICS = 65  # a run: those of train, val, the best checkpoint and test
 COMMANDS = {
     "best of val, accuracy": ["metric=val_best/accuracy"],
     "best of val, macro F1": ["metric=val_best/f1_macro"],

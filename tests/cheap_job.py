@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +26,7 @@ from sightline.sweeps import process
 from sightline.tracking.tracker import Tracker
 
 COMMAND = [sys.executable, __file__]
+AWAY = ["tracking.offline=true", "tracking.system_metrics_interval_s=null"]
 
 
 def cheap(config: TrainConfig, job: Job) -> None:
@@ -52,12 +56,15 @@ def _work(what: str, config: TrainConfig, folder: Path, tracker: Tracker) -> flo
     rate = float(config.optimizer["lr"])
     value = (rate - 0.01) ** 2 + config.seed / 1000
     for epoch in range(3):
+        time.sleep(60 * (what == "slow" and epoch > 0))
         tracker.metrics({"val/loss": value + 1 / (1 + epoch)}, step=epoch)
     print(f"working on seed {config.seed}", flush=True)
     if what.startswith("sleep"):
         time.sleep(float(what.removeprefix("sleep")))
     while what == "wait" and not (folder / "go").exists():
         time.sleep(0.05)
+    if what == "third" and folder.name == "2":
+        time.sleep(60)
     if what == "raise":
         raise RuntimeError("the pictures are upside down")
     if what == "refuse":
@@ -70,6 +77,8 @@ def _work(what: str, config: TrainConfig, folder: Path, tracker: Tracker) -> flo
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "memory":
         raise MemoryError
+    if what == "nan":
+        return float("nan")
     if what == "once" and len((folder / "starts.txt").read_text().splitlines()) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return value
@@ -77,6 +86,35 @@ def _work(what: str, config: TrainConfig, folder: Path, tracker: Tracker) -> flo
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise Interrupted(signum)
+
+
+def summary(folder: Path) -> list[dict[str, str]]:
+    with (folder / "summary.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def starts(folder: Path) -> list[list[str]]:
+    """For each job's folder, the processes that worked there."""
+    paths = sorted(folder.glob("*/starts.txt"), key=lambda path: int(path.parent.name))
+    return [path.read_text().splitlines() for path in paths]
+
+
+def start_sweep(folder: Path, *arguments: str, **seeds: str) -> subprocess.Popen[str]:
+    what = {name.removeprefix("s"): does for name, does in seeds.items()}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CHEAP": json.dumps(what)}
+    with (folder / "sweep.out").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, __file__, "sweep", "train", "-m", *arguments,
+             f"hydra.sweep.dir={folder}/sweep", *AWAY],
+            cwd=folder, env=environment, stdout=log, stderr=log, text=True, start_new_session=True,
+        )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 400) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":

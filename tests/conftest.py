@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cheap_job
 import numpy as np
 import pytest
 import requests
@@ -28,6 +30,7 @@ from PIL import Image
 from sightline.cli import main
 from sightline.config import DataConfig
 from sightline.project import conf_dir, project_root
+from sightline.sweeps import process
 
 torch.set_num_threads(1)
 
@@ -255,6 +258,21 @@ def tracking_server(tmp_path: Path) -> Iterator[TrackingServer]:
     server.stop()
 
 
+@pytest.fixture
+def cheap(
+    sightline: Sightline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Done]:
+    """`sightline train -m` whose jobs are cheap; `seeds` says what each does."""
+    monkeypatch.setattr(process, "JOB_COMMAND", cheap_job.COMMAND)
+
+    def run(*arguments: str, seeds: dict[int, str] | None = None) -> Done:
+        monkeypatch.setenv("CHEAP", json.dumps(seeds or {}))
+        own = [f"hydra.sweep.dir={tmp_path}/sweep", *cheap_job.AWAY]
+        return sightline("train", "-m", *arguments, *own, tracked=False)
+
+    return run
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished run over pictures in files, for tests that only use it.
@@ -299,7 +317,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained
             data = ["data=manifest", f"data.path={root}/labels.csv", "data.split_column=split"]
         arguments = [
             "train", *data, f"label_mode={mode}", *QUICK, "data.num_workers=0",
-            "trainer.max_epochs=2", f"tracking.uri={store}",
+            "trainer.max_epochs=2", f"tracking.uri={store}", "tracking.start_timeout_s=120",
         ]  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(work)
@@ -328,11 +346,16 @@ def make_split_pictures(root: Path, counts: dict[str, int]) -> None:
                 Image.fromarray(pixels).save(folder / f"{number:03d}.{ending}")
 
 
+SITES = ("north", "north", "south", "south", "")
+
+
 def label_rows(root: Path) -> None:
-    """ROOT/labels.csv: two labels, of which a picture has one, both or none."""
-    lines = ["image,bird,odd,split"]
+    """ROOT/labels.csv: two labels, of which a picture has one, both or none; and where from."""
+    lines = ["image,bird,odd,split,site"]
     for path in sorted(root.rglob("*.*")):
         name = path.relative_to(root).as_posix()
         split, animal, file = name.split("/")
-        lines.append(f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split}")
+        lines.append(
+            f"{name},{int(animal == 'bird')},{int(file[:3]) % 2},{split},{SITES[int(file[:3]) % 5]}"
+        )
     (root / "labels.csv").write_text("\n".join(lines) + "\n")

@@ -80,8 +80,10 @@ def test_a_mistake_gets_one_clear_message(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "--no-such-flag"], ["trian"], [], ["train", "seed"], ["train", "a=[1"]]
-)
+    "arguments",
+    [["train", "--no-such-flag"], ["trian"], [], ["train", "seed"], ["train", "a=[1"],
+     ["train", "-m", "seed=1,2", "--cfg", "job"]],
+)  # fmt: skip
 def test_wrong_usage_exits_with_2(sightline: Sightline, arguments: list[str]) -> None:
     done = sightline(*arguments, tracked=False)
     assert done.status == 2

@@ -11,8 +11,9 @@ from sklearn import metrics as sk
 from test_all_metrics import CASES, degenerate
 from test_metrics import make_mode, random_table
 
+from sightline.evaluation.drawing import draw
 from sightline.evaluation.evaluation import evaluate_table
-from sightline.evaluation.intervals import compute_intervals, draw, percentiles, wilson
+from sightline.evaluation.intervals import compute_intervals, percentiles, wilson
 from sightline.evaluation.metrics import compute_all_metrics, per_class_rows
 from sightline.evaluation.tuning import Tuning
 from sightline.predictions import Predictions

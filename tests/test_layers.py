@@ -22,7 +22,7 @@ LAYERS = [
     {"tracking", "inference"},
     {"run_folder", "resume"},
     {"training"},
-    {"run_job", "sync", "runs", "sweeps", "compare"},
+    {"run_job", "sync", "runs", "sweeps", "compare", "reproduce"},
     {"launch", "doctor", "export", "evaluate"},
     {"cli"},
 ]

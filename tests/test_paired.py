@@ -135,6 +135,30 @@ def test_false_positives_of_mcnemar(samples: int) -> None:
     assert np.allclose(ours, reference)
 
 
+@pytest.mark.parametrize("metric", ["f1_macro", "log_loss"])
+def test_false_positives_of_the_bootstrap(metric: str) -> None:
+    """Models that are equally good, and wrong independently of each other."""
+    rng = np.random.default_rng(0)
+    draws, samples = 400, 300
+    (weights,) = draw(samples, 300, seed=1)
+    found = 0
+    for _ in range(draws):
+        targets = rng.integers(3, size=samples)
+        values = []
+        for _ in range(2):
+            noise = rng.normal(size=(samples, 3)) + 2 * np.eye(3)[targets]
+            probs = (np.exp(noise) / np.exp(noise).sum(axis=1, keepdims=True)).astype(np.float32)
+            ids = np.arange(samples).astype(str)
+            function = resample(
+                Predictions(ids, targets, probs, ("a", "b", "c"), "multiclass"), metric
+            )
+            assert function is not None
+            values.append(function(weights))
+        found += paired_bootstrap(0.0, *values).p <= LEVEL
+    assert found / draws <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / draws)
+    assert found > 0
+
+
 def test_power_of_mcnemar() -> None:
     """At a true difference of 3 points in 2,000 samples, beside the reference's."""
     ours, reference = simulated_p_values(0.90, 0.87, 2000)

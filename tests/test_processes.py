@@ -9,7 +9,6 @@ import sys
 import venv
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from conftest import (
@@ -21,6 +20,7 @@ from conftest import (
     start,
     wait_for_line,
 )
+from soak import COMMAND, kill_all, run_differences
 from test_sources import make_shards
 
 from sightline.predictions import Predictions
@@ -51,6 +51,21 @@ def test_a_signal_saves_and_ends_as_killed(
     assert names == {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
 
 
+def test_a_killed_run_is_the_same_in_the_end(tmp_path: Path) -> None:
+    """One of the runs that `make soak` kills at random moments."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    code, _, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={whole}"))
+    assert code == 0, err
+    process = start(tmp_path, *COMMAND, f"hydra.run.dir={parts}")
+    wait_for_line(process, "epoch 2/4")
+    kill_all(process.pid, with_sender=True)
+    assert finish(process)[0] == -signal.SIGKILL
+    code, out, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={parts}"))
+    assert code == 0, err
+    assert "training: goes on in epoch" in out
+    assert run_differences(tmp_path, whole, parts) == []
+
+
 def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
     (tmp_path / "broken_plugin.py").write_text(
         "from torch import nn\n"
@@ -77,29 +92,34 @@ def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
 
 
 def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
-    """359 test samples on two processes: the sampler pads, the tables do not."""
-    common = ["train", *SMALL, "trainer.max_epochs=1", "tracking.system_metrics_interval_s=null"]
-    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
-    code, out, err = finish(start(tmp_path, *common, *two))
-    assert code == 0, err
+    """359 test samples on two processes: the sampler pads, the tables do not.
+
+    Started by `trainer=ddp` itself; tests/test_ranks.py and test_slurm.py have the other ways. A
+    signal to one of them stops both, with one checkpoint; the same command goes on with both.
+    """
+    common = ["train", *SMALL, "trainer.max_epochs=2", "tracking.system_metrics_interval_s=null"]
+    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.batch_size=16",
+           f"hydra.run.dir={tmp_path}/two"]  # fmt: skip
+    process = start(tmp_path, *common, *two)
+    wait_for_line(process, "epoch 1/2")
+    process.send_signal(signal.SIGTERM)
+    code, _, err = finish(process)
+    assert code == 143, err
     client = client_of(tmp_path)
     [run] = client.search_runs(["1"])
-    assert run.info.status == "FINISHED"
-    table = Predictions.read(
-        Path(client.download_artifacts(run.info.run_id, "predictions/test.parquet"))
-    )
-    assert len(table) == len(set(table.ids)) == 359
-    code, _, err = finish(start(tmp_path, *common))
+    assert run.info.status == "KILLED"
+    code, out, err = finish(start(tmp_path, *common, *two))
     assert code == 0, err
-    one = client.search_runs(["1"])[0]
-    alone = Predictions.read(
-        Path(client.download_artifacts(one.info.run_id, "predictions/test.parquet"))
-    )
-    np.testing.assert_array_equal(alone.ids, table.ids)
-    np.testing.assert_array_equal(alone.targets, table.targets)
+    assert "goes on in epoch 2" in out
+    [run] = client.search_runs(["1"])
+    history = client.get_metric_history(run.info.run_id, "val/loss")
+    assert [point.step for point in history] == [0, 1]
+    assert run.info.status == "FINISHED"
+    assert out.count("epoch 2/2") == out.count("MLflow run:") == 1
+    table = Predictions.read(tmp_path / "two" / "predictions" / "test.parquet")
+    assert len(table) == len(set(table.ids)) == 359
     counted = (table.probs.argmax(axis=1) == table.targets).mean()
     assert run.data.metrics["test/accuracy"] == pytest.approx(counted, abs=1e-6)
-    assert out.count("MLflow run:") == 1
 
 
 def test_two_ranks_share_a_stream(tmp_path: Path) -> None:

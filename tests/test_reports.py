@@ -138,6 +138,13 @@ def test_a_class_without_samples_is_named_and_has_no_curve() -> None:
     assert list(row) == ["class 2", 0, None, None]
 
 
+def test_curves_of_a_huge_table_are_of_a_part_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sightline.reports.curves.MAX_CELLS", 300)
+    section = curves_report(make_evaluated("multiclass", 3))
+    assert "Of 100 samples, drawn from 400." in section.text
+    assert sum(int(str(row[1])) for row in tables(section)["areas"].rows) == 100
+
+
 def test_worst_errors_are_wrong_and_worst_first() -> None:
     evaluated = make_evaluated("multiclass", 3)
     rows = worst_errors(evaluated, 10)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,19 @@ import pytest
 import torch
 from conftest import SMALL, make_folder
 from pytorch_lightning import Callback, LightningModule, Trainer
+from soak import checkpoint_differences
 from test_sources import make_shards
 
 from sightline.compose import compose_job
 from sightline.errors import Interrupted
-from sightline.training.checkpoints import BEST, LAST
+from sightline.training.checkpoints import (
+    LAST,
+    PREVIOUS,
+    WholeFiles,
+    damage,
+    find_checkpoint,
+    read_progress,
+)
 from sightline.training.interruption import Signals
 from sightline.training.results import Results
 from sightline.training.run import _fit_and_evaluate, quiet_libraries
@@ -79,28 +89,12 @@ def run(
     return _fit_and_evaluate(config, job, setup, signals or Signals(), [*further, histories])
 
 
-def assert_same(one: Any, other: Any, where: str) -> None:
-    """Equal bit for bit; times and places differ."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for key in one:
-            if not any(word in str(key) for word in ("path", "seconds", "second", "best_k")):
-                assert_same(one[key], other[key], f"{where}/{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), where
-        for index, pair in enumerate(zip(one, other, strict=True)):
-            assert_same(*pair, f"{where}/{index}")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), where
-    else:
-        assert one == other or (one != one and other != other), f"{where}: {one} {other}"
-
-
-def assert_same_runs(one: Path, other: Path, results: Results, again: Results) -> None:
-    for name in (BEST, LAST):
-        states = [torch.load(path / "checkpoints" / name, weights_only=True)
-                  for path in (one, other)]  # fmt: skip
-        assert_same(*states, name)
+def assert_same_as(
+    whole: tuple[Path, Histories, Results], other: Path, parts: Histories, again: Results
+) -> None:
+    one, histories, results = whole
+    assert parts.epochs == histories.epochs
+    assert not list(checkpoint_differences(one, other))
     assert results.metrics == again.metrics
     assert (results.epochs, results.best_epoch) == (again.epochs, again.best_epoch)
     for split, table in results.predictions.items():
@@ -144,69 +138,142 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
+Whole = Callable[[str, list[str]], tuple[Path, Histories, Results]]
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Each case without an interruption, trained once, with checkpoints at the same steps."""
+
+    @cache
+    def train(case: str, overrides: tuple[str, ...]) -> tuple[Path, Histories, Results]:
+        folder, histories = tmp_path_factory.mktemp("whole"), Histories()
+        return folder, histories, run(folder, list(overrides), histories)
+
+    return lambda case, overrides: train(case, tuple(overrides))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_killed_training_goes_on_as_if_nothing_had_been(
-    tmp_path: Path, data: dict[str, list[str]], case: str
+    tmp_path: Path, data: dict[str, list[str]], whole_runs: Whole, case: str
 ) -> None:
     overrides = [*CASES[case], *data[CASES[case][0]], "checkpoint.every_n_steps=2"]
-    whole = Histories()
-    results = run(tmp_path / "whole", overrides, whole)
     parts = Histories()
-    moments = [(0, 0, "train"), (0, 4, "train"), (1, 3, "train"), (1, 0, "val"),
-               (1, 0, "epoch_end"), (2, 1, "train"), (2, 0, "final")]  # fmt: skip
+    moments = [(0, 4, "train"), (1, 0, "val"), (1, 0, "epoch_end"), (2, 0, "final")]
     met = 0
     for moment in moments:
-        meeting = Meet(stop, *moment)
         try:
-            again = run(tmp_path / "parts", overrides, parts, meeting)
+            run(tmp_path, overrides, parts, Meet(stop, *moment))
         except Killed:
             met += 1
-    assert met >= 5
-    again = run(tmp_path / "parts", overrides, parts)
-    assert parts.epochs == whole.epochs
-    assert_same_runs(tmp_path / "whole", tmp_path / "parts", results, again)
+    assert met >= 3  # other steps, other epochs: not every case meets all of them
+    again = run(tmp_path, overrides, parts)
+    assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
 
 
-@pytest.mark.parametrize("moment", [(0, 2, "train"), (1, 0, "val"), (1, 0, "epoch_end")], ids=str)
-@pytest.mark.parametrize("case", ["accumulated", "validated often", "none, workers"])
+@pytest.mark.parametrize(
+    ("case", "moment"),
+    [
+        ("accumulated", (0, 1, "train")),
+        ("accumulated", (1, 0, "epoch_end")),
+        ("validated often", (1, 0, "val")),
+        ("none, workers", (0, 5, "train")),
+    ],
+    ids=str,
+)
 def test_a_stopped_training_loses_no_batch(
-    tmp_path: Path, data: dict[str, list[str]], case: str, moment: tuple[int, int, str]
-) -> None:
-    """A signal comes; no checkpoints are saved within epochs otherwise."""
+    tmp_path: Path, data: dict[str, list[str]], whole_runs: Whole, case: str,
+    moment: tuple[int, int, str],
+) -> None:  # fmt: skip
+    """A signal comes; it saves where no checkpoint would be saved otherwise."""
     overrides = [*CASES[case], *data[CASES[case][0]]]
-    whole, parts = Histories(), Histories()
-    results = run(tmp_path / "whole", overrides, whole)
-    signals = Signals()
+    parts, signals = Histories(), Signals()
     meeting = Meet(lambda: signals._handle(15, None), *moment)
     with pytest.raises(Interrupted):
-        run(tmp_path / "parts", overrides, parts, meeting, signals=signals)
-    again = run(tmp_path / "parts", overrides, parts)
-    assert parts.epochs == whole.epochs
-    assert_same_runs(tmp_path / "whole", tmp_path / "parts", results, again)
+        run(tmp_path, overrides, parts, meeting, signals=signals)
+    step = torch.load(tmp_path / "checkpoints" / LAST, weights_only=True)["global_step"]
+    again = run(tmp_path, overrides, parts, Meet(stop, 9, 9, "train"))
+    assert step > 0
+    assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
 
 
-@pytest.mark.parametrize("harm", ["truncated", "zeroed", "garbage", "empty", "one byte"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(
-    tmp_path: Path, data: dict[str, list[str]], harm: str, caplog: pytest.LogCaptureFixture
+def test_under_slurm_a_signal_saves_and_the_run_goes_on(
+    tmp_path: Path, data: dict[str, list[str]], whole_runs: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overrides = [*CASES["disk, balanced"], *data["data=folder"], "checkpoint.every_n_steps=2"]
-    whole, parts = Histories(), Histories()
-    results = run(tmp_path / "whole", overrides, whole)
+    case = "accumulated"
+    overrides = [*CASES[case], *data[CASES[case][0]]]
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    parts, signals, saved = Histories(), Signals(), []
+    last = tmp_path / "checkpoints" / LAST
+
+    def requeue(*_: object) -> None:  # what submitit does, once all is saved
+        saved.append(read_progress(last).step)
+
+    with signals.installed():
+        signals._before[signal.SIGUSR2] = requeue
+        moment = Meet(lambda: signal.raise_signal(signal.SIGUSR2), 1, 0, "train")
+        again = run(tmp_path, overrides, parts, moment, signals=signals)
+    assert saved == [3]  # before the batch that was to come, the first of the second epoch
+    assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    tmp_path: Path, data: dict[str, list[str]], whole_runs: Whole, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = "disk, balanced"
+    overrides = [*CASES[case], *data[CASES[case][0]], "checkpoint.every_n_steps=2"]
+    parts = Histories()
     with pytest.raises(Killed):
-        run(tmp_path / "parts", overrides, parts, Meet(stop, 1, 3, "train"))
-    last = tmp_path / "parts" / "checkpoints" / LAST
-    content = bytearray(last.read_bytes())
-    middle = len(content) // 2
-    content[middle] ^= 1
-    last.write_bytes({
-        "truncated": bytes(content[:middle]),
-        "zeroed": bytes(len(content)),
-        "garbage": np.random.default_rng(0).bytes(len(content)),
-        "empty": b"",
-        "one byte": bytes(content),
-    }[harm])  # fmt: skip
-    with caplog.at_level(logging.WARNING):
-        again = run(tmp_path / "parts", overrides, parts)
+        run(tmp_path, overrides, parts, Meet(stop, 1, 3, "train"))
+    last = tmp_path / "checkpoints" / LAST
+    last.write_bytes(last.read_bytes()[:-1000])
+    with caplog.at_level(logging.WARNING), pytest.raises(Killed):
+        run(tmp_path, overrides, parts, Meet(stop, 1, 5, "train"))
     assert f"{last} is damaged" in caplog.text
-    assert parts.epochs == whole.epochs
-    assert_same_runs(tmp_path / "whole", tmp_path / "parts", results, again)
+    previous = last.with_name(PREVIOUS)
+    assert damage(last) is None
+    assert damage(previous) is None  # the damaged one did not take its place
+    again = run(tmp_path, overrides, parts)
+    assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
+
+
+def test_every_kind_of_damage_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    writer = WholeFiles(last_is_sound=True)
+    state = {"weights": torch.randn(3000), "names": ["a", "b"]}
+    for number in range(3):
+        writer.save_checkpoint(state | {"number": number}, tmp_path / LAST)
+    assert {path.name for path in tmp_path.iterdir()} == {LAST, PREVIOUS}
+    sound = (tmp_path / LAST).read_bytes()
+    middle = len(sound) // 2
+    harms = {
+        "empty": b"",
+        "truncated": sound[:middle],
+        "cut by a byte": sound[:-1],
+        "zeroed": bytes(len(sound)),
+        "zeros in the middle": sound[:middle] + bytes(512) + sound[middle + 512 :],
+        "garbage": np.random.default_rng(0).bytes(len(sound)),
+        "one bit": sound[:middle] + bytes([sound[middle] ^ 1]) + sound[middle + 1 :],
+    }
+    for harm, content in harms.items():
+        (tmp_path / LAST).write_bytes(content)
+        found = find_checkpoint(tmp_path)
+        assert found == tmp_path / PREVIOUS, harm
+        assert torch.load(found, weights_only=True)["number"] == 1
+        (tmp_path / PREVIOUS).rename(tmp_path / "kept")
+        assert find_checkpoint(tmp_path) is None, harm
+        (tmp_path / "kept").rename(tmp_path / PREVIOUS)
+    assert "is damaged" in caplog.text
+
+
+def test_more_epochs_go_on_with_the_schedule_of_the_new_length(
+    tmp_path: Path, data: dict[str, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    overrides = [*data["data=folder"], "data=folder", "data.cache=ram", "optimizer.lr=0.01"]
+    first = run(tmp_path, [*overrides, "trainer.max_epochs=2"], Histories())
+    with caplog.at_level(logging.INFO):
+        more = run(tmp_path, [*overrides, "trainer.max_epochs=4"], Histories())
+    assert (first.epochs, more.epochs) == (2, 4)
+    assert "the learning rate goes from 0.0001 to 0.007" in caplog.text
+    state = torch.load(tmp_path / "checkpoints" / LAST, weights_only=True)
+    assert state["global_step"] == 4 * 6
+    assert state["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-4)

@@ -3,12 +3,13 @@
 One story, told once for all tests: a sweep of four jobs is submitted, its process killed, and the
 command given again. One job's training is killed (SIGKILL), one job is cancelled, two are preempted
 (SIGUSR2), and one of these is requeued then (SIGTERM, and SIGKILL after a while). Beside it a
-single training in a script of its own reaches its time limit.
+single training in two processes, by a script of its own, comes near its time limit.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import ONE_THREAD, client_of, finish, start
+from conftest import ONE_THREAD, Sightline, client_of, finish, start
 from mlflow.entities import Run
 
 from sightline.alive import owner_of
-from sightline.slurm import read_duration
+from sightline.predictions import Predictions
+from sightline.slurm import job_state, read_duration
+from sightline.sweeps.sbatch import states
 from sightline.sweeps.submission import read_submissions
 
 PLUGIN = """
@@ -57,7 +60,7 @@ SWEEP = [
 ]  # fmt: skip
 PREEMPTED, REQUEUED, KILLED, CANCELLED = range(4)
 ALONE = """#!/bin/bash
-#SBATCH --partition=high --time=10 --signal=USR2@20 --requeue --mem=100
+#SBATCH --partition=high --time=10 --ntasks-per-node=2 --signal=USR2@20 --requeue --mem=100
 #SBATCH --open-mode=append --output=alone.out
 srun {command} train {arguments}
 """
@@ -71,6 +74,7 @@ def slurm_answers() -> bool:
 
 pytestmark = [
     pytest.mark.slurm,
+    pytest.mark.xdist_group("slurm"),  # one story, on the one Slurm
     pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
 ]
 
@@ -99,6 +103,7 @@ class Story:
     """What there is while it is told, and when it is over."""
 
     folder: Path
+    path: str  # PYTHONPATH
     submitted: str  # what the first process printed
     job: str  # the array's
     alone: str
@@ -111,9 +116,12 @@ class Story:
         [found] = self.folder.glob("sweeps/*")
         return found
 
+    def log(self, number: int) -> str:
+        path = self.sweep / str(number) / "train.log"
+        return path.read_text() if path.is_file() else ""
+
     def epochs(self, number: int) -> int:
-        log = self.sweep / str(number) / "train.log"
-        return log.read_text().count("epoch ") if log.is_file() else 0
+        return len(re.findall(r" epoch +\d+/", self.log(number)))
 
     def run_of(self, name: str) -> Run:
         """The one run of this name."""
@@ -136,7 +144,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     (folder / "slow_plugin.py").write_text(PLUGIN)
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     processes = [start(folder, *SWEEP, PYTHONPATH=path)]
-    told = Story(folder, "", "", submit_alone(folder, path))
+    told = Story(folder, path, "", "", submit_alone(folder, path))
     try:
         assert processes[0].stdout is not None
         while "slurm: " not in told.submitted:
@@ -160,7 +168,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def submit_alone(folder: Path, path: str) -> str:
     script = folder / "alone.sh"
-    arguments = [*COMMON, "model.hurry=restart", "tracking.run_name=alone"]
+    arguments = [*COMMON, "model.hurry=restart", "tracking.run_name=alone", "trainer=ddp",
+                 "trainer.accelerator=cpu", "trainer.devices=2"]  # fmt: skip
     command = f"{sys.executable} -m sightline.cli"
     script.write_text(ALONE.format(command=command, arguments=" ".join(arguments)))
     done = subprocess.run(
@@ -192,10 +201,13 @@ def tell(story: Story, waiting: subprocess.Popen[str]) -> None:
                "the jobs end")  # fmt: skip
     run("sbatch", "-p", "high", "--gres=gpu:4", "--mem=100", "--output=/dev/null", "--wrap=sleep 1")
     wait_until(lambda: restarts(jobs[REQUEUED]) == 1, "Slurm preempts")
+    wait_until(lambda: "goes on in epoch" in story.log(REQUEUED), "the job goes on")
     before = story.epochs(REQUEUED)
-    wait_until(lambda: story.epochs(REQUEUED) >= before + 2, "the job goes on")
+    wait_until(lambda: story.epochs(REQUEUED) > before, "the job trains")
     run("scontrol", "requeue", jobs[REQUEUED])
     wait_until(lambda: state(jobs[REQUEUED]) == "PENDING", "the job is requeued")
+    wait_until(lambda: restarts(story.alone) == 1, "alone is started again")
+    run("scontrol", "update", f"jobid={story.alone}", "timelimit=10")
     (story.folder / "go").touch()
     story.status, story.out, story.err = finish(waiting)
     wait_until(lambda: state(story.alone) not in ("RUNNING", "PENDING", "COMPLETING"), "alone ends")
@@ -214,13 +226,13 @@ def test_a_job_goes_on_in_its_folder_and_run(story: Story, name: str, number: in
     found = story.run_of(name)
     assert found.info.status == "FINISHED"
     assert Path(found.data.tags["run_folder"]) == story.sweep / str(number)
-    log = (story.sweep / str(number) / "train.log").read_text()
-    assert log.count("training: goes on in epoch") == restarts(f"{story.job}_{number}")
+    starts = story.log(number).count("training: goes on in epoch")
+    assert starts == restarts(f"{story.job}_{number}")
     assert [step for step, _ in story.losses(name)] == list(range(40))
 
 
 def test_interruptions_change_no_value(story: Story) -> None:
-    assert story.losses("preempted") == story.losses("requeued") == story.losses("alone")
+    assert story.losses("preempted") == story.losses("requeued")
 
 
 def test_a_job_that_dies_without_a_word_is_a_failed_job(story: Story) -> None:
@@ -240,9 +252,63 @@ def test_a_cancelled_job_ends_as_killed(story: Story) -> None:
     assert "ended: CANCELLED" in story.run_of("cancelled").data.tags["error"]
 
 
-def test_a_single_training_outlives_its_time_limit(story: Story) -> None:
-    assert state(story.alone) == "COMPLETED", (story.folder / "alone.out").read_text()
+def test_two_tasks_are_one_run_that_outlives_its_time_limit(story: Story) -> None:
+    printed = (story.folder / "alone.out").read_text()
+    assert state(story.alone) == "COMPLETED", printed
     assert restarts(story.alone) == 1
     found = story.run_of("alone")
     assert found.info.status == "FINISHED"
     assert [step for step, _ in story.losses("alone")] == list(range(40))
+    assert printed.count("training: goes on in epoch") == 1
+    assert printed.count("MLflow run:") == 1
+    [folder] = story.folder.glob("runs/*/*")
+    assert folder.parent.name == "slurm"
+    table = Predictions.read(folder / "predictions" / "test.parquet")
+    assert len(table) == len(set(table.ids)) == 359
+
+
+def test_the_same_command_submits_what_is_missing(story: Story) -> None:
+    """The last of these tests: it goes on with the story."""
+    before = read_submissions(story.sweep)
+    code, out, err = finish(start(story.folder, *SWEEP, PYTHONPATH=story.path))
+    assert code == 0, err
+    assert "2 finished before, 0 in Slurm, 2 to submit" in out
+    assert [each.jobs for each in read_submissions(story.sweep)] == [[0, 1, 2, 3], [2, 3]]
+    assert read_submissions(story.sweep)[:1] == before
+    for name in ("killed", "cancelled"):
+        assert story.losses(name) == story.losses("preempted")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("hydra.launcher.partition=nope", "invalid partition specified: nope"),
+        ("+hydra.launcher.sbatch.acount=vision", "unrecognized option '--acount=vision'"),
+        ("hydra.launcher.gpus=99", "Requested node configuration is not available"),
+        ("hydra.launcher.cpus=many", "hydra.launcher.cpus: expected a valid integer"),
+    ],
+    ids=["partition", "option", "gpus", "cpus"],
+)
+def test_what_slurm_refuses_is_said_and_leaves_nothing(
+    sightline: Sightline, tmp_path: Path, option: str, said: str
+) -> None:
+    done = sightline("train", "-m", "seed=1,2", "hydra/launcher=slurm", option)
+    assert done.status == 1
+    assert said in done.err
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_jobs_are_found_by_their_name_alone() -> None:
+    """The submitting process may die before it hears the job's number."""
+    name = f"sightline-test-{os.getpid()}"
+    job = run("sbatch", "--parsable", "--hold", f"--job-name={name}", "--array=3,5", "--mem=1",
+              "--output=/dev/null", "--wrap=true")  # fmt: skip
+    try:
+        found = states([name, "another"])
+        assert found.keys() == {(name, 3), (name, 5)}
+        assert {each.id for each in found.values()} == {f"{job}_3", f"{job}_5"}
+        assert {each.state for each in found.values()} == {"PENDING"}
+    finally:
+        run("scancel", job)
+    assert job_state(f"{job}_5") == "CANCELLED"
+    assert job_state("99999999") is None

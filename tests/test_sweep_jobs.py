@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from cheap_job import COMMAND
-from conftest import ONE_THREAD, Done, Sightline
+from cheap_job import start_sweep, starts, summary, wait_for
+from conftest import Done
 
-from sightline.sweeps import process
+from sightline.compose import compose_job
+from sightline.run_folder import freeze, thaw
 from sightline.tracking.outbox import status_of
-
-HERE = Path(__file__).parent
-AWAY = ["tracking.offline=true", "tracking.system_metrics_interval_s=null"]
-
-
-@pytest.fixture
-def cheap(
-    sightline: Sightline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Done]:
-    """`sightline train -m` whose jobs are cheap; `seeds` says what each does."""
-    monkeypatch.setattr(process, "JOB_COMMAND", COMMAND)
-
-    def run(*arguments: str, seeds: dict[int, str] | None = None) -> Done:
-        monkeypatch.setenv("CHEAP", json.dumps(seeds or {}))
-        return sightline("train", "-m", *arguments, f"hydra.sweep.dir={tmp_path}/sweep", *AWAY,
-                         tracked=False)  # fmt: skip
-
-    return run
-
-
-def summary(folder: Path) -> list[dict[str, str]]:
-    with (folder / "summary.csv").open() as stream:
-        return list(csv.DictReader(stream))
-
-
-def starts(folder: Path) -> list[list[str]]:
-    """For each job's folder, the processes that worked there."""
-    paths = sorted(folder.glob("*/starts.txt"), key=lambda path: int(path.parent.name))
-    return [path.read_text().splitlines() for path in paths]
 
 
 def test_failures_of_every_kind_leave_the_others_alone(
@@ -132,11 +101,20 @@ def test_one_folder_holds_one_sweep(cheap: Callable[..., Done], tmp_path: Path) 
     assert f"{tmp_path}/sweep holds another sweep" in done.err
     assert "1 of its 2 jobs is not in this one, such as" in done.err
     # Further values, and the same ones in other words or another order, are the same sweep.
-    done = cheap("seed=2,1,0", "optimizer.lr=0.001")
+    done = cheap("seed=2,1,0", "optimizer.lr=0.003")
     assert done.status == 0, done.err
     assert "1 of 3 jobs are new" in done.out
     assert [len(each) for each in starts(tmp_path / "sweep")] == [1, 1, 1]
     assert [row["seed"] for row in summary(tmp_path / "sweep")] == ["0", "1", "2"]
+
+
+def test_freezing_again_keeps_what_is_known_of_the_data(tmp_path: Path) -> None:
+    config, job = compose_job([f"hydra.run.dir={tmp_path}/job"])
+    freeze(config, job, {"train": "abc"})
+    freeze(config, job)
+    frozen = thaw(tmp_path / "job")
+    assert frozen is not None
+    assert frozen.data == {"train": "abc"}
 
 
 def test_the_same_job_twice_is_one(cheap: Callable[..., Done], tmp_path: Path) -> None:
@@ -169,22 +147,14 @@ def test_one_wrong_job_and_none_is_started(
     assert not (tmp_path / "sweep").exists()
 
 
-def start_sweep(folder: Path, *arguments: str, **seeds: str) -> subprocess.Popen[str]:
-    what = {name.removeprefix("s"): does for name, does in seeds.items()}
-    with (folder / "sweep.out").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, str(HERE / "cheap_job.py"), "sweep", "train", "-m", *arguments,
-             f"hydra.sweep.dir={folder}/sweep", *AWAY],
-            cwd=folder, env=os.environ | ONE_THREAD | {"CHEAP": json.dumps(what)}, stdout=log,
-            stderr=log, text=True, start_new_session=True,
-        )  # fmt: skip
-
-
-def wait_for(condition: Callable[[], object], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def test_a_sweep_is_not_run_by_each_rank(
+    cheap: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = cheap("seed=0,1")
+    assert done.status == 1
+    assert "starts the ranks of its jobs itself" in done.err
+    assert not (tmp_path / "sweep").exists()
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["sweep-alone", "its-jobs-too"])
@@ -206,7 +176,7 @@ def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path: Path, whole_group
     if not whole_group:
         wait_for(lambda: f"at work already, process {job}" in said.read_text())
         (tmp_path / "sweep/2/go").touch()
-    assert again.wait(timeout=120) == 0, said.read_text()
+    assert again.wait(timeout=400) == 0, said.read_text()
     assert [row["status"] for row in summary(tmp_path / "sweep")] == ["FINISHED"] * 5
     runs = [len(each) for each in starts(tmp_path / "sweep")]
     assert runs == ([1, 1, 2, 1, 1] if whole_group else [1, 1, 1, 1, 1])
@@ -225,14 +195,14 @@ def test_a_signal_is_passed_on_and_no_further_job_starts(
     wait_for(lambda: all((tmp_path / f"sweep/{n}/starts.txt").exists() for n in (0, 1)))
     time.sleep(0.5)
     sweep.send_signal(signum)
-    assert sweep.wait(timeout=30) == status
+    assert sweep.wait(timeout=200) == status
     rows = summary(tmp_path / "sweep")
     assert [row["status"] for row in rows] == ["KILLED", "KILLED", "WAITING", "WAITING"]
     assert status_of(tmp_path / "sweep") == "KILLED"
     for [line] in starts(tmp_path / "sweep"):
         assert not psutil.pid_exists(int(line.split()[0]))
     again = start_sweep(tmp_path, "seed=range(0,4)", "hydra.launcher.n_jobs=2")
-    assert again.wait(timeout=60) == 0
+    assert again.wait(timeout=400) == 0
     assert [len(each) for each in starts(tmp_path / "sweep")] == [2, 2, 1, 1]
 
 
@@ -243,5 +213,5 @@ def test_a_sweep_at_work_refuses_a_second_one(cheap: Callable[..., Done], tmp_pa
     assert done.status == 1
     assert f"{tmp_path}/sweep is in use by process {sweep.pid}" in done.err
     sweep.terminate()
-    assert sweep.wait(timeout=30) == 143
+    assert sweep.wait(timeout=200) == 143
     assert (tmp_path / "sweep/sweep.json").exists()

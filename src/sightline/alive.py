@@ -97,9 +97,10 @@ def working_in(folder: Path) -> Iterator[None]:
     finally:
         ended.set()
         beat.join()
-        held = owner_of(folder) if folder.is_dir() else None
-        if held is not None and held[0].token == me.token:
-            _lock_of(folder).unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that can no longer be written: seen by the process id
+            held = owner_of(folder) if folder.is_dir() else None
+            if held is not None and held[0].token == me.token:
+                _lock_of(folder).unlink(missing_ok=True)
 
 
 def _take(folder: Path, me: Owner) -> None:

@@ -2,13 +2,20 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from sightline.config import validate
 from sightline.errors import UserError, did_you_mean
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Several = Annotated[tuple[str, ...], BeforeValidator(_listed)]  # KEY=a as well as KEY=[a,b]
 
 
 class Options(BaseModel):
@@ -65,8 +72,12 @@ def read_options(
 
 
 def _parse(key: str, value: str, kind: Any) -> Any:
-    """A value as YAML reads it: numbers, true, null, [lists]; what is to be text stays as it is."""
-    if kind is str or (kind == str | None and value != "null"):
+    """A value as YAML reads it: numbers, true, null, [lists]; what is to be text stays as it is.
+
+    Text may be in quotes, as Hydra wants it where it holds spaces.
+    """
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if not quoted and (kind is str or (kind == str | None and value != "null")):
         return value
     try:
         parsed = yaml.safe_load(value)

@@ -24,6 +24,7 @@ commands:
   cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
   runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
   compare  a leaderboard of runs, tested              sightline compare --help
+  reproduce  train a run again and compare          sightline reproduce --help
   sync     send what MLflow was not there for         sightline sync [FOLDER]
   ui       open the MLflow UI on the default store    sightline ui [--port 5000]
 
@@ -141,6 +142,13 @@ def compare(arguments: list[str]) -> int:
     return run(arguments)
 
 
+def reproduce(arguments: list[str]) -> int:
+    """Train a logged run again; 1 where a metric is different."""
+    from sightline.reproduce import run
+
+    return run(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "job": job,
@@ -150,6 +158,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "features": features,
     "prefetch": prefetch,
     "compare": compare,
+    "reproduce": reproduce,
     "doctor": doctor,
     "cache": cache,
     "runs": runs,

@@ -6,13 +6,11 @@ import shutil
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt
-from rich import box, get_console
-from rich.markup import escape
-from rich.table import Table as RichTable
+from rich import get_console
 
 from sightline.arguments import Options, read_options
 from sightline.comparison.comparison import Comparison, Looks
@@ -23,13 +21,14 @@ from sightline.comparison.verdicts import Pair, compare_pairs, matched_runs
 from sightline.comparison.written import WRITTEN, tables_and_notes, write_comparison
 from sightline.errors import UserError
 from sightline.project import conf_dir, project_root, stamp
-from sightline.reports.parts import Table
+from sightline.reports.terminal import to_rich
 from sightline.tracking.search import (
     TEST_DIGEST,
     add_artifacts,
     count_looks,
     in_sweep,
     is_sweep,
+    is_training,
     key_of,
     read_tables,
     runs_named,
@@ -66,7 +65,6 @@ options:
   overwrite=true            replace what an earlier comparison wrote there
 """
 SHOWN = 20  # rows in the terminal
-NUMBERS = ("rank", "runs", "pair", "seeds", "difference", "95 % interval", "alone", "p", "p (Holm)")
 
 
 class CompareOptions(Options):
@@ -123,7 +121,7 @@ def find_runs(options: CompareOptions) -> list[StoredRun]:
         return runs_named([name.strip() for name in given], options.uri)
     name = options.experiment or _default_experiment()
     found = runs_of_experiment(name, options.uri)
-    if all(is_sweep(each) for each in found):
+    if not any(is_training(each) for each in found):
         raise UserError(f"tracking.experiment={name}: this experiment has no runs yet.")
     return found
 
@@ -134,7 +132,7 @@ def compare(found: Sequence[StoredRun], options: CompareOptions) -> Comparison:
     Raises:
         UserError: no run has the metric, or runs that are named have different test sets.
     """
-    stored = {key_of(each): each for each in found if not is_sweep(each)}
+    stored = {key_of(each): each for each in found if is_training(each)}
     runs = [_compared(key, each) for key, each in stored.items()]
     metric = choose_metric(runs, options.metric, options.split)
     maximise = more_is_better(metric) if options.mode is None else options.mode == "max"
@@ -214,27 +212,9 @@ def show(comparison: Comparison) -> None:
     """Print the tables and the notes."""
     console = get_console()
     for table, said in tables_and_notes(comparison):
-        console.print(_drawn(table))
+        console.print(to_rich(table, SHOWN))
         if len(table.rows) > SHOWN:
             console.print(f"… and {len(table.rows) - SHOWN:,} more, in {table.name}.csv\n")
         for note in said:
             console.print(f"- {note}", highlight=False, markup=False)
         console.print()
-
-
-def _drawn(table: Table) -> RichTable:
-    drawn = RichTable(
-        box=box.SIMPLE_HEAD, title=table.caption, title_justify="left", pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )  # fmt: skip
-    for name in table.columns:
-        numbers = name in NUMBERS
-        width = None if numbers else min(20, max(10, *(len(word) for word in name.split())))
-        drawn.add_column(name, overflow="fold", no_wrap=numbers, min_width=width)
-    for row in table.rows[:SHOWN]:
-        drawn.add_row(*(_cell(cell) for cell in row))
-    return drawn
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else escape(str(value))

@@ -24,9 +24,10 @@ def explain(error: Exception, arguments: list[str]) -> str:
     text = str(error).strip()
     if isinstance(error, OverrideParseException):
         return f"Cannot read the override {error.override!r}: expected KEY=VALUE or GROUP=OPTION."
-    if isinstance(error, MissingConfigException) and error.options is not None:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        options = sorted(error.options)
+        # Of a group of which several are picked, Hydra does not name them.
+        options = sorted(error.options or list_groups(arguments).get(group, []))
         hint = did_you_mean(option, options)
         return (
             f"{group}={option}: no such option.{hint} The options of {group}: {', '.join(options)}."

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from sightline.errors import UserError, did_you_mean
 
 T = TypeVar("T", bound=BaseModel)
+REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 Node = dict[str, Any]  # a node with `_target_`, checked against the target's own signature
 
 
@@ -24,6 +25,7 @@ class Job:
         sweep: the name of the sweep that it is a job of, or None.
         command: as it was typed.
         arguments: the words after `train` that make this job alone.
+        reproduces: the run that is trained again, or None.
     """
 
     output_dir: Path
@@ -32,6 +34,7 @@ class Job:
     sweep: str | None
     command: str
     arguments: list[str]
+    reproduces: str | None = None
 
     @property
     def in_sweep(self) -> bool:

@@ -11,13 +11,13 @@ from rich import box, get_console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
-from sightline.arguments import Options, read_options
+from sightline.arguments import Options, Several, read_options
 from sightline.compose import compose_job
-from sightline.config import check
 from sightline.data.pictures import UnreadablePicture, picture_of_array
 from sightline.data.source import Split
 from sightline.data.transforms import PictureTransform
 from sightline.errors import UserError
+from sightline.evaluate.changes import Changes, changed_config
 from sightline.inference.export import FORMATS, Checks, Trial, export_model
 from sightline.inference.inputs import read_inputs
 from sightline.inference.load import load_checkpoint, read_checkpoint
@@ -62,7 +62,7 @@ class ExportOptions(Options):
     overwrite: bool = False
     input: str | None = None
     int8: Literal["dynamic", "static"] | None = None
-    plugins: tuple[str, ...] = ()
+    plugins: Several = ()
     uri: Annotated[str | None, Field(alias="tracking.uri")] = None
 
 
@@ -116,8 +116,8 @@ def _checks(
 def _own_splits(checkpoint: Path, plugins: tuple[str, ...]) -> dict[str, Split] | None:
     """The run's data as its config names it, with encoded targets; None where it is gone."""
     stored = read_checkpoint(checkpoint)["sightline"].config
-    job, _ = compose_job([])  # for where runs are tracked, which a checkpoint does not say
-    config = check(stored | {"tracking": job.tracking.model_dump(), "plugins": list(plugins)})
+    now, _ = compose_job([])  # for where runs are tracked, which a checkpoint does not say
+    config = changed_config(stored, now, plugins, Changes([], False, []))
     try:
         return apply_label_mode(config, read_source(config))[1]
     except (UserError, OSError) as error:
@@ -157,8 +157,8 @@ def _spaced(count: int, wanted: int) -> np.ndarray:
 
 def _show(trials: list[Trial], checks: Checks) -> None:
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for title in ("MiB", "images/s (CPU)", "largest difference", "other decisions", "accuracy"):
+    table.add_column("", no_wrap=True)
+    for title in ("MiB", "images/s (CPU)", "difference", "other decisions", "accuracy"):
         table.add_column(title, justify="right")
     for trial in trials:
         accuracy = "" if trial.accuracy is None else f"{trial.accuracy:.4f}"

@@ -21,10 +21,15 @@ examples:
   sightline train -m model=cnn,timm seed=1,2,3     a sweep of six runs
   sightline train experiment=digits_cnn            a recipe from experiments/
 
+  sightline train -m seed=range(0,5) hydra.launcher.n_jobs=2          two jobs at a time
+  sightline train -m hydra/sweeper=optuna hydra.sweeper.n_trials=20 \
+      hydra.sweeper.direction=minimize 'optimizer.lr=tag(log,interval(1e-4,1e-1))'
+
   sightline train resume=auto                      go on with the same command's unfinished run
 
 flags:
-  -m, --multirun        one job for every combination of comma-separated values
+  -m, --multirun        a sweep: one job for every combination of comma-separated values; the same
+                        command again runs what is missing
   --cfg job             print the composed config and stop (--resolve fills in references)
   --config-dir FOLDER   add your own folder of configs
   --hydra-help          Hydra's further flags
@@ -55,6 +60,9 @@ def launch(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         register_resolvers(arguments)
         return _show_help(arguments)
+    if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
+        print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
+        return 2
     command = list(sys.argv)
     arguments = _with_folder_to_resume(arguments)
     register_resolvers(arguments)
@@ -75,6 +83,7 @@ def launch(arguments: list[str]) -> int:
             sys.argv = command
         for config in composed:
             with nothing_left_behind(Path(config.hydra.runtime.output_dir)):
+                _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
                 checked, job = read_job(config, None, arguments)
             run_job(checked, job)
     except (HydraException, OmegaConfBaseException) as error:
@@ -84,6 +93,15 @@ def launch(arguments: list[str]) -> int:
             raise
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
     return 0
+
+
+def _refuse_launcher(chosen: str) -> None:
+    """Hydra launches sweeps alone, and would ignore what else was chosen."""
+    if chosen != "local":
+        raise UserError(
+            f"hydra/launcher={chosen} launches sweeps: add -m (with one value for each key it is a "
+            "sweep of one job)."
+        )
 
 
 def _with_folder_to_resume(arguments: list[str]) -> list[str]:

@@ -29,7 +29,7 @@ def log_to_console() -> Iterator[None]:
 @contextmanager
 def log_to(file: Path) -> Iterator[None]:
     """Inside, log lines go to the console, and with their time to a file; from rank 0 alone."""
-    to_console, to_file = ConsoleHandler(), logging.FileHandler(file, encoding="utf-8")
+    to_console, to_file = ConsoleHandler(), LogFile(file, encoding="utf-8")
     to_console.setFormatter(logging.Formatter("%(message)s"))
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
@@ -45,6 +45,13 @@ def log_to(file: Path) -> Iterator[None]:
         for handler in (to_console, to_file):
             root.removeHandler(handler)
         to_file.close()
+
+
+class LogFile(logging.FileHandler):
+    """A log file that a full disk cuts short, without a stack trace for each line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave the line out; whoever writes what matters says what is wrong."""
 
 
 class ConsoleHandler(logging.Handler):

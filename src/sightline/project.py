@@ -32,7 +32,8 @@ def sweep_name(arguments: list[str]) -> str:
     said = [
         word
         for word in arguments
-        if "=" in word and not word.startswith(("hydra", "sweep.", "tracking.", "-"))
+        if word.startswith(("hydra/sweeper=", "hydra.sweeper.params"))
+        or ("=" in word and not word.startswith(("hydra", "sweep.", "tracking.", "-")))
     ]
     digest = hashlib.blake2b("\0".join(said).encode(), digest_size=4).hexdigest()
     readable = re.sub(r"[^\w=,.+-]+", "_", " ".join(said))[:MAX_NAME].strip("_.")

@@ -36,8 +36,11 @@ def freeze(config: TrainConfig, job: Job, data: dict[str, str] | None = None) ->
     Args:
         config: all values.
         job: where it runs.
-        data: a digest of the content of each split, once it is read.
+        data: a digest of the content of each split, once it is read; None: what was noted before.
     """
+    if data is None:
+        before = thaw(job.output_dir)
+        data = before.data if before is not None else {}
     facts = {
         "version": __version__,
         "command": hide_password(job.command),
@@ -45,7 +48,8 @@ def freeze(config: TrainConfig, job: Job, data: dict[str, str] | None = None) ->
         "choices": job.choices,
         "overrides": [hide_password(word) for word in job.overrides],
         "sweep": job.sweep,
-        "data": data or {},
+        "reproduces": job.reproduces,
+        "data": data,
         "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
     }
     job.output_dir.mkdir(parents=True, exist_ok=True)
@@ -61,14 +65,17 @@ def thaw(folder: Path) -> Frozen | None:
     path = folder / "run.json"
     if not path.is_file():
         return None
+    facts: dict[str, Any] = {}
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
         job = Job(folder, facts["choices"], facts["overrides"], facts["sweep"],
-                  facts["command"], facts["arguments"])  # fmt: skip
+                  facts["command"], facts["arguments"], facts.get("reproduces"))  # fmt: skip
         return Frozen(check(facts["config"]), job, facts["version"], facts["data"])
     except (ValueError, KeyError, TypeError, UserError) as error:
+        wrote = f"; {facts['version']} wrote it" if "version" in facts else ""
         raise UserError(
-            f"{path} is not a run of this Sightline ({__version__}): {error}. Give another folder."
+            f"{path} is not a run of this Sightline ({__version__}{wrote}): {error}. Give another "
+            "folder."
         ) from error
 
 

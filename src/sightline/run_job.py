@@ -1,5 +1,6 @@
 """One job from its config to its end: locked, tracked, resumed where it stopped."""
 
+import errno
 import logging
 import shutil
 import sys
@@ -34,7 +35,10 @@ def run_job(config: TrainConfig, job: Job) -> None:
         _take_part(config, job)
         return
     folder = job.output_dir
-    with nothing_left_behind(folder), working_in(folder), log_to(folder / "train.log"):
+    with (
+        nothing_left_behind(folder), _naming_the_disk(folder),
+        working_in(folder), log_to(folder / "train.log"),
+    ):  # fmt: skip
         frozen = thaw(folder)
         if frozen is not None:
             check_resumable(frozen, config)
@@ -50,6 +54,7 @@ def _take_part(config: TrainConfig, job: Job) -> None:
         return
     from sightline.training.run import train
 
+    logging.getLogger().addHandler(logging.NullHandler())  # rank 0 speaks
     # Lightning kills rank 0, which has to say what happened, as soon as another leaves with a
     # status of its own.
     with suppress(Interrupted):
@@ -121,6 +126,20 @@ def _goes_on(frozen: Frozen, config: TrainConfig) -> bool:
         log.info("It stopped early, after epoch %d: more epochs change nothing.", results["epochs"])
         return False
     return more
+
+
+@contextmanager
+def _naming_the_disk(folder: Path) -> Iterator[None]:
+    """Say of a full or read-only disk what it means for the run."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        raise UserError(
+            f"Cannot write in {folder}: {error.strerror}. What was told and saved before is whole; "
+            "give the same command again when it can be written, and the run goes on."
+        ) from error
 
 
 @contextmanager

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from rich import box, get_console
-from rich.table import Table
-
 from sightline.alive import owner_of
 from sightline.errors import UserError
 from sightline.project import project_root
@@ -124,14 +121,17 @@ def _look_for_process(folder: Path, told_s: float) -> tuple[float, tuple[str, st
 
 
 def _print_table(runs: list[Standing], root: Path) -> None:
-    table = Table("status", "epoch", "last sign of life", "run", "folder", "", box=box.SIMPLE_HEAD)
+    """Whole lines, also where the terminal is narrow: names and folders are there to be copied."""
+    rows = [("STATUS", "EPOCH", "LAST SIGN OF LIFE", "RUN", "FOLDER", "")]
     for run in runs:
         ago = "" if run.status == "WAITING" else f"{timedelta(seconds=round(run.silent_s))} ago"
         status = run.status if run.end is None else f"{run.status}, but gone"
         where = str(run.folder.relative_to(root))
         note = run.note if run.end is None else run.end[1]
-        table.add_row(status, f"{run.epochs}/{run.of}", ago, run.name, where, note)
-    get_console().print(table, soft_wrap=True)
+        rows.append((status, f"{run.epochs}/{run.of}", ago, run.name, where, note))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 def _reap(run: Standing) -> int:

@@ -10,7 +10,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from sightline.sweeps.plan import Sweep
+    from sightline.sweeps.launched import Sweep
 
 
 class _SightlineLauncher(Launcher):
@@ -67,7 +67,7 @@ class SlurmLauncher(_SightlineLauncher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Check the options, and let Slurm check them, before anything is written."""
-        from sightline.slurm import check_options, need_commands
+        from sightline.sweeps.sbatch import check_options, need_commands
         from sightline.sweeps.submission import checked_options, resource_options
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)

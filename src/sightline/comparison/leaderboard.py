@@ -8,8 +8,8 @@ import numpy as np
 from scipy import special
 
 from sightline.comparison.runs import ComparedRun, beside
+from sightline.config import REPLICATES
 
-REPEATED = ("seed", "data.fold")  # what runs of one group may differ in
 # What a training found out or was told about its machine, and the name that says the rest again.
 NOT_CONFIG = ("group", "data.cache.used", "data.skipped", "data.digest.split")
 DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
@@ -92,7 +92,7 @@ def make_leaderboard(
     """Rank by the mean of a metric.
 
     Args:
-        runs: of any status.
+        runs: of any status; of those of one config, seed and fold the first counts.
         metric: a key of `ComparedRun.metrics`.
         maximise: whether more is better.
         each_alone: every run is a group of its own, told apart by seed and fold.
@@ -102,7 +102,7 @@ def make_leaderboard(
     left_out: dict[tuple[tuple[str, str], ...], int] = {}
     for run in runs:
         key = tuple(sorted(config_of(run, each_alone).items()))
-        reason = _why_not(run, metric)
+        reason = _why_not(run, metric) or (None if each_alone else _repeats(run, grouped.get(key)))
         if reason is None:
             grouped.setdefault(key, []).append(run)
         else:
@@ -133,7 +133,7 @@ def config_of(run: ComparedRun, each_alone: bool = False) -> dict[str, str]:
     differ by fold do not.
     """
     folded = "data.folds" in run.params
-    ignored = {*NOT_CONFIG, *(() if each_alone else REPEATED), *(DIGESTS[:2] if folded else ())}
+    ignored = {*NOT_CONFIG, *(() if each_alone else REPLICATES), *(DIGESTS[:2] if folded else ())}
     config = {key: value for key, value in run.params.items() if key not in ignored}
     return config | ({"run": run.run_id} if each_alone else {})
 
@@ -160,6 +160,14 @@ def _partner_of(runs: Sequence[ComparedRun], metric: str | None) -> Estimate | N
         return None
     values = [run.metrics[metric] for run in runs if metric in run.metrics]
     return estimate(values) if values else None
+
+
+def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | None:
+    """Which run of the group it repeats: the same seed again says nothing about seeds."""
+    if "reproduces" in run.tags:
+        return f"reproduces {run.tags['reproduces']}"
+    same = [each for each in group or [] if each.repeat == run.repeat and "seed" in run.params]
+    return f"the same config and seed as {same[0].run_id}" if same else None
 
 
 def _why_not(run: ComparedRun, metric: str) -> str | None:

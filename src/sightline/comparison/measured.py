@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sightline.label_modes.counts import Counts
 from sightline.predictions import Predictions
 
 log = logging.getLogger(__name__)
@@ -39,18 +40,31 @@ def resample(table: Predictions, metric: str) -> Resample | None:
     if name in SAMPLE_MEANS:
         sums, counts = (part.astype(np.float32) for part in SAMPLE_MEANS[name](table))
         return lambda weights: (sums @ weights) / (counts @ weights)
+    if name in _counted(table, np.ones((len(table), 1), np.float32)):
+        return lambda weights: _counted(table, weights)[name]
     return _measured(table, name)
+
+
+def _decided(table: Predictions) -> np.ndarray:
+    if table.targets.ndim == 1:
+        return table.probs.argmax(axis=1)
+    return (table.probs > 0.5).astype(table.targets.dtype)
+
+
+def _counted(table: Predictions, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Averages over classes, and agreement beyond chance, from counts of each class."""
+    if table.targets.ndim == 2:
+        counts = Counts.of_labels(_decided(table), table.targets, weights)
+        return counts.averages() | counts.label_agreement()
+    counts = Counts.of_one_class(_decided(table), table.targets, len(table.class_names), weights)
+    return counts.averages() | counts.agreement()
 
 
 def _answers(table: Predictions) -> tuple[np.ndarray, np.ndarray]:
     """Of each sample and label (one, where a sample has one class): rightly decided, and known."""
-    if table.targets.ndim == 1:
-        decided = table.probs.argmax(axis=1)
-    else:
-        decided = (table.probs > 0.5).astype(table.targets.dtype)
     shape = (len(table), -1)
     known = (table.targets >= 0).reshape(shape)
-    return (decided == table.targets).reshape(shape) & known, known
+    return (_decided(table) == table.targets).reshape(shape) & known, known
 
 
 def _accuracy(table: Predictions) -> tuple[np.ndarray, np.ndarray]:
@@ -75,8 +89,7 @@ def _log_loss(table: Predictions) -> tuple[np.ndarray, np.ndarray]:
     return np.where(known, losses, 0).sum(axis=1), known.sum(axis=1)
 
 
-# Metrics that are a mean over samples, as each sample's sum and number of answers. They need
-# nothing but the table; everything else is measured by its label mode.
+# Metrics that are a mean over samples, as each sample's sum and number of answers.
 SAMPLE_MEANS: dict[str, Callable[[Predictions], tuple[np.ndarray, np.ndarray]]] = {
     "accuracy": _accuracy,
     "accuracy_subset": _whole_samples,
@@ -85,7 +98,10 @@ SAMPLE_MEANS: dict[str, Callable[[Predictions], tuple[np.ndarray, np.ndarray]]] 
 
 
 def _measured(table: Predictions, name: str) -> Resample | None:
-    """By the label mode; imported only here, because that takes seconds."""
+    """By the label mode, for metrics whose form depends on it.
+
+    Imported only here: it brings torch, which takes seconds that a leaderboard can be read in.
+    """
     from sightline.evaluation.intervals import resampled_losses
     from sightline.evaluation.metrics import compute_all_metrics
     from sightline.label_modes.stored import label_mode_of

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sightline.errors import UserError, did_you_mean
 
 BEST = "val_best"
+SUFFIX = "_best"  # of a split's name: its metrics are the best checkpoint's, beside each epoch's
 # Parts of names whose metric is better the smaller it is; all others count as better the larger.
 SMALLER_IS_BETTER = (
     "loss", "error", "brier", "nll", "perplexity", "false_positive", "false_negative", "time",
@@ -38,8 +39,7 @@ class ComparedRun:
 
 def split_of(metric: str) -> str:
     """The split that a metric is of: `val` also for `val_best/...`."""
-    prefix = metric.partition("/")[0]
-    return "val" if prefix == BEST else prefix
+    return metric.partition("/")[0].removesuffix(SUFFIX)
 
 
 def bare_name(metric: str) -> str:
@@ -55,8 +55,8 @@ def more_is_better(metric: str) -> bool:
 def beside(metric: str) -> str | None:
     """What stands beside a metric: last beside best checkpoint, val beside test."""
     split, _, name = metric.partition("/")
-    partner = {BEST: "val", "val": BEST}.get(split, BEST if name else None)
-    return f"{partner}/{name}" if partner else None
+    partner = {BEST: "val", "train_best": "train"}.get(split, BEST)
+    return f"{partner}/{name}" if name else None
 
 
 def explained(metric: str) -> str:

@@ -57,7 +57,7 @@ def to_markdown(comparison: Comparison) -> str:
     """All tables and notes."""
     lines = [f"# {comparison.title}", "", _subtitle(comparison), ""]
     for table, said in tables_and_notes(comparison):
-        lines += [f"## {table.caption}", "", *_markdown_rows(table), ""]
+        lines += [f"## {table.caption}", "", *markdown_rows(table), ""]
         lines += [*(f"- {note}" for note in said), ""] if said else []
     return "\n".join(lines)
 
@@ -151,7 +151,8 @@ def _facts(comparison: Comparison) -> dict[str, str]:
     return facts
 
 
-def _markdown_rows(table: Table) -> list[str]:
+def markdown_rows(table: Table) -> list[str]:
+    """The lines of a table in Markdown."""
     rows = [table.columns, ["---"] * len(table.columns), *table.rows]
     return ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
 

@@ -153,9 +153,10 @@ class ImageDataModule(LightningDataModule):
         """Augment and mix training batches on the device, with what is drawn for this step."""
         if self.trainer is None or not self.trainer.training:
             return batch
-        loop = self.trainer.fit_loop
-        rank = self.trainer.global_rank
-        seed_step(self.seed, self.trainer.current_epoch, loop.batch_idx + 1, rank)
+        trainer = self.trainer
+        number = trainer.fit_loop.batch_idx + 1
+        device = batch["image"].device
+        seed_step(self.seed, trainer.current_epoch, number, trainer.global_rank, device)
         if self.batch_augmentation is not None:
             batch["image"] = self.batch_augmentation(batch["image"])
         if self.mix is not None:

@@ -82,10 +82,10 @@ def _values(words: list[str], node: Node) -> Node:
     for override in parsed:
         key = override.key_or_group.removeprefix("data.")
         if key not in node:
-            known = [f"data.{each}" for each in node]
+            hint = did_you_mean(f"data.{key}", [f"data.{each}" for each in node])
             raise UserError(
-                f"Unknown key 'data.{key}'.{did_you_mean(f'data.{key}', known)} The run's own data "
-                "has no such option; for other data give data=SOURCE too."
+                f"Unknown key 'data.{key}'.{hint} The run's own data has no such option; for other "
+                "data give data=SOURCE too."
             )
         values[key] = override.value()
     return values

@@ -13,6 +13,7 @@ from sightline.errors import UserError
 from sightline.evaluate.changes import Changes, changed_config, compose_now, read_changes
 from sightline.evaluate.options import USAGE, EvaluateOptions
 from sightline.evaluate.place import in_a_new_run, in_its_run
+from sightline.evaluate.report import tell_report
 from sightline.evaluate.subject import Subject, Trained, predicted_subject, stored_subject
 from sightline.evaluate.tell import tell_robustness, tell_slices
 from sightline.evaluation.evaluation import Evaluation, evaluate_table
@@ -20,9 +21,10 @@ from sightline.evaluation.slices import Slices, measure_slices
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.progress import log_to_console
 from sightline.reports.words import metrics_table, results_in_words
-from sightline.tracking.connection import Connection, RunInStore
-from sightline.tracking.evaluation import LOOKS, SECTIONS, count_look, tell_evaluation
+from sightline.tracking.connection import Connection, RunInStore, say_what_is_left
+from sightline.tracking.evaluation import SECTIONS, count_look, tell_evaluation
 from sightline.tracking.links import run_link
+from sightline.tracking.names import LOOKS
 from sightline.tracking.stored_run import checkpoint_of
 from sightline.tracking.tracker import Tracker
 
@@ -54,6 +56,9 @@ def evaluate(words: list[str]) -> int:
         tracking = now.tracking.model_copy(update={"uri": options.uri or now.tracking.uri})
         with _place(trained, options, tracking, job, found, words) as (tracker, connection):
             _tell(tracker, trained, found)
+            if options.report:
+                tell_report(tracker, now.report, options.plugins, trained, found.subject,
+                            found.evaluation)  # fmt: skip
             if not options.new_run:
                 _count_look(tracker, trained, found.subject)
         if options.new_run and trained.run is not None and _looks(found.subject):
@@ -116,7 +121,7 @@ def _tell(tracker: Tracker, trained: Trained, found: Found) -> None:
     step = int(trained.run.metrics.get("epochs", 1)) - 1 if trained.run else 0
     tell_evaluation(
         tracker, mode, subject.name, subject.prefix, subject.table, found.evaluation, step,
-        again=True,
+        known=trained.run.metrics if trained.run else {},
     )  # fmt: skip
     for each in found.slices:
         tell_slices(tracker, subject.name, subject.prefix, each, found.evaluation, step)
@@ -148,6 +153,7 @@ def _announce(found: Found, connection: Connection, tracker: Tracker) -> None:
     for each in found.slices:
         _announce_slices(each)
     log.info("folder:           %s", tracker.folder)
+    say_what_is_left(tracker.folder)
     run: RunInStore | None = connection.run
     if run is not None:
         log.info("MLflow run:       %s", run.run_id)

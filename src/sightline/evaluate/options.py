@@ -23,6 +23,7 @@ asked for; with data=SOURCE the model sees other data, whose classes are matched
   min_slice=     samples below which a slice is not compared (30)
   robustness=    true: common corruptions at five severities
   tta=           [flip, shift]: probabilities averaged over such views of each picture
+  report=        false: without NAME/report.html
   new_run=       true: log into a new run that names this one
   predict_again= true: run the model also where the stored predictions would do
   device=        auto (a GPU where there is one), cpu, cuda, cuda:1
@@ -46,6 +47,7 @@ class EvaluateOptions(Options):
     min_slice: PositiveInt = 30
     robustness: bool = False
     tta: Annotated[tuple[Literal["flip", "shift"], ...], BeforeValidator(_listed)] = ()
+    report: bool = True
     new_run: bool = False
     predict_again: bool = False
     device: str = "auto"

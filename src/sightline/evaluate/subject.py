@@ -120,8 +120,7 @@ def predicted_subject(
     found = probs_on(model, split, asked, config.data_common.num_workers)
     probs = found.pop(("", 0))
     if views:
-        each = np.stack([found.pop((name, 0)) for name in views])
-        probs = each.mean(axis=0, dtype=np.float64)
+        probs = np.stack([found.pop((name, 0)) for name in views]).mean(axis=0, dtype=np.float64)
     table = Predictions(
         ids=np.array(split.ids.to_pylist(), dtype=str),
         targets=np.ascontiguousarray(split.targets),

@@ -4,7 +4,7 @@ import glob
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Inputs:
         digest = hashlib.blake2b(digest_size=16)
         for column in (self.ids, self.paths):
             for name in column.to_pylist():
-                digest.update(f"{name}\0".encode(errors="surrogateescape"))
+                digest.update(f"{name}\0".encode())
         return digest.hexdigest()
 
 
@@ -104,9 +104,14 @@ def _nothing(path: Path) -> str:
 def _listed(paths: list[str], root: str | None) -> Inputs:
     if not paths:
         raise UserError("input: the list of pictures is empty.")
-    column = pa.array(paths, pa.string())
-    ids = column if root is None else pa.array(list(_relative(paths, root)), pa.string())
+    column = _texts(paths)
+    ids = column if root is None else _texts(_relative(paths, root))
     return Inputs(ids, column, FileImages(Path(), column))
+
+
+def _texts(names: Iterable[str]) -> pa.Array:
+    """Names as text; one that is not UTF-8 then names no file, and becomes a row with an error."""
+    return pa.array([name.encode("utf-8", "replace").decode() for name in names], pa.string())
 
 
 def _relative(paths: list[str], root: str) -> Iterator[str]:
@@ -118,9 +123,9 @@ def _in_folder(folder: Path, root: str | None, image_column: str | None) -> Inpu
     names = sorted(os.path.normpath(name) for name in picture_files(folder, folder))
     if names:
         paths = [str(folder / name) for name in names]
-        ids = names if root is None else list(_relative(paths, root))
-        column = pa.array(paths, pa.string())
-        return Inputs(pa.array(ids, pa.string()), column, FileImages(Path(), column))
+        column = _texts(paths)
+        ids = _texts(names if root is None else _relative(paths, root))
+        return Inputs(ids, column, FileImages(Path(), column))
     tables = sorted(path for ending in PARQUET for path in folder.rglob(f"*{ending}"))
     if not tables:
         raise UserError(f"input={folder}: there are no pictures in this folder.")

@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sightline.arguments import Options
+from sightline.arguments import Options, Several
 from sightline.errors import UserError
 from sightline.inference.partial import Partial
 from sightline.inference.writing import write_table
@@ -34,7 +34,7 @@ class TableOptions(Options):
     device: str = "auto"
     batch_size: PositiveInt | None = None
     num_workers: Literal["auto"] | NonNegativeInt = "auto"
-    plugins: tuple[str, ...] = ()
+    plugins: Several = ()
     uri: Annotated[str | None, Field(alias="tracking.uri")] = None
 
 

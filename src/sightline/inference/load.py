@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from sightline import __version__
 from sightline.components import build
-from sightline.config import Node, validate
+from sightline.config import Node
 from sightline.errors import UserError
 from sightline.evaluation.tuning import Tuning
 from sightline.inference.device import weights_type
@@ -119,7 +119,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "sightline" not in state or "state_dict" not in state:
         raise UserError(f"{path} is a checkpoint, but not one of Sightline's.")
     values = state["sightline"] if isinstance(state["sightline"], dict) else {}
-    identity = validate(Identity, {str(k): v for k, v in values.items()}, f"{path}: ")
+    try:
+        identity = Identity.model_validate(values)
+    except ValidationError as error:
+        fields = ", ".join(dict.fromkeys(str(problem["loc"][0]) for problem in error.errors()))
+        raise UserError(
+            f"{path} says nothing of its {fields} that Sightline {__version__} understands: it was "
+            "written by another version, or changed since."
+        ) from error
     try:
         newer = Version(identity.version) > Version(__version__)
     except InvalidVersion as error:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from rich import get_console
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -47,7 +48,8 @@ def probs_on(
         pin_memory=model.device.type == "cuda",
     )
     parts: dict[K, list[Tensor]] = {name: [] for name in views}
-    for batch in track(loader, "evaluating", transient=True):
+    quiet = not get_console().is_terminal
+    for batch in track(loader, "evaluating", transient=True, disable=quiet):
         for name, view in views.items():
             logits = model.logits(view(batch["image"]))
             parts[name].append(model.label_mode.probs(logits))

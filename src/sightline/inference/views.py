@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -65,9 +66,8 @@ class CorruptedView:
 
 def corrupted_views() -> dict[tuple[str, int], View]:
     """Each corruption at each severity."""
-    return {
-        (n, severity): CorruptedView(n, severity) for n in CORRUPTIONS for severity in SEVERITIES
-    }
+    pairs = product(CORRUPTIONS, SEVERITIES)
+    return {(name, severity): CorruptedView(name, severity) for name, severity in pairs}
 
 
 def _mirrors(transforms: Sequence[Node]) -> bool:

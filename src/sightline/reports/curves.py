@@ -14,6 +14,7 @@ from sightline.reports.parts import Section, Table
 GRID = np.linspace(0, 1, 501)
 MAX_NAMED = 10  # with more classes, the worst are named and the others are thin lines
 WORST = 5
+MAX_CELLS = 20_000_000  # probabilities that are sorted: about ten seconds
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,11 @@ def draw_curves(curves: Sequence[Curve], kind: str, title: str) -> Figure:
 
 
 def curves_report(evaluated: Evaluated) -> Section:
-    """Both kinds of curves, and the area of every class."""
+    """Both kinds of curves, and the area of every class; of a huge table, of a part of it."""
+    total = len(evaluated.table)
+    drawn = max(1, MAX_CELLS // len(evaluated.class_names))
+    if total > drawn:
+        evaluated = evaluated.sample(drawn, seed=0)
     charts, areas = [], {}
     for kind, title, curves in (
         ("roc", "ROC, one class against the rest", roc_curves(evaluated)),
@@ -140,6 +145,8 @@ def curves_report(evaluated: Evaluated) -> Section:
     ]
     columns = ("class", "samples", "AUROC", "average precision")
     text = "How well the probabilities rank the samples, whatever the threshold."
+    if total > drawn:
+        text += f" Of {drawn:,} samples, drawn from {total:,}."
     absent = [name for name, samples, *_ in rows if samples == 0]
     if absent:
         text += f" Without samples, and so without a curve: {', '.join(absent[:20])}" + (

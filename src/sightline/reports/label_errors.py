@@ -115,7 +115,7 @@ def label_errors_report(
         "Likely label errors",
         text,
         [
-            Gallery("label_errors", "The likeliest", tiles),
+            Gallery("likeliest_label_errors", "The likeliest", tiles),
             Table("label_errors", "All of them", columns, rows),
         ],
     )

@@ -35,7 +35,7 @@ def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Fi
             ax.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--")
         ax.set_ylabel(panel)
         if len(lines) > 1:
-            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=7.5,
+            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=7.5,
                       borderaxespad=0, columnspacing=1, handlelength=1.2)  # fmt: skip
     axes[-1].set_xlabel("epoch")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))

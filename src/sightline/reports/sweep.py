@@ -13,9 +13,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sightline.reports.values import Scale, value_order
+from sightline.reports.values import Scale, shorten, value_order
 
 Row = Mapping[str, Any]
+MAX_GROUPS = 10  # in one figure of curves
 MANY = 8  # values of a number from which on it is drawn on an axis of its own, not as classes
 
 
@@ -53,7 +54,7 @@ def draw_parallel(
             )  # fmt: skip
     ax.set_xticks(range(len(names)), [_short(name) for name in names], fontsize=9)
     ax.tick_params(axis="x", length=0)
-    ax.set_xlim(-0.15, len(names) - 0.55)
+    ax.set_xlim(-0.25, len(names) - 0.55)
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     if spread:
@@ -90,7 +91,8 @@ def draw_main_effects(rows: Sequence[Row], keys: Sequence[str], metric: str) -> 
 
 def _draw_effect(ax: Axes, texts: Sequence[str], values: Sequence[float]) -> None:
     scale = Scale(texts)
-    if scale.numeric and len(set(texts)) > MANY:
+    distinct = len(set(texts))
+    if scale.numeric and (distinct > MANY or (distinct == len(texts) and distinct > 2)):
         ax.plot([float(text) for text in texts], values, "o", color="C0", markersize=4, alpha=0.8)
         if scale.logarithmic:
             ax.set_xscale("log")
@@ -104,8 +106,9 @@ def _draw_effect(ax: Axes, texts: Sequence[str], values: Sequence[float]) -> Non
         if len(values) > len(order):
             ax.plot([place - 0.25, place + 0.25], [np.mean(found)] * 2, color="C0", linewidth=2)
     ax.set_xlim(-0.6, len(order) - 0.4)
-    long = sum(len(text) for text in order) > 28
-    ax.set_xticks(range(len(order)), order, rotation=45 if long else 0, fontsize=8,
+    labels = [shorten(text) for text in order]
+    long = sum(len(label) for label in labels) > 28
+    ax.set_xticks(range(len(order)), labels, rotation=45 if long else 0, fontsize=8,
                   ha="right" if long else "center")  # fmt: skip
 
 
@@ -139,17 +142,27 @@ def draw_best(
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def draw_mean_curves(groups: Mapping[str, Sequence[Sequence[float]]], metric: str) -> Figure:
+def draw_mean_curves(
+    groups: Mapping[str, Sequence[Sequence[float]]], metric: str, maximise: bool
+) -> Figure:
     """The mean over the runs of each group in each epoch, and the range from least to greatest.
+
+    Of many groups those are drawn whose mean best values are best.
 
     Args:
         groups: for each group's name, each run's values by epoch; where runs are of different
             lengths, an epoch's mean is over those that reached it.
         metric: the metric's key.
+        maximise: whether more is better.
     """
     figure = _figure(8.5, 4)
     ax = figure.subplots()
-    for index, (name, runs) in enumerate(groups.items()):
+    best = max if maximise else min
+    ranked = sorted(
+        groups, key=lambda name: np.mean([best(run) for run in groups[name]]), reverse=maximise
+    )[:MAX_GROUPS]
+    for index, name in enumerate(ranked):
+        runs = groups[name]
         longest = max(len(run) for run in runs)
         table = np.full((len(runs), longest), np.nan)
         for row, run in zip(table, runs, strict=True):
@@ -163,9 +176,14 @@ def draw_mean_curves(groups: Mapping[str, Sequence[Sequence[float]]], metric: st
     ax.set_ylabel(metric)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=8, title="mean (runs) and range", title_fontsize=8,
+    ax.legend(frameon=False, fontsize=8, title_fontsize=8, title=_mean_and_range(len(groups)),
               loc="upper left", bbox_to_anchor=(1, 1))  # fmt: skip
     return figure
+
+
+def _mean_and_range(count: int) -> str:
+    shown = f", the {MAX_GROUPS} best of {count}" if count > MAX_GROUPS else ""
+    return f"mean (runs) and range{shown}"
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from sightline.alive import working_in
 from sightline.config import Job, TrainConfig
@@ -15,14 +15,13 @@ from sightline.errors import Interrupted, UserError
 from sightline.progress import log_to
 from sightline.run_folder import read_pruned, read_results
 from sightline.run_job import nothing_left_behind
-from sightline.sweeps.plan import Sweep, freeze_sweep
+from sightline.sweeps.launched import Sweep, freeze_sweep
 from sightline.sweeps.process import Running, error_of, start, working_process
 from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", bound=SweepTracker)
 POLL_S = 0.2
 LAST_WORDS_S = 15  # what jobs may take to end after a second signal
 
@@ -75,7 +74,7 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
     """
     check_n_jobs(n_jobs)
     slots = make_slots(n_jobs, [config for config, _ in sweep.jobs])
-    with tracked(sweep, SweepTracker) as tracker:
+    with tracked(sweep) as tracker:
         freeze_sweep(sweep)
         jobs = Listed(sweep)
         tracker.begin()
@@ -87,7 +86,9 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
 
 
 @contextmanager
-def tracked(sweep: Sweep, make: Callable[[Sweep], T]) -> Iterator[T]:
+def tracked(
+    sweep: Sweep, make: Callable[[Sweep], SweepTracker] = SweepTracker
+) -> Iterator[SweepTracker]:
     """Hold the sweep's folder and its run in MLflow; of a sweep that cannot start nothing stays."""
     with (
         nothing_left_behind(sweep.folder),

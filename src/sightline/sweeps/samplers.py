@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from sightline.errors import UserError, did_you_mean
 from sightline.tracking.secrets import hide_password
 
@@ -40,14 +42,10 @@ PRUNERS = {
 }
 NEEDS = {"cmaes": "cmaes", "gp": "scipy"}  # packages beside Optuna
 ONE_SEQUENCE = ("qmc",)  # its points are one sequence, which a seed makes
-OWN = {  # what is said here in the place of Optuna's warnings of each draw
-    "warn_independent_sampling": False,
-    "warn_asynchronous_seeding": False,
-}
 
 
 def quiet() -> None:
-    """Let Optuna say nothing of its own."""
+    """Let Optuna say nothing of its own, such as which values are drawn independently."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
@@ -63,8 +61,9 @@ def make_sampler(
     Raises:
         UserError: there is no such sampler, or it does not take such options.
     """
-    own = {"seed": seed if name in ONE_SEQUENCE else (seed * 1_000_003 + number) % 2**32}
-    return _make(SAMPLERS, "sampler", name, options, own | OWN)
+    entropy = [seed] if name in ONE_SEQUENCE else [seed, number]
+    own = {"seed": int(np.random.SeedSequence(entropy).generate_state(1)[0])}
+    return _make(SAMPLERS, "sampler", name, options, own)
 
 
 def make_pruner(name: str, options: Mapping[str, Any]) -> pruners.BasePruner:

@@ -15,14 +15,8 @@ from sightline.compose import compose_frozen
 from sightline.config import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.project import config_folders
-from sightline.sweeps.plan import (
-    Sweep,
-    another_sweep,
-    by_monitor,
-    new_name,
-    read_launch,
-    write_launch,
-)
+from sightline.sweeps.launched import Sweep, another_sweep, new_name, read_launch, write_launch
+from sightline.sweeps.plan import by_monitor, check_alone
 from sightline.sweeps.spaces import Space, read_spaces, samples
 from sightline.sweeps.words import parse
 from sightline.tracking.secrets import hide_password
@@ -94,6 +88,7 @@ def plan_search(
     Raises:
         UserError: a space, an option or a config is wrong, or the folder holds another sweep.
     """
+    check_alone()
     _check_options(options)
     fixed, spaces = read_spaces(parse(loader, params, arguments))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
@@ -154,16 +149,16 @@ def _check_same(stored: dict[str, Any], search: Search) -> None:
 def _check_options(options: SearchOptions) -> None:
     n_trials = options.n_trials
     if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 1:
-        said = "is missing" if n_trials is None else f"={n_trials}"
+        said = " is missing" if n_trials is None else f"={n_trials}"
         raise UserError(
-            f"hydra.sweeper.n_trials {said}: give how many trials there are to be in all, such as "
+            f"hydra.sweeper.n_trials{said}: give how many trials there are to be in all, such as "
             "hydra.sweeper.n_trials=20."
         )
     directions = _listed(options.direction)
     if not directions or not set(directions) <= set(DIRECTIONS):
-        said = "is missing" if not directions else f"={options.direction}"
+        said = " is missing" if not directions else f"={options.direction}"
         raise UserError(
-            f"hydra.sweeper.direction {said}: say whether the objective is to be small or large, "
+            f"hydra.sweeper.direction{said}: say whether the objective is to be small or large, "
             "minimize or maximize (for several objectives a list, [maximize,minimize])."
         )
     if not isinstance(options.seed, int) or options.seed < 0:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from sightline.config import Job, TrainConfig, validate
 from sightline.errors import UserError
-from sightline.sweeps.plan import Sweep
+from sightline.sweeps.launched import Sweep
 from sightline.sweeps.process import JOB_COMMAND
 from sightline.tracking.spool import write_whole
 

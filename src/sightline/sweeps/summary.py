@@ -14,7 +14,7 @@ from sightline.reports.sweep import (
     draw_mean_curves,
     draw_parallel,
 )
-from sightline.sweeps.plan import Sweep
+from sightline.sweeps.launched import Sweep
 from sightline.sweeps.table import (
     Row,
     curve_of,
@@ -27,7 +27,7 @@ from sightline.sweeps.table import (
     to_markdown,
 )
 from sightline.tracking.connection import Connection, run_in_store
-from sightline.tracking.describe import REPLICATES, group_name
+from sightline.tracking.describe import group_name
 from sightline.tracking.links import run_link, sweep_link
 from sightline.tracking.secrets import hide_password
 from sightline.tracking.tracker import Tracker
@@ -166,9 +166,12 @@ class SweepTracker:
             "main_effects": draw_main_effects(ranked, keys, self.metrics[0]),
             "best_so_far": draw_best_so_far(ranked, self.metrics[0], self.maximise),
         }
-        if set(keys) & set(REPLICATES):
-            groups = {name: list(curves.values()) for name, curves in self._curves.items()}
-            drawn["mean_curves"] = draw_mean_curves(groups, self.sweep.jobs[0][0].monitor)
+        groups = {name: list(curves.values()) for name, curves in self._curves.items()}
+        if len(groups) < len(ranked):
+            config = self.sweep.jobs[0][0]
+            drawn["mean_curves"] = draw_mean_curves(
+                groups, config.monitor, config.monitor_mode == "max"
+            )
         return drawn
 
     def _count(self, rows: list[Row], ranked: list[Row]) -> None:

@@ -7,12 +7,13 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from sightline.config import Job
+from sightline.config import REPLICATES, Job
+from sightline.reports.values import to_number
 from sightline.run_folder import read_results
 from sightline.sweeps.process import last_output, output_of, said_error
-from sightline.tracking.describe import REPLICATES
 from sightline.tracking.outbox import journal_of, read_sent, status_of
 from sightline.tracking.spool import read_spool
 
@@ -33,15 +34,22 @@ def swept_keys(jobs: Sequence[Job]) -> list[str]:
     return [key for key in keys if len({each.get(key) for each in given}) > 1]
 
 
-def reached(results: Mapping[str, Any]) -> dict[str, float]:
-    """What a finished run reached, under the names that its metrics have in MLflow."""
-    parts = {"val": "val_best", "test": "test"}
-    values = {
-        f"{parts[split]}/{name}": float(value)
-        for split, metrics in results["metrics"].items() if split in parts
-        for name, value in metrics.items()
-    }  # fmt: skip
-    return values | {k: float(v) for k, v in results.items() if isinstance(v, (int, float))}
+def reached(folder: Path, results: Mapping[str, Any]) -> dict[str, float]:
+    """What a finished run reached, under the names that its metrics have in MLflow.
+
+    Args:
+        folder: the run's own; its journal holds more metrics than its results.
+        results: its `results.json`.
+    """
+    values = {k: float(v) for k, v in results.items() if isinstance(v, (int, float))}
+    for record, _ in read_spool(journal_of(folder)):
+        if record["op"] == "metrics":
+            told = record["metrics"].items()
+            values |= {k: float(v) for k, v in told if k.startswith(("val_best/", "test/"))}
+    for split, prefix in (("val", "val_best"), ("test", "test")):
+        found = results["metrics"].get(split, {})
+        values |= {f"{prefix}/{name}": float(value) for name, value in found.items()}
+    return values
 
 
 def job_row(
@@ -59,8 +67,8 @@ def job_row(
         error: what the sweep knows of its end.
     """
     results = read_results(job.output_dir)
-    status = "FINISHED" if results else state or _status(job)
-    best = reached(results) if results else {}
+    status = "FINISHED" if results and state != "FAILED" else state or _status(job)
+    best = reached(job.output_dir, results) if results else {}
     ended = (job.output_dir / "results.json").stat().st_mtime if results else None
     given = overrides_of(job)
     why = (error or said_error(job.output_dir)) if status in ("FAILED", "KILLED") else ""
@@ -160,6 +168,10 @@ def to_markdown(
 
 
 def _cell(text: str) -> str:
+    """Text as it fits into a table of a note; numbers of many digits to four."""
+    number = to_number(text)
+    if number is not None and len(text) > 8:
+        return f"{number:.4g}"
     return text.replace("|", "\\|").replace("\n", " ")
 
 

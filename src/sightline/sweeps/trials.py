@@ -6,22 +6,21 @@ import signal
 from typing import Any
 
 import optuna
-from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
 from sightline.config import Job, TrainConfig
 from sightline.errors import UserError, did_you_mean
-from sightline.reports.search import draw_history, draw_importances, draw_tradeoff
 from sightline.run_folder import freeze, read_pruned, read_results, thaw, write_pruned
-from sightline.sweeps.plan import job_digest
+from sightline.sweeps.launched import job_digest
 from sightline.sweeps.process import Running
 from sightline.sweeps.run import raise_failures, run_jobs, tracked
 from sightline.sweeps.samplers import make_pruner, make_sampler, open_study, quiet
 from sightline.sweeps.search import Search, launch_search
+from sightline.sweeps.search_summary import SearchTracker
 from sightline.sweeps.slots import check_n_jobs, make_slots
 from sightline.sweeps.spaces import draw
 from sightline.sweeps.summary import SweepTracker
-from sightline.sweeps.table import Row, reached
+from sightline.sweeps.table import reached
 from sightline.tracking.outbox import journal_of
 from sightline.tracking.spool import read_spool
 
@@ -44,6 +43,7 @@ def run_search(search: Search, n_jobs: int) -> None:
     pruner = make_pruner(options.pruner, options.pruner_options)
     slots = make_slots(n_jobs, [search.sample])
     with tracked(sweep, SearchTracker) as tracker:
+        assert isinstance(tracker, SearchTracker)
         study = open_study(search.study_name, search.storage, search.directions, pruner, sweep.new)
         launch_search(search)
         trials = Trials(search, study, tracker)
@@ -144,7 +144,7 @@ class Trials:
             if trial.should_prune() and step + 1 != last:
                 why = f"by {self.search.options.pruner} after epoch {step + 1}: {value:.5g}"
                 write_pruned(folder, why)
-                running.send(signal.SIGTERM)
+                running.send(signal.SIGINT)  # SIGTERM means something else under Slurm
                 self.tracker.states[running.number] = "PRUNED"
                 log.info("trial %d:  pruned %s", running.number, why)
                 return
@@ -176,7 +176,7 @@ class Trials:
             return None
         self.tracker.states.pop(number, None)
         if results is not None:
-            values, error = self._values(reached(results))
+            values, error = self._values(reached(job.output_dir, results))
             if error is None:
                 self._same.setdefault(job_digest(config), number)
                 self._finish(number, TrialState.COMPLETE, values)
@@ -210,50 +210,6 @@ class Trials:
         except RuntimeError as error:  # bruteforce says so when every combination was tried
             if "stop" not in str(error):
                 raise
-            log.info("Every combination was tried.")
+            if not self.hopeless:
+                log.info("Every combination was tried.")
             self.hopeless = True
-
-
-class SearchTracker(SweepTracker):
-    """A search's own run: beside a sweep's table and figures, its importances and history."""
-
-    study: optuna.Study | None = None
-
-    def figures(self, ranked: list[Row], keys: list[str]) -> dict[str, Figure]:
-        """What is drawn of the trials."""
-        drawn = super().figures(ranked, keys)
-        assert self.study is not None
-        trials = self.study.get_trials(deepcopy=False)
-        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        if not complete:
-            return drawn
-        names = [name for name, _ in self.sweep.objectives]
-        given_up = {
-            state: [t.number for t in trials if t.state == key]
-            for key, state in ((TrialState.PRUNED, "pruned"), (TrialState.FAIL, "failed"))
-        }
-        history = [(trial.number, trial.values) for trial in complete]
-        drawn["history"] = draw_history(history, self.sweep.objectives, given_up)
-        importances = {
-            name: found
-            for index, name in enumerate(names)
-            if (found := self._importances(complete, index))
-        }
-        if importances:
-            drawn["importances"] = draw_importances(importances)
-        if len(names) > 1:
-            best = {trial.number for trial in self.study.best_trials}
-            drawn["tradeoff"] = draw_tradeoff(history, names, best)
-        return drawn
-
-    def _importances(self, complete: list[FrozenTrial], index: int) -> dict[str, float]:
-        """How much each searched key matters to an objective; nothing where that cannot be said."""
-        assert self.study is not None
-        values = {trial.values[index] for trial in complete}
-        if len(complete) < 4 or len(values) < 2:
-            return {}
-        found = optuna.importance.get_param_importances(
-            self.study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
-            target=lambda trial: float(trial.values[index]),
-        )  # fmt: skip
-        return {name: value for name, value in found.items() if math.isfinite(value)}

@@ -1,16 +1,16 @@
 """A run in words: its name, its parameters, its note."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from sightline.config import Job, TrainConfig
+from sightline.config import REPLICATES, Job, TrainConfig
 
 # Config groups whose choice is itself what one compares by.
 GROUPS = (
     "data", "label_mode", "model", "augment", "mix", "loss", "optimizer", "scheduler", "trainer",
 )  # fmt: skip
-REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 MAX_VALUE = 200
 
 
@@ -64,6 +64,8 @@ def _short_override(override: str) -> str:
     )  # fmt: skip
     if key in said_anyhow or key.startswith(elsewhere):
         return ""
+    if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
+        value = f"{float(value):.6g}"  # as a search draws it
     return f"{key.rsplit('.', 1)[-1]}={value}"
 
 

@@ -8,13 +8,13 @@ from sightline.label_modes.base import LabelMode
 from sightline.predictions import Predictions
 from sightline.reports.confusion import TITLES, confusion_record, draw_confusion
 from sightline.reports.rows import to_csv
+from sightline.tracking.names import LOOKS
 from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
 # Where metrics of a split are logged; train/ and val/ hold the epochs' values.
 SECTIONS = {"train": "train_best", "val": "val_best", "test": "test"}
-LOOKS = "test.looks"  # the tag that counts how often the run's test split was evaluated
 
 
 def tell_evaluation(
@@ -25,7 +25,7 @@ def tell_evaluation(
     table: Predictions,
     evaluation: Evaluation,
     step: int,
-    again: bool = False,
+    known: Mapping[str, float] | None = None,
 ) -> None:
     """Tell what an evaluation found.
 
@@ -37,10 +37,12 @@ def tell_evaluation(
         table: what was evaluated.
         evaluation: of it.
         step: of the metrics.
-        again: whether the keys may have been told before, at this step too.
+        known: the run's metrics where it was evaluated before; only what changed is told again.
     """
     keys = {f"{prefix}/{key}": value for key, value in evaluation.metrics.items()}
-    tracker.metrics(keys, step=step, again=again)
+    if known is not None:
+        keys = {key: value for key, value in keys.items() if known.get(key) != value}
+    tracker.metrics(keys, step=step, again=known is not None)
     path = f"predictions/{name}.parquet"
     table.write(tracker.folder / path)
     tracker.artifact(path)

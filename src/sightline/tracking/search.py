@@ -14,12 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.errors import UserError, did_you_mean
 from sightline.predictions import Predictions
+from sightline.tracking.names import LOOKS
 from sightline.tracking.secrets import hide_password
 from sightline.tracking.stored_run import StoredRun, find_stored_run, open_client, stored
 
 PAGE = 1000  # runs that are asked for at a time
 READERS = 16  # reading waits for disks and networks
-LOOKS = "test.looks"  # the tag by which evaluations count themselves
 TEST_DIGEST = "data.digest.test"
 
 
@@ -60,6 +60,11 @@ def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
 def is_sweep(run: StoredRun) -> bool:
     """Whether it is a sweep's own run."""
     return run.tags.get("kind") == "sweep"
+
+
+def is_training(run: StoredRun) -> bool:
+    """Whether it trained something: neither a sweep's own run nor an evaluation's."""
+    return "kind" not in run.tags
 
 
 def jobs_of(sweep: StoredRun) -> list[StoredRun]:

@@ -64,6 +64,11 @@ class Training:
         while reading.is_alive() and os.getppid() == self.pid:
             reading.join(1)
         self.last_word = said[0].strip() if said else ""
+        # The pipe of a process that is killed closes a moment before the process is gone.
+        for _ in range(0 if self.last_word else 100):
+            if os.getppid() != self.pid:
+                break
+            time.sleep(0.1)
         self.ended.set()
 
 

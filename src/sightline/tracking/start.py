@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 def begin_run(tracker: Tracker, connection: Connection, config: TrainConfig, job: Job) -> None:
     """Start the MLflow run, or go on with it; RUNNING from now on."""
     name = run_name(config, job)
-    in_sweep = {"sweep": job.sweep} if job.sweep is not None else {}
-    tracker.begin(name, in_sweep | {
+    belongs = {"sweep": job.sweep, "reproduces": job.reproduces}
+    tracker.begin(name, {key: value for key, value in belongs.items() if value is not None} | {
         "command": hide_password(job.command),
         "run_folder": str(job.output_dir),
         "run_key": uuid.uuid4().hex,  # by which it is found where its creation is not confirmed

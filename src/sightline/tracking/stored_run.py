@@ -190,6 +190,11 @@ def _in_folder(folder: Path, uri: str | None) -> StoredRun:
     sent = read_sent(folder)
     if "run_id" in sent:
         return _in_store(sent["run_id"], uri or sent["uri"], folder)
+    return read_told(folder)
+
+
+def read_told(folder: Path) -> StoredRun:
+    """What a run told into its folder, whether or not MLflow has it yet."""
     name, status = folder.name, "RUNNING"
     params: dict[str, str] = {}
     metrics: dict[str, float] = {}

@@ -37,6 +37,7 @@ class Tracker:
         self.begun = False  # in this process
         self._told: set[str] = set()  # kinds of records, by earlier processes
         self._told_params: set[str] = set()
+        self._told_models: set[int] = set()  # epochs
         self.tags_before: dict[str, str] = {}  # by earlier processes
         self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
         for record, _ in read_spool(self.spool.path):
@@ -52,6 +53,8 @@ class Tracker:
         self.begun = True
         if not self.resumed:
             self._tell({"op": "run", "name": name, "tags": _tags(tags)})
+        if self.tags_before.get("error"):  # is true no longer
+            self.tags({"error": ""})
         self._tell({"op": "status", "status": "RUNNING"}, sync=True)
 
     def params(self, params: Mapping[str, Any]) -> None:
@@ -116,8 +119,9 @@ class Tracker:
         self._tell({"op": "image", "path": path, "key": key, "step": step})
 
     def model(
-        self, checkpoint: str, class_names: Sequence[str], several_labels: bool, plugins: list[str]
-    ) -> None:
+        self, checkpoint: str, class_names: Sequence[str], several_labels: bool,
+        plugins: list[str], epoch: int,
+    ) -> None:  # fmt: skip
         """Log a checkpoint of the run's folder as the model `model`, linked to the run.
 
         Args:
@@ -125,8 +129,11 @@ class Tracker:
             class_names: in the order of its outputs.
             several_labels: whether it decides on any number of labels.
             plugins: packages that it may be built with.
+            epoch: of the checkpoint; each is logged once.
         """
-        about = {"several_labels": several_labels, "plugins": plugins}
+        if epoch in self._told_models:
+            return
+        about = {"several_labels": several_labels, "plugins": plugins, "epoch": epoch}
         names = list(class_names)
         self._tell({"op": "model", "checkpoint": checkpoint, "class_names": names} | about)
 
@@ -153,6 +160,8 @@ class Tracker:
     def _remember(self, record: Mapping[str, Any]) -> None:
         self._told.add(record["op"])
         self.tags_before |= record.get("tags", {})
+        if record["op"] == "model":
+            self._told_models.add(record["epoch"])
         if record["op"] == "params":
             self._told_params |= record["params"].keys()
         keys = {"metrics": record.get("metrics", ()), "image": [record.get("key")]}

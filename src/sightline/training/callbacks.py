@@ -67,6 +67,7 @@ class KeepBest(ModelCheckpoint):
             "kth_best_model_path": here(state_dict["kth_best_model_path"]),
             "best_k_models": {here(k): v for k, v in state_dict["best_k_models"].items()},
         })  # fmt: skip
+        self.current_score = state_dict["current_score"]
 
 
 class EpochLines(Callback):

@@ -4,6 +4,7 @@ import logging
 import os
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,15 @@ class WholeFiles(TorchCheckpointIO):
                 self._keep_one_before(path)
             partial.replace(path)
             _sync_folder(path.parent)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
+        except (OSError, RuntimeError) as error:
+            # torch ends its file in any case, and then complains of that.
+            cause = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(cause, OSError):
+                raise
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise UserError(
-                f"Cannot write the checkpoint {path}: {error.strerror}. Those written before are "
+                f"Cannot write the checkpoint {path}: {cause.strerror}. Those written before are "
                 "whole; give the same command again when there is room, and the run goes on."
             ) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sightline.components import build, check_node
 from sightline.config import Node
+from sightline.data.pictures import Picture, UnreadablePicture
 from sightline.errors import UserError
 from sightline.reports.evaluated import Evaluated
 from sightline.reports.learning_curves import Point
@@ -121,7 +122,7 @@ def _offered(subject: Subject) -> dict[str, Any]:
         list(subject.per_class),
         list(subject.history),
         subject.best_epoch,
-        looking.read_picture if looking else _gone,
+        looking.read_picture if looking else _not_read,
         looking.embed if looking else _gone,
         looking.explain if looking else _gone,
     )
@@ -129,7 +130,11 @@ def _offered(subject: Subject) -> dict[str, Any]:
 
 
 def _gone(*_: object) -> Any:
-    raise UserError("it needs the pictures and the model, which are not at hand here.")
+    raise UserError("it needs the pictures and the model, which were not at hand.")
+
+
+def _not_read(name: str) -> Picture:
+    raise UnreadablePicture("(its picture was not at hand)")
 
 
 def _save(tracker: Tracker, section: Section, split: str, folder: str) -> None:
@@ -139,6 +144,9 @@ def _save(tracker: Tracker, section: Section, split: str, folder: str) -> None:
                 tracker.text(_csv(part.columns, part.rows), f"{folder}{part.name}.csv")
         elif isinstance(part, Gallery):
             tracker.png(draw_sheet(part, split), f"{folder}{part.name}.png")
+            columns = list(dict.fromkeys(key for tile in part.tiles for key in tile.record))
+            rows = [[tile.record.get(key) for key in columns] for tile in part.tiles]
+            tracker.text(_csv(columns, rows), f"{folder}{part.name}.csv")
         else:
             tracker.png(part.png, f"{folder}{part.name}.png")
 

@@ -76,7 +76,10 @@ def publish_results(
     for name in ("best", "last"):
         tracker.artifact(f"checkpoints/{name}.ckpt")
     mode = setup.label_mode
-    tracker.model("checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins)
+    tracker.model(
+        "checkpoints/best.ckpt", mode.class_names, mode.several_labels, config.plugins,
+        results.best_epoch,
+    )  # fmt: skip
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",

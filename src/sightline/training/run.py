@@ -210,6 +210,7 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*Using `DistributedSampler`.*")
     warnings.filterwarnings("ignore", message=".*functional.all_gather is deprecated.*")
     warnings.filterwarnings("ignore", message=".*`IterableDataset` has `__len__` defined.*")
+    warnings.filterwarnings("ignore", message=".*functional.all_gather is deprecated.*")
     # It is, by its sampler, which Lightning does not know of.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
