@@ -152,7 +152,7 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
 def _start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
     running = start(number, config, job, slot)
     at_work = "" if running.process else f" (at work already, process {running.pid})"
-    log.info("job %d:   %s%s", number, " ".join(job.overrides), at_work)
+    log.info("job %d:   %s%s", number, hide_password(" ".join(job.overrides)), at_work)
     return running
 
 
