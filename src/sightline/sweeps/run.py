@@ -19,6 +19,7 @@ from sightline.sweeps.launched import Sweep, freeze_sweep
 from sightline.sweeps.process import Running, error_of, start, working_process
 from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker
+from sightline.tracking.secrets import hide_password
 
 log = logging.getLogger(__name__)
 
