@@ -119,7 +119,7 @@ def write(
         checkpoint.parent.mkdir(exist_ok=True)
         checkpoint.write_bytes(os.urandom(100_000))
         tracker.artifact("checkpoints/best.ckpt")
-        tracker.model("checkpoints/best.ckpt", ("a", "b"), False, [], 0)
+        tracker.model("checkpoints/best.ckpt", ("a", "b"), False, [], epoch=0)
     tracker.finish("FINISHED")
     return took
 

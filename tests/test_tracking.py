@@ -117,10 +117,11 @@ def test_without_a_server_from_the_start(offline: str, tmp_path: Path) -> None:
 def test_credentials_are_nowhere_to_be_read(tmp_path: Path) -> None:
     """Of a sweep: its files, its job's, what they print, and the arguments of their processes."""
     uri = f"tracking.uri=http://alice:hunter2%2Fa@127.0.0.1:{unused_port()}"
-    arguments = ["-m", "seed=3", uri, "tracking.offline=auto", "tracking.start_timeout_s=1",
-                 "tracking.flush_timeout_s=1", "trainer.max_epochs=1"]  # fmt: skip
-    process = start(tmp_path, *FEW, *arguments, SIGHTLINE_DEBUG="1", MLFLOW_TRACKING_TOKEN="t0ken")
-    wait_for_line(process, "epoch 1/1")
+    tracking = ["offline=auto", "start_timeout_s=1", "flush_timeout_s=1"]
+    arguments = ["train", "-m", *FEW[1:], "trainer.max_epochs=1", "seed=3", uri,
+                 *(f"tracking.{value}" for value in tracking)]  # fmt: skip
+    process = start(tmp_path, *arguments, SIGHTLINE_DEBUG="1", MLFLOW_TRACKING_TOKEN="t0ken")
+    wait_for_line(process, "epoch 1/1", timeout_s=240)
     shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True, text=True)
     code, out, err = finish(process)
     assert code == 0, err

@@ -19,6 +19,7 @@ from sightline.sweeps.launched import Sweep, freeze_sweep
 from sightline.sweeps.process import Running, error_of, start, working_process
 from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker
+from sightline.tracking.secrets import hide_password
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
 def _start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
     running = start(number, config, job, slot)
     at_work = "" if running.process else f" (at work already, process {running.pid})"
-    log.info("job %d:   %s%s", number, " ".join(job.overrides), at_work)
+    log.info("job %d:   %s%s", number, hide_password(" ".join(job.overrides)), at_work)
     return running
 
 

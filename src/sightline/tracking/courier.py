@@ -132,7 +132,10 @@ class Outgoing:
                 "experiment_id": delivery.experiment_id,
                 "uri": hide_password(delivery.store.uri),
             }
-            write_sent(self.folder, self.sent)
+            try:
+                write_sent(self.folder, self.sent)
+            except OSError as error:  # a full disk: the next sender brings it again
+                log.warning("%s: what was sent cannot be noted (%s).", self.folder, error.strerror)
 
 
 class Courier(threading.Thread):

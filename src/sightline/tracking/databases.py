@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.errors import UserError
 from sightline.tracking.secrets import hide_password
-from sightline.tracking.trouble import in_words
+from sightline.tracking.trouble import UnreachableError, in_words
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +129,10 @@ def _connect(
             return engine.connect()
         except SQLAlchemyError as error:
             if time.monotonic() > deadline:
-                raise UserError(
+                raise UnreachableError(
                     f"The database {shown} did not answer within {timeout_s:g} s: "
                     f"{in_words(error)}. Start it, correct tracking.uri, or go on without it with "
-                    "tracking.offline=auto."
+                    "tracking.offline=auto.",
+                    in_words(error),
                 ) from error
         time.sleep(min(0.5, max(0.05, deadline - time.monotonic())))

@@ -18,7 +18,7 @@ from sightline.project import default_store, project_root
 from sightline.tracking.connection import ONE_TRY
 from sightline.tracking.databases import open_database, open_sqlite
 from sightline.tracking.secrets import hide_password
-from sightline.tracking.trouble import TROUBLE, http_status, in_words
+from sightline.tracking.trouble import TROUBLE, UnreachableError, http_status, in_words
 from sightline.tracking.views import save_views
 
 
@@ -112,10 +112,11 @@ def _reach_server(uri: str, config: TrackingConfig) -> MlflowClient:
         if status is not None and 400 <= status < 500 and status not in (408, 429):
             raise UserError(f"{shown} is no tracking server of MLflow: {problem}.")
         if time.monotonic() > deadline:
-            raise UserError(
+            raise UnreachableError(
                 f"The tracking server {shown} did not answer within {config.start_timeout_s:g} s "
                 f"({problem}). Start it, correct tracking.uri (or MLFLOW_TRACKING_URI), go on "
-                "without it with tracking.offline=auto, or log locally with tracking.uri=null."
+                "without it with tracking.offline=auto, or log locally with tracking.uri=null.",
+                problem,
             )
         time.sleep(min(0.5, max(0.05, deadline - time.monotonic())))
 

@@ -14,6 +14,18 @@ TROUBLE = (MlflowException, SQLAlchemyError, OSError, requests.RequestException,
 MENDABLE = (401, 403, 408, 429)  # HTTP statuses below 500 after which the same may be taken later
 
 
+class UnreachableError(UserError):
+    """A store that does not answer.
+
+    Attributes:
+        problem: how it failed to, in a few words.
+    """
+
+    def __init__(self, message: str, problem: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
 class UnsendableError(Exception):
     """A record that cannot be sent whatever the store does, such as one whose file is gone."""
 
@@ -48,7 +60,9 @@ def in_words(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """What went wrong, as the beginning of a sentence."""
+    """What went wrong, as a sentence without its full stop."""
+    if isinstance(error, UnreachableError):
+        return f"MLflow cannot be reached ({error.problem})"
     if http_status(error) is None and not isinstance(error, UserError):
         return f"MLflow cannot be reached ({in_words(error)})"
     return f"MLflow does not take what the run tells ({in_words(error).rstrip('.')})"
