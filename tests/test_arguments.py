@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import QUICK, Sightline
+from mlflow import MlflowClient
 from pydantic import Field
 
 from sightline.arguments import Options, read_options
@@ -80,6 +81,7 @@ def test_a_run_is_found_by_id_uri_folder_and_file(sightline: Sightline) -> None:
 
 
 def test_what_is_no_run_is_said(tmp_path: Path, store: str) -> None:
+    MlflowClient(store).search_experiments()  # makes it
     with pytest.raises(UserError, match="no such folder or file"):
         find_stored_run("0123456789abcdef0123456789abcdef", store)
     with pytest.raises(UserError, match="holds no run of Sightline"):

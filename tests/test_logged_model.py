@@ -55,13 +55,15 @@ class Served:
         command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model),
                    "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port),
                    "--workers", "1"]  # fmt: skip
+        # MLflow looks for uvicorn on the PATH, as it is in an activated environment.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
-                command, env=os.environ | ONE_THREAD, stdout=stream, stderr=stream,
-                start_new_session=True,
+                command, env=os.environ | ONE_THREAD | {"PATH": path}, stdout=stream,
+                stderr=stream, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + 240
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if requests.get(f"{self.uri}/ping", timeout=2).ok:
                     return
@@ -80,8 +82,9 @@ class Served:
         return answer
 
     def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
 @pytest.fixture

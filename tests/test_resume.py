@@ -95,7 +95,8 @@ def assert_same_as(
     one, histories, results = whole
     assert parts.epochs == histories.epochs
     assert not list(checkpoint_differences(one, other))
-    assert results.metrics == again.metrics
+    assert results.losses == again.losses
+    assert results.tuning == again.tuning
     assert (results.epochs, results.best_epoch) == (again.epochs, again.best_epoch)
     for split, table in results.predictions.items():
         np.testing.assert_array_equal(table.probs, again.predictions[split].probs)

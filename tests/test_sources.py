@@ -170,7 +170,7 @@ def test_manifest_splits_groups_and_metadata(tmp_path: Path) -> None:
     assert data.splits["train"].groups is not None
     assert len(set(data.splits["train"].groups)) == 2
     assert data.splits["test"].metadata is not None
-    assert data.splits["test"].metadata.column_names == ["site"]
+    assert data.splits["test"].metadata.column_names == ["site", "patient"]
 
 
 def huggingface_table(seeds: range, labels: list[int]) -> pa.Table:

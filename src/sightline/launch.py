@@ -64,7 +64,7 @@ def launch(arguments: list[str]) -> int:
         print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
         return 2
     command = list(sys.argv)
-    arguments = _with_folder_to_resume(arguments)
+    arguments = sorted(_with_folder_to_resume(arguments), key=_is_override)  # Hydra wants flags first
     register_resolvers(arguments)
     composed: list[DictConfig] = []
 
@@ -93,6 +93,10 @@ def launch(arguments: list[str]) -> int:
             raise
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
     return 0
+
+
+def _is_override(word: str) -> bool:
+    return not word.startswith("-") and ("=" in word or word.startswith("~"))
 
 
 def _refuse_launcher(chosen: str) -> None:

@@ -68,8 +68,10 @@ class Predictions:
             columns = [table[f"{prefix}_{name}"].fill_null(-1).to_numpy() for name in names]
             return np.stack(columns, axis=1)
 
-        one_column = "target" in table.column_names
-        targets = table["target"].to_numpy() if one_column else stack("target").astype(np.int64)
+        if "target" in table.column_names:
+            targets = table["target"].to_numpy().copy()  # a view is not to be written to
+        else:
+            targets = stack("target").astype(np.int64)
         ids = np.array(table["id"].to_pylist(), dtype=str)
         metadata = {
             name.removeprefix(META): _column(table[name])

@@ -1,7 +1,7 @@
 """What a search may try: Hydra's sweeps as spaces of Optuna."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hydra.core.override_parser.types import (
@@ -161,7 +161,9 @@ def _space(override: Override) -> Space:
     if isinstance(value, ChoiceSweep):
         if tags:
             raise UserError(f"{text}: listed values have no {' or '.join(sorted(tags))}.")
-        return _listed(override, set(only_if))
+        listed = _listed(override, set(only_if))
+        # A search that goes on has to find the choices that it began with.
+        return replace(listed, choices=tuple(sorted(listed.choices))) if value.shuffle else listed
     low, high, step = _bounds(value, "int" in tags)
     if not low < high:
         raise UserError(f"{text}: expected a lower bound below the upper one.")

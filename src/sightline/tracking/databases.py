@@ -114,7 +114,7 @@ def _use_wal(database: Path) -> None:
     with contextlib.closing(sqlite3.connect(database, timeout=5)) as connection:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if "locked" not in str(error):
                 raise OSError(str(error)) from error
             log.debug("%s is in use and keeps its journal mode", database)
