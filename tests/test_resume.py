@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,15 @@ CASES = {
     "stream": ["data=webdataset", "data.num_workers=0"],
     "stream, workers": ["data=webdataset", "data.num_workers=2", "augment=randaugment"],
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def impatience() -> Iterator[None]:
+    """Loaders that a `Killed` left behind are told so by a time limit of 5 s, for each worker."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (torch.utils.data._utils, torch.utils.data._utils.worker):
+            patch.setattr(module, "MP_STATUS_CHECK_INTERVAL", 0.2)
+        yield
 
 
 @pytest.fixture(scope="module")

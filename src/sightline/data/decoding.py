@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -98,11 +99,19 @@ def usable_cores() -> int:
     return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
 
 
+def _end_when_told(parent: int) -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
+        pass
+    os._exit(0)
+
+
 def start_worker(worker_id: int) -> None:
     """What every loader process does first."""
     # Ctrl-C reaches the whole process group, and what Slurm sends the whole job; workers that left
-    # would end the run as failed.
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+    # would end the run as failed. Only the process that started them ends them.
+    for signum in (signal.SIGINT, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # also in threads that start later
+    threading.Thread(target=_end_when_told, args=(os.getppid(),), daemon=True).start()
     # A full collection would touch, and so copy, every page that is shared with the main process.
     gc.freeze()
