@@ -161,7 +161,7 @@ def test_corruptions_and_averaged_views(sightline: Sightline, trained: Train) ->
     metrics = logged(run).data.metrics
     assert metrics["val_best_tta/accuracy"] == pytest.approx(metrics["val_best/accuracy"], abs=0.2)
     rows = pd.read_csv(run.folder / "robustness/val_tta.csv")
-    assert len(rows) == 9 * 6
+    assert len(rows) == 15 * 6
     history = MlflowClient(run.store).get_metric_history(
         run.run_id, "val_best_tta_robustness/gaussian_noise"
     )
