@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_a_corruption_is_the_same_again_and_grows_with_its_severity(
     name: str, channels: int
 ) -> None:
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randint(0, 256, (2, channels, 48, 48), dtype=torch.uint8, generator=generator)
+    noise = torch.randint(0, 256, (12, channels, 48, 48), dtype=torch.uint8, generator=generator)
     smooth = torch.nn.functional.avg_pool2d(noise.float(), 5, 1, 2).to(torch.uint8)
     harm = []
     for severity in SEVERITIES:
@@ -86,7 +87,19 @@ def test_a_corruption_is_the_same_again_and_grows_with_its_severity(
         assert torch.equal(changed, CorruptedView(name, severity)(smooth))
         harm.append((changed.float() - smooth.float()).abs().mean().item())
     assert harm[0] > 0
+    for weaker, stronger in pairwise(harm):
+        assert stronger > 0.8 * weaker  # of few pictures, whose draws differ
     assert harm[-1] > harm[0]
+
+
+@pytest.mark.parametrize("name", list(CORRUPTIONS))
+def test_a_corruption_takes_pictures_of_any_size(name: str) -> None:
+    for side, channels in ((1, 1), (2, 3), (3, 5), (7, 2), (130, 1)):
+        image = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
+        for severity in SEVERITIES:
+            changed = CORRUPTIONS[name](image, severity, torch.Generator().manual_seed(0))
+            assert changed.shape == image.shape
+            assert changed.isfinite().all()
 
 
 def test_robustness_is_a_curve_from_the_clean_pictures_on() -> None:
