@@ -9,7 +9,7 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite
-	$(BIN)/pytest -n 2 --dist loadgroup $(or $(ARGS),-m "not soak and not slurm")
+	$(BIN)/pytest -n 3 --dist loadgroup $(or $(ARGS),-m "not soak and not slurm")
 	$(if $(ARGS),,$(BIN)/pytest -m slurm)  # alone: they share one Slurm, and wait for it
 
 soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills

@@ -384,3 +384,12 @@ def test_a_run_that_never_finished_is_refused(sightline: Sightline, trained: Tra
     assert done.status == 1
     assert "is KILLED: it never finished" in done.err
     assert not Path("out.csv").exists()
+
+
+def test_saving_a_model_needs_no_torch() -> None:
+    """It is saved by a process of its own, which would import for seconds and hold 500 MB."""
+    script = "import sys, sightline.inference.pyfunc; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

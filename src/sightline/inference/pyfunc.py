@@ -15,8 +15,6 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from sightline.errors import UserError
-from sightline.inference.device import choose_device
-from sightline.inference.load import load
 
 
 class SightlinePyfunc(PythonModel):
@@ -28,6 +26,10 @@ class SightlinePyfunc(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from its checkpoint."""
+        # Here, since MLflow also runs this file to save it, in a process that needs no torch.
+        from sightline.inference.device import choose_device
+        from sightline.inference.load import load
+
         plugins = (context.model_config or {}).get("plugins", [])
         self.model = load(context.artifacts["checkpoint"], plugins=plugins).to(choose_device())
 
