@@ -26,7 +26,7 @@ from sightline.sweeps import process
 from sightline.tracking.tracker import Tracker
 
 COMMAND = [sys.executable, __file__]
-AWAY = ["tracking.offline=true", "tracking.system_metrics_interval_s=null"]
+AWAY = ["report=none", "tracking.offline=true", "tracking.system_metrics_interval_s=null"]
 
 
 def cheap(config: TrainConfig, job: Job) -> None:
