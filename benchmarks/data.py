@@ -175,7 +175,7 @@ def manifest() -> None:
 
 
 def workers_memory(split: Any) -> None:
-    """PSS of loader workers that have walked over the whole index."""
+    """What loader workers add that walk over the whole index."""
     from sightline.data.datasets import ReadPictures
 
     def read(index: int) -> torch.Tensor:
@@ -183,18 +183,18 @@ def workers_memory(split: Any) -> None:
 
     loader = DataLoader(ReadPictures(split, read, 0), 4096, shuffle=True, num_workers=2,
                         persistent_workers=True, worker_init_fn=start_worker)  # fmt: skip
-    children: list[psutil.Process] = []
-    first: dict[int, int] = {}
+    process = psutil.Process()
+    alone = process.memory_full_info().pss
     for batch_index, _ in enumerate(loader):
         if batch_index == 0:
-            children = psutil.Process().children()
-            first = {child.pid: child.memory_full_info().uss for child in children}
-    for child in children:
-        info = child.memory_full_info()
-        grown = (info.uss - first[child.pid]) / 2**20
-        print(
-            f"worker: own memory {info.uss / 2**20:.0f} MiB, grown by {grown:.0f} MiB over an epoch"
-        )
+            print(f"{_more(process, alone, 2):.0f} MiB (PSS) for each worker at first, ", end="")
+    print(f"{_more(process, alone, 2):.0f} MiB after an epoch")
+
+
+def _more(process: psutil.Process, alone: int, workers: int) -> float:
+    """What each worker adds to the memory of all, MiB: what is shared is counted once."""
+    together = [process, *process.children()]
+    return (sum(p.memory_full_info().pss for p in together) - alone) / workers / 2**20
 
 
 def doctor(cifar: Path) -> None:
