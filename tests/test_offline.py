@@ -39,6 +39,7 @@ run("train", "model=timm", "model.name=test_resnet", "model.pretrained=true", "m
     "trainer.max_epochs=1")
 from pathlib import Path
 [checkpoint] = Path("runs").rglob("best.ckpt")
+run("evaluate", f"run={checkpoint.parent.parent}", "split=val")
 run("predict", f"run={checkpoint.parent.parent}", "input=photos", "output=out.csv", "num_workers=1")
 import sightline
 import socket
