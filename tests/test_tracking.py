@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from conftest import (
+    QUICK,
     SMALL,
+    Sightline,
     TrackingServer,
     client_of,
     finish,
@@ -91,6 +93,30 @@ def test_sending_everything_again_changes_nothing(tmp_path: Path) -> None:
     assert code == 0, err
     check_all_arrived(client_of(tmp_path), folder)
     assert len(client_of(tmp_path).search_logged_models(["1"])) == 1
+
+
+def test_a_finished_run_brings_what_was_not_sent(
+    sightline: Sightline, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """As of one that was killed, with its sender, at its very end."""
+    words = ["train", *QUICK, f"hydra.run.dir={tmp_path}/run"]
+    assert sightline(*words, "tracking.offline=true").runs == []
+    done = sightline(*words)
+    assert done.status == 0, done.err
+    assert "nothing is trained again" in done.out
+    check_all_arrived(done.client, tmp_path / "run", experiment=request.node.name)
+
+
+def test_a_repeated_sweep_brings_what_its_jobs_could_not(
+    sightline: Sightline, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    words = ["train", "-m", "seed=1,2", *QUICK, f"hydra.sweep.dir={tmp_path}/sweep"]
+    assert sightline(*words, "tracking.offline=true").runs == []
+    done = sightline(*words)
+    assert done.status == 0, done.err
+    assert len(done.runs) == 2
+    for number in (0, 1):
+        check_all_arrived(done.client, tmp_path / f"sweep/{number}", experiment=request.node.name)
 
 
 def unused_port() -> int:

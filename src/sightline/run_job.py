@@ -16,7 +16,8 @@ from sightline.project import default_store
 from sightline.ranks import rank
 from sightline.resume import check_resumable
 from sightline.run_folder import Frozen, read_results, thaw
-from sightline.tracking.connection import Connection
+from sightline.tracking.connection import Connection, send_rest
+from sightline.tracking.outbox import count_pending
 from sightline.tracking.secrets import with_credentials
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def run_job(config: TrainConfig, job: Job) -> None:
         if frozen is not None:
             check_resumable(frozen, config)
             if not _goes_on(frozen, config):
-                _announce_finished(job)
+                _announce_finished(config, job)
                 return
         _run(config, job, resumed=frozen is not None)
 
@@ -104,14 +105,15 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
     announce(job, connection.run, results)
 
 
-def _announce_finished(job: Job) -> None:
-    from sightline.tracking.connection import run_in_store, say_what_is_left
+def _announce_finished(config: TrainConfig, job: Job) -> None:
+    from sightline.tracking.connection import run_in_store
     from sightline.training.results import announce
 
     results = read_results(job.output_dir)
     assert results is not None
     log.info("This run is finished; nothing is trained again.")
-    say_what_is_left(job.output_dir)
+    if count_pending(job.output_dir):  # it was killed before all of it was sent
+        send_rest(config.tracking, job.output_dir)
     announce(job, run_in_store(job.output_dir), results)
 
 

@@ -19,6 +19,8 @@ from sightline.sweeps.launched import Sweep, freeze_sweep
 from sightline.sweeps.process import Running, error_of, start, working_process
 from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker
+from sightline.tracking.connection import send_rest
+from sightline.tracking.outbox import count_pending
 from sightline.tracking.secrets import hide_password
 
 log = logging.getLogger(__name__)
@@ -102,8 +104,19 @@ def tracked(
         try:
             tracker.connect()
             yield tracker
+            if tracker.stopped_by is None:
+                _send_rest_of_jobs(sweep)
         finally:
             tracker.close()
+
+
+def _send_rest_of_jobs(sweep: Sweep) -> None:
+    """Bring what jobs could not, as where one was killed at its end; until that fails."""
+    for config, job in sweep.jobs:
+        if config.tracking.offline is not True and count_pending(job.output_dir):
+            send_rest(config.tracking, job.output_dir)
+            if count_pending(job.output_dir):
+                return
 
 
 def raise_failures(tracker: SweepTracker) -> None:

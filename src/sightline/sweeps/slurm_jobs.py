@@ -25,7 +25,7 @@ from sightline.sweeps.submission import (
     write_submissions,
 )
 from sightline.sweeps.summary import SweepTracker
-from sightline.tracking.connection import Connection
+from sightline.tracking.connection import send_rest
 from sightline.tracking.ending import mark_ended
 from sightline.tracking.outbox import status_of
 from sightline.tracking.secrets import credentials_for_children
@@ -191,9 +191,7 @@ def _tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> 
     except UserError as error:
         log.info("its end is not told yet: %s", error)
         return False
-    # Nothing is measured on this machine.
-    tracking = tracking.model_copy(update={"system_metrics_interval_s": None})
-    Connection(tracking, folder, patient=True).close()
+    send_rest(tracking, folder)
     return True
 
 

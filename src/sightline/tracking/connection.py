@@ -60,6 +60,18 @@ def say_what_is_left(folder: Path) -> None:
         log.warning("refused:          %d records; %s says why", refused, refused_of(folder))
 
 
+def send_rest(config: TrackingConfig, folder: Path) -> None:
+    """Bring what a run told and MLflow does not have, for at most `flush_timeout_s`.
+
+    Args:
+        config: where runs are logged.
+        folder: the run's own folder; nothing runs in it any more.
+    """
+    # Nothing is measured: it is another time, and may be another machine.
+    config = config.model_copy(update={"system_metrics_interval_s": None})
+    Connection(config, folder, patient=True).close()
+
+
 class Connection:
     """A sender process for one run's folder.
 
