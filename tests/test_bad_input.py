@@ -21,6 +21,7 @@ CASES = {
     "added key of a component": (["+model.width=[4]"], "model.widths"),
     "added key of the optimizer": (["+optimizer.momentun=0.9", "optimizer=sgd"], "momentum"),
     "added key of the tracking": (["+tracking.url=http://x"], "tracking.uri"),
+    "no epochs": (["trainer.max_epochs=0"], "trainer.max_epochs=0: expected a whole number from 1"),
     "wrong type": (["trainer.max_epochs=many"], "trainer.max_epochs: expected"),
     "wrong type of ours": (["data.batch_size=big"], "data.batch_size: expected"),
     "wrong type in a list": (["model.widths=[4,wide]"], "model.widths: expected"),

@@ -119,6 +119,16 @@ def test_a_repeated_sweep_brings_what_its_jobs_could_not(
         check_all_arrived(done.client, tmp_path / f"sweep/{number}", experiment=request.node.name)
 
 
+def test_a_run_that_goes_on_says_its_id(sightline: Sightline, tmp_path: Path) -> None:
+    words = ["train", *QUICK, f"hydra.run.dir={tmp_path}/run"]
+    first = sightline(*words)
+    again = sightline(*words, "trainer.max_epochs=2")
+    assert "epoch 2/2" in again.out
+    for done in (first, again):
+        assert f"MLflow run:       {first.run.info.run_id}" in done.out
+        assert "not in MLflow yet" not in done.out
+
+
 def unused_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -106,6 +106,19 @@ def test_no_other_temperature_has_less_log_loss(name: str) -> None:
     assert all(loss(best) <= loss(best * factor) + 1e-12 for factor in (0.5, 0.99, 1.01, 2))
 
 
+@pytest.mark.parametrize("name", MODES)
+def test_without_a_mistake_no_temperature_is_fitted(name: str) -> None:
+    """The less the better, without an end: probabilities of 0 and 1 from a handful of pictures."""
+    mode = make_mode(name)
+    table = random_table(mode, 60)
+    if name == "multiclass":
+        logits = 10 * np.eye(len(mode.class_names))[table.targets]
+    else:
+        logits = np.where(table.targets.reshape(60, -1) == 1, 5.0, -5.0)
+    probs = mode.probs(torch.from_numpy(logits)).numpy()
+    assert fit_temperature(mode, replace(table, probs=probs)) == 1.0
+
+
 def tuning_config(**changed: object) -> TuningConfig:
     values = {
         "calibrate": False, "aim": "auto", "hold": None, "false_positive_cost": None,

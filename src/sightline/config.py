@@ -254,6 +254,12 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     common = config.data_common
     if common.val_fraction + common.test_fraction >= 1:
         raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
+    epochs = config.trainer.get("max_epochs")
+    if isinstance(epochs, int) and (epochs < -1 or epochs == 0):
+        raise UserError(
+            f"trainer.max_epochs={epochs}: expected a whole number from 1, or -1 for no limit "
+            "(+trainer.max_steps=NUMBER then says when to end)."
+        )
     assert config.model_input
     _check_tuning(config.tuning)
     return config

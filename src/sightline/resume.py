@@ -76,13 +76,16 @@ def differences(
 
 
 def find_unfinished(root: Path, config: TrainConfig) -> Path | None:
-    """The newest run under `root` with this config that did not finish."""
+    """The newest run under `root` with this config, also as many epochs, that did not finish."""
+    may_change = tuple(key for key in MAY_CHANGE if key != "trainer.max_epochs")
     for folder in run_folders(root):
         try:
             frozen = thaw(folder)
         except UserError:  # of another version: not the one
             continue
-        if frozen is None or frozen.version != __version__ or differences(frozen.config, config):
+        if frozen is None or frozen.version != __version__:
+            continue
+        if differences(frozen.config, config, may_change):
             continue
         if status_of(folder) != "FINISHED":
             return folder

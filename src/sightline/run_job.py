@@ -95,6 +95,8 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
         results = train(config, job, connection)
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
+        if not job.in_sweep and (job.output_dir / "checkpoints" / "last.ckpt").exists():
+            log.info("It goes on with: sightline train resume=%s", job.output_dir)
         raise
     except BaseException as error:
         connection.failed = isinstance(error, Exception)

@@ -12,6 +12,7 @@ from sightline.config import REPLICATES
 
 # What a training found out or was told about its machine, and the name that says the rest again.
 NOT_CONFIG = ("group", "data.cache.used", "data.skipped", "data.digest.split")
+TELLING = ("model", "model.name", "label_mode", "data")  # what a person looks for first
 DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
 CONFIDENCE = 0.95
 
@@ -139,9 +140,14 @@ def config_of(run: ComparedRun, each_alone: bool = False) -> dict[str, str]:
 
 
 def differing(configs: Sequence[dict[str, str]]) -> tuple[str, ...]:
-    """The keys whose values are not the same in all, in the order they come first."""
+    """The keys whose values are not the same in all: those that tell most first."""
     keys = dict.fromkeys(key for config in configs for key in config)
-    return tuple(key for key in keys if len({config.get(key) for config in configs}) > 1)
+    found = [key for key in keys if len({config.get(key) for config in configs}) > 1]
+
+    def place(key: str) -> tuple[bool, int]:
+        return key in DIGESTS, TELLING.index(key) if key in TELLING else len(TELLING)
+
+    return tuple(sorted(found, key=place))
 
 
 def estimate(values: Sequence[float]) -> Estimate:

@@ -78,7 +78,10 @@ def reliability(label_mode: LabelMode, table: Predictions, bins: int = BINS) -> 
 
 
 def fit_temperature(label_mode: LabelMode, table: Predictions) -> float:
-    """The temperature with the least log loss (Guo et al. 2017); 1 where nothing is known.
+    """The temperature with the least log loss (Guo et al. 2017).
+
+    It is 1 where val cannot tell: nothing is known of it, or all of it is decided rightly, so that
+    the loss falls without an end as the probabilities turn to 0 and 1.
 
     Args:
         label_mode: calibrates.
@@ -90,7 +93,8 @@ def fit_temperature(label_mode: LabelMode, table: Predictions) -> float:
         divided = label_mode.calibrate(probs, float(np.exp(log_temperature)))
         return float(np.nanmean(label_mode.confidences(divided, target).log_loss))
 
-    if not (np.asarray(table.targets) >= 0).any():
+    known = table.targets >= 0
+    if (label_mode.decide(probs).numpy() == table.targets)[known].all():
         return 1.0
     limits = np.log(TEMPERATURES)
     best = minimize_scalar(loss, bounds=tuple(limits), method="bounded", options={"xatol": 1e-6})

@@ -171,9 +171,9 @@ class Courier(threading.Thread):
 
     def _bring_all(self) -> None:
         failures = 0
+        said = None  # the run's id, also where an earlier sender had it created
         while True:
             last = self.closing.is_set()  # what comes later is brought in a later round
-            known = "run_id" in self.outgoing.sent
             done = True
             try:
                 for lane in self.lanes:
@@ -187,8 +187,10 @@ class Courier(threading.Thread):
             if failures:
                 self.say(event="ready", lane=self.name)
             failures = 0
-            if not known and "run_id" in self.outgoing.sent:
+            known = self.outgoing.sent.get("run_id")
+            if known != said:
                 self.say(event="run")
+                said = known
             if last and done:
                 return
             self._pause(POLL_S if known else POLL_S / 10)
