@@ -106,11 +106,14 @@ def _checks(
         log.warning("The run's own pictures are not there; checked on sample photographs.")
         photographs = _photographs(model)
         return Checks(photographs, None), photographs
-    test = own.get("test", own["val"])
-    wanted = _spaced(len(test), MEASURED if options.int8 else CHECKED)
-    pictures, read = _prepared(model, test.read, wanted)
+    split = "test" if "test" in own else "val"
+    wanted = _spaced(len(own[split]), MEASURED if options.int8 else CHECKED)
+    pictures, read = _prepared(model, own[split].read, wanted)
+    log.info(
+        "checked on %d pictures of %s; decisions are by the run's thresholds", len(read), split
+    )
     ranges, _ = _prepared(model, own["val"].read, _spaced(len(own["val"]), CHECKED))
-    return Checks(pictures, test.targets[read]), ranges
+    return Checks(pictures, own[split].targets[read]), ranges
 
 
 def _own_splits(checkpoint: Path, plugins: tuple[str, ...]) -> dict[str, Split] | None:

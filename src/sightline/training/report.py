@@ -130,7 +130,7 @@ def _offered(subject: Subject) -> dict[str, Any]:
 
 
 def _gone(*_: object) -> Any:
-    raise UserError("it needs the pictures and the model, which were not at hand.")
+    raise UserError("it needs the pictures and the model; only stored predictions were at hand.")
 
 
 def _not_read(name: str) -> Picture:
