@@ -181,6 +181,12 @@ def test_jobs_of_several_ranks(tmp_path: Path) -> None:
     assert list(tables[0].ids) == list(tables[1].ids)
 
 
+def test_flags_may_come_after_overrides(sightline: Sightline) -> None:
+    done = sightline("train", "trainer.max_epoch=1,2", "-m")
+    assert done.status == 1
+    assert "trainer.max_epochs" in done.err
+
+
 def test_a_swept_key_that_is_wrong_is_named(sightline: Sightline) -> None:
     done = sightline("train", "-m", "trainer.max_epoch=1,2")
     assert done.status == 1

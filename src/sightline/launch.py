@@ -64,9 +64,8 @@ def launch(arguments: list[str]) -> int:
         print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
         return 2
     command = list(sys.argv)
-    arguments = sorted(
-        _with_folder_to_resume(arguments), key=_is_override
-    )  # Hydra wants flags first
+    # Hydra takes flags before overrides alone.
+    arguments = sorted(_with_folder_to_resume(arguments), key=_is_override)
     register_resolvers(arguments)
     composed: list[DictConfig] = []
 

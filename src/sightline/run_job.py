@@ -17,7 +17,6 @@ from sightline.ranks import rank
 from sightline.resume import check_resumable
 from sightline.run_folder import Frozen, read_results, thaw
 from sightline.tracking.connection import Connection, send_rest
-from sightline.tracking.outbox import count_pending
 from sightline.tracking.secrets import with_credentials
 
 log = logging.getLogger(__name__)
@@ -114,8 +113,7 @@ def _announce_finished(config: TrainConfig, job: Job) -> None:
     results = read_results(job.output_dir)
     assert results is not None
     log.info("This run is finished; nothing is trained again.")
-    if count_pending(job.output_dir):  # it was killed before all of it was sent
-        send_rest(config.tracking, job.output_dir)
+    send_rest(config.tracking, job.output_dir)  # it may have been killed before all was sent
     announce(job, run_in_store(job.output_dir), results)
 
 

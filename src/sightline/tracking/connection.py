@@ -61,12 +61,16 @@ def say_what_is_left(folder: Path) -> None:
 
 
 def send_rest(config: TrackingConfig, folder: Path) -> None:
-    """Bring what a run told and MLflow does not have, for at most `flush_timeout_s`.
+    """Bring what a run told and MLflow does not have, for at most `flush_timeout_s`; say what is
+    left.
 
     Args:
         config: where runs are logged.
         folder: the run's own folder; nothing runs in it any more.
     """
+    if config.offline is True or not count_pending(folder):
+        say_what_is_left(folder)
+        return
     # Nothing is measured: it is another time, and may be another machine.
     config = config.model_copy(update={"system_metrics_interval_s": None})
     Connection(config, folder, patient=True).close()
