@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,10 @@ def run_differences(root: Path, one: Path, other: Path) -> list[str]:
 
 def kill_all(pid: int, with_sender: bool) -> None:
     """SIGKILL a training and its workers, with or without the process that sends to MLflow."""
-    processes = psutil.Process(pid).children(recursive=True)
-    sender = [p for p in processes if "sightline.tracking.sender" in " ".join(p.cmdline())]
-    spared = set() if with_sender else {p.pid for p in sender}
-    for process in [psutil.Process(pid), *processes]:
-        if process.pid not in spared:
-            process.send_signal(signal.SIGKILL)
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            if with_sender or "sightline.tracking.sender" not in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGKILL)
 
 
 def soak(times: int, seed: int) -> int:
