@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import ONE_THREAD, Sightline, client_of, finish, start
-from filelock import FileLock
 from mlflow.entities import Run
+from on_slurm import COMMON, alone_on_slurm, run, slurm_answers, state, wait_until, write_plugin
 
 from sightline.alive import owner_of
 from sightline.predictions import Predictions
@@ -31,30 +28,6 @@ from sightline.slurm import job_state, read_duration
 from sightline.sweeps.sbatch import states
 from sightline.sweeps.submission import read_submissions
 
-PLUGIN = """
-import os, time
-from pathlib import Path
-from torch import nn
-
-class Slow(nn.Module):
-    '''Takes its time, until it is told to hurry or its job was started again at its limit.'''
-
-    def __init__(self, num_classes: int, in_chans: int, img_size: int, hurry: str):
-        super().__init__()
-        self.hurry = hurry
-        self.layer = nn.Linear(in_chans * img_size**2, num_classes)
-
-    def forward(self, x):
-        restarted = self.hurry == "restart" and os.environ.get("SLURM_RESTART_COUNT")
-        if self.training and not restarted and not Path(self.hurry).exists():
-            time.sleep(0.5)
-        return self.layer(x.flatten(1))
-"""
-COMMON = [
-    "--config-dir=configs", "model=slow", "plugins=[slow_plugin]", "data.batch_size=320",
-    "tracking.system_metrics_interval_s=null", "early_stopping.patience_epochs=null",
-    "report=none",
-]  # fmt: skip
 SWEEP = [
     "train", "-m", *COMMON, "hydra/launcher=slurm", "model.hurry=go", "trainer.max_epochs=40",
     "tracking.run_name=preempted,requeued,killed,cancelled", "hydra.launcher.cpus=1",
@@ -69,12 +42,6 @@ srun {command} train {arguments}
 """
 
 
-def slurm_answers() -> bool:
-    if shutil.which("scontrol") is None:
-        return False
-    return subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode == 0
-
-
 pytestmark = [
     pytest.mark.slurm,
     pytest.mark.xdist_group("slurm"),  # one story, on the one Slurm
@@ -82,23 +49,8 @@ pytestmark = [
 ]
 
 
-def wait_until(done: Callable[[], bool], what: str, timeout_s: float = 420) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < deadline, f"{what}: not after {timeout_s} s"
-        time.sleep(0.3)
-
-
-def run(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
 def restarts(job: str) -> int:
     return int(run("scontrol", "show", "job", job).partition("Restarts=")[2].split()[0])
-
-
-def state(job: str) -> str:
-    return run("squeue", "--states=all", "-h", "-j", job, "-o", "%T")
 
 
 @dataclass
@@ -140,19 +92,14 @@ class Story:
 
 @pytest.fixture(scope="module")
 def alone_here() -> Iterator[None]:
-    """Two stories on one machine's Slurm would preempt each other's jobs."""
-    with FileLock(Path(tempfile.gettempdir()) / "sightline-slurm-tests.lock", timeout=900):
+    with alone_on_slurm():
         yield
 
 
 @pytest.fixture(scope="module")
 def story(alone_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("slurm")
-    (folder / "configs" / "model").mkdir(parents=True)
-    config = "_target_: slow_plugin.Slow\nhurry: ???\n"
-    (folder / "configs" / "model" / "slow.yaml").write_text(config)
-    (folder / "slow_plugin.py").write_text(PLUGIN)
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    path = write_plugin(folder)
     processes = [start(folder, *SWEEP, PYTHONPATH=path)]
     told = Story(folder, path, "", "", submit_alone(folder, path))
     try:
@@ -224,8 +171,8 @@ def tell(story: Story, waiting: subprocess.Popen[str]) -> None:
 
 
 def test_the_jobs_are_found_again_and_submitted_once(story: Story) -> None:
-    assert "4 to submit" in story.submitted
-    assert "4 in Slurm, 0 to submit" in story.out
+    assert "in Slurm already" not in story.submitted
+    assert story.out.count("(in Slurm already)") == 4
     assert len(client_of(story.folder).search_runs(["1"])) == 4 + 1 + 1
 
 
@@ -282,7 +229,8 @@ def test_the_same_command_submits_what_is_missing(story: Story) -> None:
     before = read_submissions(story.sweep)
     code, out, err = finish(start(story.folder, *SWEEP, PYTHONPATH=story.path))
     assert code == 0, err
-    assert "2 finished before, 0 in Slurm, 2 to submit" in out
+    assert "2 of them finished before" in out
+    assert "in Slurm already" not in out
     assert [each.jobs for each in read_submissions(story.sweep)] == [[0, 1, 2, 3], [2, 3]]
     assert read_submissions(story.sweep)[:1] == before
     for name in ("killed", "cancelled"):

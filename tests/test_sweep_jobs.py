@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import pytest
 from cheap_job import start_sweep, starts, summary, wait_for
 from conftest import Done
 
-from sightline.compose import compose_job
+from sightline.compose import compose_frozen, compose_job, register_resolvers
+from sightline.project import conf_dir
 from sightline.run_folder import freeze, thaw
 from sightline.tracking.outbox import status_of
 
@@ -72,6 +74,17 @@ def test_jobs_at_once_share_the_cores(
     each = [line.split()[1:] for [line] in starts(tmp_path / "sweep")]
     assert [threads for threads, _ in each] == ["2"] * 4
     assert sorted(gpu for _, gpu in each) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("name", ["a=b,c", "o'neil [1]", "{x}: \\"])
+def test_a_folder_of_configs_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """A search keeps copies of them in its own folder, whose name is made of the overrides."""
+    own = tmp_path / name
+    shutil.copytree(conf_dir() / "model", own / "model")
+    (own / "model" / "cnn.yaml").rename(own / "model" / "mine.yaml")
+    register_resolvers([])
+    config, _ = compose_frozen([conf_dir(), own], ["model=mine"], tmp_path / "0", "a sweep", [])
+    assert config.model["widths"]
 
 
 def test_edits_after_the_launch_change_nothing(cheap: Callable[..., Done], tmp_path: Path) -> None:

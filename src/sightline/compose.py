@@ -9,6 +9,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -50,8 +51,7 @@ def first_lines(error: Exception) -> str:
 
 def compose_train(arguments: list[str], overrides: list[str]) -> DictConfig:
     """The train config with these overrides, in the search path that `arguments` set up."""
-    own = [f"file://{folder}" for folder in config_folders(arguments)[1:]]
-    search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+    search_path = _search_path(config_folders(arguments)[1:])
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return compose("train", overrides=[*overrides, *search_path])
 
@@ -64,8 +64,7 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
     """
     register_resolvers(arguments)
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
-    own = [f"file://{folder}" for folder in config_folders(arguments)[1:]]
-    search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+    search_path = _search_path(config_folders(arguments)[1:])
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             config = compose(
@@ -93,8 +92,7 @@ def compose_frozen(
     Raises:
         UserError: whatever is wrong with the config.
     """
-    own = [f"file://{folder}" for folder in folders[1:]]
-    search_path = [f"hydra.searchpath=[{','.join(own)}]"] if own else []
+    search_path = _search_path(folders[1:])
     GlobalHydra.instance().clear()  # the search itself runs inside Hydra
     try:
         with initialize_config_dir(str(folders[0]), version_base="1.3"):
@@ -107,6 +105,12 @@ def compose_frozen(
         config.hydra.runtime.output_dir = str(output_dir)
     HydraConfig.instance().set_config(config)
     return read_job(config, sweep, arguments)
+
+
+def _search_path(folders: list[Path]) -> list[str]:
+    """The override by which Hydra looks into further folders; their names may be anything."""
+    own = [QuotedString(f"file://{folder}", Quote.single).with_quotes() for folder in folders]
+    return [f"hydra.searchpath=[{','.join(own)}]"] if own else []
 
 
 def register_resolvers(arguments: list[str]) -> None:

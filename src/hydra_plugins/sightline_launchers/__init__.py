@@ -11,9 +11,12 @@ from omegaconf import DictConfig
 
 if TYPE_CHECKING:
     from sightline.sweeps.launched import Sweep
+    from sightline.sweeps.search import Search
 
 
-class _SightlineLauncher(Launcher):
+class SightlineLauncher(Launcher):
+    """Where the jobs of a sweep, or the trials of a search, are run."""
+
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
@@ -35,8 +38,12 @@ class _SightlineLauncher(Launcher):
     def run(self, sweep: "Sweep") -> None:
         """Run what is missing of a sweep."""
 
+    @abstractmethod
+    def search(self, search: "Search") -> None:
+        """Run the trials that are missing of a search."""
 
-class LocalLauncher(_SightlineLauncher):
+
+class LocalLauncher(SightlineLauncher):
     """Every job of a sweep in a process of its own, `n_jobs` of them at a time.
 
     Args:
@@ -52,8 +59,14 @@ class LocalLauncher(_SightlineLauncher):
 
         run_sweep(sweep, self.n_jobs)
 
+    def search(self, search: "Search") -> None:
+        """Run its trials on this machine."""
+        from sightline.sweeps.searching import search_here
 
-class SlurmLauncher(_SightlineLauncher):
+        search_here(search, self.n_jobs)
+
+
+class SlurmLauncher(SightlineLauncher):
     """Every job of a sweep as a job of Slurm.
 
     Args:
@@ -80,3 +93,9 @@ class SlurmLauncher(_SightlineLauncher):
         from sightline.sweeps.slurm import run_on_slurm
 
         run_on_slurm(sweep, self.options)
+
+    def search(self, search: "Search") -> None:
+        """Submit its trials as they are drawn, and wait."""
+        from sightline.sweeps.searching import search_on_slurm
+
+        search_on_slurm(search, self.options)

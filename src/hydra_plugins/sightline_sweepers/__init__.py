@@ -9,7 +9,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.sightline_launchers import LocalLauncher
+from hydra_plugins.sightline_launchers import SightlineLauncher
 from sightline.errors import UserError
 
 
@@ -57,16 +57,12 @@ class OptunaSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run trials until there are enough."""
-        if not isinstance(self.launcher, LocalLauncher):
+        if not isinstance(self.launcher, SightlineLauncher):
             raise UserError(
-                "hydra/sweeper=optuna runs its trials on this machine: hydra/launcher=local. On a "
-                "cluster give the command inside an allocation."
+                "hydra/sweeper=optuna: its trials are run by hydra/launcher=local or slurm."
             )
         from sightline.sweeps.search import SearchOptions, plan_search
 
         options = SearchOptions(**self.options)
-        search = plan_search(self.loader, self.config, self.params, arguments, options)
-        from sightline.sweeps.trials import run_search
-
-        run_search(search, self.launcher.n_jobs)
+        self.launcher.search(plan_search(self.loader, self.config, self.params, arguments, options))
         return []

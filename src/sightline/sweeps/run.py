@@ -35,10 +35,10 @@ class Jobs(Protocol):
     def take(self) -> tuple[int, TrainConfig, Job] | None:
         """The number, config and place of the next job to start; None where there is none now."""
 
-    def watch(self, running: Running) -> None:
-        """Look at a job that runs."""
+    def gives_up(self, number: int) -> bool:
+        """Whether a job that runs is to be stopped now; it is asked for again and again."""
 
-    def ended(self, running: Running, error: str | None) -> str | None:
+    def ended(self, number: int, error: str | None) -> str | None:
         """Hear that a job ended, with its error; the error that counts is returned."""
 
 
@@ -46,20 +46,28 @@ class Listed:
     """Jobs that are all known beforehand: those that did not finish, in their order."""
 
     def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
         self.waiting = [
             (number, config, job)
             for number, (config, job) in enumerate(sweep.jobs)
             if read_results(job.output_dir) is None
         ]
 
+    def announce(self) -> None:
+        """Say how many there are, and how many of them are finished."""
+        done = len(self.sweep.jobs) - len(self.waiting)
+        log.info("sweep:   %s, %d jobs%s", self.sweep.name, len(self.sweep.jobs),
+                 f", {done} of them finished before" if done else "")  # fmt: skip
+
     def take(self) -> tuple[int, TrainConfig, Job] | None:
         """The next that waits."""
         return self.waiting.pop(0) if self.waiting else None
 
-    def watch(self, running: Running) -> None:
+    def gives_up(self, number: int) -> bool:
         """Nothing depends on how it goes."""
+        return False
 
-    def ended(self, running: Running, error: str | None) -> str | None:
+    def ended(self, number: int, error: str | None) -> str | None:
         """Nothing depends on how it ended."""
         return error
 
@@ -81,9 +89,7 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
         freeze_sweep(sweep)
         jobs = Listed(sweep)
         tracker.begin()
-        done = len(sweep.jobs) - len(jobs.waiting)
-        log.info("sweep:   %s, %d jobs%s", sweep.name, len(sweep.jobs),
-                 f", {done} of them finished before" if done else "")  # fmt: skip
+        jobs.announce()
         run_jobs(jobs, slots, tracker, sweep)
     raise_failures(tracker)
 
@@ -153,7 +159,8 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
             for each in list(running):
                 gone = each.ended()
                 each.repeat_output()
-                jobs.watch(each)
+                if jobs.gives_up(each.number):
+                    each.send(signal.SIGINT)
                 if gone:
                     running.remove(each)
                     _after(each, running, jobs, tracker, free, bool(came))
@@ -184,7 +191,7 @@ def _after(
     free.append(each.slot)
     each.send(signal.SIGKILL)  # ranks that its first process left behind
     if not stopping:
-        error = jobs.ended(each, error)
+        error = jobs.ended(each.number, error)
         if error is not None:
             tracker.errors[each.number] = error
             log.error("job %d failed: %s", each.number, error)

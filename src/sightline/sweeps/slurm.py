@@ -6,13 +6,14 @@ finds them again by what it noted in the sweep's folder.
 
 import logging
 import time
+from contextlib import suppress
 
+from sightline.errors import UserError
 from sightline.slurm import SlurmError
 from sightline.sweeps.launched import Sweep, freeze_sweep
-from sightline.sweeps.run import noting_signals, raise_failures, tracked
-from sightline.sweeps.slurm_jobs import SlurmSweep
+from sightline.sweeps.run import Jobs, Listed, noting_signals, raise_failures, tracked
+from sightline.sweeps.slurm_jobs import SlurmJobs
 from sightline.sweeps.submission import SlurmOptions, processes
-from sightline.sweeps.summary import SweepTracker
 
 log = logging.getLogger(__name__)
 
@@ -26,40 +27,74 @@ def run_on_slurm(sweep: Sweep, options: SlurmOptions) -> None:
         UserError: Slurm refuses, or jobs failed; the summary says which and why.
         Interrupted: a signal ended the waiting; the jobs go on.
     """
-    with noting_signals() as came, tracked(sweep, SweepTracker) as tracker:
+    with noting_signals() as came, tracked(sweep) as tracker:
         for config, _ in sweep.jobs:
             processes(config, options.gpus)  # refuses what cannot be, before anything is written
         freeze_sweep(sweep)
-        jobs = SlurmSweep(sweep, options, tracker)
-        jobs.start()
-        tracker.begin()
-        _wait(jobs, tracker, came)
-        if came:
-            tracker.stopped_by, tracker.goes_on = came[0], True
-            tracker.states |= dict.fromkeys(jobs.at_work, "RUNNING")
-            log.warning("The jobs go on in Slurm; the same command waits for them again. To end "
-                        "them: scancel %s", " ".join(sorted(jobs.ids)))  # fmt: skip
+        listed = Listed(sweep)
+        listed.announce()
+        # All at once: Slurm itself starts no more than n_jobs, also while this process is away.
+        work_on_slurm(SlurmJobs(sweep, options, listed, tracker), None, came)
     raise_failures(tracker)
 
 
-def _wait(jobs: SlurmSweep, tracker: SweepTracker, came: list[int]) -> None:
-    limit = jobs.sweep.max_failures
+def work_on_slurm(slurm: SlurmJobs, at_once: int | None, came: list[int]) -> None:
+    """Submit the jobs and wait for them.
+
+    Args:
+        slurm: the jobs.
+        at_once: how many are in Slurm at a time; None: all.
+        came: signals that came; one ends the waiting.
+
+    Raises:
+        UserError: Slurm refuses the first of them; none is submitted.
+    """
+    tracker, limit = slurm.tracker, slurm.sweep.max_failures
+    held = _take(slurm.jobs, at_once)
+    try:
+        slurm.launch(held)
+    except SlurmError as error:
+        with suppress(SlurmError):  # what cannot be cancelled stays noted, and is found again
+            slurm.take_back()
+        raise UserError(f"Slurm does not take the jobs: {error}") from error
+    held = []
+    tracker.begin()
     pause_s, answers = POLL_S[0], True
-    while jobs.waiting and not came:
+    while (slurm.waiting or held) and not came:
+        changed = False
         try:
-            changed = jobs.poll()
+            changed = slurm.poll()
+            if limit is not None and len(tracker.errors) >= limit:
+                held = []
+                if left := slurm.cancel():
+                    log.warning("sweep.max_failures=%s: %d jobs are cancelled.", limit, len(left))
+            else:
+                free = None if at_once is None else at_once - len(slurm.waiting)
+                held = held or _take(slurm.jobs, free)
+                slurm.launch(held)
+                held = []
             answers = True
-            if limit is not None and len(tracker.errors) >= limit and (left := jobs.cancel()):
-                log.warning("sweep.max_failures=%s: %d jobs are cancelled.", limit, len(left))
         except SlurmError as error:
-            changed = False
             if answers:
                 log.warning("Slurm does not answer (%s); it is asked again.", error)
             answers = False
         if changed:
-            tracker.update(jobs.at_work)
+            tracker.update(slurm.at_work)
         pause_s = POLL_S[0] if changed else min(pause_s * 1.2, POLL_S[1])
         _sleep(pause_s, came)
+    if came:
+        tracker.stopped_by, tracker.goes_on = came[0], True
+        tracker.states |= dict.fromkeys(slurm.at_work, "RUNNING")
+        log.warning("The jobs go on in Slurm; the same command waits for them again. To end "
+                    "them: scancel %s", " ".join(sorted(slurm.ids)))  # fmt: skip
+
+
+def _take(jobs: Jobs, count: int | None) -> list[int]:
+    """The numbers of the next jobs; all that there are where no count is given."""
+    taken: list[int] = []
+    while (count is None or len(taken) < count) and (job := jobs.take()) is not None:
+        taken.append(job[0])
+    return taken
 
 
 def _sleep(seconds: float, came: list[int]) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from sightline.config import TrackingConfig
 from sightline.errors import UserError
 from sightline.run_folder import read_results
-from sightline.slurm import SlurmError, accounted_state
+from sightline.slurm import accounted_state
 from sightline.sweeps.launched import Sweep
 from sightline.sweeps.process import output_of, said_error
+from sightline.sweeps.run import Jobs
 from sightline.sweeps.sbatch import FORGOTTEN, JobState, cancel, max_array_size, states, submit
 from sightline.sweeps.submission import (
     SlurmOptions,
@@ -28,59 +29,59 @@ from sightline.sweeps.summary import SweepTracker
 from sightline.tracking.connection import send_rest
 from sightline.tracking.ending import mark_ended
 from sightline.tracking.outbox import status_of
-from sightline.tracking.secrets import credentials_for_children
+from sightline.tracking.secrets import credentials_for_children, hide_password
 
 log = logging.getLogger(__name__)
 
 SETTLED_S = 2.0  # that an end must last: a job that is queued again may show one for a moment
+WORKING = ("RUNNING", "COMPLETING")
 VISIBLE_S = 60.0  # until a file that a node wrote is seen everywhere
 
 
-class SlurmSweep:
-    """Submits and watches the jobs of a sweep.
+class SlurmJobs:
+    """Submits jobs of a sweep, watches them, and says how they ended.
 
     Args:
-        sweep: planned, and frozen.
+        sweep: planned, and launched.
         options: of the launcher.
-        tracker: hears of its jobs.
+        jobs: hears how they end, and says which are to be given up.
+        tracker: of the sweep.
+
+    Attributes:
+        waiting: numbers of the jobs in Slurm that did not end.
     """
 
-    def __init__(self, sweep: Sweep, options: SlurmOptions, tracker: SweepTracker) -> None:
+    def __init__(
+        self, sweep: Sweep, options: SlurmOptions, jobs: Jobs, tracker: SweepTracker
+    ) -> None:
         self.sweep = sweep
-        self.tracker = tracker
         self.options = options
+        self.jobs = jobs
+        self.tracker = tracker
         self.submissions = read_submissions(sweep.folder)
-        self.waiting = {
-            number for number, (_, job) in enumerate(sweep.jobs)
-            if read_results(job.output_dir) is None
-        }  # fmt: skip
+        self.waiting: set[int] = set()
+        self._before = list(self.submissions)
         self._states: dict[int, JobState] = {}
         self._ended_s: dict[int, float] = {}
+        self._given_up: dict[int, bool] = {}  # and whether they were told
 
-    def start(self) -> None:
-        """Submit the jobs that are neither finished nor known to Slurm.
+    def launch(self, numbers: list[int]) -> None:
+        """Wait for these jobs too; those that Slurm does not have are submitted.
 
         Raises:
-            UserError: Slurm refuses; none of them is submitted.
+            SlurmError: Slurm does not answer, or refuses.
         """
-        try:
-            alive = {number for number, state in self._ask().items() if not state.ended}
-        except SlurmError as error:
-            raise UserError(f"Slurm does not answer: {error}") from error
-        alive &= self.waiting
-        missing = sorted(self.waiting - alive)
+        if not numbers:
+            return
+        alive = {number for number, state in self._ask(set(numbers)).items() if not state.ended}
+        for number in numbers:
+            said = hide_password(" ".join(self.sweep.jobs[number][1].overrides))
+            log.info("job %d:   %s%s", number, said, " (in Slurm already)" * (number in alive))
+        missing = [number for number in numbers if number not in alive]
         limit = max_array_size()
-        log.info("sweep:   %s, %d jobs: %d finished before, %d in Slurm, %d to submit",
-                 self.sweep.name, len(self.sweep.jobs), len(self.sweep.jobs) - len(self.waiting),
-                 len(alive), len(missing))  # fmt: skip
-        before = list(self.submissions)
-        try:
-            for numbers in make_arrays(self.sweep, missing, self.options.gpus, limit):
-                self._submit(new_submission(numbers, limit))
-        except SlurmError as error:
-            with suppress(SlurmError):  # what cannot be cancelled stays noted, and is found again
-                self._take_back(before)
-            raise UserError(f"Slurm refuses the jobs: {error}") from error
+        for array in make_arrays(self.sweep, missing, self.options.gpus, limit):
+            self._submit(new_submission(array, limit))
+        self.waiting |= set(numbers)
 
     def _submit(self, submission: Submission) -> None:
         """Note the name first: what was submitted is found by it whenever this process ends."""
@@ -95,11 +96,16 @@ class SlurmSweep:
         write_submissions(self.sweep.folder, self.submissions)
         log.info("slurm:   %s: jobs %s", job, ", ".join(map(str, submission.jobs)))
 
-    def _take_back(self, before: list[Submission]) -> None:
-        """Cancel by their names: Slurm may have taken jobs whose numbers it could not say."""
-        for each in self.submissions[len(before) :]:
+    def take_back(self) -> None:
+        """Cancel what was submitted; of a sweep that is new nothing stays.
+
+        Raises:
+            SlurmError: Slurm does not answer.
+        """
+        # By their names: Slurm may have taken jobs whose numbers it could not say.
+        for each in self.submissions[len(self._before) :]:
             cancel([f"--name={each.name}"])
-        write_submissions(self.sweep.folder, before)
+        write_submissions(self.sweep.folder, self._before)
         if self.sweep.new:
             _forget(self.sweep)
 
@@ -109,7 +115,7 @@ class SlurmSweep:
         Raises:
             SlurmError: Slurm does not answer.
         """
-        found = self._ask()
+        found = self._ask(self.waiting)
         changed = False
         for number in sorted(self.waiting):
             state = found[number]
@@ -119,16 +125,28 @@ class SlurmSweep:
                 changed = True
             if not state.ended:
                 self._ended_s.pop(number, None)
+                if self.jobs.gives_up(number):
+                    self._given_up.setdefault(number, False)
+                if number in self._given_up:
+                    self._stop(number, state)
             elif self._conclude(number, state):
                 self.waiting.discard(number)
                 changed = True
         return changed
 
+    def _stop(self, number: int, state: JobState) -> None:
+        """End a job that is given up: one that runs ends by itself, with what it told."""
+        if state.state == "PENDING":  # it was taken off its machine meanwhile
+            cancel([state.id])
+        elif not self._given_up[number]:
+            cancel(["--signal=INT", state.id])  # SIGTERM means something else under Slurm
+            self._given_up[number] = True
+
     def cancel(self) -> list[int]:
         """Cancel the jobs that never began; their numbers."""
         numbers = [
             number for number in sorted(self.waiting)
-            if self._states[number].state == "PENDING"
+            if number in self._states and self._states[number].state == "PENDING"
             and status_of(self.sweep.jobs[number][1].output_dir) is None
         ]  # fmt: skip
         if numbers:
@@ -144,12 +162,14 @@ class SlurmSweep:
     @property
     def at_work(self) -> set[int]:
         """The numbers of the jobs that run."""
-        return {n for n in self.waiting if self._states[n].state in ("RUNNING", "COMPLETING")}
+        working = {n for n, state in self._states.items() if state.state in WORKING}
+        return working & self.waiting
 
     def _conclude(self, number: int, state: JobState) -> bool:
         """Judge a job that ended, by its folder; False where its folder may not be up to date."""
         config, job = self.sweep.jobs[number]
         if read_results(job.output_dir) is not None:
+            self._take_in(number, None)
             return True
         since = self._ended_s.setdefault(number, time.monotonic())
         patience_s = VISIBLE_S if state.state == "COMPLETED" else SETTLED_S
@@ -164,18 +184,24 @@ class SlurmSweep:
             return False
         printed = f"{why}; {output_of(job.output_dir)} holds what it printed"
         self.tracker.states[number] = status
-        self.tracker.errors[number] = said_error(job.output_dir) or printed
-        log.error("job %d failed: %s", number, self.tracker.errors[number])
+        self._take_in(number, said_error(job.output_dir) or printed)
         return True
 
-    def _ask(self) -> dict[int, JobState]:
-        """How the jobs stand that were ever submitted, by their numbers."""
-        if not self.submissions:
+    def _take_in(self, number: int, error: str | None) -> None:
+        error = self.jobs.ended(number, error)
+        if error is not None:
+            self.tracker.errors[number] = error
+            log.error("job %d failed: %s", number, error)
+
+    def _ask(self, numbers: set[int]) -> dict[int, JobState]:
+        """How those of these jobs stand that were ever submitted, by their numbers."""
+        submissions = [each for each in self.submissions if numbers & set(each.jobs)]
+        if not submissions:
             return {}
-        known = states([each.name for each in self.submissions])
+        known = states([each.name for each in submissions])
         found = {}
-        for each in self.submissions:  # of a job that was submitted again, the last one counts
-            for number in each.jobs:
+        for each in submissions:  # of a job that was submitted again, the last one counts
+            for number in numbers & set(each.jobs):
                 index = number - each.first
                 forgotten = JobState(f"{each.id}_{index}", FORGOTTEN)
                 found[number] = known.get((each.name, index), forgotten)
@@ -196,14 +222,15 @@ def _tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> 
 
 
 def _forget(sweep: Sweep) -> None:
-    """Remove what was written of a sweep that Slurm refused."""
+    """Remove what was written of a sweep or a search that Slurm refused."""
     for _, job in sweep.jobs:
         (job.output_dir / "run.json").unlink()
         with suppress(OSError):  # there was something else
             job.output_dir.rmdir()
-    shutil.rmtree(sweep.folder / "slurm")
-    for name in ("slurm.json", "sweep.json"):
-        (sweep.folder / name).unlink()
+    for name in ("slurm", "conf"):
+        shutil.rmtree(sweep.folder / name, ignore_errors=True)
+    for name in ("slurm.json", "sweep.json", "optuna.db"):
+        (sweep.folder / name).unlink(missing_ok=True)
 
 
 def _words(state: JobState) -> str:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import signal
 from typing import Any
 
 import optuna
@@ -12,12 +11,8 @@ from sightline.config import Job, TrainConfig
 from sightline.errors import UserError, did_you_mean
 from sightline.run_folder import freeze, read_pruned, read_results, thaw, write_pruned
 from sightline.sweeps.launched import job_digest
-from sightline.sweeps.process import Running
-from sightline.sweeps.run import raise_failures, run_jobs, tracked
-from sightline.sweeps.samplers import make_pruner, make_sampler, open_study, quiet
-from sightline.sweeps.search import Search, launch_search
-from sightline.sweeps.search_summary import SearchTracker
-from sightline.sweeps.slots import check_n_jobs, make_slots
+from sightline.sweeps.samplers import make_sampler
+from sightline.sweeps.search import Search
 from sightline.sweeps.spaces import draw
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.table import reached
@@ -27,32 +22,6 @@ from sightline.tracking.spool import read_spool
 log = logging.getLogger(__name__)
 
 TOLD = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAILED"}
-
-
-def run_search(search: Search, n_jobs: int) -> None:
-    """Run trials until there are `n_trials`, those of earlier commands included.
-
-    Raises:
-        UserError: trials failed, or an option or the storage is wrong.
-        Interrupted: a signal stopped the search.
-    """
-    quiet()
-    check_n_jobs(n_jobs)
-    options, sweep = search.options, search.sweep
-    make_sampler(options.sampler, options.sampler_options, options.seed, 0)
-    pruner = make_pruner(options.pruner, options.pruner_options)
-    slots = make_slots(n_jobs, [search.sample])
-    with tracked(sweep, SearchTracker) as tracker:
-        assert isinstance(tracker, SearchTracker)
-        study = open_study(search.study_name, search.storage, search.directions, pruner, sweep.new)
-        launch_search(search)
-        trials = Trials(search, study, tracker)
-        tracker.study = study
-        tracker.begin()
-        before = len(trials.all) - len(trials.interrupted)
-        log.info("search:  %s, %d of %d trials done", sweep.name, before, options.n_trials)
-        run_jobs(trials, slots, tracker, sweep)
-    raise_failures(tracker)
 
 
 class Trials:
@@ -110,7 +79,7 @@ class Trials:
                 number = self.interrupted.pop(0)
                 config, job = self.sweep.jobs[number]
                 if read_results(job.output_dir) or read_pruned(job.output_dir):
-                    self._tell(number, None)  # it ended while nobody listened
+                    self.ended(number, None)  # it ended while nobody listened
                     continue
             elif self.count < self.search.options.n_trials:
                 number = self._ask()
@@ -125,48 +94,33 @@ class Trials:
             return number, config, job
         return None
 
-    def watch(self, running: Running) -> None:
-        """Report the epochs that a trial told since, and give it up where the pruner says so."""
-        if self.search.options.pruner == "none" or running.number in self.tracker.states:
-            return
-        trial, folder = self._live[running.number], running.job.output_dir
+    def gives_up(self, number: int) -> bool:
+        """Report the epochs that a trial told since; whether the pruner gives it up."""
+        if self.search.options.pruner == "none" or number in self.tracker.states:
+            return False
+        config, job = self.sweep.jobs[number]
+        trial, folder = self._live[number], job.output_dir
         known = trial.storage.get_trial(trial._trial_id).intermediate_values
-        start = self._read.get(running.number, 0)
+        start = self._read.get(number, 0)
         for record, end in read_spool(journal_of(folder), start):
-            self._read[running.number] = end
+            self._read[number] = end
             if record["op"] != "metrics" or self.monitor not in record["metrics"]:
                 continue
             step, value = record["step"], record["metrics"][self.monitor]
             if step in known:
                 continue
             trial.report(value, step)
-            last = running.config.trainer.get("max_epochs") or math.inf
+            last = config.trainer.get("max_epochs") or math.inf
             if trial.should_prune() and step + 1 != last:
                 why = f"by {self.search.options.pruner} after epoch {step + 1}: {value:.5g}"
                 write_pruned(folder, why)
-                running.send(signal.SIGINT)  # SIGTERM means something else under Slurm
-                self.tracker.states[running.number] = "PRUNED"
-                log.info("trial %d:  pruned %s", running.number, why)
-                return
+                self.tracker.states[number] = "PRUNED"
+                log.info("trial %d:  pruned %s", number, why)
+                return True
+        return False
 
-    def ended(self, running: Running, error: str | None) -> str | None:
+    def ended(self, number: int, error: str | None) -> str | None:
         """Tell the study how a trial ended."""
-        return self._tell(running.number, error)
-
-    def _ask(self) -> int:
-        self.study.sampler = self._sampler(self.count)
-        trial = self.study.ask()
-        words = draw(trial, self.search.spaces, self.search.fixed)
-        self._live[trial.number] = trial
-        self.count = trial.number + 1
-        self.sweep.jobs.append(self.search.compose(words, trial.number))
-        return trial.number
-
-    def _sampler(self, number: int) -> Any:
-        options = self.search.options
-        return make_sampler(options.sampler, options.sampler_options, options.seed, number)
-
-    def _tell(self, number: int, error: str | None) -> str | None:
         config, job = self.sweep.jobs[number]
         results = read_results(job.output_dir)
         pruned = read_pruned(job.output_dir)
@@ -184,6 +138,19 @@ class Trials:
         self._live[number].set_user_attr("error", error)
         self._finish(number, TrialState.FAIL)
         return error
+
+    def _ask(self) -> int:
+        self.study.sampler = self._sampler(self.count)
+        trial = self.study.ask()
+        words = draw(trial, self.search.spaces, self.search.fixed)
+        self._live[trial.number] = trial
+        self.count = trial.number + 1
+        self.sweep.jobs.append(self.search.compose(words, trial.number))
+        return trial.number
+
+    def _sampler(self, number: int) -> Any:
+        options = self.search.options
+        return make_sampler(options.sampler, options.sampler_options, options.seed, number)
 
     def _tell_same(self, number: int, twin: int) -> None:
         """A config that was tried before reaches what it reached."""

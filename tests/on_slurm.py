@@ -1,0 +1,83 @@
+"""What tests on a real Slurm share: a model that takes its time, and waiting."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+PLUGIN = """
+import os, time
+from pathlib import Path
+from torch import nn
+
+class Slow(nn.Module):
+    '''Takes its time, until it is told to hurry or its job was started again at its limit.'''
+
+    def __init__(self, num_classes: int, in_chans: int, img_size: int, hurry: str):
+        super().__init__()
+        self.hurry = hurry
+        self.layer = nn.Linear(in_chans * img_size**2, num_classes)
+
+    def forward(self, x):
+        restarted = self.hurry == "restart" and os.environ.get("SLURM_RESTART_COUNT")
+        if self.training and not restarted and not Path(self.hurry).exists():
+            time.sleep(0.5)
+        return self.layer(x.flatten(1))
+"""
+COMMON = [
+    "--config-dir=configs", "model=slow", "plugins=[slow_plugin]", "data.batch_size=320",
+    "tracking.system_metrics_interval_s=null", "early_stopping.patience_epochs=null",
+    "report=none",
+]  # fmt: skip
+
+
+def slurm_answers() -> bool:
+    if shutil.which("scontrol") is None:
+        return False
+    return subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode == 0
+
+
+def wait_until(
+    done: Callable[[], bool],
+    what: str,
+    process: subprocess.Popen[str] | None = None,
+    timeout_s: float = 420,
+) -> None:
+    """Wait, but not for a process that ended."""
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        assert process is None or process.poll() is None, (what, *process.communicate())
+        assert time.monotonic() < deadline, f"{what}: not after {timeout_s} s"
+        time.sleep(0.3)
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def state(job: str) -> str:
+    return run("squeue", "--states=all", "-h", "-j", job, "-o", "%T")
+
+
+@contextmanager
+def alone_on_slurm() -> Iterator[None]:
+    """Two stories on one machine's Slurm would preempt each other's jobs."""
+    with FileLock(Path(tempfile.gettempdir()) / "sightline-slurm-tests.lock", timeout=900):
+        yield
+
+
+def write_plugin(folder: Path) -> str:
+    """The slow model and its config; the PYTHONPATH by which it is found."""
+    (folder / "configs" / "model").mkdir(parents=True)
+    config = "_target_: slow_plugin.Slow\nhurry: ???\n"
+    (folder / "configs" / "model" / "slow.yaml").write_text(config)
+    (folder / "slow_plugin.py").write_text(PLUGIN)
+    return os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
