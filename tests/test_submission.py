@@ -126,6 +126,18 @@ def test_slurm_absent(
     assert list((tmp_path / "work").iterdir()) == []
 
 
+@pytest.mark.parametrize("sweeper", ["grid", "optuna", "basic"])
+def test_a_launcher_from_elsewhere_is_refused(
+    sightline: Sightline, tmp_path: Path, sweeper: str
+) -> None:
+    """Ray's ended with status 0, having trained nothing."""
+    done = sightline("train", "-m", "seed=1,2", f"hydra/sweeper={sweeper}", "hydra/launcher=basic")
+    assert done.status == 1
+    assert "hydra/launcher=basic: sweeps and searches are launched by" in done.err
+    files = {path.name for path in (tmp_path / "work").rglob("*") if path.is_file()}
+    assert files <= {"multirun.yaml"}  # of Hydra's own sweeper
+
+
 def test_a_launcher_without_a_sweep_is_refused(sightline: Sightline, tmp_path: Path) -> None:
     done = sightline("train", "hydra/launcher=slurm")
     assert done.status == 1

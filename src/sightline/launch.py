@@ -52,9 +52,11 @@ def launch(arguments: list[str]) -> int:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
+    from hydra.types import RunMode
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from hydra_plugins.sightline_launchers import unknown_launcher
     from sightline.compose import read_job, register_resolvers
 
     if "--help" in arguments or "-h" in arguments:
@@ -71,6 +73,8 @@ def launch(arguments: list[str]) -> int:
 
     def keep(config: DictConfig) -> None:
         """A single run goes on outside Hydra; the jobs of a sweep are the launcher's."""
+        if HydraConfig.get().mode == RunMode.MULTIRUN:  # a sweeper and a launcher from elsewhere
+            raise unknown_launcher(HydraConfig.get().runtime.choices["hydra/launcher"])
         whole = OmegaConf.merge({"hydra": HydraConfig.get()}, config)
         assert isinstance(whole, DictConfig)
         composed.append(whole)

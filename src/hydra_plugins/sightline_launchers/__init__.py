@@ -9,9 +9,18 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from sightline.errors import UserError
+
 if TYPE_CHECKING:
     from sightline.sweeps.launched import Sweep
     from sightline.sweeps.search import Search
+
+
+def unknown_launcher(name: str) -> UserError:
+    """The error for a launcher that knows nothing of frozen jobs, and would train nothing."""
+    return UserError(
+        f"hydra/launcher={name}: sweeps and searches are launched by hydra/launcher=local or slurm."
+    )
 
 
 class SightlineLauncher(Launcher):

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.sightline_launchers import SightlineLauncher
-from sightline.errors import UserError
+from hydra_plugins.sightline_launchers import SightlineLauncher, unknown_launcher
 
 
 class GridSweeper(Sweeper):
@@ -29,15 +27,18 @@ class GridSweeper(Sweeper):
         """Keep what Hydra gives, and make the launcher."""
         self.loader = hydra_context.config_loader
         self.config: Any = config
-        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+        launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        if not isinstance(launcher, SightlineLauncher):
+            raise unknown_launcher(config.hydra.runtime.choices["hydra/launcher"])
+        self.launches: SightlineLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> Any:
         """Launch all jobs at once; the launcher checks them first."""
         from sightline.sweeps.words import combinations
 
-        return self.launcher.launch(combinations(self.loader, self.params, arguments), 0)
+        return self.launches.launch(combinations(self.loader, self.params, arguments), 0)
 
 
 class OptunaSweeper(GridSweeper):
@@ -57,12 +58,8 @@ class OptunaSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run trials until there are enough."""
-        if not isinstance(self.launcher, SightlineLauncher):
-            raise UserError(
-                "hydra/sweeper=optuna: its trials are run by hydra/launcher=local or slurm."
-            )
         from sightline.sweeps.search import SearchOptions, plan_search
 
         options = SearchOptions(**self.options)
-        self.launcher.search(plan_search(self.loader, self.config, self.params, arguments, options))
+        self.launches.search(plan_search(self.loader, self.config, self.params, arguments, options))
         return []
