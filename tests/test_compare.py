@@ -52,6 +52,16 @@ def test_groups_differ_in_more_than_seed_and_fold() -> None:
     assert worst.groups[0].score.mean == board.groups[-1].score.mean
 
 
+def test_columns_that_tell_most_come_first() -> None:
+    runs = [
+        a_run(f"run {n}", n / 9, seed=1, data__digest__test=n, optimizer__lr=n, label_mode=n,
+              model=f"m{n}")
+        for n in range(3)
+    ]  # fmt: skip
+    board = make_leaderboard(runs, "val_best/accuracy", maximise=True)
+    assert board.columns == ("model", "label_mode", "optimizer.lr", "data.digest.test")
+
+
 def test_what_is_not_ranked_is_listed_with_its_reason() -> None:
     runs = [
         a_run("good", 0.5, lr=1, seed=1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -18,7 +19,11 @@ from soak import checkpoint_differences
 from test_sources import make_shards
 
 from sightline.compose import compose_job
+from sightline.config import TrainConfig
 from sightline.errors import Interrupted
+from sightline.resume import find_unfinished
+from sightline.run_folder import freeze
+from sightline.tracking.tracker import Tracker
 from sightline.training.checkpoints import (
     LAST,
     PREVIOUS,
@@ -287,3 +292,23 @@ def test_more_epochs_go_on_with_the_schedule_of_the_new_length(
     state = torch.load(tmp_path / "checkpoints" / LAST, weights_only=True)
     assert state["global_step"] == 4 * 6
     assert state["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-4)
+
+
+def test_the_newest_unfinished_run_of_the_same_config_is_found(tmp_path: Path) -> None:
+    def of(*words: str) -> TrainConfig:
+        return compose_job(list(words))[0]
+
+    folders = [tmp_path / name for name in ("old", "new", "longer", "finished")]
+    epochs = (3, 3, 5, 7)
+    for age, (folder, count) in enumerate(zip(folders, epochs, strict=True)):
+        config, job = compose_job([f"trainer.max_epochs={count}", f"hydra.run.dir={folder}"])
+        freeze(config, job)
+        os.utime(folder / "run.json", (age, age))
+    tracker = Tracker(folders[3])
+    tracker.begin("finished", {})
+    tracker.finish("FINISHED")
+    assert find_unfinished(tmp_path, of("trainer.max_epochs=3")) == folders[1]
+    assert find_unfinished(tmp_path, of("trainer.max_epochs=5")) == folders[2]
+    assert find_unfinished(tmp_path, of("trainer.max_epochs=4")) is None
+    assert find_unfinished(tmp_path, of("trainer.max_epochs=7")) is None
+    assert find_unfinished(tmp_path, of("trainer.max_epochs=3", "seed=1")) is None
