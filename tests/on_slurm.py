@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 PLUGIN = """
@@ -43,6 +44,13 @@ def slurm_answers() -> bool:
     if shutil.which("scontrol") is None:
         return False
     return subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode == 0
+
+
+MARKS = [
+    pytest.mark.slurm,
+    pytest.mark.xdist_group("slurm"),  # stories on the one Slurm
+    pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
+]
 
 
 def wait_until(

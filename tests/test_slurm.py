@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from conftest import ONE_THREAD, Sightline, client_of, finish, start
 from mlflow.entities import Run
-from on_slurm import COMMON, alone_on_slurm, run, slurm_answers, state, wait_until, write_plugin
+from on_slurm import COMMON, MARKS, alone_on_slurm, run, state, wait_until, write_plugin
 
 from sightline.alive import owner_of
 from sightline.predictions import Predictions
@@ -42,11 +42,7 @@ srun {command} train {arguments}
 """
 
 
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.xdist_group("slurm"),  # one story, on the one Slurm
-    pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
-]
+pytestmark = MARKS
 
 
 def restarts(job: str) -> int:

@@ -13,16 +13,12 @@ from pathlib import Path
 import optuna
 import pytest
 from conftest import Sightline, client_of, finish, start
-from on_slurm import COMMON, alone_on_slurm, slurm_answers, state, wait_until, write_plugin
+from on_slurm import COMMON, MARKS, alone_on_slurm, state, wait_until, write_plugin
 from optuna.trial import TrialState
 
 from sightline.sweeps.submission import read_submissions
 
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.xdist_group("slurm"),
-    pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
-]
+pytestmark = MARKS
 BAD = "1000.0"  # a learning rate that the pruner gives up
 SEARCHED = [
     "hydra/launcher=slurm", "hydra.launcher.cpus=1", "hydra/sweeper=optuna",

@@ -173,8 +173,23 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
 def _start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
     running = start(number, config, job, slot)
     at_work = "" if running.process else f" (at work already, process {running.pid})"
-    log.info("job %d:   %s%s", number, hide_password(" ".join(job.overrides)), at_work)
+    announce_job(number, job, at_work)
     return running
+
+
+def announce_job(number: int, job: Job, note: str) -> None:
+    """Say which job starts, or was found at work."""
+    log.info("job %d:   %s%s", number, hide_password(" ".join(job.overrides)), note)
+
+
+def take_in(jobs: Jobs, tracker: SweepTracker, number: int, error: str | None) -> bool:
+    """Take in that a job ended, with its error; whether it counts as failed."""
+    error = jobs.ended(number, error)
+    if error is None:
+        return False
+    tracker.errors[number] = error
+    log.error("job %d failed: %s", number, error)
+    return True
 
 
 def _after(
@@ -191,10 +206,7 @@ def _after(
     free.append(each.slot)
     each.send(signal.SIGKILL)  # ranks that its first process left behind
     if not stopping:
-        error = jobs.ended(each.number, error)
-        if error is not None:
-            tracker.errors[each.number] = error
-            log.error("job %d failed: %s", each.number, error)
+        take_in(jobs, tracker, each.number, error)
     tracker.update({each.number for each in running})
 
 

@@ -13,7 +13,7 @@ from sightline.run_folder import read_results
 from sightline.slurm import accounted_state
 from sightline.sweeps.launched import Sweep
 from sightline.sweeps.process import output_of, said_error
-from sightline.sweeps.run import Jobs
+from sightline.sweeps.run import Jobs, announce_job, take_in
 from sightline.sweeps.sbatch import FORGOTTEN, JobState, cancel, max_array_size, states, submit
 from sightline.sweeps.submission import (
     SlurmOptions,
@@ -29,7 +29,7 @@ from sightline.sweeps.summary import SweepTracker
 from sightline.tracking.connection import send_rest
 from sightline.tracking.ending import mark_ended
 from sightline.tracking.outbox import status_of
-from sightline.tracking.secrets import credentials_for_children, hide_password
+from sightline.tracking.secrets import credentials_for_children
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +75,8 @@ class SlurmJobs:
             return
         alive = {number for number, state in self._ask(set(numbers)).items() if not state.ended}
         for number in numbers:
-            said = hide_password(" ".join(self.sweep.jobs[number][1].overrides))
-            log.info("job %d:   %s%s", number, said, " (in Slurm already)" * (number in alive))
+            note = " (in Slurm already)" if number in alive else ""
+            announce_job(number, self.sweep.jobs[number][1], note)
         missing = [number for number in numbers if number not in alive]
         limit = max_array_size()
         for array in make_arrays(self.sweep, missing, self.options.gpus, limit):
@@ -146,7 +146,7 @@ class SlurmJobs:
         """Cancel the jobs that never began; their numbers."""
         numbers = [
             number for number in sorted(self.waiting)
-            if number in self._states and self._states[number].state == "PENDING"
+            if self._states[number].state == "PENDING"
             and status_of(self.sweep.jobs[number][1].output_dir) is None
         ]  # fmt: skip
         if numbers:
@@ -169,7 +169,7 @@ class SlurmJobs:
         """Judge a job that ended, by its folder; False where its folder may not be up to date."""
         config, job = self.sweep.jobs[number]
         if read_results(job.output_dir) is not None:
-            self._take_in(number, None)
+            take_in(self.jobs, self.tracker, number, None)
             return True
         since = self._ended_s.setdefault(number, time.monotonic())
         patience_s = VISIBLE_S if state.state == "COMPLETED" else SETTLED_S
@@ -183,15 +183,10 @@ class SlurmJobs:
         if not _tell_end(config.tracking, job.output_dir, status, why):
             return False
         printed = f"{why}; {output_of(job.output_dir)} holds what it printed"
-        self.tracker.states[number] = status
-        self._take_in(number, said_error(job.output_dir) or printed)
+        error = said_error(job.output_dir) or printed
+        if take_in(self.jobs, self.tracker, number, error):
+            self.tracker.states[number] = status
         return True
-
-    def _take_in(self, number: int, error: str | None) -> None:
-        error = self.jobs.ended(number, error)
-        if error is not None:
-            self.tracker.errors[number] = error
-            log.error("job %d failed: %s", number, error)
 
     def _ask(self, numbers: set[int]) -> dict[int, JobState]:
         """How those of these jobs stand that were ever submitted, by their numbers."""
