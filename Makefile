@@ -14,7 +14,7 @@ test: .venv/ready  ## the whole test suite
 
 soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
 	$(BIN)/pytest -m soak -s
-	$(BIN)/python tests/soak.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m soak.soak $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

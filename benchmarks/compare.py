@@ -51,7 +51,7 @@ def _predict(targets: np.ndarray, accuracy: float, rng: np.random.Generator) -> 
     logits = rng.normal(size=(SAMPLES, len(CLASSES)))
     logits[np.arange(SAMPLES), decided] = logits.max(axis=1) + rng.exponential(2, SAMPLES)
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    ids = np.array([f"pictures/{index:05d}.png" for index in range(SAMPLES)])
+    ids = np.array([f"images/{index:05d}.png" for index in range(SAMPLES)])
     return Predictions(ids, targets, probs.astype(np.float32), CLASSES, "multiclass")
 
 

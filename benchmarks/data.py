@@ -1,4 +1,4 @@
-"""Reading pictures beside a ready tensor and beside torchvision, and what large data sets cost.
+"""Reading images beside a ready tensor and beside torchvision, and what large data sets cost.
 
 Run: python benchmarks/data.py loop CIFAR_FOLDER [rounds]   (a folder with CIFAR-10's train.parquet)
      python benchmarks/data.py photos | manifest | doctor CIFAR_FOLDER | memory CIFAR_FOLDER
@@ -25,9 +25,9 @@ from torch.utils.data import DataLoader
 from torchvision import datasets
 from torchvision.transforms.v2 import CenterCrop, Compose, PILToTensor, Resize
 
-from sightline.compose import compose_job
-from sightline.data.datasets import Batch
-from sightline.data.decoding import start_worker
+from sightline.config.compose import compose_job
+from sightline.data.loading.datasets import Batch
+from sightline.data.reading.workers import start_worker
 from sightline.training.run import build_trainer, quiet_libraries
 from sightline.training.setup import set_up
 
@@ -162,8 +162,8 @@ def manifest() -> None:
         )  # fmt: skip
         data = read_manifest(True, str(path), image_suffix="", allow_outside=False, **none)
         read = time.perf_counter() - start
-        from sightline.config import DataConfig
-        from sightline.data.splits import make_splits
+        from sightline.config.schema import DataConfig
+        from sightline.data.splits.make import make_splits
 
         config, _ = compose_job(["data=manifest", f"data.path={path}"])
         assert isinstance(config.data_common, DataConfig)
@@ -176,12 +176,12 @@ def manifest() -> None:
 
 def workers_memory(split: Any) -> None:
     """What loader workers add that walk over the whole index."""
-    from sightline.data.datasets import ReadPictures
+    from sightline.data.loading.datasets import FileImageDataset
 
     def read(index: int) -> torch.Tensor:
         return torch.tensor([len(split.ids[index].as_py())])
 
-    loader = DataLoader(ReadPictures(split, read, 0), 4096, shuffle=True, num_workers=2,
+    loader = DataLoader(FileImageDataset(split, read, 0), 4096, shuffle=True, num_workers=2,
                         persistent_workers=True, worker_init_fn=start_worker)  # fmt: skip
     process = psutil.Process()
     alone = process.memory_full_info().pss

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 
-from sightline.compose import compose_job
-from sightline.config import Job, TrainConfig
-from sightline.tracking.connection import Connection
-from sightline.tracking.start import begin_run, describe_run
+from sightline.config.compose import compose_job
+from sightline.config.schema import Job, TrainConfig
+from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
-from sightline.training.callbacks import TrackEpochs, keeping_callbacks, progress_callbacks
-from sightline.training.interruption import Signals
+from sightline.training.callbacks import EpochLogger, checkpoint_callbacks, progress_callbacks
+from sightline.training.logging.start import begin_run, describe_run
 from sightline.training.run import build_trainer, quiet_libraries
 from sightline.training.setup import Setup, set_up
+from sightline.training.signals import Signals
 
 
 def hand_written_epoch(setup: Setup) -> float:
@@ -48,14 +48,14 @@ def hand_written_epoch(setup: Setup) -> float:
 
 def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     """Images per second of a real fit, tracked in MLflow with system metrics on."""
-    connection = Connection(config.tracking, job.output_dir, patient=False)
+    connection = SenderClient(config.tracking, job.output_dir, patient=False)
     connection.wait_until_ready()
     tracker = Tracker(job.output_dir)
     begin_run(tracker, connection, config, job)
     describe_run(tracker, config, job, setup)
     callbacks = [
-        *keeping_callbacks(config, job.output_dir / "checkpoints", Signals()),
-        TrackEpochs(tracker, connection),
+        *checkpoint_callbacks(config, job.output_dir / "checkpoints", Signals()),
+        EpochLogger(tracker, connection),
         *progress_callbacks(),
     ]
     trainer = build_trainer(config, callbacks, job)

@@ -4,7 +4,7 @@ Both read JPEG files in as many worker processes and run the same model in batch
 size; the hand-written one keeps the probabilities, Sightline writes its partial file and its
 table. The model is tiny, so that reading is what takes time. The ratio of images per second is
 taken round by round, so that a drift of the machine's speed cancels.
-Run: python benchmarks/predict.py [rounds] [pictures] [workers]
+Run: python benchmarks/predict.py [rounds] [images] [workers]
 """
 
 import statistics
@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from sightline.inference.inputs import read_inputs
-from sightline.inference.job import TableOptions, make_table
 from sightline.inference.model import LoadedModel
 from sightline.inference.rows import schema_of
+from sightline.inference.table import TableOptions, make_table
 from sightline.label_modes.multiclass import Multiclass
 from sightline.models.classifier import Classifier
 from sightline.types import PreprocessSpec
@@ -60,7 +60,7 @@ def hand_written(model: LoadedModel, paths: list[Path], workers: int) -> float:
 
 
 def sightline(model: LoadedModel, folder: Path, output: Path, workers: int) -> float:
-    """Images per second, from finding the pictures to the table."""
+    """Images per second, from finding the images to the table."""
     began = time.perf_counter()
     inputs = read_inputs(folder)
     answers = model.answers()

@@ -17,7 +17,7 @@ import mlflow.store.tracking.sqlalchemy_store, mlflow.system_metrics.system_metr
 FIRST_STEP = """
 import os, sys
 from sightline.cli import main
-import sightline.training.lit_classifier as module
+import sightline.training.module as module
 module.LitClassifier.training_step = lambda *_: (sys.stdout.flush(), os._exit(0))
 sys.argv = ["sightline", "train"]
 main()

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import torch
 
-from sightline.config import TrackingConfig
-from sightline.tracking.connection import Connection
+from sightline.config.schema import TrackingConfig
+from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 
 STEP_S = 0.002
@@ -50,7 +50,9 @@ def block(steps: int, work: tuple[torch.Tensor, int], tracker: Tracker | None, f
         for _ in range(repeats):
             matrix @ matrix
         if tracker is not None:
-            tracker.metrics({f"train/metric_{i}": step + i / METRICS for i in range(METRICS)}, step)
+            tracker.log_metrics(
+                {f"train/metric_{i}": step + i / METRICS for i in range(METRICS)}, step
+            )
     return Times(time.perf_counter() - begin, time.thread_time() - busy)
 
 
@@ -62,10 +64,10 @@ def main(pairs: int, steps: int, uri: str | None) -> None:
             "run_name": None, "register": None, "offline": False, "start_timeout_s": 30,
             "flush_timeout_s": 300, "system_metrics_interval_s": 5,
         })  # fmt: skip
-        connection = Connection(config, Path(folder) / "run", patient=False)
+        connection = SenderClient(config, Path(folder) / "run", patient=False)
         connection.wait_until_ready()
         tracker = Tracker(Path(folder) / "run")
-        tracker.begin("benchmark", {"run_key": uuid.uuid4().hex})
+        tracker.start("benchmark", {"run_key": uuid.uuid4().hex})
         connection.wait_for_run()
         work = make_step()
         block(steps, work, None, 0)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Sightline
 from PIL import Image
+from support.commands import Sightline
 
 from sightline import load
 from sightline.errors import UserError
@@ -18,7 +18,7 @@ MODULE = """
 import numpy as np
 import torch
 from torch import nn
-from sightline.data.images import ArrayImages
+from sightline.data.reading.images import ArrayImages
 from sightline.data.source import SourceData, take
 
 class Linear(nn.Module):

@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from conftest import Sightline, make_folder
+from support.commands import Sightline
+from support.images import make_folder
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```bash\n(.*?)```", README.read_text(), re.DOTALL)

@@ -16,12 +16,12 @@ Train and compare image classifiers; everything is logged to MLflow.
 commands:
   train    train one model, or with -m a sweep        sightline train --help
   evaluate a trained model, again or on other data    sightline evaluate --help
-  predict  what a model says of pictures              sightline predict --help
+  predict  what a model says of images              sightline predict --help
   export   a model as ONNX or torch.export file       sightline export --help
-  features what a model sees in pictures              sightline features --help
+  features what a model sees in images              sightline features --help
   prefetch weights for machines without network       sightline prefetch --help
   doctor   check data, config and machine beforehand  sightline doctor [OVERRIDES]
-  cache    decoded pictures that are kept             sightline cache [clear [KEY ...]]
+  cache    decoded images that are kept             sightline cache [clear [KEY ...]]
   runs     how runs stand, and which are gone         sightline runs [FOLDER] [--reap]
   compare  a leaderboard of runs, tested              sightline compare --help
   reproduce  train a run again and compare          sightline reproduce --help
@@ -38,7 +38,7 @@ examples:
 def train(arguments: list[str]) -> int:
     """Compose the config with Hydra and train: once, or once for each job of a sweep (`-m`)."""
     _outlive_signals()
-    from sightline.launch import launch
+    from sightline.training.launch import launch
 
     return launch(arguments)
 
@@ -46,7 +46,7 @@ def train(arguments: list[str]) -> int:
 def job(arguments: list[str]) -> int:
     """Run the job that is frozen in a folder; ranks and sweeps start their processes with this."""
     _outlive_signals()
-    from sightline.run_job import run_frozen
+    from sightline.training.job import run_frozen
 
     run_frozen(Path(arguments[0]))
     return 0
@@ -55,63 +55,63 @@ def job(arguments: list[str]) -> int:
 def _outlive_signals() -> None:
     """Before the rest is imported: a job that Slurm warns in its first seconds is not to die."""
     if "SLURM_JOB_ID" in os.environ:
-        from sightline.requeue import outlive_signals
+        from sightline.cluster.requeue import ignore_signals
 
-        outlive_signals()
+        ignore_signals()
 
 
 def evaluate(arguments: list[str]) -> int:
     """Evaluate a trained model on its own splits or on other data."""
-    from sightline.evaluate.command import evaluate
+    from sightline.commands.evaluate import evaluate
 
     return evaluate(arguments)
 
 
 def predict(arguments: list[str]) -> int:
-    """Write what a trained model says of pictures into a table."""
-    from sightline.inference.predict import predict
+    """Write what a trained model says of images into a table."""
+    from sightline.commands.predict import predict
 
     return predict(arguments)
 
 
 def export(arguments: list[str]) -> int:
     """Write a model as a file that other programs run."""
-    from sightline.export import export
+    from sightline.commands.export import export
 
     return export(arguments)
 
 
 def features(arguments: list[str]) -> int:
-    """Write what the last layer of a trained model sees of pictures into a table."""
-    from sightline.inference.features import features
+    """Write what the last layer of a trained model sees of images into a table."""
+    from sightline.commands.features import features
 
     return features(arguments)
 
 
 def prefetch(arguments: list[str]) -> int:
     """Download pretrained weights into the cache that a training reads."""
-    from sightline.models.prefetch import prefetch
+    from sightline.commands.prefetch import prefetch
 
     return prefetch(arguments)
 
 
 def sync(arguments: list[str]) -> int:
     """Send to MLflow what runs could not say while it was away."""
-    from sightline.sync import send_pending
+    from sightline.commands.sync import sync_pending
 
-    return send_pending(arguments)
+    return sync_pending(arguments)
 
 
 def runs(arguments: list[str]) -> int:
     """List runs, and mark those whose process is gone."""
-    from sightline.runs import show_runs
+    from sightline.commands.runs import show_runs
 
     return show_runs(arguments)
 
 
 def ui(arguments: list[str]) -> int:
     """Replace this process by MLflow's own UI server on the project's default store."""
-    from sightline.project import default_store
+    from sightline.paths import default_store
 
     # By the environment: every user of the machine can read a process's arguments.
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
@@ -123,28 +123,28 @@ def ui(arguments: list[str]) -> int:
 
 def doctor(arguments: list[str]) -> int:
     """Find what could fail an hour into a training that has the same overrides."""
-    from sightline.doctor.run import run
+    from sightline.commands.doctor import run
 
     return run(arguments)
 
 
 def cache(arguments: list[str]) -> int:
-    """List the decoded pictures that are kept, or forget some or all of them."""
-    from sightline.data.listing import show_cache
+    """List the decoded images that are kept, or forget some or all of them."""
+    from sightline.commands.cache import show_cache
 
     return show_cache(arguments)
 
 
 def compare(arguments: list[str]) -> int:
     """A leaderboard of runs, and whether the best is really better."""
-    from sightline.compare import run
+    from sightline.commands.compare import run
 
     return run(arguments)
 
 
 def reproduce(arguments: list[str]) -> int:
     """Train a logged run again; 1 where a metric is different."""
-    from sightline.reproduce import run
+    from sightline.commands.reproduce import run
 
     return run(arguments)
 
@@ -186,7 +186,7 @@ def main() -> int:
     try:
         return COMMANDS[name](rest)
     except UserError as error:
-        from sightline.tracking.secrets import hide_password
+        from sightline.io.secrets import hide_password
 
         debug = os.environ.get("SIGHTLINE_DEBUG") == "1"
         said = traceback.format_exc().rstrip() if debug else f"Error: {error}"

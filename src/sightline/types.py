@@ -1,9 +1,9 @@
-"""What passes between the parts: what the data is, and how a picture becomes a tensor."""
+"""What passes between the parts: what the data is, and how an image becomes a tensor."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-# PIL modes by number of channels; a picture is converted to it. Other numbers are arrays.
+# PIL modes by number of channels; an image is converted to it. Other numbers are arrays.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -15,9 +15,9 @@ class DatasetInfo:
         name: short name of the data set.
         class_names: one name a class (or label), in the order of the model's outputs; for binary
             the negative class first.
-        in_chans: channels of the pictures.
-        img_size: side of a typical picture in pixels.
-        mean: mean of each channel over training pictures, in [0, 1].
+        in_chans: channels of the images.
+        img_size: side of a typical image in pixels.
+        mean: mean of each channel over training images, in [0, 1].
         std: standard deviation of each channel, in [0, 1].
         background: what transparent pixels are laid on.
     """
@@ -33,9 +33,9 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class PreprocessSpec:
-    """How every picture is prepared, in training, evaluation and prediction alike.
+    """How every image is prepared, in training, evaluation and prediction alike.
 
-    The picture is resized, the middle `img_size` square is cut out, and the values are scaled to
+    The image is resized, the middle `img_size` square is cut out, and the values are scaled to
     [0, 1] and normalised by `mean` and `std`. The words are timm's: with `crop_mode` center the
     shorter side becomes `img_size / crop_pct`, with squash both sides, with border the longer one.
     Transparent pixels are laid on `background`.

@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 from sightline.errors import UserError
 
 if TYPE_CHECKING:
-    from sightline.sweeps.launched import Sweep
-    from sightline.sweeps.search import Search
+    from sightline.sweeps.search.plan import Search
+    from sightline.sweeps.sweep import Sweep
 
 
 def unknown_launcher(name: str) -> UserError:
@@ -70,7 +70,7 @@ class LocalLauncher(SightlineLauncher):
 
     def search(self, search: "Search") -> None:
         """Run its trials on this machine."""
-        from sightline.sweeps.searching import search_here
+        from sightline.sweeps.search.run import search_here
 
         search_here(search, self.n_jobs)
 
@@ -89,8 +89,8 @@ class SlurmLauncher(SightlineLauncher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Check the options, and let Slurm check them, before anything is written."""
-        from sightline.sweeps.sbatch import check_options, need_commands
-        from sightline.sweeps.submission import checked_options, resource_options
+        from sightline.sweeps.slurm.sbatch import check_options, need_commands
+        from sightline.sweeps.slurm.submission import checked_options, resource_options
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         need_commands()
@@ -99,12 +99,12 @@ class SlurmLauncher(SightlineLauncher):
 
     def run(self, sweep: "Sweep") -> None:
         """Submit what is missing, and wait."""
-        from sightline.sweeps.slurm import run_on_slurm
+        from sightline.sweeps.slurm.run import run_on_slurm
 
         run_on_slurm(sweep, self.options)
 
     def search(self, search: "Search") -> None:
         """Submit its trials as they are drawn, and wait."""
-        from sightline.sweeps.searching import search_on_slurm
+        from sightline.sweeps.search.run import search_on_slurm
 
         search_on_slurm(search, self.options)

@@ -36,7 +36,7 @@ class GridSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Launch all jobs at once; the launcher checks them first."""
-        from sightline.sweeps.words import combinations
+        from sightline.sweeps.overrides import combinations
 
         return self.launches.launch(combinations(self.loader, self.params, arguments), 0)
 
@@ -58,7 +58,7 @@ class OptunaSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run trials until there are enough."""
-        from sightline.sweeps.search import SearchOptions, plan_search
+        from sightline.sweeps.search.plan import SearchOptions, plan_search
 
         options = SearchOptions(**self.options)
         self.launches.search(plan_search(self.loader, self.config, self.params, arguments, options))

@@ -1,1 +1,1 @@
-"""Which runs are better, and whether that is shown: pure functions of runs and their tables."""
+"""Comparisons of runs: leaderboards and tests, as pure functions of runs and their tables."""

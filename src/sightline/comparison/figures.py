@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sightline.comparison.compared_run import explained
 from sightline.comparison.leaderboard import Estimate, Group, Leaderboard
-from sightline.comparison.runs import explained
 from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
 from sightline.reports.canvas import WIDTH, new_figure, short, styled
 

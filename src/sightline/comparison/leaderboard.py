@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from sightline.comparison.runs import ComparedRun, beside
-from sightline.config import REPLICATES
+from sightline.comparison.compared_run import ComparedRun, beside
+from sightline.config.schema import REPLICATES
 
 # What a training found out or was told about its machine, and the name that says the rest again.
 NOT_CONFIG = ("group", "data.cache.used", "data.skipped", "data.digest.split")

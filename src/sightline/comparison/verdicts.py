@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sightline.comparison.compared_run import ComparedRun, bare_name
+from sightline.comparison.hypothesis_tests import PairedResult, holm
 from sightline.comparison.leaderboard import Group, Leaderboard
-from sightline.comparison.paired import PairedResult, holm
-from sightline.comparison.runs import ComparedRun, bare_name
-from sightline.comparison.same_samples import Tables, compare_on_samples
-from sightline.comparison.seeds import LEVEL, SeedsResult, by_repeat, wilcoxon
+from sightline.comparison.sample_tests import Tables, compare_on_samples
+from sightline.comparison.seed_tests import LEVEL, SeedsResult, by_repeat, wilcoxon
 from sightline.errors import UserError
 
 NO_DIFFERENCE = "no difference shown"

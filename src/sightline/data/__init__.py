@@ -1,1 +1,1 @@
-"""From files and arrays to batches."""
+"""Data sets: from files and arrays to batches."""

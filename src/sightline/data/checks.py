@@ -10,7 +10,7 @@ import numpy as np
 from sightline.data.source import Split
 from sightline.label_modes.base import LabelMode
 
-RARE = 10  # a class with fewer training pictures is called rare
+RARE = 10  # a class with fewer training images is called rare
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def check_classes(splits: dict[str, Split], label_mode: LabelMode) -> Iterator[P
 def check_duplicates(
     splits: dict[str, Split], contents: dict[int, np.ndarray]
 ) -> Iterator[Problem]:
-    """The same picture (to the byte) twice: within a split, across splits, with other labels.
+    """The same image (to the byte) twice: within a split, across splits, with other labels.
 
     Args:
         splits: all of them.
@@ -96,7 +96,7 @@ def check_duplicates(
     found = defaultdict(list)
     for alike in np.split(order, edges):
         if len(alike) < 2 or not np.any(np.frombuffer(keys[alike[0]].tobytes(), np.uint8)):
-            continue  # zeros stand for a picture that cannot be read
+            continue  # zeros stand for an image that cannot be read
         if (flat_targets[alike] != flat_targets[alike[0]]).any():
             found["contradictory"].append(alike)
         parts = {names[position] for position in alike}
@@ -111,7 +111,7 @@ def check_duplicates(
             details = [[where(int(p)) for p in alike] for alike in found[kind]]
             yield Problem(
                 "duplicates", kind != "within",
-                f"{len(found[kind]):,} picture{'s' * (len(found[kind]) > 1)} {text}: "
+                f"{len(found[kind]):,} image{'s' * (len(found[kind]) > 1)} {text}: "
                 + " = ".join(details[0][:4])
                 + (", ..." if len(found[kind]) > 1 else "."), details,
             )  # fmt: skip

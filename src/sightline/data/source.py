@@ -1,4 +1,4 @@
-"""What a data source returns: columns for each split, and pictures read by position."""
+"""What a data source returns: columns for each split, and images read by position."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from sightline.data.images import Images
-from sightline.data.pictures import Picture
-from sightline.data.stream import Stream
+from sightline.data.loading.stream import Stream
+from sightline.data.reading.decode import ImageData
+from sightline.data.reading.images import Images
 
 SPLITS = ("train", "val", "test")
 
@@ -22,8 +22,8 @@ class Split:
     Attributes:
         ids: N unique names: path relative to the data root, or row key.
         targets: shape (N,), index into the class names; or (N, L), rows of 0, 1 and MISSING.
-        images: where the pictures are read; several splits can share it.
-        rows: shape (N,), position of each sample's picture in `images`.
+        images: where the images are read; several splits can share it.
+        rows: shape (N,), position of each sample's image in `images`.
         groups: shape (N,), a code for what must not be torn apart (a patient, a video), or None.
         metadata: further columns that are kept for slices, or None.
     """
@@ -38,8 +38,8 @@ class Split:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def read(self, index: int, min_side: int | None = None) -> Picture:
-        """The picture of sample `index`."""
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """The image of sample `index`."""
         return self.images.read(int(self.rows[index]), min_side)
 
     def select(self, positions: np.ndarray) -> Self:
@@ -55,10 +55,10 @@ class Split:
         )
 
     def digest(self, contents: np.ndarray) -> str:
-        """32 hexadecimal digits over ids, targets and pictures, in order.
+        """32 hexadecimal digits over ids, targets and images, in order.
 
         Args:
-            contents: the content digest of every picture in `images`.
+            contents: the content digest of every image in `images`.
         """
         digest = hashlib.blake2b(digest_size=16)
         for name in self.ids.to_pylist():
@@ -77,7 +77,7 @@ class SourceData:
         location: where it lies, for people: a path or a package.
         class_names: in the order of the targets.
         splits: train, and val and test where the data has them; the others are made of train.
-        img_size: the side to train at where the data prescribes one; None: from the pictures.
+        img_size: the side to train at where the data prescribes one; None: from the images.
         stream: the training samples, where they come in sequence; there is then no split train.
         compose: makes each split, by name, into what is trained on, once the splits are drawn.
     """
@@ -92,7 +92,7 @@ class SourceData:
 
 
 def take(ids: Sequence[str] | np.ndarray | pa.Array, targets: np.ndarray, images: Images) -> Split:
-    """A Split of all pictures of `images`: columns of equal length."""
+    """A Split of all images of `images`: columns of equal length."""
     assert len(ids) == len(targets) == len(images)
     names = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
     return Split(names, targets, images, np.arange(len(targets)))

@@ -10,8 +10,8 @@ import psutil
 import torch
 from torch import Tensor
 
-from sightline.config import TrainConfig
-from sightline.data.cache import GIB, MIB
+from sightline.config.schema import TrainConfig
+from sightline.data.cache.files import GIB, MIB
 from sightline.doctor.findings import Report
 from sightline.errors import UserError
 from sightline.training.devices import check_devices, uses_gpu
@@ -81,15 +81,15 @@ def check_step(report: Report, config: TrainConfig, setup: Setup) -> Any:
 
 
 def _check_memory(report: Report, setup: Setup, activations: int, device: torch.device) -> None:
-    module, pictures = setup.module, setup.datamodule.pictures
+    module, cached_images = setup.module, setup.datamodule.cached_images
     weights = 4 * sum(p.numel() * p.element_size() for p in module.parameters())
-    kept = sum(each.array.nbytes for each in pictures.kept.values())
+    kept = sum(each.array.nbytes for each in cached_images.kept.values())
     needed = activations + weights + kept
     on_gpu = device.type == "cuda"
     free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
     report.add(
         "memory", "ok" if needed < 0.9 * free else "error",
         f"about {needed / MIB:,.0f} MiB: {activations / MIB:,.0f} for a batch's activations, "
-        f"{weights / MIB:,.0f} for weights, gradients and Adam, {kept / MIB:,.0f} for pictures "
-        f"(cache={pictures.mode}); {free / GIB:.1f} GiB are free",
+        f"{weights / MIB:,.0f} for weights, gradients and Adam, {kept / MIB:,.0f} for images "
+        f"(cache={cached_images.mode}); {free / GIB:.1f} GiB are free",
     )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Pure functions of a prediction table."""
+"""The evaluation of a stored model on its own splits or on other data."""

@@ -1,4 +1,4 @@
-"""Writing a model for other programs: checked on real pictures before the file appears."""
+"""Writing a model for other programs: checked on real images before the file appears."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Trial:
         size_bytes: of the file; for the model itself, of its weights.
         images_per_second: on the CPU, in batches of 32.
         difference: from the model's probabilities, the largest.
-        changed: pictures on which it decides otherwise.
+        changed: images on which it decides otherwise.
         accuracy: share of decisions (of several labels: label by label) that are right; None
             without labels.
     """
@@ -46,14 +46,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Checks:
-    """Real pictures to try files on.
+    """Real images to try files on.
 
     Attributes:
-        pictures: prepared, uint8 (N, C, S, S).
+        images: prepared, uint8 (N, C, S, S).
         targets: encoded, (N,) or (N, L), or None where they are not known.
     """
 
-    pictures: np.ndarray
+    images: np.ndarray
     targets: np.ndarray | None
 
 
@@ -68,7 +68,7 @@ def export_model(
         path: the file, which appears only if it passes.
         checks: what it is tried on.
         int8: dynamic or static, to write weights of 8 bits (ONNX alone); or None.
-        ranges: prepared pictures that the static way takes the activations' ranges from.
+        ranges: prepared images that the static way takes the activations' ranges from.
 
     Raises:
         UserError: the file's probabilities differ by more than 1e-4, or a decision does; of 8
@@ -83,10 +83,10 @@ def export_model(
         weights = sum(w.nbytes for w in model.classifier.state_dict().values())
         trials = [_try("checkpoint", _run_of(model), weights, model, checks)]
         module = Exportable(model).eval()
-        example = torch.from_numpy(checks.pictures[:1]).repeat(2, 1, 1, 1)
+        example = torch.from_numpy(checks.images[:1]).repeat(2, 1, 1, 1)
         form.write(module, example, whole, facts_of(model))
         trials.append(_try(kind, form.open(whole), whole.stat().st_size, model, checks))
-        _refuse(trials[-1], path, len(checks.pictures))
+        _refuse(trials[-1], path, len(checks.images))
         if int8:
             quantize(whole, growing, int8, ranges)
             size = growing.stat().st_size
@@ -103,7 +103,7 @@ def export_model(
 def _refuse(trial: Trial, path: Path, count: int) -> None:
     if not trial.difference <= TOLERANCE or trial.changed:
         raise UserError(
-            f"{path} was not written: on {count} pictures the file's probabilities differ from "
+            f"{path} was not written: on {count} images the file's probabilities differ from "
             f"the model's by up to {trial.difference:.2g} (expected at most {TOLERANCE:g}), and "
             f"{trial.changed} decisions differ."
         )
@@ -112,17 +112,17 @@ def _refuse(trial: Trial, path: Path, count: int) -> None:
 def _run_of(model: LoadedModel) -> Run:
     module = Exportable(model).eval()
 
-    def run(pictures: np.ndarray) -> np.ndarray:
+    def run(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            probs: Tensor = module(torch.from_numpy(pictures))[0]
+            probs: Tensor = module(torch.from_numpy(images))[0]
         return probs.numpy()
 
     return run
 
 
 def _try(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Checks) -> Trial:
-    expected = _in_batches(_run_of(model), checks.pictures)
-    probs = _in_batches(run, checks.pictures)
+    expected = _in_batches(_run_of(model), checks.images)
+    probs = _in_batches(run, checks.images)
     decided, wanted = _decide(model, probs), _decide(model, expected)
     changed = (decided != wanted).reshape(len(decided), -1).any(axis=1)
     accuracy = None
@@ -132,25 +132,25 @@ def _try(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Check
     return Trial(
         name,
         size_bytes,
-        _speed(run, checks.pictures),
+        _speed(run, checks.images),
         float(np.abs(probs - expected).max()),
         int(changed.sum()),
         accuracy,
     )
 
 
-def _in_batches(run: Run, pictures: np.ndarray) -> np.ndarray:
-    """The last picture in a batch of its own: their number must be free."""
-    batches = [run(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)]
-    return np.concatenate([np.concatenate(batches)[:-1], run(pictures[-1:])])
+def _in_batches(run: Run, images: np.ndarray) -> np.ndarray:
+    """The last image in a batch of its own: their number must be free."""
+    batches = [run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
+    return np.concatenate([np.concatenate(batches)[:-1], run(images[-1:])])
 
 
 def _decide(model: LoadedModel, probs: np.ndarray) -> Any:
     return model.label_mode.decide(torch.from_numpy(probs), model.tuning.thresholds).numpy()
 
 
-def _speed(run: Callable[[np.ndarray], Any], pictures: np.ndarray) -> float:
-    batch = np.resize(pictures, (BATCH, *pictures.shape[1:]))
+def _speed(run: Callable[[np.ndarray], Any], images: np.ndarray) -> float:
+    batch = np.resize(images, (BATCH, *images.shape[1:]))
     run(batch)
     began, count = time.perf_counter(), 0
     while (seconds := time.perf_counter() - began) < TIMED_S or not count:

@@ -1,4 +1,4 @@
-"""What is to be predicted: a picture, a folder, a pattern, a table of pictures, or a list."""
+"""What is to be predicted: an image, a folder, a pattern, a table of images, or a list."""
 
 import glob
 import hashlib
@@ -12,25 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sightline.data.images import FileImages, Images
-from sightline.data.sources.folder import existing_folder, picture_files
+from sightline.data.reading.images import FileImages, Images
+from sightline.data.sources.folder import existing_folder, image_files
 from sightline.data.sources.manifest import IMAGE_COLUMNS, with_suffix
-from sightline.data.tables import DELIMITERS, JSON_LINES, PARQUET, read_table, require_column
+from sightline.data.tables.files import DELIMITERS, JSON_LINES, PARQUET, read_table, require_column
 from sightline.errors import UserError, did_you_mean
-from sightline.inference.parquet_images import ParquetImages, holds_pictures
+from sightline.inference.parquet_images import ParquetImages, holds_images
 
 STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Pictures in an order that stays the same as long as the input does.
+    """Images in an order that stays the same as long as the input does.
 
     Attributes:
         ids: N names as a training's tables have them: paths relative to the root, or row keys.
-        paths: N, where each picture lies, as the command would find it; of a picture inside a
+        paths: N, where each image lies, as the command would find it; of an image inside a
             table its id.
-        images: N pictures.
+        images: N images.
     """
 
     ids: pa.Array
@@ -56,11 +56,11 @@ def read_inputs(
     image_column: str | None = None,
     image_suffix: str = "",
 ) -> Inputs:
-    """The pictures that `given` names.
+    """The images that `given` names.
 
     Args:
-        given: a picture; a folder, whose pictures are found at any depth; a pattern; a table (CSV,
-            TSV, JSON lines, Parquet) that names pictures, or a Parquet file that holds them; `-`
+        given: an image; a folder, whose images are found at any depth; a pattern; a table (CSV,
+            TSV, JSON lines, Parquet) that names images, or a Parquet file that holds them; `-`
             for a list of paths on standard input; or a list of paths.
         root: the folder that ids are relative to, and the paths in a table; None: the folder that
             was given, the table's own, or, for other inputs, ids are the paths as they are.
@@ -68,7 +68,7 @@ def read_inputs(
         image_suffix: put behind each name in a table that has no ending of its own, such as .jpg.
 
     Raises:
-        UserError: nothing is there, or it holds no pictures.
+        UserError: nothing is there, or it holds no images.
     """
     if root is not None:
         existing_folder(root, "root")
@@ -103,7 +103,7 @@ def _nothing(path: Path) -> str:
 
 def _listed(paths: list[str], root: str | None) -> Inputs:
     if not paths:
-        raise UserError("input: the list of pictures is empty.")
+        raise UserError("input: the list of images is empty.")
     column = _texts(paths)
     ids = column if root is None else _texts(_relative(paths, root))
     return Inputs(ids, column, FileImages(Path(), column))
@@ -120,7 +120,7 @@ def _relative(paths: list[str], root: str) -> Iterator[str]:
 
 
 def _in_folder(folder: Path, root: str | None, image_column: str | None) -> Inputs:
-    names = sorted(os.path.normpath(name) for name in picture_files(folder, folder))
+    names = sorted(os.path.normpath(name) for name in image_files(folder, folder))
     if names:
         paths = [str(folder / name) for name in names]
         column = _texts(paths)
@@ -128,27 +128,27 @@ def _in_folder(folder: Path, root: str | None, image_column: str | None) -> Inpu
         return Inputs(ids, column, FileImages(Path(), column))
     tables = sorted(path for ending in PARQUET for path in folder.rglob(f"*{ending}"))
     if not tables:
-        raise UserError(f"input={folder}: there are no pictures in this folder.")
+        raise UserError(f"input={folder}: there are no images in this folder.")
     return _in_parquet(tables, root, image_column, "")
 
 
 def _in_parquet(
     files: list[Path], root: str | None, image_column: str | None, image_suffix: str
 ) -> Inputs:
-    """Pictures inside Parquet files, or, where a single one names files, those."""
+    """Images inside Parquet files, or, where a single one names files, those."""
     try:
         schema = pq.read_schema(files[0])
     except (pa.ArrowInvalid, OSError) as error:
         line = str(error).splitlines()[0]
         raise UserError(f"{files[0]} cannot be read: {line}") from error
     column = _image_column(schema.names, image_column)
-    if column in schema.names and holds_pictures(schema.field(column).type):
+    if column in schema.names and holds_images(schema.field(column).type):
         images = ParquetImages(files, column)
         return Inputs(images.names, images.names, images)
     if len(files) > 1:
         raise UserError(
-            f"{files[0]}, column {column!r}: expected pictures as bytes. Of tables that name "
-            "pictures, give one at a time."
+            f"{files[0]}, column {column!r}: expected images as bytes. Of tables that name "
+            "images, give one at a time."
         )
     return _in_table(files[0], root, image_column, image_suffix)
 

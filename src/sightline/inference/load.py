@@ -11,13 +11,13 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ValidationError
 
 from sightline import __version__
-from sightline.components import build
-from sightline.config import Node
+from sightline.config.components import build
+from sightline.config.schema import Node
 from sightline.errors import UserError
-from sightline.evaluation.tuning import Tuning
 from sightline.inference.device import weights_type
 from sightline.inference.model import LoadedModel
 from sightline.label_modes.base import LabelMode
+from sightline.metrics.tuning import Tuning
 from sightline.models.build import rebuild_classifier
 from sightline.types import PreprocessSpec
 
@@ -54,9 +54,9 @@ def load(run: str | Path, uri: str | None = None, plugins: Sequence[str] = ()) -
     """
     path = Path(run).expanduser()
     if not path.is_file():
-        from sightline.tracking.stored_run import checkpoint_of
+        from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 
-        path, _ = checkpoint_of(str(run), uri)
+        path, _ = find_checkpoint_file(str(run), uri)
     return load_checkpoint(path, plugins)
 
 

@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sightline.data.pictures import Picture, finish_picture, picture_of_array, read_picture
-from sightline.data.transforms import PictureTransform
-from sightline.evaluation.tuning import Tuning
-from sightline.inference.answers import Answers
+from sightline.data.loading.transforms import ImageTransform
+from sightline.data.reading.decode import ImageData, image_from_array, normalise_image, read_image
+from sightline.inference.decisions import Answers
 from sightline.inference.device import computing
 from sightline.inference.inputs import Inputs, read_inputs
 from sightline.inference.rows import rows_of, schema_of
 from sightline.label_modes.base import LabelMode
+from sightline.metrics.tuning import Tuning
 from sightline.models.classifier import Classifier
 from sightline.types import PreprocessSpec
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNTUNED = Tuning()
-AnyPicture = Image.Image | np.ndarray | bytes | Path | str
+AnyImage = Image.Image | np.ndarray | bytes | Path | str
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class LoadedModel:
     """A model with all that its answers depend on.
 
     Attributes:
-        classifier: uint8 pictures in, logits out; in evaluation mode.
+        classifier: uint8 images in, logits out; in evaluation mode.
         label_mode: what the outputs mean.
-        preprocess: how pictures are prepared.
+        preprocess: how images are prepared.
         tuning: temperature and thresholds that were fitted on val.
         precision: the training's, in Lightning's words.
-        batch_size: pictures at a time, as in training.
+        batch_size: images at a time, as in training.
     """
 
     classifier: Classifier
@@ -64,27 +64,27 @@ class LoadedModel:
         self.classifier.to(device)
         return self
 
-    def prepare(self, pictures: Sequence[AnyPicture]) -> Tensor:
-        """Pictures as the model takes them, uint8 of shape (N, C, S, S): resized, not normalised.
+    def prepare(self, images: Sequence[AnyImage]) -> Tensor:
+        """Images as the model takes them, uint8 of shape (N, C, S, S): resized, not normalised.
 
         Args:
-            pictures: opened with Pillow, arrays (H, W) or (H, W, C) of uint8, or the bytes or the
+            images: opened with Pillow, arrays (H, W) or (H, W, C) of uint8, or the bytes or the
                 path of a file; read as in training.
 
         Raises:
-            UserError: a picture cannot be read, or has a wrong number of channels.
+            UserError: an image cannot be read, or has a wrong number of channels.
         """
-        transform = PictureTransform(self.preprocess)
-        return torch.stack([transform(_read(each, transform.side)) for each in pictures])
+        transform = ImageTransform(self.preprocess)
+        return torch.stack([transform(_read(each, transform.side)) for each in images])
 
     def logits(self, batch: Tensor) -> Tensor:
-        """Logits (N, num_outputs), float32 and on the CPU, of pictures as `prepare` gives them."""
+        """Logits (N, num_outputs), float32 and on the CPU, of images as `prepare` gives them."""
         with torch.inference_mode(), computing(self.device, self.precision):
             logits: Tensor = self.classifier(batch.to(self.device, non_blocking=True))
         return logits.float().cpu()
 
     def features(self, batch: Tensor) -> Tensor:
-        """Penultimate features (N, D), float32 and on the CPU, of pictures from `prepare`.
+        """Penultimate features (N, D), float32 and on the CPU, of images from `prepare`.
 
         Raises:
             UserError: the model's class has no such method.
@@ -93,11 +93,11 @@ class LoadedModel:
             features = self.classifier.features(batch.to(self.device, non_blocking=True))
         return features.float().cpu()
 
-    def probs(self, pictures: Sequence[AnyPicture]) -> np.ndarray:
+    def probs(self, images: Sequence[AnyImage]) -> np.ndarray:
         """Probabilities, float32 of shape (N, C), before calibration; see `prepare`."""
         parts = [
-            self.label_mode.probs(self.logits(self.prepare(pictures[i : i + self.batch_size])))
-            for i in range(0, len(pictures), self.batch_size)
+            self.label_mode.probs(self.logits(self.prepare(images[i : i + self.batch_size])))
+            for i in range(0, len(images), self.batch_size)
         ]
         return torch.cat(parts).numpy()
 
@@ -113,17 +113,17 @@ class LoadedModel:
         num_workers: int | str = "auto",
         **reading: Any,
     ) -> "pd.DataFrame":
-        """A row for each picture: path, id, pred, prob_CLASS for each class, and error.
+        """A row for each image: path, id, pred, prob_CLASS for each class, and error.
 
         Args:
             paths: a list of files, or whatever else `read_inputs` takes.
             calibrated: with the temperature and thresholds that were fitted on val.
             top_k: how many of the most probable classes to name beside the decision.
-            num_workers: processes that read pictures; auto: one a core where there are many.
+            num_workers: processes that read images; auto: one a core where there are many.
             reading: further arguments of `read_inputs`.
 
         Raises:
-            UserError: there is nothing to predict; a picture that cannot be read is a row.
+            UserError: there is nothing to predict; an image that cannot be read is a row.
         """
         inputs = read_inputs(paths, **reading)
         answers = self.answers(calibrated, top_k)
@@ -133,20 +133,20 @@ class LoadedModel:
     def predict_rows(
         self, inputs: Inputs, answers: Answers, start: int = 0, num_workers: int | str = "auto"
     ) -> Iterator[pa.RecordBatch]:
-        """The rows of `predict` from the picture `start` on, a batch at a time."""
+        """The rows of `predict` from the image `start` on, a batch at a time."""
 
         def answer(batch: Tensor) -> pa.RecordBatch:
             return answers.rows(self.label_mode.probs(self.logits(batch)).numpy())
 
         return rows_of(
-            inputs, PictureTransform(self.preprocess), answer, answers.schema, start,
+            inputs, ImageTransform(self.preprocess), answer, answers.schema, start,
             self.batch_size, num_workers,
         )  # fmt: skip
 
     def feature_rows(
         self, inputs: Inputs, schema: pa.Schema, start: int = 0, num_workers: int | str = "auto"
     ) -> Iterator[pa.RecordBatch]:
-        """The pictures' features as rows of one list column, a batch at a time."""
+        """The images' features as rows of one list column, a batch at a time."""
 
         def describe(batch: Tensor) -> pa.RecordBatch:
             features = self.features(batch).numpy()
@@ -155,20 +155,20 @@ class LoadedModel:
             return pa.RecordBatch.from_arrays([column], schema=schema)
 
         return rows_of(
-            inputs, PictureTransform(self.preprocess), describe, schema, start,
+            inputs, ImageTransform(self.preprocess), describe, schema, start,
             self.batch_size, num_workers,
         )  # fmt: skip
 
     def with_batch_size(self, batch_size: int | None) -> Self:
-        """The same with another number of pictures at a time; None: as it is."""
+        """The same with another number of images at a time; None: as it is."""
         return self if batch_size is None else replace(self, batch_size=batch_size)
 
 
-def _read(picture: AnyPicture, min_side: int) -> Picture:
-    if isinstance(picture, Image.Image):
-        return finish_picture(picture, min_side)
-    if isinstance(picture, np.ndarray):
-        return picture_of_array(picture)
-    if isinstance(picture, bytes):
-        return read_picture(picture, f"{len(picture):,} bytes", min_side)
-    return read_picture(Path(picture), str(picture), min_side)
+def _read(image: AnyImage, min_side: int) -> ImageData:
+    if isinstance(image, Image.Image):
+        return normalise_image(image, min_side)
+    if isinstance(image, np.ndarray):
+        return image_from_array(image)
+    if isinstance(image, bytes):
+        return read_image(image, f"{len(image):,} bytes", min_side)
+    return read_image(Path(image), str(image), min_side)

@@ -1,4 +1,4 @@
-"""Pictures inside Parquet files, read forward a few rows at a time, so that memory stays flat."""
+"""Images inside Parquet files, read forward a few rows at a time, so that memory stays flat."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sightline.data.images import Images
-from sightline.data.pictures import Picture, read_picture
-from sightline.data.sources.parquet import picture_names
+from sightline.data.reading.decode import ImageData, read_image
+from sightline.data.reading.images import Images
+from sightline.data.sources.parquet import image_names
 from sightline.errors import UserError
 
 ROWS = 32  # read at a time
 BUFFER = 1 << 20  # bytes of a column that are read at a time
 
 
-def holds_pictures(kind: pa.DataType) -> bool:
+def holds_images(kind: pa.DataType) -> bool:
     """Whether a column holds files' bytes, plain or as Hugging Face's {bytes, path}."""
     if pa.types.is_struct(kind):
         return bool(kind.get_field_index("bytes") >= 0)
@@ -45,16 +45,16 @@ class _Reading:
 
 
 class ParquetImages(Images):
-    """The pictures of several files' column, one after another.
+    """The images of several files' column, one after another.
 
     Every process reads for itself. Reading onward is cheap; going back starts a row group again.
 
     Args:
         files: Parquet files.
-        column: of pictures, in each.
+        column: of images, in each.
 
     Attributes:
-        names: FILE/ROW, with the picture's own name where it has one.
+        names: FILE/ROW, with the image's own name where it has one.
     """
 
     def __init__(self, files: list[Path], column: str) -> None:
@@ -67,16 +67,16 @@ class ParquetImages(Images):
             sizes += in_groups
             lengths.append(sum(in_groups))
             own += names
-        self.names = picture_names(files, lengths, own)
+        self.names = image_names(files, lengths, own)
         self.ends = np.cumsum(sizes)
         self._reading: _Reading | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def read(self, index: int, min_side: int | None = None) -> Picture:
-        """The picture in the row."""
-        return read_picture(self.content(index), self.names[index].as_py(), min_side)
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """The image in the row."""
+        return read_image(self.content(index), self.names[index].as_py(), min_side)
 
     def content(self, index: int) -> bytes:
         """The row's bytes."""
@@ -107,13 +107,13 @@ class ParquetImages(Images):
 
 
 def _sizes_and_names(file: Path, column: str) -> tuple[list[int], list[str | None]]:
-    """The rows of each row group, and the pictures' own names."""
+    """The rows of each row group, and the images' own names."""
     try:
         with pq.ParquetFile(file) as parquet:
             about, schema = parquet.metadata, parquet.schema_arrow
             sizes = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
-            if column not in schema.names or not holds_pictures(schema.field(column).type):
-                raise UserError(f"{file}: there is no column {column!r} that holds pictures.")
+            if column not in schema.names or not holds_images(schema.field(column).type):
+                raise UserError(f"{file}: there is no column {column!r} that holds images.")
             kind = schema.field(column).type
             if not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
                 return sizes, [None] * about.num_rows

@@ -1,4 +1,4 @@
-"""The model as MLflow loads and serves it: pictures in, classes and their probabilities out.
+"""The model as MLflow loads and serves it: images in, classes and their probabilities out.
 
 MLflow runs this file when the model is loaded ("models from code"). Beside it lie the checkpoint,
 which holds everything else, and Sightline's own code.
@@ -18,9 +18,9 @@ from sightline.errors import UserError
 
 
 class SightlinePyfunc(PythonModel):
-    """A column `image` of pictures to `pred` and a column `prob_CLASS` for each class.
+    """A column `image` of images to `pred` and a column `prob_CLASS` for each class.
 
-    A picture is the bytes of a file, the same as base64 text, or an array (H, W) or (H, W, C) of
+    An image is the bytes of a file, the same as base64 text, or an array (H, W) or (H, W, C) of
     uint8, also as nested lists.
     """
 
@@ -36,7 +36,7 @@ class SightlinePyfunc(PythonModel):
     def predict(  # type: ignore[override]  # MLflow takes it without a context too
         self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """The answers, one row a picture.
+        """The answers, one row an image.
 
         Args:
             model_input: with the column `image`.
@@ -44,24 +44,24 @@ class SightlinePyfunc(PythonModel):
         """
         calibrated = bool((params or {}).get("calibrated", True))
         try:
-            probs = self.model.probs([_picture(value) for value in model_input["image"]])
+            probs = self.model.probs([_image(value) for value in model_input["image"]])
         except UserError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
         return self.model.answers(calibrated).rows(probs).to_pandas()
 
 
-def _picture(value: Any) -> bytes | np.ndarray:
+def _image(value: Any) -> bytes | np.ndarray:
     if isinstance(value, str):
         try:
             return base64.b64decode(value.rpartition("base64,")[2], validate=True)
         except binascii.Error as error:
-            raise UserError(f"A picture as text must be base64: {error}.") from error
+            raise UserError(f"An image as text must be base64: {error}.") from error
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     array = np.array(value.tolist() if isinstance(value, np.ndarray) else value)
     if array.dtype.kind not in "iu" or array.min(initial=0) < 0 or array.max(initial=0) > 255:
         raise UserError(
-            f"A picture as an array holds whole numbers from 0 to 255, but this one is of type "
+            f"An image as an array holds whole numbers from 0 to 255, but this one is of type "
             f"{array.dtype}."
         )
     return array.astype(np.uint8)

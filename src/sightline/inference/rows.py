@@ -1,4 +1,4 @@
-"""From pictures to rows: read by workers, answered in batches, the bad ones with their error."""
+"""From images to rows: read by workers, answered in batches, the bad ones with their error."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
-from sightline.data.transforms import PictureTransform
+from sightline.data.loading.transforms import ImageTransform
+from sightline.inference.batches import read_batches
 from sightline.inference.inputs import Inputs
-from sightline.inference.reading import read_batches
 
 NAMES = (pa.field("path", pa.string()), pa.field("id", pa.string()))
 ERROR = pa.field("error", pa.string())
@@ -21,27 +21,27 @@ def schema_of(answers: pa.Schema) -> pa.Schema:
 
 def rows_of(
     inputs: Inputs,
-    transform: PictureTransform,
+    transform: ImageTransform,
     answer: Callable[[Tensor], pa.RecordBatch],
     schema: pa.Schema,
     start: int,
     batch_size: int,
     num_workers: int | str,
 ) -> Iterator[pa.RecordBatch]:
-    """A row for each picture from `start` on, in order.
+    """A row for each image from `start` on, in order.
 
     Args:
-        inputs: all pictures.
+        inputs: all images.
         transform: the model's.
-        answer: from pictures (N, C, S, S) to N rows.
+        answer: from images (N, C, S, S) to N rows.
         schema: of those rows.
-        start: how many pictures are done.
-        batch_size: pictures at a time.
+        start: how many images are done.
+        batch_size: images at a time.
         num_workers: see `read_batches`.
     """
     for batch in read_batches(inputs.images, transform, start, batch_size, num_workers):
         if len(batch.errors) < batch.size:
-            answered = answer(batch.pictures)
+            answered = answer(batch.images)
         else:
             answered = pa.RecordBatch.from_arrays(
                 [pa.array([], f.type) for f in schema], schema=schema

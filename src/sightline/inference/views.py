@@ -1,4 +1,4 @@
-"""Views of pictures: for averages at test time, and corrupted ones for robustness."""
+"""Views of images: for averages at test time, and corrupted ones for robustness."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,28 +8,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.config import Node
+from sightline.config.schema import Node
 from sightline.errors import UserError
 from sightline.inference.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from sightline.inference.on_split import View
+from sightline.inference.splits import View
 
 FLIP = "RandomHorizontalFlip"  # torchvision's name
 
 
 def as_it_is(image: Tensor) -> Tensor:
-    """The pictures themselves."""
+    """The images themselves."""
     return image
 
 
 def averaged_views(kinds: Sequence[str], augment: Mapping[str, Any]) -> dict[str, View]:
-    """The views whose probabilities are averaged: the picture, mirrored, and moved a little.
+    """The views whose probabilities are averaged: the image, mirrored, and moved a little.
 
     Args:
         kinds: flip, shift.
-        augment: of the training, which says what leaves a picture's class as it is.
+        augment: of the training, which says what leaves an image's class as it is.
 
     Raises:
-        UserError: flip, where the training never mirrored a picture.
+        UserError: flip, where the training never mirrored an image.
     """
     moved = [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)] if "shift" in kinds else [(0, 0)]
     views: dict[str, View] = {}
@@ -38,7 +38,7 @@ def averaged_views(kinds: Sequence[str], augment: Mapping[str, Any]) -> dict[str
     if "flip" in kinds:
         if not _mirrors(augment.get("transforms", [])):
             raise UserError(
-                "tta=flip: the training never mirrored its pictures (augment has no "
+                "tta=flip: the training never mirrored its images (augment has no "
                 "RandomHorizontalFlip), so a mirrored one may mean something else, as a digit or "
                 "a sign does; tta=shift does no such harm."
             )
@@ -47,7 +47,7 @@ def averaged_views(kinds: Sequence[str], augment: Mapping[str, Any]) -> dict[str
 
 
 class CorruptedView:
-    """Pictures under one corruption; the draws go on from batch to batch, the same each time.
+    """Images under one corruption; the draws go on from batch to batch, the same each time.
 
     Args:
         name: of `CORRUPTIONS`.
@@ -60,7 +60,7 @@ class CorruptedView:
         self._generator = torch.Generator().manual_seed(severity)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Corrupted pictures."""
+        """Corrupted images."""
         return corrupt(image, self.name, self.severity, self._generator)
 
 

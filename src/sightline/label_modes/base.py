@@ -26,7 +26,7 @@ class LabelMode(Measures):
     """
 
     name: ClassVar[str]
-    several_labels: ClassVar[bool] = False  # targets are rows of labels, not one class a picture
+    multi_label: ClassVar[bool] = False  # targets are rows of labels, not one class an image
     exclusive: ClassVar[bool] = False  # outputs compete (softmax), else each is yes or no
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
@@ -135,7 +135,7 @@ class LabelMode(Measures):
         return np.where(carried > 0, carried, rarity[counts > 0].min(initial=1.0))
 
     def examples(self, target: Tensor) -> str:
-        """One encoded target in words, for a picture's caption."""
+        """One encoded target in words, for an image's caption."""
         if target.ndim == 0:
             return self.class_names[int(target)]
         return ", ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())

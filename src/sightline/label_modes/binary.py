@@ -17,14 +17,14 @@ from torchmetrics.functional.classification import (
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import divide_logits, one_a_class
 from sightline.label_modes.measures import Confidences, Thresholds, log_loss, to_tensors
-from sightline.label_modes.one_class import OneClass
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
+from sightline.label_modes.single_label import SingleLabel
 from sightline.predictions import Predictions
 
 RATES = {"precision": binary_precision, "recall": binary_recall, "f1": binary_f1_score}
 
 
-class Binary(OneClass):
+class Binary(SingleLabel):
     """Positive or not. The class names are put in the order (negative, positive).
 
     Args:
@@ -53,10 +53,10 @@ class Binary(OneClass):
         return 1
 
     def check(self, targets: np.ndarray, where: str) -> None:
-        """Refuse several labels a picture, and any number of classes but two."""
+        """Refuse several labels an image, and any number of classes but two."""
         if targets.ndim != 1:
             raise UserError(
-                f"label_mode=binary needs one class a picture, but {where} gives each picture any "
+                f"label_mode=binary needs one class an image, but {where} gives each image any "
                 f"of {targets.shape[1]} labels; use label_mode=multilabel."
             )
         if len(self.class_names) != 2:

@@ -1,4 +1,4 @@
-"""Exactly one class a picture: softmax over C outputs."""
+"""Exactly one class an image: softmax over C outputs."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from sightline.errors import UserError
 from sightline.label_modes.base import divide_logits, one_a_class
 from sightline.label_modes.measures import Confidences, Thresholds, log_loss, to_tensors
-from sightline.label_modes.one_class import RATES, OneClass, per_class_ranking
+from sightline.label_modes.single_label import RATES, SingleLabel, per_class_ranking
 from sightline.predictions import Predictions
 
 
-class Multiclass(OneClass):
+class Multiclass(SingleLabel):
     """One of C classes; the decision is the most probable one."""
 
     name = "multiclass"
@@ -26,10 +26,10 @@ class Multiclass(OneClass):
         return len(self.class_names)
 
     def check(self, targets: np.ndarray, where: str) -> None:
-        """Refuse several labels a picture, and a single class."""
+        """Refuse several labels an image, and a single class."""
         if targets.ndim != 1:
             raise UserError(
-                f"label_mode=multiclass needs one class a picture, but {where} gives each picture "
+                f"label_mode=multiclass needs one class an image, but {where} gives each image "
                 f"any of {targets.shape[1]} labels; use label_mode=multilabel."
             )
         if len(self.class_names) < 2:

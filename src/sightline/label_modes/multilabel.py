@@ -1,4 +1,4 @@
-"""Any number of labels a picture: a sigmoid for each of L outputs."""
+"""Any number of labels an image: a sigmoid for each of L outputs."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 from sightline.errors import UserError
 from sightline.label_modes.base import MISSING, divide_logits, one_a_class
-from sightline.label_modes.several_labels import SeveralLabels
+from sightline.label_modes.multi_label import MultiLabel
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 
 
-class Multilabel(SeveralLabels):
+class Multilabel(MultiLabel):
     """Each of L labels is there or not; a label is decided where its probability is over 0.5."""
 
     name = "multilabel"
-    several_labels = True
+    multi_label = True
 
     @property
     def num_outputs(self) -> int:
@@ -24,11 +24,11 @@ class Multilabel(SeveralLabels):
         return len(self.class_names)
 
     def check(self, targets: np.ndarray, where: str) -> None:
-        """Refuse targets that are one class a picture."""
+        """Refuse targets that are one class an image."""
         if targets.ndim != 2:
             raise UserError(
-                f"label_mode=multilabel needs any number of labels a picture, but {where} gives "
-                f"each picture one of {len(self.class_names)} classes; use label_mode="
+                f"label_mode=multilabel needs any number of labels an image, but {where} gives "
+                f"each image one of {len(self.class_names)} classes; use label_mode="
                 f"{'binary' if len(self.class_names) == 2 else 'multiclass'}."
             )
 

@@ -36,8 +36,8 @@ def timm_backbone(
 
     Args:
         num_classes: outputs of the new head.
-        in_chans: channels of the pictures; timm adapts pretrained first layers.
-        img_size: side of the pictures for a model without pretrained weights.
+        in_chans: channels of the images; timm adapts pretrained first layers.
+        img_size: side of the images for a model without pretrained weights.
         img_size_override: the side where the user named one; it holds in any case.
         from_data: preprocessing for a model without pretrained weights.
         name: timm's name, with or without a weights tag (`resnet18.a1_in1k`).
@@ -168,7 +168,7 @@ def _preprocess(
     height, width = config["input_size"][-2:]
     if height != width and img_size is None:
         raise UserError(
-            f"These weights expect pictures of {height}×{width} pixels, which are not square; "
+            f"These weights expect images of {height}×{width} pixels, which are not square; "
             f"give a square size with model.img_size={min(height, width)}."
         )
     return PreprocessSpec(

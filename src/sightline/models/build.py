@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from sightline.components import build
-from sightline.config import ModelInputConfig, Node, without
+from sightline.config.components import build
+from sightline.config.schema import ModelInputConfig, Node, without
 from sightline.models.classifier import Classifier
 from sightline.types import DatasetInfo, PreprocessSpec
 

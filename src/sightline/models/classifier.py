@@ -1,4 +1,4 @@
-"""A network together with its preprocessing: uint8 pictures in, logits out."""
+"""A network together with its preprocessing: uint8 images in, logits out."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ class Classifier(nn.Module):
     """Normalises and classifies.
 
     Args:
-        network: from normalised pictures (B, C, H, W) to logits (B, num_outputs).
-        preprocess: how pictures were prepared; its mean and std are applied here, so that the
+        network: from normalised images (B, C, H, W) to logits (B, num_outputs).
+        preprocess: how images were prepared; its mean and std are applied here, so that the
             same model behaves the same wherever it is used.
     """
 
@@ -31,12 +31,12 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(preprocess.std).view(shape), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, num_outputs) of uint8 pictures (B, C, H, W) in [0, 255]."""
+        """Logits (B, num_outputs) of uint8 images (B, C, H, W) in [0, 255]."""
         logits: Tensor = self.network(self._normalise(image))
         return logits
 
     def features(self, image: Tensor) -> Tensor:
-        """What the head sees (B, D), of uint8 pictures (B, C, H, W) in [0, 255].
+        """What the head sees (B, D), of uint8 images (B, C, H, W) in [0, 255].
 
         Raises:
             UserError: the network has not timm's methods `forward_features` and `forward_head`.

@@ -36,7 +36,7 @@ class SimpleCNN(nn.Module):
         side = img_size // 2 ** len(widths)
         if side == 0:
             raise UserError(
-                f"model.widths={list(widths)} halves the picture {len(widths)} times, but it is "
+                f"model.widths={list(widths)} halves the image {len(widths)} times, but it is "
                 f"{img_size} pixels wide; use fewer widths or a larger model.img_size."
             )
         layers: list[nn.Module] = []
@@ -51,7 +51,7 @@ class SimpleCNN(nn.Module):
         self.head = nn.Linear(hidden, num_classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, num_classes) of normalised pictures (B, in_chans, img_size, img_size)."""
+        """Logits (B, num_classes) of normalised images (B, in_chans, img_size, img_size)."""
         return self.forward_head(self.forward_features(image))
 
     def forward_features(self, image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What in a picture speaks for a class: Grad-CAM (Selvaraju et al. 2017)."""
+"""What in an image speaks for a class: Grad-CAM (Selvaraju et al. 2017)."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """Where a network's last features are that still have a place in the picture.
+    """Where a network's last features are that still have a place in the image.
 
     Attributes:
         layer: whose output they are.
@@ -35,7 +35,7 @@ def grad_cam(
     Args:
         classifier: in evaluation mode.
         images: (B, C, H, W), uint8.
-        evidence: from logits to what speaks for a class of each picture, shape (B,).
+        evidence: from logits to what speaks for a class of each image, shape (B,).
 
     Raises:
         UserError: the network has no feature map.
@@ -68,7 +68,7 @@ def find_feature_map(network: nn.Module, forward: nn.Module, example: Tensor) ->
     Args:
         network: what is looked through.
         forward: called with `example`; runs the network once.
-        example: one picture.
+        example: one image.
 
     Raises:
         UserError: there is none.

@@ -40,7 +40,7 @@ class Page:
 def render_page(page: Page) -> str:
     """The page as HTML, under 5 MB: galleries that would not fit are left out and named.
 
-    Every text is escaped; pictures and charts are inside.
+    Every text is escaped; images and charts are inside.
     """
     html = _render(page)
     sections, left_out = list(page.sections), list(page.problems)

@@ -46,10 +46,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Tile:
-    """One small picture and what is said of it.
+    """One small image and what is said of it.
 
     Attributes:
-        jpeg: the picture; None where it could not be read.
+        jpeg: the image; None where it could not be read.
         lines: below it; the first is its name.
         record: the same as columns of a table.
     """
@@ -61,7 +61,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Small pictures, in order.
+    """Small images, in order.
 
     Attributes:
         name: of its files, without the suffix.

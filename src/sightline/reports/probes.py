@@ -69,10 +69,10 @@ def probe_csv(rows: Sequence[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _probes(count: int, several_labels: bool) -> dict[str, Any]:
+def _probes(count: int, multi_label: bool) -> dict[str, Any]:
     neighbours = min(NEIGHBOURS, max(1, count // 10))
     logistic: Any = LogisticRegression(max_iter=500)
-    if several_labels:
+    if multi_label:
         logistic = OneVsRestClassifier(logistic)
     return {
         f"{neighbours} nearest neighbours": make_pipeline(

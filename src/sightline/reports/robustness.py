@@ -13,7 +13,7 @@ COLOURS = 10  # of matplotlib's cycle; the lines after them are dashed
 
 @styled
 def draw_robustness(curves: Mapping[str, Sequence[float]], metric: str, title: str) -> Figure:
-    """A line a corruption, from the clean pictures (0) to the strongest; the mean is bold.
+    """A line a corruption, from the clean images (0) to the strongest; the mean is bold.
 
     Args:
         curves: by corruption, the metric at severities 0, 1, ...

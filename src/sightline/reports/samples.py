@@ -7,19 +7,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-MAX_PICTURES = 32
+MAX_IMAGES = 32
 COLUMNS = 8
 
 
 def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
-    """A grid of up to 32 pictures with their labels.
+    """A grid of up to 32 images with their labels.
 
     Args:
         images: shape (B, C, H, W), uint8, after augmentation: what normalisation is applied to.
-        captions: one a picture.
+        captions: one an image.
         title: of the figure.
     """
-    count = min(len(images), MAX_PICTURES)
+    count = min(len(images), MAX_IMAGES)
     rows = math.ceil(count / COLUMNS)
     figure = Figure(figsize=(COLUMNS * 1.1, rows * 1.3 + 0.4), layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""Small pictures for galleries, and a gallery as one sheet."""
+"""Small images for galleries, and a gallery as one sheet."""
 
 import io
 import math
@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
-from sightline.data.pictures import Picture, UnreadablePicture
-from sightline.reports.evaluated import Evaluated, ReadPicture
+from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.reports.evaluated_split import EvaluatedSplit, ReadImage
 from sightline.reports.parts import Cell, Gallery, Tile
 
 SIDE = 128  # pixels of the longer side
@@ -17,13 +17,13 @@ LINE, GAP = 16, 8  # pixels
 MAX_LINE = 34  # characters
 
 
-def thumbnail(picture: Picture, width: int = SIDE, height: int = SIDE) -> bytes:
-    """A small JPEG; a tiny picture is enlarged without smoothing, so that its pixels are seen.
+def thumbnail(picture: ImageData, width: int = SIDE, height: int = SIDE) -> bytes:
+    """A small JPEG; a tiny image is enlarged without smoothing, so that its pixels are seen.
 
     Of an array with another number of channels than 1, 3 or 4, the first three (or one) are shown.
 
     Args:
-        picture: of any size.
+        image: of any size.
         width, height: pixels that it may take.
     """
     if isinstance(picture, np.ndarray):
@@ -41,14 +41,14 @@ def thumbnail(picture: Picture, width: int = SIDE, height: int = SIDE) -> bytes:
 
 
 def sample_tile(
-    evaluated: Evaluated, index: int, read_picture: ReadPicture, classes: list[int]
+    evaluated: EvaluatedSplit, index: int, read_image: ReadImage, classes: list[int]
 ) -> Tile:
     """A sample with its target, its decision and the probabilities of some classes.
 
     Args:
         evaluated: what the sample is in.
         index: its row.
-        read_picture: from its id.
+        read_image: from its id.
         classes: whose probabilities are said.
     """
     name = str(evaluated.table.ids[index])
@@ -61,16 +61,16 @@ def sample_tile(
         record[f"class_{place}"] = evaluated.class_names[c]
         record[f"probability_{place}"] = float(evaluated.probs[index, c])
     try:
-        return Tile(thumbnail(read_picture(name)), lines, record)
-    except UnreadablePicture as error:
+        return Tile(thumbnail(read_image(name)), lines, record)
+    except UnreadableImage as error:
         return Tile(None, [*lines, str(error)], record)
 
 
-def draw_sheet(gallery: Gallery, title: str) -> bytes:
+def draw_contact_sheet(gallery: Gallery, title: str) -> bytes:
     """The whole gallery as one PNG, its lines cut to fit."""
     lines = max((len(tile.lines) for tile in gallery.tiles), default=1) - 1
-    pictures = [Image.open(io.BytesIO(tile.jpeg)) if tile.jpeg else None for tile in gallery.tiles]
-    height = max((picture.height for picture in pictures if picture), default=0)
+    images = [Image.open(io.BytesIO(tile.jpeg)) if tile.jpeg else None for tile in gallery.tiles]
+    height = max((picture.height for picture in images if picture), default=0)
     cell_width, cell_height = 2 * SIDE, height + (lines + 1) * LINE
     rows = math.ceil(len(gallery.tiles) / COLUMNS)
     size = (COLUMNS * cell_width + GAP, rows * (cell_height + GAP) + 3 * LINE)
@@ -78,7 +78,7 @@ def draw_sheet(gallery: Gallery, title: str) -> bytes:
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
     draw.text((GAP, GAP), f"{title}: {gallery.caption}", "black", font)
-    for place, (tile, picture) in enumerate(zip(gallery.tiles, pictures, strict=True)):
+    for place, (tile, picture) in enumerate(zip(gallery.tiles, images, strict=True)):
         left = GAP + place % COLUMNS * cell_width
         top = 2 * LINE + place // COLUMNS * (cell_height + GAP)
         if picture is not None:

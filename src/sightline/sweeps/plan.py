@@ -9,14 +9,15 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-from sightline.components import check_components
-from sightline.compose import read_job
-from sightline.config import Job, TrackingConfig, TrainConfig
+from sightline.cluster.ranks import rank
+from sightline.config.components import check_components
+from sightline.config.compose import read_job
+from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
-from sightline.ranks import rank
-from sightline.resume import differences
-from sightline.run_folder import thaw
-from sightline.sweeps.launched import (
+from sightline.io.secrets import hide_password
+from sightline.runs.folder import thaw
+from sightline.runs.resume import differences
+from sightline.sweeps.sweep import (
     TRANSPORT,
     Sweep,
     another_sweep,
@@ -24,7 +25,6 @@ from sightline.sweeps.launched import (
     new_name,
     read_launch,
 )
-from sightline.tracking.secrets import hide_password
 
 
 def plan_sweep(

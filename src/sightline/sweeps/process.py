@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sightline.alive import owner_of
-from sightline.config import Job, TrainConfig
-from sightline.run_folder import read_results
+from sightline.config.schema import Job, TrainConfig
+from sightline.io.secrets import credentials_for_children
+from sightline.runs.folder import read_results
+from sightline.runs.lock import lock_owner
 from sightline.sweeps.slots import Slot
-from sightline.tracking.secrets import credentials_for_children
 
 STOPPED = {128 + signum: f"stopped by {signum.name}" for signum in (signal.SIGINT, signal.SIGTERM)}
 JOB_COMMAND = [sys.executable, "-m", "sightline.cli", "job"]
@@ -63,7 +63,7 @@ class Running:
     def send(self, signum: int) -> None:
         """Send a signal to the job and to the processes that it started."""
         if self.process is None:
-            held = owner_of(self.job.output_dir)
+            held = lock_owner(self.job.output_dir)
             if held is None or not held[0].here:
                 return
         with suppress(ProcessLookupError):  # it ended meanwhile
@@ -94,7 +94,7 @@ def start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
 
 def working_process(folder: Path) -> int | None:
     """The process that works in a job's folder on this machine or another; None where none does."""
-    held = owner_of(folder) if folder.is_dir() else None
+    held = lock_owner(folder) if folder.is_dir() else None
     if held is None or held[0].gone(held[1]):
         return None
     return held[0].pid
@@ -105,7 +105,7 @@ def error_of(running: Running) -> str | None:
     folder = running.job.output_dir
     if read_results(folder) is not None:
         return None
-    said = said_error(folder)
+    said = reported_error(folder)
     if said:
         return said
     status = running.process.returncode if running.process else None
@@ -118,7 +118,7 @@ def error_of(running: Running) -> str | None:
     return STOPPED.get(status, f"ended with status {status} and without a word")
 
 
-def said_error(folder: Path) -> str:
+def reported_error(folder: Path) -> str:
     """What the job itself said of its error, in the last attempt; empty where it did not."""
     path = folder / "error.txt"
     return path.read_text(encoding="utf-8").strip() if path.is_file() else ""

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
-from sightline.alive import working_in
-from sightline.config import Job, TrainConfig
+from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
-from sightline.progress import log_to
-from sightline.run_folder import read_pruned, read_results
-from sightline.run_job import nothing_left_behind
-from sightline.sweeps.launched import Sweep, freeze_sweep
+from sightline.io.console import log_to
+from sightline.io.secrets import hide_password
+from sightline.runs.folder import read_pruned, read_results
+from sightline.runs.journal.outbox import count_pending
+from sightline.runs.lock import run_lock
 from sightline.sweeps.process import Running, error_of, start, working_process
 from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker
-from sightline.tracking.connection import send_rest
-from sightline.tracking.outbox import count_pending
-from sightline.tracking.secrets import hide_password
+from sightline.sweeps.sweep import Sweep, freeze_sweep
+from sightline.tracking.sender.client import upload_pending
+from sightline.training.job import remove_if_refused
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def run_sweep(sweep: Sweep, n_jobs: int) -> None:
     with tracked(sweep) as tracker:
         freeze_sweep(sweep)
         jobs = Listed(sweep)
-        tracker.begin()
+        tracker.start()
         jobs.announce()
         run_jobs(jobs, slots, tracker, sweep)
     raise_failures(tracker)
@@ -100,8 +100,8 @@ def tracked(
 ) -> Iterator[SweepTracker]:
     """Hold the sweep's folder and its run in MLflow; of a sweep that cannot start nothing stays."""
     with (
-        nothing_left_behind(sweep.folder),
-        working_in(sweep.folder),
+        remove_if_refused(sweep.folder),
+        run_lock(sweep.folder),
         log_to(sweep.folder / "sweep.log"),
     ):
         for note in sweep.notes:
@@ -120,7 +120,7 @@ def _send_rest_of_jobs(sweep: Sweep) -> None:
     """Bring what jobs could not, as where one was killed at its end; until that fails."""
     for config, job in sweep.jobs:
         if config.tracking.offline is not True and count_pending(job.output_dir):
-            send_rest(config.tracking, job.output_dir)
+            upload_pending(config.tracking, job.output_dir)
             if count_pending(job.output_dir):
                 return
 
@@ -145,7 +145,7 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
     """Run all that `jobs` gives, as many at a time as there are slots."""
     running: list[Running] = []
     limit = sweep.max_failures
-    with noting_signals() as came:
+    with record_signals() as came:
         heeded = 0
         while True:
             too_many = limit is not None and len(tracker.errors) >= limit
@@ -182,7 +182,7 @@ def announce_job(number: int, job: Job, note: str) -> None:
     log.info("job %d:   %s%s", number, hide_password(" ".join(job.overrides)), note)
 
 
-def take_in(jobs: Jobs, tracker: SweepTracker, number: int, error: str | None) -> bool:
+def record_end(jobs: Jobs, tracker: SweepTracker, number: int, error: str | None) -> bool:
     """Take in that a job ended, with its error; whether it counts as failed."""
     error = jobs.ended(number, error)
     if error is None:
@@ -206,7 +206,7 @@ def _after(
     free.append(each.slot)
     each.send(signal.SIGKILL)  # ranks that its first process left behind
     if not stopping:
-        take_in(jobs, tracker, each.number, error)
+        record_end(jobs, tracker, each.number, error)
     tracker.update({each.number for each in running})
 
 
@@ -226,7 +226,7 @@ def _pass_on(came: list[int], heeded: int, running: list[Running]) -> int:
 
 
 @contextmanager
-def noting_signals() -> Iterator[list[int]]:
+def record_signals() -> Iterator[list[int]]:
     """Note Ctrl-C and SIGTERM inside."""
     came: list[int] = []
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pynvml
 
-from sightline.config import TrainConfig
+from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from sightline.reports.sweep import (
+from sightline.io.secrets import hide_password
+from sightline.reports.sweep_figures import (
     draw_best_so_far,
     draw_main_effects,
     draw_mean_curves,
     draw_parallel,
 )
-from sightline.sweeps.launched import Sweep
+from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import (
     Row,
     curve_of,
@@ -26,12 +27,11 @@ from sightline.sweeps.table import (
     to_csv,
     to_markdown,
 )
-from sightline.tracking.connection import Connection, run_in_store
-from sightline.tracking.describe import group_name
-from sightline.tracking.links import run_link, sweep_link
-from sightline.tracking.secrets import hide_password
+from sightline.tracking.description import group_name
+from sightline.tracking.mlflow.links import run_link, sweep_link
+from sightline.tracking.mlflow.views import sweep_view, view_key
+from sightline.tracking.sender.client import SenderClient, read_run_location
 from sightline.tracking.tracker import Tracker
-from sightline.tracking.views import sweep_view, view_key
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class SweepTracker:
         self.goes_on = False
         self.tracker = Tracker(sweep.folder)
         self._config = sweep.tracking
-        self._connection = Connection(self._config, sweep.folder, patient=not sweep.new)
+        self._connection = SenderClient(self._config, sweep.folder, patient=not sweep.new)
         self._finished: dict[int, Row] = {}  # rows that do not change any more
         self._curves: dict[str, dict[int, list[float]]] = {}  # by group and number
         self._explained: dict[int, str] = {}
@@ -76,10 +76,10 @@ class SweepTracker:
         """
         self._connection.wait_until_ready()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Start the sweep's run, or say that it goes on."""
         sweep = self.sweep
-        self.tracker.begin(sweep.folder.name, {
+        self.tracker.start(sweep.folder.name, {
             "command": hide_password(sweep.command),
             "run_folder": str(sweep.folder),
             "run_key": uuid.uuid4().hex,
@@ -87,8 +87,8 @@ class SweepTracker:
             "mlflow.source.name": "sightline",
             "mlflow.source.type": "LOCAL",
         })  # fmt: skip
-        self.tracker.text(hide_password(sweep.command) + "\n", "command.txt")
-        self.tracker.artifact("sweep.json")
+        self.tracker.log_text(hide_password(sweep.command) + "\n", "command.txt")
+        self.tracker.log_artifact("sweep.json")
         self.update()
 
     def update_table(self, at_work: set[int] | None = None) -> list[Row]:
@@ -113,9 +113,9 @@ class SweepTracker:
             if known["status"] == "FINISHED":
                 self._finished[number] = known
             rows.append(known)
-        self.tracker.text(hide_password(to_csv(rows)), "summary.csv")
+        self.tracker.log_text(hide_password(to_csv(rows)), "summary.csv")
         note = to_markdown(rows, keys, self.metrics, self.maximise)
-        self.tracker.tags({"mlflow.note.content": hide_password(note)})
+        self.tracker.set_tags({"mlflow.note.content": hide_password(note)})
         self._connection.poll()
         return rows
 
@@ -130,24 +130,24 @@ class SweepTracker:
         if not rows:
             return rows
         keys = swept_keys([job for _, job in self.sweep.jobs])
-        self.tracker.text(hide_password(frozen_configs(self.sweep.jobs)), "configs.json")
+        self.tracker.log_text(hide_password(frozen_configs(self.sweep.jobs)), "configs.json")
         ranked = [row for row in rows if math.isfinite(row[self.metrics[0]])]
         groups = group_rows(ranked, keys, self.metrics[0])
         if len(groups) < len(ranked):
-            self.tracker.text(to_csv(groups), "groups.csv")
+            self.tracker.log_text(to_csv(groups), "groups.csv")
         if last or time.monotonic() - self._drawn > FIGURES_EVERY_S:
             for name, figure in self.figures(ranked, keys).items():
-                self.tracker.figure(figure, f"figures/{name}.png")
+                self.tracker.log_figure(figure, f"figures/{name}.png")
             self._drawn = time.monotonic()
         for number, error in self.errors.items():
             if self._explained.get(number) != error:
                 text = error_text(self.sweep.jobs[number][1], error)
-                self.tracker.text(hide_password(text), f"errors/{number}.txt")
+                self.tracker.log_text(hide_password(text), f"errors/{number}.txt")
                 self._explained[number] = error
         view = sweep_view(
             self.sweep.name, keys, self.metrics, self.maximise, len(groups) < len(ranked)
         )
-        self.tracker.view(view_key(self.sweep.name), view)
+        self.tracker.save_view(view_key(self.sweep.name), view)
         self._count(rows, ranked)
         self._connection.poll()
         return rows
@@ -183,7 +183,7 @@ class SweepTracker:
             reached = [row[self.metrics[0]] for row in ranked]
             values["best/" + self.metrics[0]] = max(reached) if self.maximise else min(reached)
         launched = (self.sweep.folder / "sweep.json").stat().st_mtime
-        self.tracker.metrics(values, step=int(time.time() - launched))
+        self.tracker.log_metrics(values, step=int(time.time() - launched))
 
     def close(self) -> None:
         """End the sweep's run, if it began: FINISHED, KILLED for a signal, FAILED otherwise."""
@@ -201,7 +201,7 @@ class SweepTracker:
     def _announce(self, rows: list[dict[str, Any]], done: int) -> None:
         log.info("sweep:   %d of %d jobs are done", done, len(rows))
         log.info("table:   %s", self.sweep.folder / "summary.csv")
-        run = run_in_store(self.sweep.folder)
+        run = read_run_location(self.sweep.folder)
         if run is not None:
             key = view_key(self.sweep.name)
             log.info("in MLflow:  %s", run_link(run.uri, run.experiment_id, run.run_id))

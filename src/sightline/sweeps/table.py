@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sightline.config import REPLICATES, Job
-from sightline.reports.values import to_number
-from sightline.run_folder import read_results
-from sightline.sweeps.process import last_output, output_of, said_error
-from sightline.tracking.outbox import journal_of, read_sent, status_of
-from sightline.tracking.spool import read_spool
+from sightline.config.schema import REPLICATES, Job
+from sightline.reports.axis_values import to_number
+from sightline.runs.folder import read_results
+from sightline.runs.journal.file import read_journal
+from sightline.runs.journal.outbox import journal_path, read_status, read_upload_position
+from sightline.sweeps.process import last_output, output_of, reported_error
 
 Row = dict[str, Any]
 SHOWN = 20  # jobs in a note
@@ -42,7 +42,7 @@ def reached(folder: Path, results: Mapping[str, Any]) -> dict[str, float]:
         results: its `results.json`.
     """
     values = {k: float(v) for k, v in results.items() if isinstance(v, (int, float))}
-    for record, _ in read_spool(journal_of(folder)):
+    for record, _ in read_journal(journal_path(folder)):
         if record["op"] == "metrics":
             told = record["metrics"].items()
             values |= {k: float(v) for k, v in told if k.startswith(("val_best/", "test/"))}
@@ -71,14 +71,14 @@ def job_row(
     best = reached(job.output_dir, results) if results else {}
     ended = (job.output_dir / "results.json").stat().st_mtime if results else None
     given = overrides_of(job)
-    why = (error or said_error(job.output_dir)) if status in ("FAILED", "KILLED") else ""
+    why = (error or reported_error(job.output_dir)) if status in ("FAILED", "KILLED") else ""
     return {
         "job": number,
         **{key: given.get(key, "") for key in keys},
         "status": status,
         **{metric: best.get(metric, math.nan) for metric in metrics},
         "ended": datetime.fromtimestamp(ended).isoformat(" ", "seconds") if ended else "",
-        "run_id": read_sent(job.output_dir).get("run_id", ""),
+        "run_id": read_upload_position(job.output_dir).get("run_id", ""),
         "folder": str(job.output_dir),
         "error": why[:MAX_ERROR],
     }
@@ -86,9 +86,9 @@ def job_row(
 
 def _status(job: Job) -> str:
     """A job's status by its folder, when it is known that nobody works there."""
-    said = status_of(job.output_dir)
+    said = read_status(job.output_dir)
     if said is None:
-        return "FAILED" if said_error(job.output_dir) else "WAITING"
+        return "FAILED" if reported_error(job.output_dir) else "WAITING"
     return "INTERRUPTED" if said == "RUNNING" else said
 
 
@@ -123,7 +123,7 @@ def curve_of(job: Job, metric: str) -> list[float]:
     """A metric's value in each epoch, as the job told it."""
     return [
         float(record["metrics"][metric])
-        for record, _ in read_spool(journal_of(job.output_dir))
+        for record, _ in read_journal(journal_path(job.output_dir))
         if record["op"] == "metrics" and metric in record["metrics"]
     ]
 

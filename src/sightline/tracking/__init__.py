@@ -1,1 +1,1 @@
-"""What a run tells MLflow."""
+"""The tracking of a run: its log, its upload, and MLflow."""

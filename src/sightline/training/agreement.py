@@ -6,9 +6,9 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import distributed
 
-from sightline.config import TrainConfig
+from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
-from sightline.resume import differences
+from sightline.runs.resume import differences
 
 
 class Agreement:

@@ -10,23 +10,23 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
 from torch import Tensor
 
-from sightline.config import TrainConfig
-from sightline.reports.confusion import draw_confusion
-from sightline.reports.samples import MAX_PICTURES, draw_samples
-from sightline.tracking.connection import Connection
+from sightline.config.schema import TrainConfig
+from sightline.reports.samples import MAX_IMAGES, draw_samples
+from sightline.reports.sections.confusion import draw_confusion
+from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.averaging import AveragedWeights
-from sightline.training.checkpoints import BEST, LAST
-from sightline.training.interruption import Signals
-from sightline.training.keep_last import KeepLast
-from sightline.training.lit_classifier import LitClassifier
+from sightline.training.checkpointing.files import BEST, LAST
+from sightline.training.checkpointing.last import LastCheckpoint
+from sightline.training.module import LitClassifier
+from sightline.training.signals import Signals
 
 log = logging.getLogger(__name__)
 
 
-def keeping_callbacks(config: TrainConfig, folder: Path, signals: Signals) -> list[Callback]:
+def checkpoint_callbacks(config: TrainConfig, folder: Path, signals: Signals) -> list[Callback]:
     """Checkpoints (best by `monitor`, and the last), early stopping and averaged weights."""
-    best = KeepBest(
+    best = BestCheckpoint(
         folder,
         filename=Path(BEST).stem,
         monitor=config.monitor,
@@ -35,7 +35,7 @@ def keeping_callbacks(config: TrainConfig, folder: Path, signals: Signals) -> li
         auto_insert_metric_name=False,
         save_on_train_epoch_end=False,
     )
-    last = KeepLast(folder / LAST, config.checkpoint.every_n_steps, signals)
+    last = LastCheckpoint(folder / LAST, config.checkpoint.every_n_steps, signals)
     callbacks: list[Callback] = [best, last]
     stopping = config.early_stopping
     if stopping.patience_epochs is not None:
@@ -51,7 +51,7 @@ def keeping_callbacks(config: TrainConfig, folder: Path, signals: Signals) -> li
     return callbacks
 
 
-class KeepBest(ModelCheckpoint):
+class BestCheckpoint(ModelCheckpoint):
     """Lightning's, which forgets the best score where the run's folder was moved."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -85,10 +85,10 @@ class EpochLines(Callback):
         log.info("epoch %s/%s  %s  %s", epoch, epochs, values, speed)
 
 
-class TrackEpochs(Callback):
+class EpochLogger(Callback):
     """Tells each epoch's metrics, the val confusion matrix and one training batch."""
 
-    def __init__(self, tracker: Tracker, connection: Connection) -> None:
+    def __init__(self, tracker: Tracker, connection: SenderClient) -> None:
         self.tracker = tracker
         self.connection = connection
         self._batch: tuple[Tensor, Tensor] | None = None
@@ -98,7 +98,7 @@ class TrackEpochs(Callback):
     ) -> None:
         """Keep the first batch; it is drawn at the end of the epoch."""
         if trainer.current_epoch == 0 and batch_idx == 0:
-            count = min(MAX_PICTURES, len(batch["image"]))
+            count = min(MAX_IMAGES, len(batch["image"]))
             images = batch["image"][:count].cpu().round().to(torch.uint8)
             self._batch = (images, batch["target"][:count].cpu())
 
@@ -118,17 +118,19 @@ class TrackEpochs(Callback):
         epoch = trainer.current_epoch
         optimizer = trainer.optimizers[0]
         rates = {"train/lr": float(optimizer.param_groups[0]["lr"])}
-        self.tracker.metrics(pl_module.epoch_metrics | rates, step=epoch)
+        self.tracker.log_metrics(pl_module.epoch_metrics | rates, step=epoch)
         if "val" in pl_module.predictions:
             matrices = pl_module.label_mode.confusion_matrices(pl_module.predictions["val"])
             figure = draw_confusion(matrices, f"val, epoch {epoch + 1}", "count")
-            self.tracker.image(figure, "confusion_matrix/val", step=epoch)
+            self.tracker.log_image(figure, "confusion_matrix/val", step=epoch)
         if self._batch is not None:
             images, targets = self._batch
             self._batch = None
             captions = [pl_module.label_mode.examples(target) for target in torch.unbind(targets)]
             title = "a training batch as the model sees it, before normalisation"
-            self.tracker.figure(draw_samples(images, captions, title), "samples/train_batch.png")
+            self.tracker.log_figure(
+                draw_samples(images, captions, title), "samples/train_batch.png"
+            )
         self.tracker.flush()
         self.connection.poll()
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from sightline.cluster.slurm import own_job
 from sightline.errors import UserError
-from sightline.slurm import own_job
 
 
 def check_devices(trainer: dict[str, Any]) -> None:

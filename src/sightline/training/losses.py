@@ -37,7 +37,7 @@ def cross_entropy(
         train_targets: encoded; balanced weights come from them. None where they are streamed.
         class_weights: one number a class; balanced: all classes together weigh the same (for
             multilabel, each label's presence as much as its absence); auto: balanced where the
-            largest class has at least 3 times as many pictures as the smallest.
+            largest class has at least 3 times as many images as the smallest.
         label_smoothing: share of the target that is spread over the classes.
     """
     weights = _weights(label_mode, train_targets, class_weights)
@@ -64,7 +64,7 @@ def asymmetric(
     label_mode: LabelMode, gamma_negative: Gamma, gamma_positive: Gamma, clip: Smoothing
 ) -> nn.Module:
     """Asymmetric loss (Ridnik et al. 2021), timm's: easy negatives count less than positives."""
-    _refuse(not label_mode.several_labels, label_mode, "asymmetric", "multilabel")
+    _refuse(not label_mode.multi_label, label_mode, "asymmetric", "multilabel")
     return Asymmetric(gamma_negative, gamma_positive, clip)
 
 

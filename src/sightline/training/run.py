@@ -12,42 +12,38 @@ import torch
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from sightline.components import build
-from sightline.config import Job, TrainConfig
+from sightline.cluster.requeue import watch
+from sightline.config.components import build
+from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
-from sightline.evaluation.tuning import fit_tuning
+from sightline.metrics.tuning import fit_tuning
 from sightline.predictions import with_metadata
-from sightline.requeue import watch
-from sightline.resume import check_same_data
-from sightline.run_folder import freeze, read_pruned, thaw
-from sightline.tracking.connection import Connection
-from sightline.tracking.start import begin_run, describe_run
+from sightline.runs.folder import freeze, read_pruned, thaw
+from sightline.runs.resume import check_same_data
+from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.agreement import SameConfig
-from sightline.training.callbacks import (
-    TrackEpochs,
-    keeping_callbacks,
-    progress_callbacks,
-)
-from sightline.training.checkpoints import (
+from sightline.training.callbacks import EpochLogger, checkpoint_callbacks, progress_callbacks
+from sightline.training.checkpointing.files import (
     BEST,
     LAST,
+    AtomicCheckpointIO,
     Progress,
-    WholeFiles,
     damage,
     find_checkpoint,
     read_progress,
 )
+from sightline.training.checkpointing.tuning import save_tuning
 from sightline.training.devices import check_devices
-from sightline.training.interruption import Signals
-from sightline.training.keep_tuning import keep_tuning
-from sightline.training.results import Results, publish_results
+from sightline.training.logging.results import Results, publish_results
+from sightline.training.logging.start import begin_run, describe_run
 from sightline.training.setup import Setup, set_up
+from sightline.training.signals import Signals
 
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, job: Job, connection: Connection | None) -> dict[str, Any] | None:
+def train(config: TrainConfig, job: Job, connection: SenderClient | None) -> dict[str, Any] | None:
     """Train, evaluate and log one model; in further processes of a ddp training, only take part.
 
     Returns:
@@ -78,9 +74,9 @@ def train(config: TrainConfig, job: Job, connection: Connection | None) -> dict[
         tracker = Tracker(job.output_dir)
         freeze(config, job, data)
         begin_run(tracker, connection, config, job)
-        with _truthful_status(tracker):
+        with _run_status(tracker):
             describe_run(tracker, config, job, setup)
-            callbacks = [TrackEpochs(tracker, connection), *progress_callbacks()]
+            callbacks = [EpochLogger(tracker, connection), *progress_callbacks()]
             results = _fit_and_evaluate(config, job, setup, signals, callbacks)
             reached = publish_results(tracker, config, setup, results)
     return reached
@@ -92,7 +88,7 @@ def _fit_and_evaluate(
     folder = job.output_dir / "checkpoints"
     begun = find_checkpoint(folder)
     watch(folder / LAST)
-    keeping = keeping_callbacks(config, folder, signals)
+    keeping = checkpoint_callbacks(config, folder, signals)
     trainer = build_trainer(
         config, [SameConfig(config), *keeping, *callbacks], job, begun is None or begun.name == LAST
     )
@@ -123,7 +119,7 @@ def _fit_and_evaluate(
     }
     tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning)
     if trainer.is_global_zero:
-        keep_tuning(best, tuning)
+        save_tuning(best, tuning)
     losses = {split: values["loss"] for split, values in metrics.items()}
     return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over)
 
@@ -154,7 +150,7 @@ def build_trainer(
     """
     own = {
         "callbacks": callbacks,
-        "plugins": [WholeFiles(last_is_sound)],
+        "plugins": [AtomicCheckpointIO(last_is_sound)],
         "logger": False,
         "default_root_dir": str(job.output_dir),
         "enable_model_summary": False,
@@ -172,19 +168,19 @@ def build_trainer(
 
 
 @contextmanager
-def _truthful_status(tracker: Tracker) -> Iterator[None]:
+def _run_status(tracker: Tracker) -> Iterator[None]:
     """FINISHED, KILLED for a signal, FAILED with the error's text: whatever really happened."""
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
         pruned = read_pruned(tracker.folder)
-        tracker.tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
+        tracker.set_tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
         _keep_checkpoints(tracker)
         tracker.finish("KILLED")
         raise
     except BaseException as error:
-        tracker.tags({"error": f"{type(error).__name__}: {error}"})
+        tracker.set_tags({"error": f"{type(error).__name__}: {error}"})
         _keep_checkpoints(tracker)
         tracker.finish("FAILED")
         raise
@@ -194,7 +190,7 @@ def _truthful_status(tracker: Tracker) -> Iterator[None]:
 def _keep_checkpoints(tracker: Tracker) -> None:
     for path in (tracker.folder / "checkpoints" / name for name in (BEST, LAST)):
         if path.is_file():
-            tracker.artifact(str(path.relative_to(tracker.folder)))
+            tracker.log_artifact(str(path.relative_to(tracker.folder)))
 
 
 def quiet_libraries() -> None:

@@ -13,23 +13,23 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sightline import __version__
-from sightline.components import build, locate
-from sightline.config import DataConfig, TrainConfig, without
+from sightline.config.components import build, locate
+from sightline.config.schema import DataConfig, TrainConfig, without
+from sightline.data.cache.digests import content_digests
+from sightline.data.cache.images import Skipped, cache_images
 from sightline.data.checks import check_columns
-from sightline.data.datamodule import ImageDataModule
-from sightline.data.digests import content_digests
-from sightline.data.keeping import Skipped, keep_pictures
+from sightline.data.loading.datamodule import ImageDataModule
 from sightline.data.source import SourceData, Split
-from sightline.data.splits import make_splits
+from sightline.data.splits.make import make_splits
 from sightline.data.statistics import describe_data
 from sightline.errors import UserError, did_you_mean
-from sightline.evaluation.metrics import metric_names
-from sightline.evaluation.tuning import check_aim
 from sightline.label_modes.base import LabelMode
+from sightline.metrics.tuning import check_aim
+from sightline.metrics.values import metric_names
 from sightline.models.build import build_classifier
 from sightline.training.devices import uses_gpu
-from sightline.training.lit_classifier import LitClassifier
-from sightline.training.report import check_sections
+from sightline.training.logging.report import check_sections
+from sightline.training.module import LitClassifier
 from sightline.types import DatasetInfo
 
 log = logging.getLogger(__name__)
@@ -80,11 +80,11 @@ def set_up(config: TrainConfig) -> Setup:
     )
     spec = classifier.preprocess
     augment = _Augment(config)
-    pictures, splits, skipped = keep_pictures(
+    cached_images, splits, skipped = cache_images(
         splits, digests, spec, common, source.name, uses_gpu(config.trainer), augment.batched
     )
     datamodule = ImageDataModule(
-        splits, pictures, spec, augment.transforms, augment.batch_transforms, augment.mix,
+        splits, cached_images, spec, augment.transforms, augment.batch_transforms, augment.mix,
         label_mode, common, config.seed, source.stream,
     )  # fmt: skip
     offered = {
@@ -134,7 +134,7 @@ class _Augment:
 
 
 def read_source(config: TrainConfig) -> SourceData:
-    """The data set that the config names, in train, val and test, with pictures in every one."""
+    """The data set that the config names, in train, val and test, with images in every one."""
     return make_splits(read_given(config), config.data_common)
 
 
@@ -145,7 +145,7 @@ def read_given(config: TrainConfig) -> SourceData:
     target = locate(node, "data", config.plugins)
     offered = {
         "label_mode": label_mode.name,
-        "several_labels": label_mode.several_labels,
+        "multi_label": label_mode.multi_label,
         "split_seed": config.data_common.split_seed,
     }
     source = build(node, "data", config.plugins, offered=offered)
@@ -155,17 +155,15 @@ def read_given(config: TrainConfig) -> SourceData:
         )
     for name, split in source.splits.items():
         if len(split) == 0:
-            raise UserError(
-                f"The split {name} of {source.name} ({source.location}) has no pictures."
-            )
+            raise UserError(f"The split {name} of {source.name} ({source.location}) has no images.")
     if config.data_common.on_error == "raise":
         for split in source.splits.values():
             missing = split.images.missing()
             if missing:
                 more = f", nor have {len(missing) - 1:,} more" if len(missing) > 1 else ""
                 raise UserError(
-                    f"{source.location}: the picture {missing[0]} has no file{more}. "
-                    "data.on_error=skip leaves such pictures out and lists them."
+                    f"{source.location}: the image {missing[0]} has no file{more}. "
+                    "data.on_error=skip leaves such images out and lists them."
                 )
     return source
 

@@ -1,6 +1,6 @@
 """scikit-learn's bundled digits (UCI, Alpaydin and Kaynak 1998): 1,797 of 8×8 pixels, real.
 
-The three label modes ask three questions of the same pictures. Splits are drawn first, stratified
+The three label modes ask three questions of the same images. Splits are drawn first, stratified
 by digit; the multilabel canvases are then composed from each split's own digits, so no handwritten
 digit is ever seen in two splits.
 """
@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from sklearn.datasets import load_digits
 
-from sightline.data.images import ArrayImages
+from sightline.data.reading.images import ArrayImages
 from sightline.data.source import SPLITS, SourceData, Split, take
 from sightline.errors import UserError
 
@@ -54,9 +54,9 @@ def _canvases(name: str, split: Split, counts: tuple[int, int, int], seed: int) 
 
 
 def compose(images: np.ndarray, digits: np.ndarray, count: int, seed: tuple[int, int]) -> Split:
-    """Canvases of 32×32 pixels, each with one to four different source pictures.
+    """Canvases of 32×32 pixels, each with one to four different source images.
 
-    For each canvas: the number of digits is uniform in 1..4, the source pictures are drawn without
+    For each canvas: the number of digits is uniform in 1..4, the source images are drawn without
     replacement, and each goes, enlarged to 16×16 (every pixel doubled), into a cell of its own on
     the 2×2 grid. The target marks which digits are there; the same digit may be there twice.
 

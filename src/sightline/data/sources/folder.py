@@ -1,4 +1,4 @@
-"""A folder of pictures sorted into class folders: ROOT/{train,val,test}/CLASS/* or ROOT/CLASS/*."""
+"""A folder of images sorted into class folders: ROOT/{train,val,test}/CLASS/* or ROOT/CLASS/*."""
 
 import os
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from sightline.data.images import FileImages
-from sightline.data.pictures import ARRAY_SUFFIXES
+from sightline.data.reading.decode import ARRAY_SUFFIXES
+from sightline.data.reading.images import FileImages
 from sightline.data.source import SPLITS, SourceData, Split
 from sightline.errors import UserError, did_you_mean
 
@@ -61,13 +61,13 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def _scan(base: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
-    """Paths and classes of all pictures in `folder`; at least one of each class."""
-    found = {name: sorted(picture_files(base, folder / name)) for name in names}
+    """Paths and classes of all images in `folder`; at least one of each class."""
+    found = {name: sorted(image_files(base, folder / name)) for name in names}
     empty = [str(folder / name) for name, paths in found.items() if not paths]
     if empty:
         raise UserError(
-            f"No pictures in the class folder {', '.join(empty[:10])}. Add pictures "
-            f"({', '.join(sorted(picture_suffixes())[:6])}, …) or remove the folder."
+            f"No images in the class folder {', '.join(empty[:10])}. Add images "
+            f"({', '.join(sorted(image_suffixes())[:6])}, …) or remove the folder."
         )
     counts = [len(paths) for paths in found.values()]
     return [path for paths in found.values() for path in paths], np.repeat(
@@ -85,13 +85,13 @@ def _scan_further(base: Path, folder: Path, names: tuple[str, ...]) -> tuple[lis
             f"{', '.join(names[:20])}.{did_you_mean(unknown[0], names)}"
         )
     if not present:
-        raise UserError(f"The split {folder} has no pictures. Add some, or remove the folder.")
+        raise UserError(f"The split {folder} has no images. Add some, or remove the folder.")
     paths, targets = _scan(base, folder, present)
     return paths, np.array([names.index(name) for name in present])[targets]
 
 
-def picture_files(base: Path, folder: Path) -> Iterator[str]:
-    """Paths of pictures in `folder` and below, relative to `base`; links are followed once."""
+def image_files(base: Path, folder: Path) -> Iterator[str]:
+    """Paths of images in `folder` and below, relative to `base`; links are followed once."""
     seen = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         place = os.path.realpath(parent)
@@ -102,12 +102,12 @@ def picture_files(base: Path, folder: Path) -> Iterator[str]:
         folders.sort()
         prefix = os.path.relpath(parent, base)
         for file in files:
-            if not file.startswith(".") and Path(file).suffix.lower() in picture_suffixes():
+            if not file.startswith(".") and Path(file).suffix.lower() in image_suffixes():
                 yield f"{prefix}/{file}"
 
 
 @cache
-def picture_suffixes() -> frozenset[str]:
-    """Endings of the files that can be read as pictures."""
+def image_suffixes() -> frozenset[str]:
+    """Endings of the files that can be read as images."""
     Image.init()
     return ARRAY_SUFFIXES | {ext for ext, kind in Image.EXTENSION.items() if kind in Image.OPEN}

@@ -6,19 +6,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.data.images import BytesImages
-from sightline.data.labels import LabelColumns
+from sightline.data.labels.columns import LabelColumns
+from sightline.data.reading.images import BytesImages
 from sightline.data.source import SourceData
 from sightline.data.sources.huggingface_stream import Rows, stream_source
-from sightline.data.tables import Origin
-from sightline.data.tabular import SPLIT_WORDS, Columns, to_source
+from sightline.data.tables.files import Origin
+from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError, did_you_mean
 
 SPLIT = "split"
 
 
 def read_huggingface(
-    several_labels: bool,
+    multi_label: bool,
     name: str,
     config_name: str | None,
     revision: str | None,
@@ -31,15 +31,15 @@ def read_huggingface(
     train_samples: int | None,
     shuffle_buffer: int,
 ) -> SourceData:
-    """One picture a row.
+    """One image a row.
 
     Args:
-        several_labels: whether the label mode takes any number of labels a picture.
+        multi_label: whether the label mode takes any number of labels an image.
         name: on the hub (`uoft-cs/cifar10`), or a local folder that `load_dataset` or
             `load_from_disk` reads.
         config_name: the configuration, where there are several.
         revision: a branch, tag or commit on the hub.
-        image_column: the column of pictures.
+        image_column: the column of images.
         label_column: see `read_manifest`, also for the arguments that follow.
         label_columns: columns of 0 and 1.
         group_column: rows of a group stay in one split.
@@ -74,7 +74,7 @@ def read_huggingface(
             split: dataset.cast_column(image_column, datasets.Image(decode=False))
             for split, dataset in loaded.items()
         }
-        rows = Rows(image_column, label, names, several_labels)
+        rows = Rows(image_column, label, names, multi_label)
         return stream_source(plain, name, rows, train_samples, shuffle_buffer)
     for split, dataset in loaded.items():
         word = SPLIT_WORDS.get(split.lower())
@@ -101,7 +101,7 @@ def read_huggingface(
         name.rstrip("/").rsplit("/", 1)[-1], name, pool, images.names, images, image_column,
         Columns(SPLIT, group_column, metadata_columns),
         LabelColumns(label, None, label_columns, None),
-        several_labels, origin, _label_names(features, label),
+        multi_label, origin, _label_names(features, label),
     )  # fmt: skip
 
 

@@ -9,31 +9,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sightline.data.images import BytesImages
+from sightline.data.loading.stream import Sample, Stream
+from sightline.data.reading.images import BytesImages
 from sightline.data.source import SourceData, Split, take
-from sightline.data.stream import Sample, Stream
-from sightline.data.tabular import SPLIT_WORDS
+from sightline.data.tables.source import SPLIT_WORDS
 from sightline.errors import UserError
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Reads the picture and the label of a row.
+    """Reads the image and the label of a row.
 
     Attributes:
         image_column: holds {bytes, path}.
         label_column: holds a class number, or a list of them.
         class_names: what the numbers stand for.
-        several_labels: whether the label mode takes any number of labels a picture.
+        multi_label: whether the label mode takes any number of labels an image.
     """
 
     image_column: str
     label_column: str
     class_names: tuple[str, ...]
-    several_labels: bool
+    multi_label: bool
 
     def sample(self, row: dict[str, Any], name: str) -> Sample:
-        """Its name, the picture's file and the target."""
+        """Its name, the image's file and the target."""
         image = row[self.image_column] or {}
         path, content = image.get("path"), image.get("bytes")
         if content is None and path:
@@ -45,9 +45,9 @@ class Rows:
     def _target(self, value: Any, name: str) -> Any:
         numbers = value if isinstance(value, list) else [value]
         wrong = [n for n in numbers if not isinstance(n, int) or not 0 <= n < len(self.class_names)]
-        if wrong or (not self.several_labels and len(numbers) != 1):
+        if wrong or (not self.multi_label and len(numbers) != 1):
             raise UserError(f"{name}, column {self.label_column!r}: {value!r} is not a class.")
-        if not self.several_labels:
+        if not self.multi_label:
             return numbers[0]
         target = np.zeros(len(self.class_names), np.int8)
         target[numbers] = 1
@@ -79,7 +79,7 @@ def stream_source(
     """Train as a stream, val and test in memory.
 
     Args:
-        loaded: an IterableDataset for each split; pictures are not decoded.
+        loaded: an IterableDataset for each split; images are not decoded.
         name: of the data set, for people.
         rows: reads them.
         train_samples: how many an epoch has; None: as the data set says.

@@ -1,4 +1,4 @@
-"""A table that names picture files and their labels: CSV, TSV, JSON lines or Parquet."""
+"""A table that names image files and their labels: CSV, TSV, JSON lines or Parquet."""
 
 import os
 from pathlib import Path
@@ -7,19 +7,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.data.images import FileImages
-from sightline.data.labels import LabelColumns
+from sightline.data.labels.columns import LabelColumns
+from sightline.data.reading.images import FileImages
 from sightline.data.source import SourceData
 from sightline.data.sources.folder import existing_folder
-from sightline.data.tables import Origin, existing_file, read_table, require_column
-from sightline.data.tabular import Columns, to_source
+from sightline.data.tables.files import Origin, existing_file, read_table, require_column
+from sightline.data.tables.source import Columns, to_source
 from sightline.errors import UserError
 
 IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "image_path", "image_id")
 
 
 def read_manifest(
-    several_labels: bool,
+    multi_label: bool,
     path: str,
     root: str | None,
     image_column: str | None,
@@ -33,12 +33,12 @@ def read_manifest(
     metadata_columns: list[str] | None,
     allow_outside: bool,
 ) -> SourceData:
-    """One picture a row.
+    """One image a row.
 
     Args:
-        several_labels: whether the label mode takes any number of labels a picture.
+        multi_label: whether the label mode takes any number of labels an image.
         path: the table.
-        root: the folder that picture paths are relative to; None: the table's own.
+        root: the folder that image paths are relative to; None: the table's own.
         image_column: None: the first of image, path, file, filename, ... that is there.
         image_suffix: put behind each name that has no ending of its own, such as .jpg.
         label_column: one class name a cell, or several; None: label, labels, class or target.
@@ -67,7 +67,7 @@ def read_manifest(
         file.stem, str(file), table, paths, FileImages(base, paths), image_column,
         Columns(split_column, group_column, metadata_columns),
         LabelColumns(label_column, label_separator, label_columns, none_label),
-        several_labels, origin,
+        multi_label, origin,
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def _inside(names: pa.Array, base: Path, origin: Origin, column: str) -> pa.Arra
         if inside == ".." or inside.startswith("../"):
             raise UserError(
                 f"{origin.row(int(row))}, column {column!r}: {texts[row]!r} leads out of {base}. "
-                "Give the folder that holds all pictures as data.root, or data.allow_outside=true."
+                "Give the folder that holds all images as data.root, or data.allow_outside=true."
             )
         texts[row] = inside
     return pa.array(texts, pa.string())

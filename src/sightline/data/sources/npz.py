@@ -7,18 +7,18 @@ import zipfile
 
 import numpy as np
 
-from sightline.data.images import ArrayImages
+from sightline.data.reading.images import ArrayImages
 from sightline.data.source import SPLITS, SourceData, Split, take
-from sightline.data.tables import existing_file
+from sightline.data.tables.files import existing_file
 from sightline.errors import UserError
 from sightline.label_modes.base import MISSING
 
 
-def read_npz(several_labels: bool, path: str, class_names: list[str] | None) -> SourceData:
-    """Pictures (N, H, W) or (N, H, W, C) of uint8, labels (N,), (N, 1) or (N, L).
+def read_npz(multi_label: bool, path: str, class_names: list[str] | None) -> SourceData:
+    """Images (N, H, W) or (N, H, W, C) of uint8, labels (N,), (N, 1) or (N, L).
 
     Args:
-        several_labels: whether the label mode takes any number of labels a picture.
+        multi_label: whether the label mode takes any number of labels an image.
         path: the file.
         class_names: in the order of the numbers; None: the numbers themselves.
     """
@@ -33,7 +33,7 @@ def read_npz(several_labels: bool, path: str, class_names: list[str] | None) -> 
         raise UserError(
             f"{file} has no array train_images; it has: {', '.join(sorted(found)) or 'nothing'}."
         )
-    splits = {name: _split(file.name, name, found, several_labels) for name in present}
+    splits = {name: _split(file.name, name, found, multi_label) for name in present}
     width = _width(splits["train"].targets)
     names = class_names or [str(index) for index in range(width)]
     for name, split in splits.items():
@@ -55,7 +55,7 @@ def _width(targets: np.ndarray) -> int:
     return int(targets.max()) + 1 if targets.ndim == 1 else targets.shape[1]
 
 
-def _split(file: str, name: str, found: dict[str, np.ndarray], several_labels: bool) -> Split:
+def _split(file: str, name: str, found: dict[str, np.ndarray], multi_label: bool) -> Split:
     images, labels = found[f"{name}_images"], found.get(f"{name}_labels")
     if labels is None:
         raise UserError(f"{file} has {name}_images but no {name}_labels.")
@@ -69,7 +69,7 @@ def _split(file: str, name: str, found: dict[str, np.ndarray], several_labels: b
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
     labels = labels.astype(np.int64)
-    if labels.ndim == 2 and labels.shape[1] == 1 and not several_labels:
+    if labels.ndim == 2 and labels.shape[1] == 1 and not multi_label:
         labels = labels[:, 0]
     wrong = np.argwhere((labels < MISSING) | (labels > 1) if labels.ndim == 2 else labels < 0)
     if len(wrong):

@@ -1,4 +1,4 @@
-"""Parquet files with the pictures inside, such as Hugging Face data sets are published in."""
+"""Parquet files with the images inside, such as Hugging Face data sets are published in."""
 
 import json
 import re
@@ -8,19 +8,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.data.images import BytesImages
-from sightline.data.labels import LabelColumns
-from sightline.data.mapped import read_tables
+from sightline.data.cache.mapped_tables import read_tables
+from sightline.data.labels.columns import LabelColumns
+from sightline.data.reading.images import BytesImages
 from sightline.data.source import SourceData
-from sightline.data.tables import PARQUET, Origin, require_column
-from sightline.data.tabular import SPLIT_WORDS, Columns, to_source
+from sightline.data.tables.files import PARQUET, Origin, require_column
+from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError
 
 SPLIT = "split"  # the column that file names are turned into
 
 
 def read_parquet(
-    several_labels: bool,
+    multi_label: bool,
     path: str | list[str] | None,
     root: str | None,
     image_column: str,
@@ -32,16 +32,16 @@ def read_parquet(
     group_column: str | None,
     metadata_columns: list[str] | None,
 ) -> SourceData:
-    """One picture a row, as bytes or as Hugging Face's {bytes, path}.
+    """One image a row, as bytes or as Hugging Face's {bytes, path}.
 
     Files called train*, val* (valid*, validation*, dev*) and test* are those splits. Label names
     are read from the schema's Hugging Face metadata where it is there.
 
     Args:
-        several_labels: whether the label mode takes any number of labels a picture.
+        multi_label: whether the label mode takes any number of labels an image.
         path: a file, a list of files, a folder, or a pattern such as data/train-*.parquet.
         root: a folder; the same as `path`.
-        image_column: the column of pictures.
+        image_column: the column of images.
         label_column: see `read_manifest`, also for the arguments that follow.
         label_separator: between several labels of a cell.
         label_columns: columns of 0 and 1.
@@ -68,14 +68,14 @@ def read_parquet(
     pool = pa.concat_tables(tables, promote_options="permissive")
 
     require_column(pool, image_column, "data.image_column", str(files[0]))
-    content, names = _pictures(pool[image_column], image_column, files, origin)
+    content, names = _images(pool[image_column], image_column, files, origin)
     label = label_column or ("label" if "label" in pool.column_names else None)
     return to_source(
         files[0].parent.name if len(files) > 1 else files[0].stem, str(files[0].parent), pool,
         names, BytesImages(content, names), image_column,
         Columns(split_column, group_column, metadata_columns),
         LabelColumns(label_column, label_separator, label_columns, none_label),
-        several_labels, origin, _label_names(tables[0].schema, label),
+        multi_label, origin, _label_names(tables[0].schema, label),
     )  # fmt: skip
 
 
@@ -106,10 +106,10 @@ def _split_of(file: Path) -> str | None:
     return None
 
 
-def _pictures(
+def _images(
     column: pa.ChunkedArray, name: str, files: list[Path], origin: Origin
 ) -> tuple[pa.ChunkedArray, pa.Array]:
-    """The pictures' bytes, and names: FILE/ROW, with the picture's own where it has one."""
+    """The images' bytes, and names: FILE/ROW, with the image's own where it has one."""
     own: list[str | None] = [None] * len(column)
     if pa.types.is_struct(column.type):
         fields = {column.type.field(i).name for i in range(column.type.num_fields)}
@@ -120,14 +120,14 @@ def _pictures(
         column = pc.struct_field(column, "bytes")
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         raise UserError(
-            f"data.image_column={name}: expected pictures as bytes, but the column holds "
+            f"data.image_column={name}: expected images as bytes, but the column holds "
             f"{column.type}. For a table that names files, use data=manifest."
         )
-    return column, picture_names(files, origin.lengths, own)
+    return column, image_names(files, origin.lengths, own)
 
 
-def picture_names(files: list[Path], lengths: list[int], own: list[str | None]) -> pa.Array:
-    """FILE/ROW of each row of several files, with the picture's own name where it has one."""
+def image_names(files: list[Path], lengths: list[int], own: list[str | None]) -> pa.Array:
+    """FILE/ROW of each row of several files, with the image's own name where it has one."""
     names = [
         f"{file.stem}/{row}"
         for file, rows in zip(files, lengths, strict=True) for row in range(rows)

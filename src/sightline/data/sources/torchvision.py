@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from torchvision import datasets
 
-from sightline.data.images import FileImages
+from sightline.data.reading.images import FileImages
 from sightline.data.source import SPLITS, SourceData, Split
 from sightline.data.sources.torchvision_columns import open_images, read_targets
 from sightline.errors import UserError, did_you_mean
@@ -19,7 +19,7 @@ NAMES = {"train": ("train", "trainval"), "val": ("val", "valid"), "test": ("test
 
 
 def read_torchvision(
-    several_labels: bool,
+    multi_label: bool,
     name: str,
     root: str,
     download: bool,
@@ -31,12 +31,12 @@ def read_torchvision(
     """One of torchvision's data sets.
 
     Args:
-        several_labels: whether the label mode takes any number of labels a picture.
+        multi_label: whether the label mode takes any number of labels an image.
         name: the class in torchvision.datasets, such as CIFAR10.
         root: the folder that torchvision keeps it in.
         download: fetch it where it is not there.
         official_splits: False: all that `options` load is split by data.split_seed.
-        min_per_class: classes with fewer pictures are left out.
+        min_per_class: classes with fewer images are left out.
         class_names: in the order of the numbers; None: torchvision's own, else the numbers.
         options: further arguments of the class, such as {partition: 1}.
 
@@ -65,7 +65,7 @@ def read_torchvision(
     known_names = class_names or _class_names(next(iter(loaded.values())))
     splits = {}
     for split, dataset in loaded.items():
-        targets = read_targets(dataset, several_labels)
+        targets = read_targets(dataset, multi_label)
         images = open_images(dataset, f"{stamp}/{split}")
         ids = pa.array([f"{split}/{i:07d}" for i in range(len(targets))], pa.string())
         if isinstance(images, FileImages):
@@ -148,10 +148,10 @@ def _width(targets: np.ndarray) -> int:
 def _frequent(
     names: tuple[str, ...], splits: dict[str, Split], minimum: int
 ) -> tuple[tuple[str, ...], dict[str, Split]]:
-    """Only classes with at least `minimum` pictures in train."""
+    """Only classes with at least `minimum` images in train."""
     targets = splits["train"].targets
     if targets.ndim != 1:
-        raise UserError("data.min_per_class: these pictures carry several labels each.")
+        raise UserError("data.min_per_class: these images carry several labels each.")
     kept = np.flatnonzero(np.bincount(targets, minlength=len(names)) >= minimum)
     if len(kept) < 2:
         raise UserError(f"data.min_per_class={minimum}: only {len(kept)} classes have as many.")

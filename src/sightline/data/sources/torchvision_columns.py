@@ -1,4 +1,4 @@
-"""A torchvision data set's targets and pictures as columns, without reading them one by one."""
+"""A torchvision data set's targets and images as columns, without reading them one by one."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from PIL import Image
 from torch import Tensor
 from torchvision import datasets
 
-from sightline.data.images import ArrayImages, FileImages, Images
-from sightline.data.pictures import Picture, UnreadablePicture
+from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.data.reading.images import ArrayImages, FileImages, Images
 
 
 @dataclass(frozen=True)
 class DatasetImages(Images):
-    """Pictures that a data set hands out one at a time."""
+    """Images that a data set hands out one at a time."""
 
     dataset: Any
     stamp: str
@@ -26,14 +26,14 @@ class DatasetImages(Images):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def read(self, index: int, min_side: int | None = None) -> Picture:
-        """The data set's own picture."""
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """The data set's own image."""
         try:
             picture: Image.Image = self.dataset[index][0]
             picture.load()
         except (OSError, SyntaxError, ValueError) as error:
             name = type(self.dataset).__name__
-            raise UnreadablePicture(f"Cannot read picture {index} of {name}: {error}.") from error
+            raise UnreadableImage(f"Cannot read image {index} of {name}: {error}.") from error
         return picture
 
     def content(self, index: int) -> bytes:
@@ -45,10 +45,10 @@ class DatasetImages(Images):
         return self.stamp
 
 
-def read_targets(dataset: Any, several_labels: bool) -> np.ndarray:
-    """Targets, shape (N,) or (N, L); pictures are read only where they cannot be had without."""
+def read_targets(dataset: Any, multi_label: bool) -> np.ndarray:
+    """Targets, shape (N,) or (N, L); images are read only where they cannot be had without."""
     values: Any = None
-    if several_labels and hasattr(dataset, "attr"):
+    if multi_label and hasattr(dataset, "attr"):
         values = dataset.attr
     for key in ("targets", "labels", "_labels"):
         if values is None and _countable(getattr(dataset, key, None), len(dataset)):
@@ -87,7 +87,7 @@ def _pairs(dataset: Any) -> list[tuple[str, int]] | None:
 
 
 def open_images(dataset: Any, stamp: str) -> Images:
-    """As files or arrays where the data set holds such, and they are the same pictures."""
+    """As files or arrays where the data set holds such, and they are the same images."""
     candidates: list[Images] = []
     pairs = _pairs(dataset)
     paths = [path for path, _ in pairs] if pairs is not None else None

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sightline.data.images import BytesImages
+from sightline.data.loading.stream import Sample, Stream
+from sightline.data.reading.images import BytesImages
 from sightline.data.source import SourceData, Split, take
-from sightline.data.sources.folder import picture_suffixes
-from sightline.data.stream import Sample, Stream
+from sightline.data.sources.folder import image_suffixes
 from sightline.errors import UserError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -49,19 +49,19 @@ class TarStream(Stream):
                 _raw(mine)
             )
             for sample in samples:
-                yield _picture(sample), _content(sample), self.labels.read(sample)
+                yield _image(sample), _content(sample), self.labels.read(sample)
 
 
 class Labels:
     """From a sample's label file to a target."""
 
     def __init__(
-        self, class_names: tuple[str, ...], label_key: str | None, several_labels: bool
+        self, class_names: tuple[str, ...], label_key: str | None, multi_label: bool
     ) -> None:
         self.class_names = class_names
         self.index = {name: position for position, name in enumerate(class_names)}
         self.label_key = label_key
-        self.several_labels = several_labels
+        self.multi_label = multi_label
 
     def read(self, sample: dict[str, Any]) -> Any:
         """A class index; of several labels a row of 0 and 1.
@@ -79,7 +79,7 @@ class Labels:
             label = int(text) if text.isdecimal() else text
         else:
             raise UserError(f"{where}: it has no .cls file; give data.label_key for a .json file.")
-        if not self.several_labels:
+        if not self.multi_label:
             return self._index(label, where)
         row = np.zeros(len(self.class_names), np.int8)
         labels = label if isinstance(label, list) else [each for each in str(label).split() if each]
@@ -99,7 +99,7 @@ class Labels:
 
 
 def read_webdataset(
-    several_labels: bool,
+    multi_label: bool,
     train: str | list[str],
     val: str | list[str],
     test: str | list[str],
@@ -111,7 +111,7 @@ def read_webdataset(
     """Train is read in sequence, every epoch; val and test are read into memory once.
 
     Args:
-        several_labels: whether the label mode takes any number of labels a picture.
+        multi_label: whether the label mode takes any number of labels an image.
         train: paths or addresses of shards, with {0000..0099}, * or as a list.
         val: likewise.
         test: likewise.
@@ -121,7 +121,7 @@ def read_webdataset(
         shuffle_buffer: samples that are shuffled among each other.
     """
     _webdataset()
-    labels = Labels(tuple(map(str, class_names)), label_key, several_labels)
+    labels = Labels(tuple(map(str, class_names)), label_key, multi_label)
     stream = TarStream(_urls(train, "train"), labels, train_samples, shuffle_buffer)
     if stream.samples == 0:
         raise UserError(f"data.train={train}: the shards hold no samples.")
@@ -171,16 +171,16 @@ def _raw(urls: list[str]) -> Iterator[dict[str, Any]]:
             raise UserError(f"The shard {url} cannot be read: {error}") from error
 
 
-def _picture(sample: dict[str, Any]) -> str:
-    """SHARD/KEY.ENDING of a sample's picture."""
+def _image(sample: dict[str, Any]) -> str:
+    """SHARD/KEY.ENDING of a sample's image."""
     for ending in sample:
-        if f".{ending.lower()}" in picture_suffixes():
+        if f".{ending.lower()}" in image_suffixes():
             return f"{Path(sample['__url__']).name}/{sample['__key__']}.{ending}"
-    raise UserError(f"{sample['__url__']}, sample {sample['__key__']!r}: it has no picture.")
+    raise UserError(f"{sample['__url__']}, sample {sample['__key__']!r}: it has no image.")
 
 
 def _content(sample: dict[str, Any]) -> bytes:
-    content: bytes = sample[_picture(sample).rsplit(".", 1)[1]]
+    content: bytes = sample[_image(sample).rsplit(".", 1)[1]]
     return content
 
 
@@ -188,7 +188,7 @@ def _in_memory(name: str, urls: list[str], labels: Labels) -> Split:
     samples = list(_raw(urls))
     if not samples:
         raise UserError(f"data.{name}: the shards hold no samples.")
-    ids = pa.array([_picture(sample) for sample in samples], pa.string())
+    ids = pa.array([_image(sample) for sample in samples], pa.string())
     column = pa.chunked_array([pa.array([_content(sample)], pa.binary()) for sample in samples])
     targets = np.array([labels.read(sample) for sample in samples])
     return take(ids, targets, BytesImages(column.combine_chunks(), ids))

@@ -1,13 +1,13 @@
-"""Common corruptions of pictures at five severities (Hendrycks and Dietterich 2019).
+"""Common corruptions of images at five severities (Hendrycks and Dietterich 2019).
 
 Fourteen of their fifteen, and the Gaussian blur of their further four. Frost is left out: theirs
 is made of photographs of frosted windows, and an invented texture would measure something else.
 
-Strengths are those of the paper's published code for pictures of 224 pixels, unless a function
-says otherwise. What is measured in pixels is scaled to the picture's side, and where that leaves
-nothing of a small picture's corruption, no less than what the code has for pictures of 32 pixels.
+Strengths are those of the paper's published code for images of 224 pixels, unless a function
+says otherwise. What is measured in pixels is scaled to the image's side, and where that leaves
+nothing of a small image's corruption, no less than what the code has for images of 32 pixels.
 
-A corruption takes float pictures (B, C, H, W) in [0, 1], a severity and a generator, which all its
+A corruption takes float images (B, C, H, W) in [0, 1], a severity and a generator, which all its
 draws come from, and may leave that range. A new one is a function and its name below.
 """
 
@@ -43,6 +43,6 @@ CORRUPTIONS: dict[str, Corruption] = {
 
 
 def corrupt(image: Tensor, name: str, severity: int, generator: torch.Generator) -> Tensor:
-    """Corrupted pictures (B, C, H, W), uint8, of such ones."""
+    """Corrupted images (B, C, H, W), uint8, of such ones."""
     changed = CORRUPTIONS[name](image.float() / 255, severity, generator)
     return (changed.clamp(0, 1) * 255).round().to(torch.uint8)

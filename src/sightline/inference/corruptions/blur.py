@@ -11,7 +11,7 @@ from sightline.inference.corruptions.sampling import blurred, pixels, places, re
 
 def gaussian_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Out of focus, evenly."""
-    least = (0.4, 0.6, 0.7, 0.8, 1.0)[severity - 1]  # the paper's for pictures of 32 pixels
+    least = (0.4, 0.6, 0.7, 0.8, 1.0)[severity - 1]  # the paper's for images of 32 pixels
     return blurred(image, max(least, pixels(image, (1, 2, 3, 4, 6)[severity - 1])))
 
 
@@ -31,7 +31,7 @@ def glass_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tens
     """Behind frosted glass: each pixel is another one nearby.
 
     The paper swaps neighbours one after another, several times over; here all move at once, as far
-    as n times by up to d would bring them: √n d. Small pictures keep the widest blur of the paper's
+    as n times by up to d would bring them: √n d. Small images keep the widest blur of the paper's
     for 32 pixels, and reaches that grow to those, which do not.
     """
     sigma, reach, least = (

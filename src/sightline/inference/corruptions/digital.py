@@ -1,4 +1,4 @@
-"""What happens to a picture after it was taken."""
+"""What happens to an image after it was taken."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from sightline.inference.corruptions.textures import smooth_noise
 
 
 def contrast(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """Everything nearer to the picture's mean."""
+    """Everything nearer to the image's mean."""
     share = (0.4, 0.3, 0.2, 0.1, 0.05)[severity - 1]
     mean = image.mean(dim=(2, 3), keepdim=True)
     return (image - mean) * share + mean
@@ -19,7 +19,7 @@ def contrast(image: Tensor, severity: int, generator: torch.Generator) -> Tensor
 def elastic_transform(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Stretched a little as a whole, and in small waves.
 
-    The three strongest are the paper's. Its two weaker ones move the whole picture by more than
+    The three strongest are the paper's. Its two weaker ones move the whole image by more than
     those do, up to a fifth of its side; here they are weaker in both.
     """
     skew = (0.008, 0.015, 0.022, 0.022, 0.022)[severity - 1]  # of the side
@@ -33,7 +33,7 @@ def elastic_transform(image: Tensor, severity: int, generator: torch.Generator) 
     sigma = max(1.0, pixels(image, 2.44))
     waves = steep * sigma * smooth_noise((count, 2, height, width), sigma, generator)
     size = torch.tensor([width, height])
-    # Not torchvision's `elastic`: it moves all pictures alike, and is black beyond their edges.
+    # Not torchvision's `elastic`: it moves all images alike, and is black beyond their edges.
     return read_at(image, where + whole + 2 * waves.movedim(1, -1) / size)
 
 

@@ -1,4 +1,4 @@
-"""Random textures, one a picture."""
+"""Random textures, one an image."""
 
 import math
 

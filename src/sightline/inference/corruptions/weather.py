@@ -34,7 +34,7 @@ def snow(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
 
 
 def _streaks(image: Tensor, angle: Tensor, length: float, sigma: float) -> Tensor:
-    """Pictures moved along an angle each (0 is to the right, 90° is down), ever fainter."""
+    """Images moved along an angle each (0 is to the right, 90° is down), ever fainter."""
     steps = torch.arange(round(length) + 1)
     weights = torch.exp(-0.5 * (steps / sigma) ** 2)
     size = torch.tensor([image.shape[3], image.shape[2]])
@@ -46,7 +46,7 @@ def _streaks(image: Tensor, angle: Tensor, length: float, sigma: float) -> Tenso
 
 
 def fog(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """Clouds of light before the picture, no brighter than its brightest point."""
+    """Clouds of light before the image, no brighter than its brightest point."""
     amount, decay = ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4))[severity - 1]
     count, _, height, width = image.shape
     # The paper's noise is a product of two factors that both decay.

@@ -13,11 +13,11 @@ from sightline import __version__
 from sightline.inference.model import LoadedModel
 
 INPUT, OUTPUTS = "image", ("probs", "logits")
-Run = Callable[[np.ndarray], np.ndarray]  # pictures (N, C, S, S) of uint8 to probs (N, K)
+Run = Callable[[np.ndarray], np.ndarray]  # images (N, C, S, S) of uint8 to probs (N, K)
 
 
 class Exportable(nn.Module):
-    """Prepared pictures in; calibrated probabilities and raw logits out.
+    """Prepared images in; calibrated probabilities and raw logits out.
 
     Args:
         model: its classifier normalises, its temperature divides the logits.
@@ -30,7 +30,7 @@ class Exportable(nn.Module):
         self.temperature = model.tuning.temperature
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (B, C) and logits (B, num_outputs) of uint8 pictures (B, C, H, W)."""
+        """Probabilities (B, C) and logits (B, num_outputs) of uint8 images (B, C, H, W)."""
         logits = self.classifier(image)
         return self.label_mode.probs(logits / self.temperature), logits
 
@@ -42,11 +42,11 @@ class Format(ABC):
 
     @abstractmethod
     def write(self, module: Exportable, example: Tensor, path: Path, facts: dict[str, str]) -> None:
-        """Write the file, for any number of pictures.
+        """Write the file, for any number of images.
 
         Args:
             module: on the CPU, in evaluation mode.
-            example: two pictures.
+            example: two images.
             path: of the file.
             facts: stored beside the model, by name.
 
@@ -72,7 +72,7 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
         "preprocess": json.dumps(spec.to_dict()),
         "how": json.dumps(
             f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.img_size}, {spec.img_size}), resized "
-            "and cropped as `preprocess` says (with Pillow; sightline.load(run).prepare(pictures) "
+            "and cropped as `preprocess` says (with Pillow; sightline.load(run).prepare(images) "
             "does it), not normalised: that is inside. Outputs: probs, calibrated (the temperature "
             "is applied), a column a class name; logits, raw. A label of several, or the positive "
             "class of two, is decided where its probability is over its threshold (null: 0.5), one "

@@ -53,21 +53,21 @@ class Onnx(Format):
             raise UserError(f"{MISSING} ({error}).") from error
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
-        def run(pictures: np.ndarray) -> np.ndarray:
-            return np.asarray(session.run(["probs"], {INPUT: pictures})[0])
+        def run(images: np.ndarray) -> np.ndarray:
+            return np.asarray(session.run(["probs"], {INPUT: images})[0])
 
         return run
 
 
-def quantize(whole: Path, path: Path, how: str, pictures: np.ndarray) -> None:
+def quantize(whole: Path, path: Path, how: str, images: np.ndarray) -> None:
     """Write the same model with weights of 8 bits.
 
     Args:
         whole: the ONNX file.
         path: of the new one.
         how: dynamic (activations are measured as they come) or static (their ranges are taken
-            from pictures).
-        pictures: prepared, for the static way.
+            from images).
+        images: prepared, for the static way.
     """
     import onnx
     from onnxruntime import quantization
@@ -83,17 +83,17 @@ def quantize(whole: Path, path: Path, how: str, pictures: np.ndarray) -> None:
             )  # fmt: skip
         else:
             quantization.quantize_static(
-                ready, path, _Calibration(pictures), op_types_to_quantize=QUANTIZED,
+                ready, path, _Calibration(images), op_types_to_quantize=QUANTIZED,
                 per_channel=True, weight_type=quantization.QuantType.QInt8,
             )  # fmt: skip
     onnx.save(_with_facts(onnx.load(path), facts), path)
 
 
 class _Calibration:
-    """Feeds pictures to onnxruntime's calibration, a batch at a time."""
+    """Feeds images to onnxruntime's calibration, a batch at a time."""
 
-    def __init__(self, pictures: np.ndarray) -> None:
-        self.batches = iter(np.array_split(pictures, max(1, len(pictures) // 16)))
+    def __init__(self, images: np.ndarray) -> None:
+        self.batches = iter(np.array_split(images, max(1, len(images) // 16)))
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         batch = next(self.batches, None)

@@ -32,9 +32,9 @@ class TorchExport(Format):
         with path.open("rb") as stream:
             module = torch.export.load(stream).module()
 
-        def run(pictures: np.ndarray) -> np.ndarray:
+        def run(images: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
-                probs: Tensor = module(torch.from_numpy(pictures))[0]
+                probs: Tensor = module(torch.from_numpy(images))[0]
             return probs.numpy()
 
         return run

@@ -1,0 +1,1 @@
+"""Slurm, ranks, and the requeueing of a job."""

@@ -1,0 +1,142 @@
+"""`sightline sync [FOLDER]`: bring to MLflow what runs could not say while it was away."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from sightline.config.schema import TrackingConfig
+from sightline.errors import UserError
+from sightline.io.secrets import split_credentials, with_credentials
+from sightline.paths import project_root
+from sightline.runs.folder import thaw
+from sightline.runs.journal.outbox import (
+    count_pending,
+    count_refused,
+    read_destination,
+    read_upload_position,
+    refused_path,
+    sender_lock,
+)
+from sightline.tracking.sender.client import ONE_TRY, SOON
+
+if TYPE_CHECKING:
+    from sightline.tracking.mlflow.store import Store
+
+USAGE = """\
+usage: sightline sync [--again] [FOLDER] [tracking.uri=URI]
+
+Send what is pending in FOLDER (a run's, or one above runs; by default the project's) to MLflow.
+
+  --again           send everything, also what was sent or refused; nothing is doubled
+  tracking.uri=URI  to this store instead of the one that the run was given
+"""
+TRACKING = {
+    "run_name": None, "offline": False, "start_timeout_s": 10, "flush_timeout_s": 60,
+    "system_metrics_interval_s": None, "register_as": None,
+}  # fmt: skip
+
+
+def sync_pending(arguments: list[str]) -> int:
+    """Send what is pending under a folder; 1 where something could not be sent.
+
+    Args:
+        arguments: as `USAGE` says.
+    """
+    if {"-h", "--help"} & set(arguments):
+        print(USAGE, end="")
+        return 0
+    uri = next((a.partition("=")[2] for a in arguments if a.startswith("tracking.uri=")), None)
+    again = "--again" in arguments
+    folders = [a for a in arguments if a != "--again" and not a.startswith("tracking.uri=")]
+    if len(folders) > 1 or any(a.startswith("-") for a in folders):
+        print(USAGE, end="", file=sys.stderr)
+        return 2
+    root = Path(folders[0]).expanduser().absolute() if folders else project_root()
+    if not root.is_dir():
+        raise UserError(f"sightline sync {folders[0]}: there is no such folder.")
+    found = [
+        folder
+        for folder in (path.parent.parent for path in sorted(root.rglob("tracking/journal.jsonl")))
+        if again or count_pending(folder)
+    ]
+    if not found:
+        print(f"Nothing is pending under {root}.")
+        return 0
+    os.environ.update(SOON | os.environ | ONE_TRY)
+    stores = Stores()
+    failed = [folder for folder in found if not _sync_one(folder, uri, again, stores)]
+    return 1 if failed else 0
+
+
+class Stores:
+    """Each store is opened once, and where it does not answer waited for once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str | None, str], Store | UserError] = {}
+
+    def open(self, config: TrackingConfig) -> "Store":
+        """The store that a run's config names."""
+        from sightline.tracking.mlflow.store import open_store
+
+        key = (config.uri, config.experiment)
+        if key not in self._found:
+            try:
+                self._found[key] = open_store(config)
+            except UserError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, UserError):
+            raise found
+        return found
+
+
+def _destination(folder: Path, given: str | None) -> TrackingConfig:
+    """Where a run was to go, with what is not kept of it from the environment."""
+    noted = read_destination(folder)
+    if noted:
+        config = TrackingConfig.model_validate(TRACKING | noted)
+    else:  # it was killed before it noted this
+        frozen = thaw(folder)
+        if frozen is None:
+            raise UserError("where it belongs is not noted; give tracking.uri=URI.")
+        config = frozen.config.tracking
+    uri = given or with_credentials(config.uri)
+    if uri is not None:
+        uri, credentials = split_credentials(uri)
+        os.environ.update(credentials)
+    return config.model_copy(update={"uri": uri})
+
+
+def _sync_one(folder: Path, uri: str | None, again: bool, stores: Stores) -> bool:
+    from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, short_message
+    from sightline.tracking.sender.uploader import RunUpload
+
+    before, refused = count_pending(folder), count_refused(folder)
+    try:
+        config = _destination(folder, uri)
+        with sender_lock(folder, timeout_s=1):
+            outgoing = RunUpload(folder, config, stores.open)
+            if again:
+                outgoing.restart()
+                refused = 0
+            outgoing.upload_all()
+    except Timeout:
+        print(f"{folder}: another process is sending it.")
+        return True
+    except UPLOAD_ERRORS as error:
+        left = count_pending(folder)
+        problem = f"{left} of {before} records are still pending: {short_message(error)}"
+        print(f"Error: {folder}: {problem}", file=sys.stderr)
+        return False
+    run_id = read_upload_position(folder)["run_id"]
+    newly = count_refused(folder) - refused
+    if newly:
+        print(f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; "
+              f"{refused_path(folder)} says why.", file=sys.stderr)  # fmt: skip
+        return False
+    sent = "all" if again else f"{before}"
+    print(f"{folder}: {sent} records are in MLflow, run {run_id}.")
+    return True

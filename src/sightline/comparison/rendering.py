@@ -1,0 +1,161 @@
+"""A comparison in files: CSV for programs, Markdown for notes, HTML with figures for reading."""
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from sightline.comparison.compared_run import bare_name, explained
+from sightline.comparison.figures import draw_differences, draw_leaderboard
+from sightline.comparison.tables import (
+    Comparison,
+    about_ranks,
+    about_seeds,
+    about_tests,
+    leaderboard_records,
+    leaderboard_table,
+    pair_records,
+    samples_table,
+    seeds_table,
+    unranked_table,
+)
+from sightline.reports.canvas import to_chart
+from sightline.reports.page import Page, render_page
+from sightline.reports.parts import Cell, Part, Section, Table
+
+WRITTEN = ("leaderboard.csv", "tests.csv", "not_ranked.csv", "comparison.md", "comparison.html")
+LINE = 24  # characters
+SHOWN = 15  # groups above the figure; the page has the others below
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write the files of `WRITTEN`; those of tests and unranked runs where there are any.
+
+    Args:
+        comparison: the whole.
+        folder: an empty one.
+    """
+    tables = [leaderboard_records(comparison.board)]
+    tables += [pair_records(comparison.pairs)] if comparison.pairs else []
+    tables += [unranked_table(comparison.board)] if comparison.board.unranked else []
+    for table in tables:
+        (folder / f"{table.name}.csv").write_text(to_csv(table), encoding="utf-8")
+    (folder / "comparison.md").write_text(to_markdown(comparison), encoding="utf-8")
+    (folder / "comparison.html").write_text(to_html(comparison), encoding="utf-8")
+
+
+def to_csv(table: Table) -> str:
+    """The table's rows, numbers in full."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(table.columns)
+    writer.writerows(table.rows)
+    return text.getvalue()
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """All tables and notes."""
+    lines = [f"# {comparison.title}", "", _subtitle(comparison), ""]
+    for table, said in tables_and_notes(comparison):
+        lines += [f"## {table.caption}", "", *markdown_rows(table), ""]
+        lines += [*(f"- {note}" for note in said), ""] if said else []
+    return "\n".join(lines)
+
+
+def to_html(comparison: Comparison) -> str:
+    """One self-contained page."""
+    board = comparison.board
+    sections = [_leaderboard_section(comparison)]
+    if comparison.pairs:
+        sections += [_samples_section(comparison), _seeds_section(comparison)]
+    if len(board.groups) > SHOWN:
+        every = replace(_unbroken(leaderboard_table(board)), folded=True)
+        sections.append(Section("All groups", "", [every]))
+    if board.unranked:
+        text = "Failed and unfinished runs take no part in ranks and means."
+        sections.append(Section("Not ranked", text, [unranked_table(board)]))
+    return render_page(
+        Page(comparison.title, _subtitle(comparison), _facts(comparison), [], sections, [])
+    )
+
+
+def tables_and_notes(comparison: Comparison) -> list[tuple[Table, list[str]]]:
+    """What is said, in order, each table with what to know about it."""
+    pairs, board = comparison.pairs, comparison.board
+    said = [(leaderboard_table(board), about_ranks(comparison))]
+    if pairs:
+        said.append((samples_table(comparison), about_tests(comparison)))
+        said.append((seeds_table(pairs), about_seeds(pairs)))
+    if board.unranked:
+        said.append((unranked_table(board), []))
+    return said
+
+
+def _leaderboard_section(comparison: Comparison) -> Section:
+    board = comparison.board
+    whole = _unbroken(leaderboard_table(board))
+    first = replace(whole, rows=whole.rows[:SHOWN], caption=f"The first {SHOWN}")
+    parts: list[Part] = [whole if len(whole.rows) <= SHOWN else first]
+    if board.groups:
+        alt = f"{board.metric} of the best groups"
+        parts.append(to_chart(draw_leaderboard(board), "leaderboard", alt, shrinks=True))
+    return Section("Leaderboard", " ".join(about_ranks(comparison)), parts)
+
+
+def _samples_section(comparison: Comparison) -> Section:
+    parts: list[Part] = [_unbroken(samples_table(comparison))]
+    if any(pair.tested is not None for pair in comparison.pairs):
+        name = bare_name(comparison.board.metric)
+        figure = draw_differences(comparison.pairs, name)
+        alt = f"differences in {name} to the best group, with intervals"
+        parts.append(to_chart(figure, "differences", alt, shrinks=True))
+    text = "The best group against the next ones, on the predictions that the runs stored. "
+    return Section("Is the best really better?", text + " ".join(about_tests(comparison)), parts)
+
+
+def _seeds_section(comparison: Comparison) -> Section:
+    text = "The trainings of two groups that share seed and fold, in pairs. "
+    table = _unbroken(seeds_table(comparison.pairs))
+    return Section("And over seeds?", text + " ".join(about_seeds(comparison.pairs)), [table])
+
+
+def _unbroken(table: Table) -> Table:
+    """Short cells stay on one line of the page."""
+
+    def cell(value: Cell) -> Cell:
+        if isinstance(value, str) and len(value) < LINE:
+            return value.replace(" ", "\u00a0")
+        return value
+
+    return replace(table, rows=[[cell(value) for value in row] for row in table.rows])
+
+
+def _subtitle(comparison: Comparison) -> str:
+    board = comparison.board
+    better = "more" if board.maximise else "less"
+    return (
+        f"Ranked by {explained(board.metric)}, {better} is better; mean ± 95 % t-interval over the "
+        "runs of a group, which differ in seed or fold alone."
+    )
+
+
+def _facts(comparison: Comparison) -> dict[str, str]:
+    board = comparison.board
+    ranked = sum(len(group.runs) for group in board.groups)
+    facts = {
+        "groups": f"{len(board.groups):,}",
+        "runs": f"{ranked:,} ranked, {len(board.unranked):,} not",
+    }
+    if comparison.pairs:
+        facts["tested on"] = f"the stored predictions of {comparison.split}"
+    return facts
+
+
+def markdown_rows(table: Table) -> list[str]:
+    """The lines of a table in Markdown."""
+    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+    return ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
+
+
+def _markdown_cell(value: Cell) -> str:
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

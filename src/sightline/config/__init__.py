@@ -1,0 +1,1 @@
+"""The config: types, composition, and the components that it names."""

@@ -1,0 +1,27 @@
+"""Former names of components, as older runs and checkpoints hold them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+SECTIONS = (
+    "confusion", "curves", "embedding", "gallery", "grad_cam", "label_errors", "learning_curves",
+    "per_class", "reliability",
+)  # fmt: skip
+# 0.1.0: every section of the report was a module of `reports`.
+MOVED = {
+    f"sightline.reports.{name}.{name}_report": f"sightline.reports.sections.{name}.{name}_report"
+    for name in SECTIONS
+}
+
+
+def with_current_targets(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A config in which every `_target_`, at any depth, has its present name."""
+    return {str(key): _current(key, value) for key, value in values.items()}
+
+
+def _current(key: object, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return with_current_targets(value)
+    if isinstance(value, list):
+        return [_current(None, item) for item in value]
+    return MOVED.get(value, value) if key == "_target_" else value

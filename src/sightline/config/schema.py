@@ -1,0 +1,282 @@
+"""The config's types and cross-checks. YAML owns the values; errors name the field and the fix."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from sightline.config.legacy import with_current_targets
+from sightline.errors import UserError, did_you_mean
+
+T = TypeVar("T", bound=BaseModel)
+REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
+Node = dict[str, Any]  # a node with `_target_`, checked against the target's own signature
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is known of a job beside its config: where it writes and how it was asked for.
+
+    Attributes:
+        output_dir: its own folder.
+        choices: the option picked of each config group.
+        overrides: as Hydra read them.
+        sweep: the name of the sweep that it is a job of, or None.
+        command: as it was typed.
+        arguments: the words after `train` that make this job alone.
+        reproduces: the run that is trained again, or None.
+    """
+
+    output_dir: Path
+    choices: dict[str, str]
+    overrides: list[str]
+    sweep: str | None
+    command: str
+    arguments: list[str]
+    reproduces: str | None = None
+
+    @property
+    def in_sweep(self) -> bool:
+        """Whether it is one job of several."""
+        return self.sweep is not None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EarlyStoppingConfig(_Strict):
+    """Stop when `monitor` has not improved by `min_delta` for `patience_epochs`; null: never."""
+
+    patience_epochs: PositiveInt | None
+    min_delta: Annotated[float, Field(ge=0)]
+
+
+class CheckpointConfig(_Strict):
+    """When the last checkpoint is saved beside the end of each epoch; null: then alone."""
+
+    every_n_steps: PositiveInt | None
+
+
+class EmaConfig(_Strict):
+    """A moving average of the weights, of which each step keeps `decay`; null: none."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] | None
+
+
+class TrackingConfig(_Strict):
+    """Where and as what a run is logged.
+
+    register_as: the key `register`, a name that pydantic has for something else.
+    """
+
+    model_config = ConfigDict(validate_by_name=True)
+
+    uri: str | None
+    experiment: Annotated[str, Field(min_length=1)]
+    run_name: str | None
+    register_as: Annotated[str, Field(pattern=r"^[^/:%]+$")] | None = Field(alias="register")
+    offline: Literal["auto"] | bool
+    start_timeout_s: PositiveFloat
+    flush_timeout_s: PositiveFloat
+    system_metrics_interval_s: PositiveFloat | None
+
+
+class DataConfig(_Strict):
+    """The part of `data` that is the same for every source (`conf/data_common.yaml`)."""
+
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    val_fraction: Annotated[float, Field(gt=0, lt=1)]
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: Annotated[int, Field(ge=0)]
+    split_file: str | None
+    batch_size: PositiveInt
+    num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
+    cache: Literal["auto", "none", "ram", "disk", "device"]
+    cache_max_gib: PositiveFloat
+    on_error: Literal["raise", "skip"]
+    max_skipped_fraction: Annotated[float, Field(ge=0, le=1)]
+    background: str
+    sampler: Literal["shuffle", "balanced"]
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """Share of all samples for each split that may be made here."""
+        return {"val": self.val_fraction, "test": self.test_fraction}
+
+
+class ModelInputConfig(_Strict):
+    """The part of `model` that is the same for every model: what it is given to see."""
+
+    in_chans: PositiveInt | None = None
+    img_size: PositiveInt | None = None
+    max_img_size: PositiveInt | None = None
+
+
+class AugmentConfig(_Strict):
+    """What is done to training images, between resizing and normalising.
+
+    transforms: torchvision v2, one image at a time, in the loader's processes.
+    batch_transforms: the same for whole batches on the training device, drawn for each image
+        (kornia); null where there is no such form.
+    """
+
+    transforms: list[Node]
+    batch_transforms: list[Node] | None
+
+
+class TuningConfig(_Strict):
+    """What is fitted on val after the training, and kept with the model.
+
+    calibrate: divide the logits by the temperature that makes val's log loss least.
+    aim: what thresholds are fitted for, in binary and for each label in multilabel; auto: f1
+        there, and nothing in multiclass; null: they stay at 0.5.
+    hold: the precision (or recall) that is held while the other is made as great as it can be.
+    false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
+    """
+
+    calibrate: bool
+    aim: Literal["auto", "f1", "precision", "recall", "cost"] | None
+    hold: Annotated[float, Field(gt=0, le=1)] | None
+    false_positive_cost: PositiveFloat | None
+    false_negative_cost: PositiveFloat | None
+
+    @property
+    def words(self) -> str:
+        """The aim with its numbers."""
+        if self.hold is not None:
+            return f"{self.aim}>={self.hold:g}"
+        if self.aim == "auto":
+            return "f1"
+        if self.aim == "cost":
+            return f"cost {self.false_positive_cost:g}:{self.false_negative_cost:g}"
+        return str(self.aim)
+
+
+class SweepConfig(_Strict):
+    """How a sweep (`-m`) goes on: no job is started after `max_failures` failed; null: all are."""
+
+    max_failures: PositiveInt | None
+
+
+class TrainConfig(_Strict):
+    """The whole config of one training."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    monitor: str
+    monitor_mode: Literal["min", "max"]
+    early_stopping: EarlyStoppingConfig
+    checkpoint: CheckpointConfig
+    ema: EmaConfig
+    evaluate_test: Literal["auto"] | bool
+    plugins: list[str]
+    data: Node
+    label_mode: Node
+    model: Node
+    augment: AugmentConfig
+    mix: Node  # empty: nothing is mixed
+    loss: Node
+    optimizer: Node
+    scheduler: Node
+    trainer: Node
+    tracking: TrackingConfig
+    report: dict[str, Node]  # sections of report.html by name
+    tuning: TuningConfig
+    sweep: SweepConfig
+
+    @property
+    def data_common(self) -> DataConfig:
+        """The part of `data` that every source has."""
+        return validate(DataConfig, pick(self.data, DataConfig), "data.")
+
+    @property
+    def model_input(self) -> ModelInputConfig:
+        """The input's part of `model`."""
+        return validate(ModelInputConfig, pick(self.model, ModelInputConfig), "model.")
+
+
+def pick(node: Node, kind: type[BaseModel]) -> Node:
+    """The entries of `node` that are fields of `kind`."""
+    return {key: value for key, value in node.items() if key in kind.model_fields}
+
+
+def without(node: Node, kind: type[BaseModel], *keep: str) -> Node:
+    """`node` without the fields of `kind`, except those in `keep`."""
+    return {k: v for k, v in node.items() if k not in kind.model_fields or k in keep}
+
+
+def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
+    """`values` as a `kind`; a UserError that names every wrong field otherwise."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(kind, problem, prefix) for problem in error.errors()]
+        raise UserError("\n".join(dict.fromkeys(lines))) from error
+
+
+def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
+    path = [str(part) for part in problem["loc"] if str(part).isidentifier()]
+    # A union names the branch that failed last; the field is what the user knows.
+    path = [part for part in path if not part.startswith(("literal", "constrained"))]
+    if problem["type"] == "extra_forbidden":
+        owner: Any = kind
+        for part in path[:-1]:
+            owner = owner.model_fields[part].annotation
+        siblings = ["".join([f"{p}." for p in path[:-1]]) + f for f in owner.model_fields]
+        key = ".".join(path)
+        return f"Unknown key {prefix + key!r}.{did_you_mean(key, siblings)}"
+    if problem["type"] == "missing":
+        return f"The key {prefix + '.'.join(path)!r} is missing from the config."
+    expected = problem["msg"].removeprefix("Input should be ")
+    return f"{prefix}{'.'.join(path[:2])}: expected {expected}, but got {problem['input']!r}."
+
+
+def check(values: Mapping[str, Any]) -> TrainConfig:
+    """A composed config with its types checked, before anything heavy is imported.
+
+    Raises:
+        UserError: unknown keys (with the nearest real one) and values of a wrong type.
+    """
+    config = validate(TrainConfig, with_current_targets(values))
+    if not config.monitor.startswith("val/"):
+        raise UserError(
+            f"monitor={config.monitor}: a checkpoint is chosen by validation metrics alone; "
+            "give a name that starts with 'val/', such as val/loss."
+        )
+    for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
+        if "_target_" not in getattr(config, name):
+            raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
+    for name, node in config.report.items():
+        if "_target_" not in node:
+            raise UserError(f"report.{name}: there is no such section; pick: report=[SECTION,...].")
+    common = config.data_common
+    if common.val_fraction + common.test_fraction >= 1:
+        raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
+    epochs = config.trainer.get("max_epochs")
+    if isinstance(epochs, int) and (epochs < -1 or epochs == 0):
+        raise UserError(
+            f"trainer.max_epochs={epochs}: expected a whole number from 1, or -1 for no limit "
+            "(+trainer.max_steps=NUMBER then says when to end)."
+        )
+    assert config.model_input
+    _check_tuning(config.tuning)
+    return config
+
+
+def _check_tuning(tuning: TuningConfig) -> None:
+    """Each aim has the numbers that it needs, and no others."""
+    aim = tuning.aim
+    needed = {
+        "hold": aim in ("precision", "recall"),
+        "false_positive_cost": aim == "cost",
+        "false_negative_cost": aim == "cost",
+    }
+    for key, needs in needed.items():
+        given = getattr(tuning, key)
+        if needs and given is None:
+            raise UserError(f"tuning.aim={aim} needs tuning.{key}=NUMBER.")
+        if given is not None and not needs:
+            raise UserError(f"tuning.{key}={given}: tuning.aim={aim} does not take it.")

@@ -1,0 +1,1 @@
+"""Decoded images and digests cached on disk."""

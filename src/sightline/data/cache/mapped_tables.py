@@ -1,0 +1,90 @@
+"""Parquet files larger than memory: kept uncompressed in the cache and mapped from there."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from sightline.data.cache.files import GIB
+from sightline.errors import UserError
+from sightline.paths import image_cache_dir
+
+log = logging.getLogger(__name__)
+
+SHARE = 0.25  # of the free memory may be taken by tables
+BATCH_ROWS = 1_000
+
+
+def read_tables(files: list[Path]) -> list[pa.Table]:
+    """Each file's table: in memory where all of them fit, else mapped.
+
+    Raises:
+        UserError: a file cannot be read, is empty, or there is no room for it.
+    """
+    needed = sum(map(_bytes, files))
+    mapped = needed > SHARE * psutil.virtual_memory().available
+    return [_mapped(file) if mapped else _whole(file) for file in files]
+
+
+def _bytes(file: Path) -> int:
+    """Uncompressed, by the file's own account."""
+    try:
+        metadata = pq.read_metadata(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    if metadata.num_rows == 0:
+        raise UserError(f"{file} has no rows.")
+    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+
+
+def _whole(file: Path) -> pa.Table:
+    try:
+        return pq.read_table(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _mapped(file: Path) -> pa.Table:
+    stat = file.stat()
+    facts = f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    key = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+    folder = image_cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{key}.arrow"
+    about = path.with_suffix(".json")
+    with FileLock(folder / f"{key}.lock"):
+        if not path.is_file():
+            _write(file, path, folder)
+        rows = pq.read_metadata(file).num_rows
+        about.write_text(json.dumps({"name": file.name, "shape": [rows]}))
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+def _write(file: Path, path: Path, folder: Path) -> None:
+    needed, free = _bytes(file), shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{file} does not fit in memory, and {folder} has {free / GIB:.1f} GiB free of the "
+            f"{needed / GIB:.1f} GiB that it takes uncompressed; move SIGHTLINE_CACHE."
+        )
+    log.info("mapping: %s, larger than memory allows, is unpacked in %s", file.name, folder)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        with pq.ParquetFile(file) as parquet:
+            schema = parquet.schema_arrow
+            with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+                for batch in parquet.iter_batches(BATCH_ROWS):
+                    writer.write_batch(batch)
+        partial.replace(path)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    finally:
+        partial.unlink(missing_ok=True)

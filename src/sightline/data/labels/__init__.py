@@ -1,0 +1,1 @@
+"""Class names and targets from the columns of a table."""

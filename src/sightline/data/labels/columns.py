@@ -1,0 +1,184 @@
+"""From the columns that hold labels, in any of the forms people have, to class names and targets.
+
+Every error names the file, the row (counted from 1, the header aside) and the column.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.data.labels.indicators import indicator_columns, only_one_on
+from sightline.data.tables.files import Rows, as_text, require_column
+from sightline.errors import UserError, did_you_mean
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelColumns:
+    """Which columns hold the labels.
+
+    Attributes:
+        column: one column of class names, or of several labels a cell.
+        separator: between the labels of a cell; None where cells are lists.
+        columns: one column a label, of 0 and 1; empty cells, -1 and nan are not known.
+        none_label: the label that says that there is none of the others.
+    """
+
+    column: str | None
+    separator: str | None
+    columns: list[str] | None
+    none_label: str | None
+
+
+def read_labels(
+    rows: Rows, wanted: LabelColumns, multi_label: bool, class_names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Class names and targets, shape (N,) or (N, L) of int8 with MISSING.
+
+    Args:
+        rows: the table.
+        wanted: which columns.
+        multi_label: whether an image carries any number of labels.
+        class_names: the names that numbers in the column stand for; None: read from the rows.
+    """
+    table = rows.table
+    if wanted.column is not None and wanted.columns is not None:
+        raise UserError("Give data.label_column or data.label_columns, not both.")
+    column = wanted.column
+    if column is None and wanted.columns is None:
+        column = next((c for c in ("label", "labels", "class", "target") if _free(rows, c)), None)
+    if column is not None:
+        require_column(table, column, "data.label_column", rows.origin.name)
+        if multi_label:
+            return _several(rows, column, wanted, class_names)
+        return _one(rows, column, class_names)
+    names, targets = indicator_columns(rows, wanted.columns)
+    return (names, targets) if multi_label else only_one_on(rows, names, targets)
+
+
+def _free(rows: Rows, name: str) -> bool:
+    return name in rows.table.column_names and name not in rows.others
+
+
+def _one(
+    rows: Rows, column: str, class_names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    values = rows.table[column].combine_chunks()
+    if class_names is not None and pa.types.is_integer(values.type):
+        codes = pc.fill_null(values, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        wrong = np.flatnonzero((codes < 0) | (codes >= len(class_names)))
+        if len(wrong):
+            raise UserError(
+                f"{rows.origin.row(int(wrong[0]))}, column {column!r}: expected a number from 0 to "
+                f"{len(class_names) - 1}, but got {values[int(wrong[0])].as_py()}."
+            )
+        return class_names, codes
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        raise UserError(
+            f"{rows.origin.row(0)}, column {column!r}: it holds several labels a row; use "
+            "label_mode=multilabel."
+        )
+    texts = _trimmed(rows, column, as_text(values))
+    empty = np.flatnonzero(pc.equal(texts, "").to_numpy(zero_copy_only=False))
+    if len(empty):
+        raise UserError(
+            f"{rows.origin.row(int(empty[0]))}, column {column!r}: the label is missing"
+            + (f" (and in {len(empty) - 1:,} more rows)." if len(empty) > 1 else ".")
+        )
+    names = _names(rows, column, texts.filter(pa.array(rows.train)))
+    return names, _look_up(rows, column, texts, names, np.arange(len(texts)))
+
+
+def _several(
+    rows: Rows, column: str, wanted: LabelColumns, class_names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    values = rows.table[column].combine_chunks()
+    lists = _as_lists(rows, column, values, wanted.separator)
+    owner = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    flat = pc.list_flatten(lists)
+    if class_names is not None and pa.types.is_integer(flat.type):
+        flat = pa.array(class_names).take(flat)
+    flat = _trimmed(rows, column, as_text(flat), owner)
+    said = ~np.isin(flat.to_numpy(zero_copy_only=False), ["", wanted.none_label or ""])
+    owner, flat = owner[said], flat.filter(pa.array(said))
+    names = class_names or _names(rows, column, flat.filter(pa.array(rows.train[owner])))
+    if not names:
+        raise UserError(f"{rows.origin.row(0)}, column {column!r}: no row of train has a label.")
+    targets = np.zeros((len(lists), len(names)), np.int8)
+    targets[owner, _look_up(rows, column, flat, names, owner)] = 1
+    return names, targets
+
+
+def _as_lists(rows: Rows, column: str, values: pa.Array, separator: str | None) -> pa.Array:
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        return values.cast(pa.list_(values.type.value_type)).fill_null([])
+    texts = as_text(values)
+    if separator is not None:
+        return pc.split_pattern(texts, separator)
+    if not pc.all(pc.or_(pc.starts_with(texts, "["), pc.equal(texts, ""))).as_py():
+        raise UserError(
+            f"{rows.origin.row(0)}, column {column!r}: label_mode=multilabel needs several labels "
+            "a cell: give what stands between them with data.label_separator, write JSON lists "
+            '(["dog", "cat"]), or name 0/1 columns with data.label_columns=[...].'
+        )
+    lists = []
+    for index, text in enumerate(texts.to_pylist()):
+        try:
+            found = json.loads(text) if text else []
+            lists.append([str(label) for label in found])
+        except ValueError as error:
+            raise UserError(
+                f"{rows.origin.row(index)}, column {column!r}: not a JSON list: {text!r}."
+            ) from error
+    return pa.array(lists, pa.list_(pa.string()))
+
+
+def _trimmed(rows: Rows, column: str, texts: pa.Array, owner: np.ndarray | None = None) -> pa.Array:
+    """Cells without spaces around them; where there were any, that is said."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    changed = np.flatnonzero(pc.not_equal(trimmed, texts).to_numpy(zero_copy_only=False))
+    if len(changed):
+        row = int(changed[0] if owner is None else owner[changed[0]])
+        log.warning(
+            "%s, column %r: spaces around the label %r are left out (%d times in all).",
+            rows.origin.row(row), column, texts[int(changed[0])].as_py(), len(changed),
+        )  # fmt: skip
+    return trimmed
+
+
+def _names(rows: Rows, column: str, texts: pa.Array) -> tuple[str, ...]:
+    """The different labels, sorted: numbers by value, else by letters."""
+    names = [name for name in pc.unique(texts).to_pylist() if name]
+    numbers = all(name.lstrip("-").isdecimal() for name in names)
+    names.sort(key=(lambda name: (int(name), name)) if numbers else None)
+    by_letters: dict[str, list[str]] = {}
+    for name in names:
+        by_letters.setdefault(name.casefold(), []).append(name)
+    for alike in by_letters.values():
+        if len(alike) > 1:
+            log.warning(
+                "%s, column %r: %s differ in case alone and are different classes here.",
+                rows.origin.name, column, " and ".join(map(repr, alike)),
+            )  # fmt: skip
+    return tuple(names)
+
+
+def _look_up(
+    rows: Rows, column: str, texts: pa.Array, names: tuple[str, ...], owner: np.ndarray
+) -> np.ndarray:
+    """The class index of each text; a class that train does not have is refused."""
+    codes = pc.fill_null(pc.index_in(texts, pa.array(names, pa.string())), -1)
+    indices: np.ndarray = codes.to_numpy(zero_copy_only=False).astype(np.int64)
+    unknown = np.flatnonzero(indices < 0)
+    if len(unknown):
+        label = texts[int(unknown[0])].as_py()
+        raise UserError(
+            f"{rows.origin.row(int(owner[unknown[0]]))}, column {column!r}: the class {label!r} is "
+            f"not in train, whose classes are: {', '.join(names[:20])}.{did_you_mean(label, names)}"
+        )
+    return indices

@@ -1,0 +1,1 @@
+"""Batches: datasets, samplers, transforms and the datamodule."""

@@ -1,0 +1,116 @@
+"""What loaders iterate over: images read one at a time, or a tensor that lies ready."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import Transform, functional
+
+from sightline.data.loading.rng import SampleDraw, seed_image
+from sightline.data.loading.transforms import ImageTransform
+from sightline.data.source import Split
+
+
+class Batch(TypedDict):
+    """One batch.
+
+    image: (B, C, H, W), uint8, or float32 from 0 to 255 where it was augmented in batches; target:
+    (B,) or (B, L), encoded, or shares (B, C) where images were mixed; index: (B,), position in
+    the split.
+    """
+
+    image: Tensor
+    target: Tensor
+    index: Tensor
+
+
+class FileImageDataset(Dataset[Batch]):
+    """Images read and transformed one at a time, a training's with what is drawn for each.
+
+    Args:
+        split: the samples.
+        read: from a position in the split to a tensor.
+        seed: of what is drawn.
+    """
+
+    def __init__(self, split: Split, read: Callable[[int], Tensor], seed: int) -> None:
+        self.read = read
+        self.seed = seed
+        self.targets = torch.from_numpy(np.ascontiguousarray(split.targets))
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, key: int | SampleDraw) -> Batch:
+        if isinstance(key, int):
+            index = key
+        else:
+            index, draw = key
+            seed_image(self.seed, draw)
+        return {
+            "image": self.read(index),
+            "target": self.targets[index],
+            "index": torch.tensor(index),
+        }
+
+
+class CachedImageDataset(Dataset[Batch]):
+    """Images that lie ready in one tensor; a batch is one indexing operation."""
+
+    def __init__(self, split: Split, images: Tensor) -> None:
+        self.images = images
+        self.rows = torch.from_numpy(split.rows).to(images.device)
+        self.targets = torch.from_numpy(np.ascontiguousarray(split.targets)).to(images.device)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitems__(self, keys: list[int] | list[SampleDraw]) -> Batch:
+        positions = [key if isinstance(key, int) else key[0] for key in keys]
+        index = torch.tensor(positions).to(self.rows.device)
+        return {
+            "image": self.images[self.rows[index]],
+            "target": self.targets[index],
+            "index": index,
+        }
+
+
+class SourceReader:
+    """Reads from the source, every time."""
+
+    def __init__(self, split: Split, transform: ImageTransform) -> None:
+        self.split = split
+        self.transform = transform
+
+    def __call__(self, index: int) -> Tensor:
+        """The transformed image at a position of the split."""
+        return self.transform(self.split.read(index, self.transform.side))
+
+
+class CachedReader:
+    """Augments a kept image just as one that was read from the source."""
+
+    def __init__(
+        self, rows: np.ndarray, array: np.ndarray, augmentations: Sequence[Transform]
+    ) -> None:
+        self.rows = rows
+        self.array = array
+        self.augmentations = augmentations
+
+    def __call__(self, index: int) -> Tensor:
+        """The augmented image at a position of the split."""
+        pixels = self.array[self.rows[index]]
+        image: Any
+        if len(pixels) == 1:
+            image = Image.fromarray(pixels[0])
+        elif len(pixels) in (3, 4):
+            image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        else:
+            image = torch.from_numpy(np.array(pixels))
+        for augmentation in self.augmentations:
+            image = augmentation(image)
+        return image if isinstance(image, Tensor) else functional.pil_to_tensor(image)

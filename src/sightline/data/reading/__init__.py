@@ -1,0 +1,1 @@
+"""Images decoded from files, archives and columns."""

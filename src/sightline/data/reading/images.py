@@ -1,0 +1,171 @@
+"""Where the images of a data set lie: in memory, in files, or in a table's column."""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from sightline.data.reading.decode import ImageData, UnreadableImage, read_image
+
+
+class Images(ABC):
+    """Images read one at a time by position; columnar, so that worker processes share it."""
+
+    in_memory = False
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """One image, see `read_image`."""
+
+    @abstractmethod
+    def content(self, index: int) -> bytes:
+        """The bytes that a content digest is taken of."""
+
+    def fingerprint(self) -> str | None:
+        """Changes whenever the content may have changed, without reading it; None: not known."""
+        return None
+
+    def missing(self) -> list[str]:
+        """Images that cannot be there, found without opening any."""
+        return []
+
+
+@dataclass(frozen=True)
+class ArrayImages(Images):
+    """Images in memory: uint8 of shape (N, H, W) or (N, H, W, C)."""
+
+    array: np.ndarray
+    in_memory = True
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """The image at `index`."""
+        array = self.array[index]
+        known = array.ndim == 2 or array.shape[2] in (3, 4)
+        return Image.fromarray(array) if known else array
+
+    def content(self, index: int) -> bytes:
+        """The raw pixels."""
+        return self.array[index].tobytes()
+
+
+@dataclass(frozen=True)
+class FileImages(Images):
+    """Images in files.
+
+    Attributes:
+        root: folder that the paths are relative to.
+        paths: strings, one an image.
+    """
+
+    root: Path
+    paths: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def path(self, index: int) -> Path:
+        """Where the image lies."""
+        return self.root / self.paths[index].as_py()
+
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """The image in the file; its path is in every message."""
+        path = self.path(index)
+        return read_image(path, str(path), min_side)
+
+    def content(self, index: int) -> bytes:
+        """The file's bytes."""
+        return self.path(index).read_bytes()
+
+    def fingerprint(self) -> str | None:
+        """Of every path, size and time of change."""
+        digest = hashlib.blake2b(str(self.root).encode(), digest_size=16)
+        root = f"{self.root}/"
+        for path in self.paths.to_pylist():
+            try:
+                stat = os.stat(root + path)  # noqa: PTH116  a Path each would take twice the time
+            except OSError:
+                return None
+            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        return digest.hexdigest()
+
+    def missing(self) -> list[str]:
+        """Paths without a file, from one listing of each folder."""
+        folders: dict[str, set[str]] = {}
+        absent = []
+        for path in self.paths.to_pylist():
+            folder, _, name = path.rpartition("/")
+            if folder not in folders:
+                place = self.root / folder if folder else self.root
+                there = os.scandir(place) if place.is_dir() else ()
+                folders[folder] = {entry.name for entry in there}
+            if name not in folders[folder]:
+                absent.append(path)
+        return absent
+
+
+@dataclass(frozen=True)
+class SelectedImages(Images):
+    """Some images of a larger collection.
+
+    Attributes:
+        all: the collection.
+        rows: shape (N,), positions in it.
+    """
+
+    all: Images
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """The image at `index`."""
+        return self.all.read(int(self.rows[index]), min_side)
+
+    def content(self, index: int) -> bytes:
+        """Its bytes."""
+        return self.all.content(int(self.rows[index]))
+
+
+@dataclass(frozen=True)
+class BytesImages(Images):
+    """Images as encoded files in a column of a table.
+
+    Attributes:
+        column: binary, one image's file a row.
+        names: what each is called, for messages and for the kind of file.
+        paths: where the file lies whose bytes are not in the column, or None.
+    """
+
+    column: pa.ChunkedArray
+    names: pa.Array
+    paths: pa.Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def read(self, index: int, min_side: int | None = None) -> ImageData:
+        """The image in the row."""
+        name = self.names[index].as_py()
+        try:
+            return read_image(self.content(index), name, min_side)
+        except OSError as error:
+            raise UnreadableImage(f"Cannot read the image {name}: {error}.") from error
+
+    def content(self, index: int) -> bytes:
+        """The row's bytes."""
+        value = self.column[index].as_py()
+        if value is None and self.paths is not None and self.paths[index].is_valid:
+            return Path(self.paths[index].as_py()).read_bytes()
+        return value if isinstance(value, bytes) else b""

@@ -1,0 +1,117 @@
+"""Decoding every image of a data set once, in parallel: to keep them, or to find bad ones."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.data.reading.images import Images
+
+MAX_WORKERS = 8
+BLOCK = 64
+PARALLEL_FROM = 512  # images: fewer are decoded before worker processes have started
+
+T = TypeVar("T")
+Failure = tuple[int, str]  # position in the images, and what is wrong
+
+
+@dataclass(frozen=True)
+class _Blocks(Dataset[list[T]]):
+    """Item b is what `function` makes of the b-th block of images."""
+
+    count: int
+    function: Callable[[int], T]
+
+    def __len__(self) -> int:
+        return -(-self.count // BLOCK)
+
+    def __getitem__(self, block: int) -> list[T]:
+        start = block * BLOCK
+        return [self.function(i) for i in range(start, min(start + BLOCK, self.count))]
+
+
+def for_each_image(images: Images, function: Callable[[int], T], title: str) -> list[T]:
+    """`function(index)` of every image, in order, in worker processes where there are many.
+
+    Args:
+        images: all of them.
+        function: from a position to a small result.
+        title: of the progress bar.
+    """
+    parallel = len(images) >= PARALLEL_FROM and not images.in_memory
+    loader = DataLoader(
+        _Blocks(len(images), function),
+        batch_size=None,
+        num_workers=usable_cores() if parallel else 0,
+        worker_init_fn=start_worker,
+        generator=torch.Generator(),  # else it would draw from the training's own random numbers
+    )
+    shown = track(loader, title, transient=True, disable=not sys.stdout.isatty())
+    return [result for results in shown for result in results]
+
+
+def decode_all(
+    images: Images,
+    transform: Callable[[ImageData], Tensor],
+    min_side: int,
+    out: np.ndarray | None,
+    title: str,
+) -> list[Failure]:
+    """Read and transform every image.
+
+    Args:
+        images: all are read.
+        transform: to uint8 of shape (C, S, S).
+        min_side: see `read_image`.
+        out: shape (N, C, S, S), filled where given; with worker processes it must be a mapped file.
+        title: of the progress bar.
+
+    Returns:
+        What could not be read, in order.
+    """
+
+    def decode(index: int) -> str | None:
+        try:
+            picture = transform(images.read(index, min_side))
+        except UnreadableImage as error:
+            return str(error)
+        if out is not None:
+            out[index] = picture.numpy()
+        return None
+
+    reasons = for_each_image(images, decode, title)
+    return [(index, reason) for index, reason in enumerate(reasons) if reason is not None]
+
+
+def usable_cores() -> int:
+    """Processors this process may use, at most 8."""
+    return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+
+
+def _end_when_told(parent: int) -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
+        pass
+    os._exit(0)
+
+
+def start_worker(worker_id: int) -> None:
+    """What every loader process does first."""
+    # Ctrl-C reaches the whole process group, and what Slurm sends the whole job; workers that left
+    # would end the run as failed. Only the process that started them ends them.
+    for signum in (signal.SIGINT, signal.SIGUSR2):
+        signal.signal(signum, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # also in threads that start later
+    threading.Thread(target=_end_when_told, args=(os.getppid(),), daemon=True).start()
+    # A full collection would touch, and so copy, every page that is shared with the main process.
+    gc.freeze()

@@ -1,0 +1,1 @@
+"""Train, val and test: seeded, stratified, group-aware."""

@@ -1,0 +1,1 @@
+"""Tables of labels, and data sets made from them."""

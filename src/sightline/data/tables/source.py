@@ -1,0 +1,153 @@
+"""From a table with an image and its labels in each row to a SourceData."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.data.labels.columns import LabelColumns, read_labels
+from sightline.data.reading.images import Images
+from sightline.data.source import SPLITS, SourceData, Split
+from sightline.data.tables.files import Origin, Rows, require_column
+from sightline.errors import UserError
+
+SPLIT_WORDS = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table beside its image's and its labels'; None where there is none.
+
+    Attributes:
+        split: train, val or test.
+        group: rows that must stay in one split together (a patient, a video).
+        metadata: kept for slices; None for all that are left over.
+    """
+
+    split: str | None
+    group: str | None
+    metadata: list[str] | None
+
+
+def to_source(
+    name: str,
+    location: str,
+    table: pa.Table,
+    ids: pa.Array,
+    images: Images,
+    image_column: str,
+    columns: Columns,
+    labels: LabelColumns,
+    multi_label: bool,
+    origin: Origin,
+    class_names: tuple[str, ...] | None = None,
+) -> SourceData:
+    """The rows as splits over shared images.
+
+    Args:
+        name: short name of the data set.
+        location: where it lies, for people.
+        table: N rows.
+        ids: N names.
+        images: N images.
+        image_column: the column that they are of.
+        columns: split, group and metadata.
+        labels: the columns of labels.
+        multi_label: whether an image carries any number of labels.
+        origin: where the rows come from.
+        class_names: the names that numbers stand for, where the file knows them.
+    """
+    refuse_twice(ids, image_column, origin)
+    where = origin.name
+    others = {image_column}
+    for key, column in (("split_column", columns.split), ("group_column", columns.group)):
+        if column is not None:
+            require_column(table, column, f"data.{key}", where)
+            others.add(column)
+    for column in columns.metadata or []:
+        require_column(table, column, "data.metadata_columns", where)
+        others.add(column)
+    part = _parts(table, columns.split, origin)
+    rows = Rows(table, origin, part == SPLITS.index("train"), others)
+    names, targets = read_labels(rows, labels, multi_label, class_names)
+    used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
+    kept = columns.metadata
+    if kept is None:
+        kept = [c for c in table.column_names if c not in used and c not in ("label", "labels")]
+        kept += [columns.group] if columns.group is not None else []  # a slice as good as others
+    pool = Split(
+        ids,
+        targets,
+        images,
+        np.arange(len(ids)),
+        groups=None if columns.group is None else _groups(table, columns.group, origin),
+        metadata=_compact(table.select(kept)) if kept else None,
+    )
+    if columns.split is None:
+        splits = {"train": pool}
+    else:
+        present = [index for index in range(len(SPLITS)) if (part == index).any()]
+        splits = {SPLITS[index]: pool.select(np.flatnonzero(part == index)) for index in present}
+    return SourceData(name, location, names, splits)
+
+
+def refuse_twice(ids: pa.Array, column: str, origin: Origin) -> None:
+    """Refuse an image that is named in two rows, and one without a name."""
+    blank = np.flatnonzero(
+        pc.equal(pc.utf8_trim_whitespace(ids), "").to_numpy(zero_copy_only=False)
+    )
+    if len(blank):
+        raise UserError(f"{origin.row(int(blank[0]))}, column {column!r}: the name is blank.")
+    codes = pc.dictionary_encode(ids).indices.to_numpy(zero_copy_only=False)
+    first = np.unique(codes, return_index=True)[1]
+    if len(first) < len(codes):
+        again = np.setdiff1d(np.arange(len(codes)), first)
+        earlier = int(np.flatnonzero(codes == codes[again[0]])[0])
+        raise UserError(
+            f"{origin.row(int(again[0]))}, column {column!r}: {ids[int(again[0])].as_py()!r} "
+            f"is already in row {earlier + 1}; {len(again):,} rows name an image again. Give each "
+            "image a single row (several labels: data.label_separator)."
+        )
+
+
+def _parts(table: pa.Table, column: str | None, origin: Origin) -> np.ndarray:
+    """The index in SPLITS of each row; all are train where no column says otherwise."""
+    if column is None:
+        return np.zeros(table.num_rows, np.int8)
+    texts = pc.fill_null(table[column].combine_chunks().cast(pa.string()), "")
+    encoded = pc.dictionary_encode(texts)
+    words = [SPLIT_WORDS.get(w.strip().lower(), "") for w in encoded.dictionary.to_pylist()]
+    meaning = np.array([SPLITS.index(word) if word else -1 for word in words], np.int8)
+    part = meaning[encoded.indices.to_numpy(zero_copy_only=False)]
+    unknown = np.flatnonzero(part < 0)
+    if len(unknown):
+        raise UserError(
+            f"{origin.row(int(unknown[0]))}, column {column!r}: expected train, val or test, but "
+            f"got {texts[int(unknown[0])].as_py()!r}."
+        )
+    if not (part == SPLITS.index("train")).any():
+        raise UserError(f"{origin.name}, column {column!r}: no row is in train.")
+    return part
+
+
+def _groups(table: pa.Table, column: str, origin: Origin) -> np.ndarray:
+    values = table[column].combine_chunks()
+    texts = pc.fill_null(values.cast(pa.string()), "")
+    empty = np.flatnonzero(pc.equal(texts, "").to_numpy(zero_copy_only=False))
+    if len(empty):
+        raise UserError(f"{origin.row(int(empty[0]))}, column {column!r}: the group is missing.")
+    return pc.dictionary_encode(texts).indices.to_numpy(zero_copy_only=False)
+
+
+def _compact(table: pa.Table) -> pa.Table:
+    """The same with text in dictionaries: a column of few different words costs little."""
+    encoded = [
+        pc.dictionary_encode(c.combine_chunks()) if pa.types.is_string(c.type) else c
+        for c in table.columns
+    ]
+    return pa.table(dict(zip(table.column_names, encoded, strict=True)))

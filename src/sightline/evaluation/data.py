@@ -1,0 +1,122 @@
+"""The samples that are evaluated: the run's own, proved to be the same, or other data's."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sightline.config.schema import TrainConfig
+from sightline.data.cache.digests import content_digests
+from sightline.data.reading.images import SelectedImages
+from sightline.data.source import SourceData, Split
+from sightline.errors import UserError, did_you_mean
+from sightline.label_modes.base import MISSING, LabelMode
+from sightline.training.setup import read_given, read_source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is evaluated.
+
+    Attributes:
+        name: of the data set.
+        split: with targets as the model's label mode encodes them.
+        contents: content digests of `split.images`.
+        digest: over ids, targets and images.
+    """
+
+    name: str
+    split: Split
+    contents: np.ndarray
+    digest: str
+
+
+def own_samples(config: TrainConfig, label_mode: LabelMode, name: str) -> Samples:
+    """A split of the data that the config names, drawn as in training."""
+    source = read_source(config)
+    if name not in source.splits:
+        raise UserError(f"split={name}: {source.name} is read in sequence and has no such split.")
+    return _samples(source, source.splits[name], label_mode)
+
+
+def other_samples(config: TrainConfig, label_mode: LabelMode, name: str) -> Samples:
+    """A split of other data, or all of it where it is not split.
+
+    Raises:
+        UserError: it has other splits, or samples of a class that the model does not know.
+    """
+    source = read_given(config)
+    split = source.splits.get(name)
+    if split is None and set(source.splits) == {"train"}:
+        split = source.splits["train"]
+        log.info("data:    %s has no splits: all of it is evaluated", source.name)
+    if split is None:
+        raise UserError(
+            f"split={name}: {source.name} ({source.location}) has no such split; it has "
+            f"{', '.join(source.splits)}."
+        )
+    if source.compose is not None:
+        split = source.compose(name, split)
+    return _samples(source, split, label_mode)
+
+
+def check_same(samples: Samples, trained_on: str | None, what: str) -> None:
+    """Refuse data under the run's own split that is not what the run had.
+
+    Args:
+        samples: as they are now.
+        trained_on: the digest that the run logged; None where it is not known.
+        what: the split, for the message.
+    """
+    if trained_on is None:
+        log.warning("It is not known which data the run had: no digest to compare with.")
+    elif samples.digest != trained_on:
+        raise UserError(
+            f"The {what} data differs from what the run had (digest {samples.digest}, then "
+            f"{trained_on}): images, labels or the split have changed. Bring back the data, or "
+            "evaluate it as other data: name=NAME."
+        )
+
+
+def _samples(source: SourceData, split: Split, label_mode: LabelMode) -> Samples:
+    images = SelectedImages(split.images, split.rows)
+    targets = match_classes(source, split.targets, label_mode)
+    chosen = replace(split, images=images, rows=np.arange(len(split)), targets=targets)
+    contents = content_digests(images)
+    return Samples(source.name, chosen, contents, chosen.digest(contents))
+
+
+def match_classes(source: SourceData, targets: np.ndarray, label_mode: LabelMode) -> np.ndarray:
+    """Targets of the source's classes as those of the model, by name.
+
+    A label that the data does not have is not known of its samples; a class that it does not have
+    is named.
+
+    Raises:
+        UserError: samples of a class that the model does not know.
+    """
+    known, names = label_mode.class_names, source.class_names
+    label_mode.check(targets, f"{source.name} ({source.location})")
+    several = targets.ndim == 2
+    used = (targets == 1).any(axis=0) if several else np.bincount(targets, minlength=len(names)) > 0
+    strange = [name for name, there in zip(names, used, strict=True) if there and name not in known]
+    if strange:
+        raise UserError(
+            f"{source.name} ({source.location}) has samples of {strange[0]!r}"
+            + (f" and {len(strange) - 1} more classes" if len(strange) > 1 else "")
+            + f", which the model does not know.{did_you_mean(strange[0], known)} Its classes: "
+            f"{', '.join(known[:20])}."
+        )
+    absent = [name for name in known if name not in names]
+    if absent:
+        log.warning("%s has no class %s: not measured.", source.name, ", ".join(absent[:20]))
+    place = {name: index for index, name in enumerate(known)}
+    if not several:
+        return np.array([place.get(name, 0) for name in names], np.int64)[targets]
+    matched = np.full((len(targets), len(known)), MISSING, np.int8)
+    for index, name in enumerate(names):
+        if name in place:
+            matched[:, place[name]] = targets[:, index]
+    return matched

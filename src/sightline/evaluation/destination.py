@@ -1,0 +1,83 @@
+"""Where an evaluation is told: in the run that it is of, or in a new one that names it."""
+
+import getpass
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sightline.config.schema import TrackingConfig
+from sightline.io.secrets import hide_password, with_credentials
+from sightline.paths import project_root
+from sightline.runs.journal.outbox import journal_path, read_upload_position, write_upload_position
+from sightline.runs.lock import run_lock
+from sightline.tracking.mlflow.stored_run import StoredRun
+from sightline.tracking.sender.client import SenderClient
+from sightline.tracking.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def original_run(
+    run: StoredRun, tracking: TrackingConfig
+) -> Iterator[tuple[Tracker, SenderClient]]:
+    """The run itself, in its own folder, or in one for its evaluations where that is elsewhere."""
+    folder = run.folder
+    if folder is None or not journal_path(folder).is_file():
+        folder = project_root() / "evaluations" / str(run.run_id)
+        if "run_id" not in read_upload_position(folder):
+            (folder / "tracking").mkdir(parents=True, exist_ok=True)
+            write_upload_position(folder, {
+                "run_id": run.run_id, "experiment_id": run.experiment_id,
+                "uri": hide_password(str(run.uri)),
+            })  # fmt: skip
+    uri = with_credentials(run.uri) if run.uri else tracking.uri
+    with _connected(folder, tracking.model_copy(update={"uri": uri})) as connection:
+        yield Tracker(folder), connection
+
+
+@contextmanager
+def new_run_for(
+    of: str, name: str, folder: Path, command: str, tracking: TrackingConfig
+) -> Iterator[tuple[Tracker, SenderClient]]:
+    """A run of kind `evaluation`, tagged with what it evaluates.
+
+    Args:
+        of: the run's id, or the checkpoint's path.
+        name: of the new run.
+        folder: of the new run.
+        command: as it was typed.
+        tracking: where to.
+    """
+    with _connected(folder, tracking) as connection:
+        tracker = Tracker(folder)
+        tracker.start(name, {
+            "kind": "evaluation",
+            "evaluates": of,
+            "command": hide_password(command),
+            "run_folder": str(folder),
+            "run_key": uuid.uuid4().hex,
+            "mlflow.user": getpass.getuser(),
+            "mlflow.source.name": "sightline",
+            "mlflow.source.type": "LOCAL",
+        })  # fmt: skip
+        try:
+            yield tracker, connection
+        except BaseException:
+            tracker.finish("FAILED")
+            raise
+        tracker.finish("FINISHED")
+
+
+@contextmanager
+def _connected(folder: Path, tracking: TrackingConfig) -> Iterator[SenderClient]:
+    quiet = tracking.model_copy(update={"system_metrics_interval_s": None})
+    with run_lock(folder):
+        connection = SenderClient(quiet, folder, patient=True)
+        try:
+            connection.wait_until_ready()
+            yield connection
+        finally:
+            connection.close()

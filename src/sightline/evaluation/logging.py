@@ -1,0 +1,50 @@
+"""What slices and corruptions leave in a run."""
+
+from sightline.evaluation.target import Corrupted
+from sightline.io.csv_files import to_csv
+from sightline.label_modes.base import LabelMode
+from sightline.metrics.evaluation import Evaluation
+from sightline.metrics.robustness import curves, robustness_rows
+from sightline.metrics.slices import Slices
+from sightline.predictions import Predictions
+from sightline.reports.robustness import draw_robustness
+from sightline.reports.slices import draw_slices
+from sightline.tracking.tracker import Tracker
+
+CURVE = "accuracy"  # a headline metric of every label mode
+
+
+def log_slices(
+    tracker: Tracker, name: str, prefix: str, slices: Slices, whole: Evaluation, step: int
+) -> None:
+    """Tell a column's slices: a table, a figure, and the worst one by name."""
+    rows, metric, worst = slices.rows(), slices.metric, slices.worst
+    column = "".join(c if c.isalnum() or c in "_-" else "_" for c in slices.column)
+    path = f"slices/{name}_{column}"
+    record = {"column": slices.column, "metric": metric, "worst": worst, "small": slices.small}
+    found = {value: each.record() for value, each in slices.found.items()}
+    tracker.log_json(record | {"slices": found}, f"{path}.json")
+    tracker.log_text(to_csv(rows), f"{path}.csv")
+    if worst is None:
+        return
+    title = f"{name}: {slices.column}"
+    figure = draw_slices(rows, metric, whole.metrics[metric], title)
+    tracker.log_figure(figure, f"{path}.png")
+    tracker.set_tags({f"{prefix}.worst_slice.{column}": worst})
+    value = slices.found[worst].metrics[metric]
+    tracker.log_metrics({f"{prefix}/worst_slice_{column}_{metric}": value}, step, again=True)
+
+
+def log_robustness(
+    tracker: Tracker, label_mode: LabelMode, name: str, prefix: str, clean: Predictions,
+    corrupted: Corrupted,
+) -> None:  # fmt: skip
+    """Tell the curves: a table, a figure, and a metric over severities for each corruption."""
+    rows = robustness_rows(label_mode, clean, corrupted)
+    tracker.log_text(to_csv(rows), f"robustness/{name}.csv")
+    found = curves(rows, CURVE)
+    tracker.log_figure(draw_robustness(found, CURVE, f"{name} under common corruptions"),
+                   f"robustness/{name}.png")  # fmt: skip
+    for severity in range(len(found["mean"])):
+        values = {f"{prefix}_robustness/{key}": curve[severity] for key, curve in found.items()}
+        tracker.log_metrics(values, step=severity, again=True)

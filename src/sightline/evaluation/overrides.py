@@ -1,0 +1,92 @@
+"""What a command's overrides change of the config that a checkpoint holds."""
+
+from dataclasses import dataclass
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from sightline.config.compose import compose_job, explain
+from sightline.config.schema import Job, Node, TrainConfig, check
+from sightline.errors import UserError, did_you_mean
+
+
+@dataclass(frozen=True)
+class DataOverrides:
+    """Overrides, sorted.
+
+    Attributes:
+        data: of `data`.
+        other_data: whether another data source is chosen.
+        tracking: of `tracking`.
+    """
+
+    data: list[str]
+    other_data: bool
+    tracking: list[str]
+
+
+def read_data_overrides(words: list[str]) -> DataOverrides:
+    """Sort overrides.
+
+    Raises:
+        UserError: one that would change the model or the training.
+    """
+    keys = {word: word.lstrip("+").partition("=")[0] for word in words}
+    for word, key in keys.items():
+        if key != "data" and not key.startswith(("data.", "tracking.")):
+            from sightline.evaluation.options import EvaluateOptions
+
+            known = [field.alias or name for name, field in EvaluateOptions.model_fields.items()]
+            raise UserError(
+                f"Unknown option {key!r}.{did_you_mean(key, known)} An evaluation takes "
+                f"{', '.join(known)}, and overrides of data and tracking ({word!r} is neither)."
+            )
+    data = [word for word, key in keys.items() if key == "data" or key.startswith("data.")]
+    tracking = [word for word, key in keys.items() if key.startswith("tracking.")]
+    return DataOverrides(data, any(keys[word] == "data" for word in data), tracking)
+
+
+def compose_now(changes: DataOverrides) -> tuple[TrainConfig, Job]:
+    """Today's config, for where runs are tracked and for the folder of a new one."""
+    return compose_job(changes.tracking)
+
+
+def overridden_config(
+    stored: Node, now: TrainConfig, plugins: tuple[str, ...], changes: DataOverrides
+) -> TrainConfig:
+    """The checkpoint's config with the changes.
+
+    Args:
+        stored: as the checkpoint holds it: all but `tracking`.
+        now: whose `tracking` is taken.
+        plugins: packages that may be named beside Sightline's.
+        changes: of `data`.
+    """
+    data = dict(stored["data"])
+    if changes.other_data:
+        data = compose_job(changes.data)[0].data
+    elif changes.data:
+        data |= _values(changes.data, data)
+    return check(stored | {
+        "data": data,
+        "plugins": list(plugins),
+        "tracking": now.tracking.model_dump(),
+    })  # fmt: skip
+
+
+def _values(words: list[str], node: Node) -> Node:
+    try:
+        parsed = OverridesParser.create().parse_overrides(words)
+    except HydraException as error:
+        raise UserError(explain(error, words)) from error
+    values = {}
+    for override in parsed:
+        key = override.key_or_group.removeprefix("data.")
+        if key not in node:
+            hint = did_you_mean(f"data.{key}", [f"data.{each}" for each in node])
+            raise UserError(
+                f"Unknown key 'data.{key}'.{hint} The run's own data has no such option; for other "
+                "data give data=SOURCE too."
+            )
+        values[key] = override.value()
+    return values

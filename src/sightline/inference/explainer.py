@@ -1,0 +1,78 @@
+"""Looking at evaluated images again: as they lie in the source, and with the model."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sightline.data.loading.transforms import ImageTransform
+from sightline.data.reading.decode import ImageData
+from sightline.data.source import Split
+from sightline.label_modes.base import LabelMode
+from sightline.models.classifier import Classifier
+from sightline.models.grad_cam import grad_cam
+
+BATCH = 64
+
+
+class SampleExplainer:
+    """What sections of a report need beyond the prediction table.
+
+    Args:
+        split: that was evaluated.
+        classifier: that did it.
+        label_mode: what its outputs mean.
+        device: to compute on.
+    """
+
+    def __init__(
+        self, split: Split, classifier: Classifier, label_mode: LabelMode, device: torch.device
+    ) -> None:
+        self.split = split
+        self.classifier = classifier.eval().to(device)
+        self.label_mode = label_mode
+        self.device = device
+        self._transform = ImageTransform(classifier.preprocess)
+
+    def read_image(self, name: str) -> ImageData:
+        """The image with this id, as it lies in the source."""
+        return self.split.read(self._positions[name])
+
+    def embed(self, names: Sequence[str]) -> np.ndarray:
+        """Penultimate features (N, D), float32.
+
+        Raises:
+            UserError: the model has none that it tells of.
+        """
+        batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
+        with torch.inference_mode():
+            parts = [self.classifier.features(self._prepare(b)).float().cpu() for b in batches]
+        return torch.cat(parts).numpy()
+
+    def explain(self, names: Sequence[str], classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images (N, C, H, W) as the model sees them, uint8, and heat (N, H, W) in [0, 1].
+
+        Args:
+            names: N ids.
+            classes: shape (N,), what the heat speaks for.
+
+        Raises:
+            UserError: the model has no feature map.
+        """
+        images = self._prepare(names)
+        wanted = torch.from_numpy(classes).to(self.device)
+        heat = grad_cam(
+            self.classifier, images, lambda logits: self.label_mode.evidence(logits, wanted)
+        )
+        return images.cpu().numpy(), heat.cpu().numpy()
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.split.ids.to_pylist())}
+
+    def _prepare(self, names: Sequence[str]) -> Tensor:
+        side = self._transform.side
+        images = [self.split.read(self._positions[name], side) for name in names]
+        return torch.stack([self._transform(image) for image in images]).to(self.device)

@@ -1,0 +1,142 @@
+"""A table over many images, made row by row: goes on after an interruption, appears whole."""
+
+import hashlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from pydantic import Field, NonNegativeInt, PositiveInt
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sightline.config.options import Options, Several
+from sightline.errors import UserError
+from sightline.inference.partial import Partial
+from sightline.inference.table_files import write_table
+
+log = logging.getLogger(__name__)
+
+
+class TableOptions(Options):
+    """What commands that make a table over images have in common."""
+
+    run: str
+    input: str
+    output: str
+    root: str | None = None
+    image_column: str | None = None
+    image_suffix: str = ""
+    overwrite: bool = False
+    device: str = "auto"
+    batch_size: PositiveInt | None = None
+    num_workers: Literal["auto"] | NonNegativeInt = "auto"
+    plugins: Several = ()
+    uri: Annotated[str | None, Field(alias="tracking.uri")] = None
+
+
+OPTIONS = """\
+  run=          an MLflow run id, runs:/ID, a run's folder, or a checkpoint file
+  input=        an image, a folder, a pattern ('photos/*.jpg'), a table that names images (CSV,
+                TSV, JSON lines, Parquet), Parquet files that hold them, or - for a list of paths
+                on standard input
+  output=       FILE; its ending says the kind
+  overwrite=    true: replace the output where it exists
+  root=         the folder that a table's paths, and the column id, are relative to
+  image_column= of a table; else image, path, file, ... whichever is there
+  image_suffix= put behind names in a table that have no ending, such as .jpg
+  device=       auto (a GPU where there is one), cpu, cuda, cuda:1
+  batch_size=   images at a time; else as in training
+  num_workers=  processes that read images; auto: one a core where there are many
+  plugins=      [PACKAGE], where the model is built by a package of your own
+  tracking.uri= of the tracking store; else MLFLOW_TRACKING_URI, or the project's own
+"""
+
+
+def make_table(
+    options: TableOptions,
+    schema: pa.Schema,
+    made_of: dict[str, str],
+    total: int,
+    rows_from: Callable[[int], Iterable[pa.RecordBatch]],
+    write: Callable[[Path, pa.Schema, Iterable[pa.RecordBatch]], None] = write_table,
+) -> None:
+    """Write `total` rows to the output, going on from OUTPUT.partial where that is theirs.
+
+    Args:
+        options: the output, and whether it may be overwritten.
+        schema: of the rows, with a column `error`.
+        made_of: what the rows depend on, by name; a partial file of other things is refused.
+        total: how many rows there are.
+        rows_from: the rows from a position on.
+        write: writes them all.
+
+    Raises:
+        UserError: none of the images can be used, or the output cannot be written.
+    """
+    output = Path(options.output)
+    if output.exists() and Path(options.input).exists() and output.samefile(options.input):
+        raise UserError(f"output={output} is the input itself; give another name.")
+    schema = schema.with_metadata(made_of)
+    with Partial(output.with_name(f"{output.name}.partial"), schema, options.overwrite) as partial:
+        if partial.rows:
+            log.info("going on from %s: %s of %s rows are done.", partial.path,
+                     f"{partial.rows:,}", f"{total:,}")  # fmt: skip
+        began, done = time.perf_counter(), partial.rows
+        try:
+            for batch in _shown(rows_from(partial.rows), partial.rows, total):
+                partial.append(batch)
+        except KeyboardInterrupt:
+            log.info("interrupted after %s of %s rows; the same command goes on from there.",
+                     f"{partial.rows:,}", f"{total:,}")  # fmt: skip
+            raise
+        seconds = time.perf_counter() - began
+        bad, first = _errors(partial.batches())
+        if bad == total:
+            partial.remove()
+            raise UserError(f"None of the {total:,} images can be used. The first: {first}")
+        write(output, schema, partial.batches())
+        partial.remove()
+    if bad:
+        log.warning("%s of %s images could not be used: see the column error. The first: %s",
+                    f"{bad:,}", f"{total:,}", first)  # fmt: skip
+    speed = (total - done) / max(seconds, 1e-9)
+    log.info("%s rows in %s (%s images/s)", f"{total:,}", output, f"{speed:,.0f}")
+
+
+def _shown(batches: Iterable[pa.RecordBatch], done: int, total: int) -> Iterator[pa.RecordBatch]:
+    """The batches, with a progress bar on a terminal's standard error."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    console = Console(stderr=True)
+    began, before = time.perf_counter(), done
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+        task = bar.add_task("images", total=total, completed=done, speed="")
+        for batch in batches:
+            yield batch
+            done += batch.num_rows
+            speed = (done - before) / (time.perf_counter() - began)
+            bar.update(task, completed=done, speed=f"{speed:,.0f}/s")
+
+
+def _errors(batches: Iterable[pa.RecordBatch]) -> tuple[int, str]:
+    """How many rows have an error, and the first."""
+    count, first = 0, ""
+    for batch in batches:
+        errors = batch.column("error").drop_null()
+        first = first or (errors[0].as_py() if len(errors) else "")
+        count += len(errors)
+    return count, first
+
+
+def file_digest(path: Path) -> str:
+    """32 hexadecimal digits over a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,0 +1,89 @@
+"""Tables written whole or not at all: CSV, JSON lines or Parquet, by the file's ending."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from sightline.data.tables.files import PARQUET
+from sightline.errors import UserError
+
+CSV = (".csv",)
+JSON_LINES = (".jsonl", ".ndjson")
+ROW_GROUP = 10_000  # rows
+
+
+def check_output(path: Path, endings: tuple[str, ...], overwrite: bool) -> None:
+    """Refuse an output before anything is computed.
+
+    Raises:
+        UserError: the ending is none of `endings`, the file exists, or it cannot be written.
+    """
+    if path.suffix.lower() not in endings:
+        raise UserError(
+            f"output={path}: the file's ending says its kind; expected one of {', '.join(endings)}."
+        )
+    if path.is_dir():
+        raise UserError(f"output={path} is a folder; give a file.")
+    if path.exists() and not overwrite:
+        raise UserError(f"output={path} exists; give another name, or overwrite=true.")
+
+
+def write_table(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write rows so that the file appears whole, however many there are.
+
+    Columns that hold lists are JSON lists in a CSV file's cells.
+    """
+    growing = path.with_name(f".{path.name}.growing")
+    write = {**dict.fromkeys(CSV, _write_csv), **dict.fromkeys(JSON_LINES, _write_json_lines)}
+    try:
+        write.get(path.suffix.lower(), _write_parquet)(growing, schema, batches)
+        growing.replace(path)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        growing.unlink(missing_ok=True)
+
+
+TABLES = (*CSV, *JSON_LINES, *PARQUET)
+
+
+def _write_csv(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    flat = pa.schema(
+        [pa.field(f.name, pa.string() if _is_list(f.type) else f.type) for f in schema]
+    )
+    with pa.csv.CSVWriter(str(path), flat) as writer:
+        for batch in batches:
+            columns = [_as_json(c) if _is_list(c.type) else c for c in batch.columns]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=flat))
+
+
+def _write_json_lines(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        for batch in batches:
+            stream.writelines(
+                json.dumps(row, ensure_ascii=False) + "\n" for row in batch.to_pylist()
+            )
+
+
+def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    with pq.ParquetWriter(path, schema) as writer:
+        waiting: list[pa.RecordBatch] = []
+        for batch in batches:
+            waiting.append(batch)
+            if sum(each.num_rows for each in waiting) >= ROW_GROUP:
+                writer.write_table(pa.Table.from_batches(waiting, schema))
+                waiting = []
+        writer.write_table(pa.Table.from_batches(waiting, schema))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _as_json(column: pa.Array) -> pa.Array:
+    texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in column.to_pylist()]
+    return pa.array(texts, pa.string())

@@ -1,0 +1,1 @@
+"""Files written atomically, CSV, the console, and secrets kept out of them."""

@@ -1,0 +1,140 @@
+"""Everything that one table and the model's tuning say, as plain values."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sightline.label_modes.base import LabelMode
+from sightline.metrics.calibration import CALIBRATION, calibrated, calibration_metrics, reliability
+from sightline.metrics.intervals import RESAMPLES, Interval, compute_intervals
+from sightline.metrics.tuning import CALIBRATED, TUNED, Tuning
+from sightline.metrics.values import (
+    compute_all_metrics,
+    compute_decisions,
+    defined,
+    metric_names,
+    per_class_rows,
+)
+from sightline.predictions import Predictions
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a table says.
+
+    Attributes:
+        samples: how many.
+        metrics: name to value; `_calibrated` and `_tuned` beside the name of the same without.
+        intervals: of those metrics that have one.
+        headlines: names of the metrics that are read first.
+        undefined: metrics without a value here.
+        absent: classes without a sample.
+        per_class: a row a class: support, values, their intervals, what thresholds change.
+        reliability: a row a bin of confidence, before and after calibration.
+        tuning: of the model.
+        resamples: how many were drawn for the intervals.
+    """
+
+    samples: int
+    metrics: dict[str, float]
+    intervals: dict[str, Interval]
+    headlines: list[str]
+    undefined: list[str]
+    absent: list[str]
+    per_class: list[Row]
+    reliability: list[Row]
+    tuning: Tuning
+    resamples: int
+
+    def record(self) -> dict[str, Any]:
+        """Plain containers for a JSON file; the tables aside."""
+        return {
+            "samples": self.samples,
+            "metrics": {str(row.pop("metric")): row for row in self.rows()},
+            "undefined": self.undefined,
+            "absent_classes": self.absent,
+            "tuning": self.tuning.to_dict(),
+            "resamples": self.resamples,
+        }
+
+    def interval_ends(self) -> dict[str, tuple[float, float]]:
+        """The headlines' intervals."""
+        found = {name: self.intervals.get(name) for name in self.headlines}
+        return {name: (each.low, each.high) for name, each in found.items() if each}
+
+    def rows(self) -> list[Row]:
+        """A row a metric, with its interval."""
+        rows: list[Row] = []
+        for name, value in self.metrics.items():
+            each = self.intervals.get(name)
+            about = asdict(each) if each else dict.fromkeys(("low", "high", "method"))
+            rows.append({"metric": name, "value": value, **about})
+        return rows
+
+
+def evaluate_table(
+    label_mode: LabelMode, table: Predictions, tuning: Tuning, resamples: int = RESAMPLES
+) -> Evaluation:
+    """Metrics before and after tuning, with their intervals; a pure function of its arguments.
+
+    Args:
+        label_mode: measures.
+        table: of any split; uncalibrated.
+        tuning: of the model, fitted on val.
+        resamples: of the bootstrap.
+    """
+    metrics = compute_all_metrics(label_mode, table)
+    headlines = [*metric_names(label_mode), *CALIBRATION]
+    tuned = calibrated(label_mode, table, tuning.temperature)
+    if tuning.temperature != 1:
+        after = calibration_metrics(label_mode, tuned)
+        metrics |= {name + CALIBRATED: value for name, value in after.items()}
+    if tuning.thresholds is not None:
+        decided = compute_decisions(label_mode, tuned, tuning.thresholds)
+        metrics |= {name + TUNED: value for name, value in decided.items()}
+    found = compute_intervals(label_mode, table, tuning, resamples)
+    there = defined(metrics)
+    rows = per_class_rows(label_mode, table)
+    for index, row in enumerate(rows):
+        row |= _interval_cells({name: each[index] for name, each in found.per_class.items()})
+    if tuning.thresholds is not None:
+        decided_rows = per_class_rows(label_mode, tuned, tuning.thresholds)
+        for row, other in zip(rows, decided_rows, strict=True):
+            row |= {name + TUNED: other[name] for name in ("precision", "recall", "f1")}
+            row["threshold"] = None
+        for row, threshold in zip(rows[::-1], tuning.thresholds[::-1], strict=False):
+            row["threshold"] = threshold  # of binary's classes the positive one has it
+    return Evaluation(
+        samples=len(table),
+        metrics=there,
+        intervals={name: each for name, each in found.metrics.items() if name in there},
+        headlines=[n for n in there if n.removesuffix(TUNED).removesuffix(CALIBRATED) in headlines],
+        undefined=[name for name in metrics if name not in there],
+        absent=[str(row["class"]) for row in rows if row["support"] == 0],
+        per_class=rows,
+        reliability=_reliability_rows(label_mode, table, tuned),
+        tuning=tuning,
+        resamples=found.resamples,
+    )
+
+
+def _interval_cells(intervals: dict[str, Interval | None]) -> Row:
+    cells: Row = {}
+    for name, each in intervals.items():
+        cells |= {f"{name}_low": each and each.low, f"{name}_high": each and each.high}
+    return cells
+
+
+def _reliability_rows(label_mode: LabelMode, before: Predictions, after: Predictions) -> list[Row]:
+    rows: list[Row] = []
+    for name, table in (("before", before), ("after", after)):
+        diagram = reliability(label_mode, table)
+        for index, count in enumerate(diagram.count):
+            low, high = diagram.edges[index], diagram.edges[index + 1]
+            values = (diagram.confidence[index], diagram.accuracy[index]) if count else (None, None)
+            rows.append({
+                "calibration": name, "from": low, "to": high, "count": int(count),
+                "confidence": values[0], "accuracy": values[1],
+            })  # fmt: skip
+    return rows

@@ -1,0 +1,155 @@
+"""The same metrics for each value of a column that came with the data."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from sightline.errors import UserError, did_you_mean
+from sightline.label_modes.base import LabelMode
+from sightline.metrics.evaluation import Evaluation, Row, evaluate_table
+from sightline.metrics.tuning import CALIBRATED, TUNED, Tuning
+from sightline.predictions import Predictions
+
+MISSING_VALUE = "(missing)"
+MANY = 20  # different numbers, beyond which a column is cut into quarters
+MOST = 200  # slices that are measured
+LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+
+
+@dataclass(frozen=True)
+class Slices:
+    """A column's slices.
+
+    Attributes:
+        column: its name.
+        metric: what they are compared by.
+        found: the evaluation of each slice that is large enough, by its value.
+        small: samples of the others, by value.
+    """
+
+    column: str
+    metric: str
+    found: dict[str, Evaluation]
+    small: dict[str, int]
+
+    @property
+    def worst(self) -> str | None:
+        """The value with the worst metric; None where none is defined."""
+        values = {
+            name: each.metrics[self.metric]
+            for name, each in self.found.items()
+            if self.metric in each.metrics
+        }
+        if not values:
+            return None
+        lower = self.metric.removesuffix(CALIBRATED) in LOWER_IS_BETTER
+        return (max if lower else min)(values, key=lambda name: values[name])
+
+    def rows(self) -> list[Row]:
+        """A row a slice: its headline metrics, each with its interval; of small ones the size."""
+        headlines = dict.fromkeys(n for each in self.found.values() for n in each.headlines)
+        rows: list[Row] = []
+        for value, each in self.found.items():
+            row: Row = {"column": self.column, "value": value, "samples": each.samples}
+            for name in headlines:
+                interval = each.intervals.get(name)
+                row[name] = each.metrics.get(name)
+                row[f"{name}_low"] = interval.low if interval else None
+                row[f"{name}_high"] = interval.high if interval else None
+            rows.append(row | {"worst": value == self.worst})
+        keys = rows[0].keys() if rows else ("column", "value", "samples")
+        for value, samples in self.small.items():
+            small = {"column": self.column, "value": value, "samples": samples}
+            rows.append(dict.fromkeys(keys) | small)
+        return rows
+
+
+def measure_slices(
+    label_mode: LabelMode,
+    table: Predictions,
+    tuning: Tuning,
+    column: str,
+    metric: str | None = None,
+    minimum: int = 30,
+) -> Slices:
+    """Evaluate each value of a column by itself.
+
+    Args:
+        label_mode: measures.
+        table: with the column in its metadata.
+        tuning: of the model.
+        column: texts; or numbers, of which more than 20 different ones are cut into quarters.
+        metric: to compare by; None: accuracy, by the fitted thresholds where there are.
+        minimum: samples below which a slice is counted and not measured.
+
+    Raises:
+        UserError: there is no such column or metric, or it has a value of its own for each sample.
+    """
+    if column not in table.metadata:
+        raise UserError(
+            f"slices=[{column}]: no such column came with the data."
+            f"{did_you_mean(column, table.metadata)} There are: "
+            f"{', '.join(table.metadata) or 'none'}. A manifest's columns are kept, unless "
+            "data.metadata_columns names others."
+        )
+    metric = metric or f"accuracy{TUNED if tuning.thresholds is not None else ''}"
+    values = slice_values(table.metadata[column])
+    names, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    large = [index for index, count in enumerate(counts) if count >= minimum]
+    if not large or len(large) > MOST:
+        raise UserError(
+            f"slices=[{column}]: of {len(names):,} different values {len(large):,} have at least "
+            f"{minimum} samples (min_slice); 1 to {MOST} can be compared."
+        )
+    found = {}
+    for index in large:
+        rows = np.flatnonzero(codes == index)
+        part = select(table, rows)
+        found[str(names[index])] = evaluate_table(label_mode, part, tuning)
+    _check_metric(metric, found)
+    small = {str(names[i]): int(counts[i]) for i in range(len(names)) if counts[i] < minimum}
+    return Slices(column, metric, found, small)
+
+
+def select(table: Predictions, rows: np.ndarray) -> Predictions:
+    """Some samples of a table."""
+    return replace(
+        table,
+        ids=table.ids[rows],
+        targets=table.targets[rows],
+        probs=table.probs[rows],
+        metadata={name: column[rows] for name, column in table.metadata.items()},
+    )
+
+
+def slice_values(column: np.ndarray) -> np.ndarray:
+    """The slice that each sample is in, as text."""
+    texts = np.where(column == "", MISSING_VALUE, column) if column.dtype.kind == "U" else None
+    try:
+        numbers = (
+            np.where(column == "", "nan", column).astype(float)
+            if texts is not None
+            else (column.astype(float))
+        )
+    except ValueError:
+        assert texts is not None
+        return texts
+    known = ~np.isnan(numbers)
+    if len(np.unique(numbers[known])) <= MANY:
+        if texts is not None:
+            return texts
+        return np.array([f"{x:g}" if x == x else MISSING_VALUE for x in numbers])
+    edges = np.unique(np.quantile(numbers[known], [0, 0.25, 0.5, 0.75, 1]))
+    place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
+    names = np.array([f"{low:g} to {high:g}" for low, high in pairwise(edges)])
+    return np.where(known, names[place], MISSING_VALUE)
+
+
+def _check_metric(metric: str, found: dict[str, Evaluation]) -> None:
+    known = dict.fromkeys(name for each in found.values() for name in each.metrics)
+    if metric not in known:
+        raise UserError(
+            f"slice_metric={metric}: there is no such metric.{did_you_mean(metric, known)} There "
+            f"are: {', '.join(known)}."
+        )

@@ -1,0 +1,111 @@
+"""One evaluated split, as every report of it sees it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import torch
+
+from sightline.data.reading.decode import ImageData
+from sightline.label_modes.base import ConfusionMatrix, LabelMode
+from sightline.metrics.calibration import calibrated
+from sightline.metrics.tuning import Tuning
+from sightline.predictions import Predictions
+
+ReadImage = Callable[[str], ImageData]  # from a sample's id
+Embed = Callable[[Sequence[str]], np.ndarray]  # from N ids to penultimate features (N, D)
+# From N ids and a class for each to images (N, C, H, W), uint8, and heat (N, H, W) in [0, 1].
+Explain = Callable[[Sequence[str], np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class EvaluatedSplit:
+    """A table of predictions, and what is decided from it.
+
+    Attributes:
+        split: its name.
+        label_mode: what targets and probabilities mean.
+        table: as stored, before calibration.
+        tuning: temperature and thresholds of the model.
+    """
+
+    split: str
+    label_mode: LabelMode
+    table: Predictions
+    tuning: Tuning
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a column of `probs`."""
+        return self.table.class_names
+
+    @cached_property
+    def calibrated(self) -> Predictions:
+        """The table after temperature scaling."""
+        return calibrated(self.label_mode, self.table, self.tuning.temperature)
+
+    @property
+    def probs(self) -> np.ndarray:
+        """Calibrated, double, shape (N, C)."""
+        return self.calibrated.probs
+
+    @cached_property
+    def decided(self) -> np.ndarray:
+        """Decisions, in the form of `table.targets`."""
+        probs = torch.from_numpy(self.probs)
+        decided: np.ndarray = self.label_mode.decide(probs, self.tuning.thresholds).numpy()
+        return decided
+
+    @cached_property
+    def matrices(self) -> list[ConfusionMatrix]:
+        """Of the targets and the decisions."""
+        return self.label_mode.confusion_matrices(self.calibrated, self.tuning.thresholds)
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """Shape (N, C): 1 where the class is there, 0 where not, NaN where nobody knows."""
+        return self._as_rows(self.table.targets)
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """Shape (N, C): 1 where the class was decided for."""
+        return self._as_rows(self.decided)
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Shape (N,): whether the decision differs from what is known of the target."""
+        known = ~np.isnan(self.truth)
+        differs: np.ndarray = (known & (self.truth != self.chosen)).any(axis=1)
+        return differs
+
+    @property
+    def opposed(self) -> list[int]:
+        """The classes that are looked at one against the rest: of a binary mode the positive."""
+        count = len(self.class_names)
+        return list(range(count)) if self.label_mode.num_outputs > 1 else [count - 1]
+
+    def words(self, encoded: np.ndarray) -> str:
+        """A target or a decision in words."""
+        return self.label_mode.examples(torch.as_tensor(encoded)) or "(none)"
+
+    def select(self, rows: np.ndarray | slice) -> Self:
+        """Some of the samples."""
+        table = replace(
+            self.table,
+            ids=self.table.ids[rows],
+            targets=self.table.targets[rows],
+            probs=self.table.probs[rows],
+            metadata={name: column[rows] for name, column in self.table.metadata.items()},
+        )
+        return replace(self, table=table)
+
+    def sample(self, count: int, seed: int) -> Self:
+        """At most so many samples, drawn at random and kept in order."""
+        drawn = np.random.default_rng(seed).permutation(len(self.table))[:count]
+        return self.select(np.sort(drawn))
+
+    def _as_rows(self, encoded: np.ndarray) -> np.ndarray:
+        rows: np.ndarray = self.label_mode.soft(torch.from_numpy(encoded)).numpy()
+        return rows

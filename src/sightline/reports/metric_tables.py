@@ -1,0 +1,49 @@
+"""Metrics of one or more splits side by side, with their intervals."""
+
+from collections.abc import Mapping, Sequence
+
+from sightline.reports.parts import Cell, Table
+
+Row = Mapping[str, object]
+
+
+def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -> list[Table]:
+    """The headline metrics, and folded all others.
+
+    Args:
+        rows: for each split `metric`, `value`, and `low` and `high` where there is an interval.
+        headlines: names, in order.
+    """
+    cells = {
+        split: {str(row["metric"]): (_number(row["value"]), _interval(row)) for row in each}
+        for split, each in rows.items()
+    }
+    names = list(dict.fromkeys(name for named in cells.values() for name in named))
+    first = [name for name in headlines if name in names]
+    others = [name for name in names if name not in first]
+    columns = ["metric", *(f for split in cells for f in (split, f"{split} 95 %"))]
+
+    def lines(wanted: Sequence[str]) -> list[list[Cell]]:
+        return [
+            [name, *(cell for named in cells.values() for cell in named.get(name, (None, None)))]
+            for name in wanted
+        ]
+
+    tables = [Table(None, "Headline metrics", columns, lines(first))]
+    if others:
+        tables.append(Table(None, "Further metrics", columns, lines(others), folded=True))
+    return tables
+
+
+def _interval(row: Row) -> str | None:
+    low, high = _number(row.get("low")), _number(row.get("high"))
+    return None if low is None or high is None else short_message(low, high)
+
+
+def short_message(low: float, high: float) -> str:
+    """An interval, on one line."""
+    return f"{low:.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:.3f}"
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and value == value else None

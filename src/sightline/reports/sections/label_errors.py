@@ -1,0 +1,121 @@
+"""Labels that are likely wrong, by confident learning (Northcutt et al. 2021, cleanlab)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sightline.errors import UserError
+from sightline.reports.evaluated_split import EvaluatedSplit, ReadImage
+from sightline.reports.parts import Gallery, Section, Table
+from sightline.reports.tiles import sample_tile
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A label that the model's probabilities speak against.
+
+    Attributes:
+        row: of the sample.
+        given: the class that its label says is there, or the label in question.
+        likely: what it is more likely to be, in words.
+        confidence: the probability that the model gives the label as it stands.
+        classes: columns of the probabilities that matter.
+    """
+
+    row: int
+    given: str
+    likely: str
+    confidence: float
+    classes: list[int]
+
+
+def find_suspects(evaluated: EvaluatedSplit) -> list[Suspect]:
+    """The likeliest label errors first.
+
+    Where classes exclude each other it is one problem of C classes, else one of yes and no for
+    each label, over the samples where it is known.
+
+    Raises:
+        UserError: cleanlab is not installed.
+    """
+    if evaluated.label_mode.exclusive:
+        found = _exclusive(evaluated)
+    else:
+        found = [s for label in evaluated.opposed for s in _one_label(evaluated, label)]
+    return sorted(found, key=lambda suspect: suspect.confidence)
+
+
+def _exclusive(evaluated: EvaluatedSplit) -> list[Suspect]:
+    names, targets, probs = evaluated.class_names, evaluated.table.targets, evaluated.table.probs
+    suspects = []
+    for row in _ranked_issues(targets, probs):
+        given, likely = int(targets[row]), int(probs[row].argmax())
+        confidence = float(probs[row, given])
+        suspects.append(Suspect(row, names[given], names[likely], confidence, [given, likely]))
+    return suspects
+
+
+def _one_label(evaluated: EvaluatedSplit, label: int) -> list[Suspect]:
+    known = np.flatnonzero(~np.isnan(evaluated.truth[:, label]))
+    given = evaluated.truth[known, label].astype(int)
+    present = evaluated.table.probs[known, label].astype(float)
+    name = evaluated.class_names[label]
+    words = (f"no {name}", name)
+    return [
+        Suspect(
+            int(known[i]), words[given[i]], words[1 - given[i]],
+            float(present[i] if given[i] else 1 - present[i]), [label],
+        )
+        for i in _ranked_issues(given, np.stack([1 - present, present], axis=1))
+    ]  # fmt: skip
+
+
+def _ranked_issues(labels: np.ndarray, probs: np.ndarray) -> list[int]:
+    try:
+        from cleanlab.filter import find_label_issues
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "Likely label errors are found by cleanlab, which is not installed: "
+            "pip install 'sightline[labels]'."
+        ) from error
+    if len(np.unique(labels)) < 2:
+        return []  # all alike: there is nothing to compare with
+    ranked = find_label_issues(
+        labels, probs.astype(float), return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    return [int(i) for i in ranked]
+
+
+def label_errors_report(
+    evaluated: EvaluatedSplit, read_image: ReadImage, count: int, max_samples: int
+) -> Section:
+    """A table of suspects, and images of the likeliest.
+
+    Args:
+        evaluated: predictions of samples that the model was not trained on.
+        read_image: from an id.
+        count: images that are shown.
+        max_samples: of a larger split the first so many are looked at.
+    """
+    suspects = find_suspects(evaluated.select(slice(max_samples)))
+    rows = [(str(evaluated.table.ids[s.row]), s.given, s.likely, s.confidence) for s in suspects]
+    tiles = [sample_tile(evaluated, s.row, read_image, s.classes) for s in suspects[:count]]
+    looked_at = min(len(evaluated.table), max_samples)
+    split = evaluated.split
+    if not suspects:
+        text = f"None among {looked_at:,} samples of {split}, by confident learning (cleanlab)."
+        return Section("Likely label errors", text, [])
+    text = (
+        f"{len(suspects):,} of {looked_at:,} samples of {split} have a label that the model's own "
+        "probabilities speak against more than chance would have it (confident learning, "
+        "cleanlab). They are worth a look; the model can be wrong as well."
+    )
+    columns = ("id", "label", "more likely", "probability of the label")
+    return Section(
+        "Likely label errors",
+        text,
+        [
+            Gallery("likeliest_label_errors", "The likeliest", tiles),
+            Table("label_errors", "All of them", columns, rows),
+        ],
+    )

@@ -1,0 +1,91 @@
+"""Precision, recall and F1 of every class: as a chart with intervals, and as a table."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sightline.reports.canvas import new_figure, short, styled, to_chart
+from sightline.reports.evaluated_split import EvaluatedSplit
+from sightline.reports.metric_tables import short_message
+from sightline.reports.parts import Cell, Section, Table
+
+Row = Mapping[str, object]
+MEASURES = ("precision", "recall", "f1")
+MAX_CLASSES = 20
+
+
+@styled
+def draw_per_class(rows: Sequence[Row], title: str) -> Figure:
+    """One line a class, the worst F1 first: each measure a dot, with its interval where known.
+
+    Args:
+        rows: `class`, `support` and the measures, each with `_low` and `_high` where there is an
+            interval; of more than 20 classes, those with the lowest F1 are drawn.
+        title: of the figure.
+    """
+    ordered = sorted(rows, key=lambda row: _number(row["f1"], last=2.0))
+    if len(ordered) > MAX_CLASSES:
+        title += f"\nthe {MAX_CLASSES} of {len(rows)} classes with the lowest F1"
+        ordered = ordered[:MAX_CLASSES]
+    figure = new_figure(0.34 * len(ordered) + 1.3)
+    ax = figure.subplots()
+    places = np.arange(len(ordered))
+    for index, measure in enumerate(MEASURES):
+        values = np.array([_number(row[measure]) for row in ordered])
+        lows = np.array([_number(row.get(f"{measure}_low")) for row in ordered])
+        highs = np.array([_number(row.get(f"{measure}_high")) for row in ordered])
+        at = places + 0.24 * (index - 1)
+        colour = f"C{index}"
+        ax.hlines(at, lows, highs, color=colour, alpha=0.6, linewidth=1.5)
+        ax.plot(values, at, "o", color=colour, markersize=4, label=measure.replace("f1", "F1"))
+    for place in places[1:]:
+        ax.axhline(place - 0.5, color="0.9", linewidth=0.6)
+    names = [f"{short(str(row['class']))} ({row['support']})" for row in ordered]
+    ax.set_yticks(places, names)
+    ax.tick_params(axis="y", length=0)
+    ax.set(ylim=(len(ordered) - 0.4, -0.6), xlim=(-0.02, 1.02), title=title)
+    ax.grid(axis="x", color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def per_class_report(evaluated: EvaluatedSplit, per_class: list[dict[str, object]]) -> Section:
+    """Every class by itself.
+
+    Args:
+        evaluated: what the rows are of.
+        per_class: one row a class.
+    """
+    figure = draw_per_class(per_class, f"{evaluated.split}: each class (samples)")
+    bars = "; the lines are 95 % intervals" if "recall_low" in per_class[0] else ""
+    chart = to_chart(figure, "per_class", f"Precision, recall and F1 of {len(per_class)} classes")
+    text = f"Each class against the others, the worst first{bars}."
+    return Section("Classes", text, [chart, _table(per_class)])
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    """The rows with each interval in one cell; per_class/SPLIT.csv has the numbers."""
+    columns = [key for key in rows[0] if not key.endswith(("_low", "_high"))]
+    with_interval = [key for key in columns if f"{key}_low" in rows[0]]
+    names = [*columns, *(f"{key} 95 %" for key in with_interval)]
+    cells = [
+        [*(_cell(row[key]) for key in columns), *(_interval(row, key) for key in with_interval)]
+        for row in rows
+    ]
+    return Table(None, "Every class", names, cells)
+
+
+def _interval(row: Row, key: str) -> Cell:
+    low, high = _number(row[f"{key}_low"]), _number(row[f"{key}_high"])
+    return short_message(low, high) if low == low else None
+
+
+def _cell(value: object) -> Cell:
+    known = isinstance(value, str | int | float) and value == value
+    return value if known else None  # type: ignore[return-value]
+
+
+def _number(value: object, last: float = float("nan")) -> float:
+    return float(value) if isinstance(value, int | float) and value == value else last

@@ -1,0 +1,61 @@
+"""Whether probabilities mean what they say: the reliability diagram, before and after scaling."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from sightline.metrics.calibration import Reliability, calibration_metrics, reliability
+from sightline.reports.canvas import WIDTH, new_figure, styled, to_chart
+from sightline.reports.evaluated_split import EvaluatedSplit
+from sightline.reports.parts import Section, Table
+
+
+@styled
+def draw_reliability(diagrams: Mapping[str, Reliability], title: str) -> Figure:
+    """Share that came true over confidence, and how many probabilities there were.
+
+    Args:
+        diagrams: by the words of the legend.
+        title: of the figure.
+    """
+    figure = new_figure(WIDTH * 1.1)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    top.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, linestyle=":")
+    for index, (name, diagram) in enumerate(diagrams.items()):
+        there = diagram.count > 0
+        top.plot(diagram.confidence[there], diagram.accuracy[there], "o-", color=f"C{index}",
+                 markersize=4, label=name)  # fmt: skip
+        bottom.stairs(diagram.count, diagram.edges, color=f"C{index}", linewidth=1.2)
+    top.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share that came true", title=title)
+    figure.legend(loc="outside lower center")
+    bottom.set(xlabel="probability given", ylabel="number", yscale="symlog", ylim=(0, None))
+    return figure
+
+
+def reliability_report(evaluated: EvaluatedSplit) -> Section:
+    """Calibration of the model as trained, and where a temperature was fitted, with it."""
+    temperature = evaluated.tuning.temperature
+    tables = {"as trained": evaluated.table}
+    text = "What is given the probability 0.8 should come true four times in five."
+    if temperature == 1:
+        text += " No temperature was fitted."
+    else:
+        tables[f"with the temperature {temperature:.3g}"] = evaluated.calibrated
+        text += " The temperature was fitted on val alone."
+    diagrams, rows = {}, []
+    for name, table in tables.items():
+        error = calibration_metrics(evaluated.label_mode, table)["ece"]
+        diagram = reliability(evaluated.label_mode, table)
+        diagrams[f"{name}: expected calibration error {error:.4f}"] = diagram
+        rows += [
+            (name, int(count), float(confidence), float(accuracy))
+            for count, confidence, accuracy in zip(
+                diagram.count, diagram.confidence, diagram.accuracy, strict=True
+            )
+            if count
+        ]
+    figure = draw_reliability(diagrams, f"{evaluated.split}: reliability")
+    chart = to_chart(figure, "reliability", "Reliability diagram: share that came true")
+    columns = ("probabilities", "number", "mean probability", "share that came true")
+    bins = Table("reliability", "Bins", columns, rows, folded=True)
+    return Section("Calibration", text, [chart, bins])

@@ -1,0 +1,198 @@
+"""Figures of a sweep: every job across its swept values, the effect of each, the best so far."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sightline.reports.axis_values import Scale, shorten, value_order
+
+Row = Mapping[str, Any]
+MAX_GROUPS = 10  # in one figure of curves
+MANY = 8  # values of a number from which on it is drawn on an axis of its own, not as classes
+
+
+def draw_parallel(
+    rows: Sequence[Row], keys: Sequence[str], metrics: Sequence[str], maximise: bool
+) -> Figure:
+    """One line a job through all of its swept values to the metrics, the best drawn last.
+
+    Args:
+        rows: finished jobs: swept values as text (empty where a job has none), and the metrics.
+        keys: the swept keys.
+        metrics: keys of what was reached; the first gives the colour.
+        maximise: whether more of the first is better.
+    """
+    names = [*keys, *metrics]
+    figure = _figure(max(6.0, 1.9 * len(names)), 4.4)
+    ax = figure.subplots()
+    values = np.array([float(row[metrics[0]]) for row in rows])
+    spread = values.max() > values.min()
+    colours = ScalarMappable(
+        Normalize(values.min(), values.max() if spread else values.min() + 1),
+        "viridis" if maximise else "viridis_r",
+    )
+    scales = [Scale([str(row[name]) for row in rows]) for name in names]
+    for index in np.argsort(values if maximise else -values):
+        heights = [scale.place(str(rows[index][n])) for scale, n in zip(scales, names, strict=True)]
+        ax.plot(range(len(names)), heights, color=colours.to_rgba(values[index]), alpha=0.85)
+    for position, scale in enumerate(scales):
+        ax.axvline(position, color="0.75", linewidth=0.8, zorder=0)
+        for height, label in scale.labels():
+            ax.annotate(
+                label, (position, height), (4, 0), textcoords="offset points", fontsize=8,
+                va="center", bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none",
+                                   "alpha": 0.75},
+            )  # fmt: skip
+    ax.set_xticks(range(len(names)), [_short(name) for name in names], fontsize=9)
+    ax.tick_params(axis="x", length=0)
+    ax.set_xlim(-0.25, len(names) - 0.55)
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    if spread:
+        figure.colorbar(colours, ax=ax, label=metrics[0], pad=0.01)
+    return figure
+
+
+def draw_main_effects(rows: Sequence[Row], keys: Sequence[str], metric: str) -> Figure:
+    """For each swept key, the metric of every job at its value; the mean where values recur.
+
+    Args:
+        rows: finished jobs.
+        keys: the swept keys.
+        metric: the metric's key.
+    """
+    columns = min(len(keys), 4)
+    lines = math.ceil(len(keys) / columns)
+    figure = _figure(max(4.5, 3 * columns), 3.2 * lines)
+    axes = figure.subplots(lines, columns, sharey=True, squeeze=False)
+    for index, ax in enumerate(axes.flat):
+        if index >= len(keys):
+            ax.set_visible(False)
+            continue
+        present = [row for row in rows if row[keys[index]] != ""]
+        _draw_effect(ax, [str(row[keys[index]]) for row in present],
+                     [float(row[metric]) for row in present])  # fmt: skip
+        ax.set_xlabel(_short(keys[index]), fontsize=9)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(metric)
+    figure.suptitle("each job, and the mean at each value that recurs", fontsize=10)
+    return figure
+
+
+def _draw_effect(ax: Axes, texts: Sequence[str], values: Sequence[float]) -> None:
+    scale = Scale(texts)
+    distinct = len(set(texts))
+    if scale.numeric and (distinct > MANY or (distinct == len(texts) and distinct > 2)):
+        ax.plot([float(text) for text in texts], values, "o", color="C0", markersize=4, alpha=0.8)
+        if scale.logarithmic:
+            ax.set_xscale("log")
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(4))
+        return
+    order = sorted(set(texts), key=value_order)
+    for place, text in enumerate(order):
+        found = [value for value, other in zip(values, texts, strict=True) if other == text]
+        ax.plot([place] * len(found), found, "o", color="0.6", markersize=4)
+        if len(values) > len(order):
+            ax.plot([place - 0.25, place + 0.25], [np.mean(found)] * 2, color="C0", linewidth=2)
+    ax.set_xlim(-0.6, len(order) - 0.4)
+    labels = [shorten(text) for text in order]
+    long = sum(len(label) for label in labels) > 28
+    ax.set_xticks(range(len(order)), labels, rotation=45 if long else 0, fontsize=8,
+                  ha="right" if long else "center")  # fmt: skip
+
+
+def draw_best_so_far(rows: Sequence[Row], metric: str, maximise: bool) -> Figure:
+    """The metric of every job as it ended, and the best until then.
+
+    Args:
+        rows: finished jobs, with `ended`, the moment in ISO format.
+        metric: the metric's key.
+        maximise: whether more is better.
+    """
+    figure = _figure(6, 3.4)
+    ax = figure.subplots()
+    ordered = sorted(rows, key=lambda row: str(row["ended"]))
+    moments = [datetime.fromisoformat(row["ended"]).timestamp() for row in ordered]
+    minutes = [(moment - moments[0]) / 60 for moment in moments]
+    draw_best(ax, minutes, [float(row[metric]) for row in ordered], maximise, "a job")
+    ax.set_xlabel("minutes since the first job ended")
+    ax.set_ylabel(metric)
+    ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def draw_best(
+    ax: Axes, places: Sequence[float], values: Sequence[float], maximise: bool, label: str
+) -> None:
+    """Draw values and the best until then."""
+    best = (np.maximum if maximise else np.minimum).accumulate(np.array(values))
+    ax.plot(places, values, "o", color="0.6", markersize=4, label=label)
+    ax.step(places, best, where="post", color="C0", linewidth=2, label="best so far")
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def draw_mean_curves(
+    groups: Mapping[str, Sequence[Sequence[float]]], metric: str, maximise: bool
+) -> Figure:
+    """The mean over the runs of each group in each epoch, and the range from least to greatest.
+
+    Of many groups those are drawn whose mean best values are best.
+
+    Args:
+        groups: for each group's name, each run's values by epoch; where runs are of different
+            lengths, an epoch's mean is over those that reached it.
+        metric: the metric's key.
+        maximise: whether more is better.
+    """
+    figure = _figure(8.5, 4)
+    ax = figure.subplots()
+    best = max if maximise else min
+    ranked = sorted(
+        groups, key=lambda name: np.mean([best(run) for run in groups[name]]), reverse=maximise
+    )[:MAX_GROUPS]
+    for index, name in enumerate(ranked):
+        runs = groups[name]
+        longest = max(len(run) for run in runs)
+        table = np.full((len(runs), longest), np.nan)
+        for row, run in zip(table, runs, strict=True):
+            row[: len(run)] = run
+        epochs, colour = np.arange(1, longest + 1), f"C{index % 10}"
+        ax.plot(epochs, np.nanmean(table, axis=0), color=colour, label=f"{name} ({len(runs)})",
+                marker="o" if longest == 1 else None)  # fmt: skip
+        ax.fill_between(epochs, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=colour,
+                        alpha=0.15, linewidth=0)  # fmt: skip
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(metric)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=8, title_fontsize=8, title=_mean_and_range(len(groups)),
+              loc="upper left", bbox_to_anchor=(1, 1))  # fmt: skip
+    return figure
+
+
+def _mean_and_range(count: int) -> str:
+    shown = f", the {MAX_GROUPS} best of {count}" if count > MAX_GROUPS else ""
+    return f"mean (runs) and range{shown}"
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _short(name: str) -> str:
+    """A key on two lines, so that neighbours do not run into each other."""
+    head, _, last = name.rpartition(".")
+    return f"{head}.\n{last}" if head and len(name) > 14 else name

@@ -1,0 +1,1 @@
+"""The folder of a run: its lock, journal, frozen config and results."""

@@ -1,0 +1,151 @@
+"""What a run has to tell, on disk before anybody else hears of it: an append-only journal.
+
+A line is the CRC-32 of a record, a space, and the record as JSON. A process that dies leaves at
+most a torn last line, which the next one cuts off; nothing before it is touched.
+"""
+
+import errno
+import json
+import logging
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sightline.errors import UserError
+from sightline.io.atomic import fsync_parent
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+BLOCK = 65536  # bytes that are read at once in search of the last line
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class JournalWriteError(UserError):
+    """The disk is full, read-only or gone."""
+
+
+class JournalWriter:
+    """Appends records to a journal; one process writes, any number read.
+
+    Args:
+        path: the journal; made with its folder by the first record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def append(self, record: Record, sync: bool = False) -> None:
+        """Write one record whole, or leave the journal as it was.
+
+        Args:
+            record: plain containers.
+            sync: wait until it is on the disk, not only with the operating system.
+
+        Raises:
+            JournalWriteError: the disk is full, read-only or gone.
+        """
+        text = _encode(record).encode("utf-8", "replace")  # of a file's name that is not UTF-8
+        line = b"%08x %s\n" % (zlib.crc32(text), text)
+        try:
+            descriptor = self._open()
+            written = os.write(descriptor, line)
+            if written < len(line):  # the disk is full
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if sync:
+                os.fsync(descriptor)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def sync(self) -> None:
+        """Wait until everything is on the disk.
+
+        Raises:
+            JournalWriteError: the disk is full, read-only or gone.
+        """
+        if self._descriptor is not None:
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def close(self) -> None:
+        """Close the file; a later record opens it again."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            new = not self.path.exists()
+            if not new:
+                _cut_torn_line(self.path)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(self.path, flags, 0o644)
+            if new:
+                fsync_parent(self.path)
+                fsync_parent(self.path.parent)
+        return self._descriptor
+
+    def _unwritable(self, error: OSError) -> JournalWriteError:
+        return JournalWriteError(
+            f"Cannot write {self.path}: {error.strerror}. What the run told before is kept; "
+            "give the same command again when it can be written."
+        )
+
+
+def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[Record, int]]:
+    """Each whole record from `offset` on, with the offset after it.
+
+    A torn last line is not there yet; a damaged line in between is left out with a warning. From
+    an offset that is no line's end (the journal lost its end to a power cut) all is read again.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        if offset:
+            stream.seek(offset - 1)
+            if stream.read(1) != b"\n":
+                offset = 0
+                stream.seek(0)
+        for line in stream:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            record = _parse(line)
+            if record is None:
+                log.warning("%s: the line that ends at byte %d is damaged and left out; the other "
+                            "lines are not.", path, offset)  # fmt: skip
+            else:
+                yield record, offset
+
+
+def _parse(line: bytes) -> Record | None:
+    checksum, _, text = line.rstrip(b"\n").partition(b" ")
+    try:
+        sound = int(checksum, 16) == zlib.crc32(text)
+        record = json.loads(text) if sound else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Shorten a file to its last newline."""
+    with path.open("rb+") as stream:
+        size = position = stream.seek(0, os.SEEK_END)
+        while position:
+            start = max(0, position - BLOCK)
+            stream.seek(start)
+            found = stream.read(position - start).rfind(b"\n")
+            if found >= 0:
+                position = start + found + 1
+                break
+            position = start
+        if position < size:
+            stream.truncate(position)

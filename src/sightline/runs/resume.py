@@ -1,0 +1,150 @@
+"""Going on with a run: finding its folder, and refusing what would make it another run."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sightline import __version__
+from sightline.config.schema import Job, TrainConfig
+from sightline.errors import UserError
+from sightline.io.secrets import with_credentials
+from sightline.runs.folder import Frozen, run_folders, thaw
+from sightline.runs.journal.outbox import read_status, read_upload_position
+
+# What may differ when a run goes on. All else would be ignored or change what was measured.
+MAY_CHANGE = (
+    "tracking", "checkpoint", "sweep", "evaluate_test", "trainer.max_epochs", "trainer.accelerator",
+    "trainer.devices", "trainer.strategy", "trainer.num_nodes", "data.num_workers", "data.cache",
+    "data.cache_max_gib", "data.root", "data.path", "data.download",
+)  # fmt: skip
+
+
+def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
+    """Refuse to go on with a run under another version or another config.
+
+    Raises:
+        UserError: names each key with both values.
+    """
+    folder = frozen.job.output_dir
+    if frozen.version != __version__:
+        raise UserError(
+            f"{folder} holds a run of Sightline {frozen.version}; this is {__version__}. Go on "
+            "with the version that began it, or start a new run in another folder."
+        )
+    differing = differences(frozen.config, config)
+    if differing:
+        lines = [f"  {key}: {old!r} there, {new!r} now" for key, old, new in differing]
+        raise UserError(
+            f"{folder} holds a run with another config:\n" + "\n".join(lines) + "\nGive the values "
+            "it began with, or another folder (hydra.run.dir) for a new run. What may change: "
+            f"{', '.join(MAY_CHANGE)}."
+        )
+
+
+def check_same_data(frozen: Frozen | None, data: dict[str, str]) -> None:
+    """Refuse to go on with other images or labels than the run began with.
+
+    Args:
+        frozen: the run as it began; None: it begins now.
+        data: a digest of the content of each split, as it is now.
+
+    Raises:
+        UserError: names each split that changed.
+    """
+    if frozen is None or not frozen.data or frozen.data == data:
+        return
+    changed = [name for name in frozen.data | data if frozen.data.get(name) != data.get(name)]
+    lines = [f"  {each}: {frozen.data.get(each)} there, {data.get(each)} now" for each in changed]
+    raise UserError(
+        f"{frozen.job.output_dir} holds a run on other data; changed since it began: "
+        f"{', '.join(changed)}\n" + "\n".join(lines) + "\nPut the images and labels back as they "
+        "were, or give another folder (hydra.run.dir) for a new run."
+    )
+
+
+def differences(
+    one: TrainConfig, other: TrainConfig, may_change: tuple[str, ...] = MAY_CHANGE
+) -> list[tuple[str, Any, Any]]:
+    """Keys whose values differ although they must not, with both values."""
+    ours = dict(_flatten(one.model_dump(mode="json"), ""))
+    theirs = dict(_flatten(other.model_dump(mode="json"), ""))
+    return [
+        (key, ours.get(key), theirs.get(key))
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key) and not _is_under(key, may_change)
+    ]
+
+
+def find_unfinished(root: Path, config: TrainConfig) -> Path | None:
+    """The newest run under `root` with this config, also as many epochs, that did not finish."""
+    may_change = tuple(key for key in MAY_CHANGE if key != "trainer.max_epochs")
+    for folder in run_folders(root):
+        try:
+            frozen = thaw(folder)
+        except UserError:  # of another version: not the one
+            continue
+        if frozen is None or frozen.version != __version__:
+            continue
+        if differences(frozen.config, config, may_change):
+            continue
+        if read_status(folder) != "FINISHED":
+            return folder
+    return None
+
+
+def find_run(wanted: str, root: Path) -> Frozen:
+    """The run that a folder or an MLflow run id names.
+
+    Raises:
+        UserError: there is none.
+    """
+    folder = Path(wanted).expanduser().absolute()
+    if not folder.is_dir():
+        named = [
+            each for each in run_folders(root) if read_upload_position(each).get("run_id") == wanted
+        ]
+        if not named:
+            raise UserError(
+                f"resume={wanted}: no such folder, and no run under {root} has this id. Give the "
+                "run's folder (its tag run_folder in MLflow)."
+            )
+        folder = named[0]
+    frozen = thaw(folder)
+    if frozen is None:
+        raise UserError(f"resume={wanted}: {folder} holds no run of Sightline (no run.json).")
+    return frozen
+
+
+def resumed_arguments(job: Job, given: list[str]) -> list[str]:
+    """The arguments that a run was launched with, and those given now in place of their like."""
+    replaced = {_key_of(word) for word in given}
+    kept = [
+        _with_password(word) if "***" in word else word
+        for word in job.arguments
+        if _key_of(word) not in replaced and _key_of(word) != "hydra.run.dir"
+    ]
+    return [*kept, *given, f"hydra.run.dir='{job.output_dir}'"]
+
+
+def _with_password(word: str) -> str:
+    """An argument whose password was not kept, with the environment's."""
+    if _key_of(word) != "tracking.uri":
+        raise UserError(f"{word}: what *** stands for is not kept; give this argument again.")
+    kept = word.partition("=")[2].strip("\"'")
+    return f"tracking.uri='{with_credentials(kept)}'"
+
+
+def _key_of(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0]
+
+
+def _is_under(key: str, names: tuple[str, ...]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,1 @@
+"""Searches with Optuna: spaces, trials, samplers and a summary."""

@@ -1,0 +1,1 @@
+"""Sweeps on Slurm: submissions, job states and their end."""

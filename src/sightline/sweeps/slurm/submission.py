@@ -1,0 +1,195 @@
+"""What is given to Slurm: job arrays of a sweep's frozen jobs, their script, and a note of both."""
+
+import json
+import shlex
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from omegaconf import OmegaConf
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from sightline.config.schema import Job, TrainConfig, validate
+from sightline.errors import UserError
+from sightline.io.atomic import write_atomically
+from sightline.sweeps.process import JOB_COMMAND
+from sightline.sweeps.sweep import Sweep
+
+# The training is a step of its own (`srun`), since Slurm's signals go to steps; the shell outlives
+# them. What Slurm ends is requeued by Slurm, and at its time limit by the training itself.
+# No signal is to end what is just starting.
+SCRIPT = """\
+#!/bin/bash
+set -e
+{setup}
+set +e
+case $SLURM_ARRAY_TASK_ID in
+{cases}
+esac
+trap : TERM USR2
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
+export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}}
+srun --kill-on-bad-exit=1 bash -c 'trap "" TERM USR2; exec "$@"' - {command} "$folder" \\
+  >>"$folder/output.log" 2>&1 &
+training=$!
+wait $training
+while kill -0 $training 2>/dev/null; do wait $training; done  # a signal had ended the wait
+wait $training
+"""
+
+
+class SlurmOptions(BaseModel):
+    """What `hydra.launcher` says of the jobs, as conf/hydra/launcher/slurm.yaml describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partition: str | None
+    time_min: PositiveInt
+    gpus: Annotated[int, Field(ge=0)]
+    cpus: PositiveInt
+    mem_gb: PositiveFloat | None
+    n_jobs: PositiveInt | None
+    save_s: PositiveInt
+    setup: list[str]
+    sbatch: dict[str, str | int | bool | None]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One array of jobs.
+
+    Attributes:
+        name: of the jobs in Slurm; no other submission has it.
+        first: number of the sweep's job that index 0 of the array stands for.
+        jobs: numbers of the sweep's jobs in it.
+        id: Slurm's, shared by the array; None where the submitting process died too soon to know.
+    """
+
+    name: str
+    first: int
+    jobs: list[int]
+    id: str | None
+
+    def slurm_id(self, number: int) -> str:
+        """What Slurm calls one job."""
+        return f"{self.id}_{number - self.first}"
+
+
+def read_submissions(folder: Path) -> list[Submission]:
+    """What was submitted of a sweep, the first first."""
+    path = folder / "slurm.json"
+    if not path.is_file():
+        return []
+    return [Submission(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def write_submissions(folder: Path, submissions: list[Submission]) -> None:
+    """Note what was submitted."""
+    facts = [asdict(each) for each in submissions]
+    write_atomically(folder / "slurm.json", json.dumps(facts, indent=2))
+
+
+def make_arrays(sweep: Sweep, numbers: list[int], gpus: int, limit: int) -> list[list[int]]:
+    """The numbers of the jobs of each array: of as many processes, and within its size."""
+    arrays: dict[tuple[int, int, int], list[int]] = {}
+    for number in numbers:
+        shape = processes(sweep.jobs[number][0], gpus)
+        arrays.setdefault((number // limit, *shape), []).append(number)
+    return list(arrays.values())
+
+
+def new_submission(numbers: list[int], limit: int) -> Submission:
+    """An array that is about to be submitted."""
+    first = numbers[0] // limit * limit
+    return Submission(f"sightline-{uuid.uuid4().hex[:10]}", first, numbers, None)
+
+
+def processes(config: TrainConfig, gpus: int) -> tuple[int, int]:
+    """On how many nodes a job runs, and in how many processes on each.
+
+    Args:
+        config: of the job.
+        gpus: that it has on each node.
+
+    Raises:
+        UserError: more GPUs are asked for than it has.
+    """
+    trainer = config.trainer
+    devices = trainer.get("devices", 1)
+    if isinstance(devices, list):
+        count = len(devices)
+    elif str(devices).lstrip("-").isdigit() and int(devices) > 0:
+        count = int(devices)
+    else:  # auto, -1: all that there are
+        count = max(1, gpus)
+    if trainer.get("accelerator") in ("gpu", "cuda") and count > gpus:
+        raise UserError(
+            f"trainer.devices={devices} on GPUs, but hydra.launcher.gpus={gpus}: a job gets no "
+            f"more than it asks for. Give hydra.launcher.gpus={count}."
+        )
+    return int(trainer.get("num_nodes", 1)), count
+
+
+def checked_options(given: dict[str, Any]) -> SlurmOptions:
+    """The launcher's options with their types checked.
+
+    Raises:
+        UserError: names each that is wrong.
+    """
+    plain = {key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+             for key, value in given.items()}  # fmt: skip
+    return validate(SlurmOptions, plain, "hydra.launcher.")
+
+
+def resource_options(options: SlurmOptions) -> list[str]:
+    """The options of `sbatch` that are the same for all jobs."""
+    given: dict[str, Any] = {
+        "partition": options.partition,
+        "cpus-per-task": options.cpus,
+        "gres": f"gpu:{options.gpus}" if options.gpus else None,
+        "mem": f"{options.mem_gb * 1024:.0f}M" if options.mem_gb else None,
+        "time": options.time_min,
+        "signal": f"USR2@{options.save_s}",
+        "requeue": True,
+        "open-mode": "append",  # a requeued job goes on in its log too
+    }
+    return [
+        f"--{key}" if value is True else f"--{key}={value}"
+        for key, value in (given | options.sbatch).items()
+        if value is not None and value is not False
+    ]
+
+
+def array_options(sweep: Sweep, submission: Submission, options: SlurmOptions) -> list[str]:
+    """All options of `sbatch` for one array."""
+    nodes, tasks = processes(sweep.jobs[submission.jobs[0]][0], options.gpus)
+    indices = ",".join(str(number - submission.first) for number in submission.jobs)
+    return [
+        *resource_options(options),
+        f"--job-name={submission.name}",
+        f"--comment={sweep.name}",
+        f"--array={indices}" + (f"%{options.n_jobs}" if options.n_jobs else ""),
+        f"--nodes={nodes}",
+        f"--ntasks-per-node={tasks}",
+        f"--output={str(sweep.folder).replace('%', '%%')}/slurm/%A_%a.out",
+    ]
+
+
+def write_script(sweep: Sweep, submission: Submission, setup: list[str]) -> Path:
+    """Write the script that an array's jobs run."""
+    cases = [
+        f"  {number - submission.first}) folder={shlex.quote(str(_folder(sweep, number)))} ;;"
+        for number in submission.jobs
+    ]
+    command = shlex.join(JOB_COMMAND)
+    path = sweep.folder / "slurm" / f"{submission.name}.sh"
+    path.parent.mkdir(exist_ok=True)
+    text = SCRIPT.format(setup="\n".join(setup), cases="\n".join(cases), command=command)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _folder(sweep: Sweep, number: int) -> Path:
+    job: Job = sweep.jobs[number][1]
+    return job.output_dir

@@ -1,0 +1,180 @@
+"""The best checkpoint as an MLflow model, which loads and serves without Sightline installed."""
+
+import importlib.util
+import io
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import Array
+from PIL import Image
+
+SIGHTLINE = Path(__file__).parents[2]  # the package, which is shipped with the model
+CODE = SIGHTLINE / "inference" / "pyfunc.py"
+# What loading a checkpoint and answering imports, beside Sightline's own code, which is shipped.
+REQUIREMENTS = (
+    "mlflow", "torch", "torchvision", "timm", "torchmetrics", "hydra-core", "pydantic", "numpy",
+    "pandas", "pyarrow", "pillow", "rich", "psutil", "packaging", "tifffile",
+)  # fmt: skip
+TOLD = "told_ms"  # the tag that says which record a model was made for
+OF_THE_MODEL = ("val_best/", "test/")  # metrics of the checkpoint that the model is
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What a run tells of its model.
+
+    Attributes:
+        checkpoint: the file.
+        class_names: of the columns that the model answers with.
+        multi_label: whether an image can have any number of labels.
+        plugins: packages that the model may be built with.
+        told_ms: when it was told, ms; the same record is not logged twice.
+    """
+
+    checkpoint: Path
+    class_names: list[str]
+    multi_label: bool
+    plugins: list[str]
+    told_ms: int
+
+
+def log_model(
+    client: MlflowClient, uri: str, run_id: str, record: ModelRecord, register: str | None
+) -> None:
+    """Log a checkpoint as the model `model`, with the run's metrics of it; once for each record.
+
+    Args:
+        client: of the store.
+        uri: the store's.
+        run_id: the run that made it.
+        record: what it is made of.
+        register: the name that it becomes a new version of in the model registry, or None.
+    """
+    experiment_id = client.get_run(run_id).info.experiment_id
+    model = _logged(client, experiment_id, run_id, record)
+    if model is None:
+        mlflow.set_tracking_uri(uri)
+        model = client.create_logged_model(
+            experiment_id, name="model", source_run_id=run_id, tags={TOLD: str(record.told_ms)}
+        )
+        _upload(client, run_id, model, record)
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        client.finalize_logged_model(model.model_id, "READY")
+    _link_metrics(client, run_id, model.model_id)
+    if register is not None:
+        _register(client, run_id, model.model_id, register)
+
+
+def _logged(
+    client: MlflowClient, experiment_id: str, run_id: str, record: ModelRecord
+) -> LoggedModel | None:
+    """The model that an earlier sender made of this record; one that died half-way is removed."""
+    made = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
+    for model in made:
+        if model.tags.get(TOLD) == str(record.told_ms):
+            if model.status == "READY":
+                return model
+            client.delete_logged_model(model.model_id)
+    return None
+
+
+def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: ModelRecord) -> None:
+    requirements, code = _plugins(record.plugins)
+    pinned = [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Advice about MLflow's own type hints: the signature is given.
+        warnings.simplefilter("ignore", UserWarning)
+        own = shutil.copytree(
+            SIGHTLINE, Path(folder) / "sightline", ignore=shutil.ignore_patterns("conf", "__pyc*")
+        )
+        # Not `log_model`, which loads the whole model once to try the example.
+        mlflow.pyfunc.save_model(
+            f"{folder}/model",
+            mlflow_model=Model(
+                model.artifact_location, run_id, model_uuid=model.model_id, model_id=model.model_id
+            ),
+            python_model=str(CODE),
+            artifacts={"checkpoint": str(record.checkpoint)},
+            code_paths=[str(own), *code],
+            model_config={"plugins": record.plugins},
+            signature=_signature(record),
+            input_example=_example(),
+            pip_requirements=[*pinned, *requirements],
+        )
+        client.log_model_artifacts(model.model_id, f"{folder}/model")
+
+
+def _plugins(packages: list[str]) -> tuple[list[str], list[str]]:
+    """What the plugins add: requirements of those from an index, the code of others."""
+    requirements, code = [], []
+    names = packages_distributions() if packages else {}
+    for package in packages:
+        try:
+            found = distribution(names.get(package, [package])[0])
+        except PackageNotFoundError:
+            found = None
+        if found is not None and found.read_text("direct_url.json") is None:
+            requirements.append(f"{found.name}=={found.version}")
+            continue
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            file = Path(spec.origin)
+            code.append(str(file.parent if file.name == "__init__.py" else file))
+    return requirements, code
+
+
+def _signature(record: ModelRecord) -> ModelSignature:
+    pred = Array(DataType.string) if record.multi_label else DataType.string
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(pred, "pred")]
+    outputs += [ColSpec(DataType.float, f"prob_{name}") for name in record.class_names]
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, "image")]),
+        outputs=Schema(outputs),
+        params=ParamSchema([ParamSpec("calibrated", DataType.boolean, True)]),
+    )
+
+
+def _example() -> pd.DataFrame:
+    """One small image, as the bytes of a PNG file."""
+    ramp = np.linspace(0, 255, 32).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(np.stack([ramp[:, None] + 0 * ramp] * 3, axis=-1)).save(stream, "PNG")
+    return pd.DataFrame({"image": [stream.getvalue()]})
+
+
+def _link_metrics(client: MlflowClient, run_id: str, model_id: str) -> None:
+    """Show the run's metrics of the checkpoint as the model's: the same points, which MLflow then
+    does not store twice in the run."""
+    points: list[Metric] = []
+    for key in client.get_run(run_id).data.metrics:
+        if key.startswith(OF_THE_MODEL):
+            last = max(client.get_metric_history(run_id, key), key=lambda point: point.timestamp)
+            points.append(Metric(key, last.value, last.timestamp, last.step, model_id=model_id))
+    if points:
+        client.log_batch(run_id, metrics=points)
+
+
+def _register(client: MlflowClient, run_id: str, model_id: str, name: str) -> None:
+    """Make the model a new version of the registered model `name`, once."""
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    versions: Any = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    source = f"models:/{model_id}"
+    if all(each.source != source and each.model_id != model_id for each in versions):
+        client.create_model_version(name, source, run_id, model_id=model_id)

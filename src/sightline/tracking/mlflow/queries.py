@@ -1,0 +1,183 @@
+"""Many runs of a store at once: an experiment's, those that are named, and their tables."""
+
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from sightline.errors import UserError, did_you_mean
+from sightline.io.secrets import hide_password
+from sightline.predictions import Predictions
+from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, open_client, stored
+from sightline.tracking.mlflow.tags import LOOKS
+
+PAGE = 1000  # runs that are asked for at a time
+READERS = 16  # reading waits for disks and networks
+TEST_DIGEST = "data.digest.test"
+
+
+def runs_of_experiment(name: str, uri: str | None) -> list[StoredRun]:
+    """Every run that is not deleted, sweeps' own among them.
+
+    Raises:
+        UserError: there is no such experiment, or the store does not answer.
+    """
+    client = open_client(uri)
+    with _answering(client):
+        found = client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage != "active":
+            names = [each.name for each in client.search_experiments()]
+            gone = "was deleted" if found is not None else "is not there"
+            raise UserError(
+                f"tracking.experiment={name}: this experiment {gone} in "
+                f"{hide_password(client.tracking_uri)}.{did_you_mean(name, names)} It has: "
+                f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}."
+            )
+        return [stored(client, run) for run in _search(client, [found.experiment_id])]
+
+
+def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
+    """Runs by id, `runs:/ID` or folder; a sweep's own run stands for its jobs.
+
+    Raises:
+        UserError: one of them is not there.
+    """
+    found: dict[str, StoredRun] = {}
+    for name in names:
+        run = find_stored_run(name, uri)
+        for each in jobs_of(run) if is_sweep(run) else [run]:
+            found[each.run_id or str(each.folder)] = each
+    return list(found.values())
+
+
+def is_sweep(run: StoredRun) -> bool:
+    """Whether it is a sweep's own run."""
+    return run.tags.get("kind") == "sweep"
+
+
+def is_training(run: StoredRun) -> bool:
+    """Whether it trained something: neither a sweep's own run nor an evaluation's."""
+    return "kind" not in run.tags
+
+
+def jobs_of(sweep: StoredRun) -> list[StoredRun]:
+    """The runs of a sweep's jobs, whose folders lie in the sweep's."""
+    client = open_client(sweep.uri)
+    with _answering(client):
+        runs = _search(client, [str(sweep.experiment_id)])
+    return [each for run in runs if in_sweep(each := stored(client, run), sweep)]
+
+
+def in_sweep(run: StoredRun, sweep: StoredRun) -> bool:
+    """Whether a run is a job of a sweep."""
+    folder, of = run.tags.get("run_folder"), sweep.tags.get("run_folder")
+    return bool(folder and of) and Path(str(folder)).parent == Path(str(of))
+
+
+def sweeps_of(runs: Sequence[StoredRun], uri: str | None) -> list[StoredRun]:
+    """The own runs of the sweeps that have jobs among these."""
+    client = open_client(uri)
+    experiments = sorted({run.experiment_id for run in runs if run.experiment_id is not None})
+    if not experiments:
+        return []
+    with _answering(client):
+        found = _search(client, experiments, "tags.kind = 'sweep'")
+    sweeps = [stored(client, run) for run in found]
+    return [sweep for sweep in sweeps if any(in_sweep(run, sweep) for run in runs)]
+
+
+def read_tables(runs: Sequence[StoredRun], split: str) -> dict[str, Predictions | UserError]:
+    """The predictions of each run on a split, by its id; or why it has none."""
+
+    def read(run: StoredRun) -> Predictions | UserError:
+        path = f"predictions/{split}.parquet"
+        try:
+            return Predictions.read(run.file(path))
+        except UserError as error:
+            return error
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            return UserError(f"The run {run.name!r} ({run.run_id}): {path} is damaged: {error}")
+
+    with ThreadPoolExecutor(min(READERS, max(1, len(runs)))) as pool:
+        return {key_of(run): table for run, table in zip(runs, pool.map(read, runs), strict=True)}
+
+
+def key_of(run: StoredRun) -> str:
+    """By which runs are told apart: the id, or the folder of a run that is not in MLflow."""
+    return run.run_id or str(run.folder)
+
+
+def count_looks(digest: str, known: Sequence[StoredRun], uri: str | None) -> tuple[int, int]:
+    """How often a test set was looked at, and by how many runs of the store.
+
+    Args:
+        digest: the test set's.
+        known: runs that were read already, of some experiments.
+        uri: of the store.
+    """
+    client = open_client(uri)
+    read = {run.experiment_id for run in known}
+    runs = {key_of(run): run for run in known}
+    with _answering(client):
+        others = [each.experiment_id for each in client.search_experiments()]
+        others = [each for each in others if each not in read]
+        if others:
+            wanted = f"params.`{TEST_DIGEST}` = '{digest}'"
+            for run in _search(client, others, wanted):
+                runs[run.info.run_id] = stored(client, run)
+    looks = [_looks(run) for run in runs.values() if run.params.get(TEST_DIGEST) == digest]
+    return sum(looks), sum(1 for each in looks if each)
+
+
+def _looks(run: StoredRun) -> int:
+    said = run.tags.get(LOOKS, "")
+    if said.isdigit():
+        return int(said)
+    return int(any(key.startswith("test/") for key in run.metrics))
+
+
+def add_artifacts(run: StoredRun, folder: Path, path: str) -> None:
+    """Log all files of a folder under a path of the run's artifacts.
+
+    Raises:
+        UserError: the store does not take them.
+    """
+    client = open_client(run.uri)
+    with _answering(client):
+        client.log_artifacts(str(run.run_id), str(folder), path)
+
+
+def _search(client: MlflowClient, experiments: list[str], wanted: str = "") -> list[Run]:
+    """All pages. Collecting garbage meanwhile would take longer than the search itself: every
+    parameter and metric is an object of its own to the database's library."""
+    runs: list[Run] = []
+    token = None
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        while True:
+            page = client.search_runs(experiments, wanted, max_results=PAGE, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _answering(client: MlflowClient) -> Iterator[None]:
+    """Inside, what the store does not do becomes a message."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        line = hide_password(str(error).strip().splitlines()[0])
+        raise UserError(f"{hide_password(client.tracking_uri)} does not answer: {line}") from error

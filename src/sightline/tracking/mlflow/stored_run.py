@@ -1,0 +1,208 @@
+"""A run that was logged before, by whatever names it: its id, its folder or one of its files."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
+from sightline.errors import UserError
+from sightline.io.secrets import hide_password, split_credentials, with_credentials
+from sightline.paths import default_store
+from sightline.runs.journal.file import read_journal
+from sightline.runs.journal.outbox import journal_path, read_upload_position
+from sightline.tracking.sender.client import ONE_TRY, SOON
+
+BEST = "checkpoints/best.ckpt"
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What is known of a run, from MLflow, or from its folder where MLflow does not have it.
+
+    Attributes:
+        run_id: MLflow's id; None for a run that was not brought there.
+        uri: of the store; None likewise.
+        experiment_id: MLflow's; None likewise.
+        folder: the run's own, where this machine has it.
+        name: the run's name.
+        status: RUNNING, FINISHED, FAILED or KILLED.
+        params, metrics, tags: as logged; of each metric the last value.
+        artifacts: where MLflow keeps its artifacts; None for a run that it does not have.
+    """
+
+    run_id: str | None
+    uri: str | None
+    experiment_id: str | None
+    folder: Path | None
+    name: str
+    status: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    artifacts: str | None = None
+
+    def file(self, path: str) -> Path:
+        """An artifact on this machine: in the run's folder or the store's, else downloaded.
+
+        What is downloaded is kept for this process.
+
+        Raises:
+            UserError: the run has no such artifact, or it was deleted.
+        """
+        if self.folder is not None and (self.folder / path).is_file():
+            return self.folder / path
+        if self.run_id is None:
+            raise UserError(f"The run in {self.folder} has no {path}.")
+        if self.artifacts is not None and is_local_uri(self.artifacts):
+            stored_file = Path(local_file_uri_to_path(self.artifacts)) / path
+            if stored_file.is_file():
+                return stored_file
+        here = tempfile.mkdtemp(prefix="sightline-")
+        atexit.register(shutil.rmtree, here, ignore_errors=True)
+        try:
+            return Path(self._client.download_artifacts(self.run_id, path, here))
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"The run {self.name!r} ({self.run_id}, {self.status}) has no artifact {path}: it "
+                "was deleted, or was never logged."
+            ) from error
+
+    def check_finished(self) -> None:
+        """Refuse a run that did not end as FINISHED.
+
+        Raises:
+            UserError: says how it stands and what to do.
+        """
+        if self.status != "FINISHED":
+            where = self.folder or self.tags.get("run_folder", self.run_id)
+            raise UserError(
+                f"The run {self.name!r} ({self.run_id or self.folder}) is {self.status}: it never "
+                f"finished. Go on with it first (sightline train resume={where}), or give one of "
+                "its checkpoint files."
+            )
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        assert self.uri is not None
+        return open_client(self.uri)
+
+
+def open_client(uri: str | None) -> MlflowClient:
+    """A client for reading: of this store, of MLFLOW_TRACKING_URI, or of the project's own.
+
+    Raises:
+        UserError: there is no such store.
+    """
+    address = with_credentials(uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store())
+    assert address is not None
+    os.environ.update(SOON | os.environ | ONE_TRY)
+    if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
+        raise UserError(
+            f"There is no MLflow store {address}: nothing was trained here yet. Give another with "
+            "tracking.uri=URI or MLFLOW_TRACKING_URI."
+        )
+    address, credentials = split_credentials(address)
+    os.environ.update(credentials)
+    return MlflowClient(address)
+
+
+def find_stored_run(wanted: str, uri: str | None = None) -> StoredRun:
+    """The run that an MLflow run id, `runs:/ID` or a run's folder names.
+
+    Raises:
+        UserError: there is none, it was deleted, or the store does not answer.
+    """
+    folder = Path(wanted).expanduser()
+    if folder.is_dir():
+        return _in_folder(folder.absolute(), uri)
+    run_id = wanted.removeprefix("runs:/").split("/")[0]
+    return _in_store(run_id, uri, None)
+
+
+def find_checkpoint_file(wanted: str, uri: str | None = None) -> tuple[Path, StoredRun | None]:
+    """The best checkpoint of a run, or the checkpoint file that is named, with its run if known.
+
+    Raises:
+        UserError: there is no such run or file.
+    """
+    file = Path(wanted).expanduser()
+    if file.is_file():
+        folder = file.absolute().parent.parent
+        return file, _in_folder(folder, uri) if (folder / "run.json").is_file() else None
+    if file.suffix == ".ckpt":
+        raise UserError(f"There is no checkpoint {file}.")
+    run = find_stored_run(wanted, uri)
+    inside = wanted.removeprefix("runs:/").partition("/")[2] if wanted.startswith("runs:/") else ""
+    if not inside.endswith(".ckpt"):
+        run.check_finished()
+    return run.file(inside if inside.endswith(".ckpt") else BEST), run
+
+
+def _in_store(run_id: str, uri: str | None, folder: Path | None) -> StoredRun:
+    client = open_client(uri)
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        store = hide_password(client.tracking_uri)
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise UserError(
+                f"run={run_id}: no such folder or file, and {store} has no run with this id."
+            ) from error
+        line = hide_password(str(error).strip().splitlines()[0])
+        raise UserError(f"run={run_id}: {store} does not answer: {line}") from error
+    if run.info.lifecycle_stage != "active":
+        raise UserError(f"run={run_id}: this run was deleted; `mlflow runs restore` restores it.")
+    return stored(client, run, folder)
+
+
+def stored(client: MlflowClient, run: Run, folder: Path | None = None) -> StoredRun:
+    """What MLflow knows of a run, and its own folder where this machine has it.
+
+    Args:
+        client: that the run was found by.
+        run: MLflow's.
+        folder: where it is known already.
+    """
+    info, data = run.info, run.data
+    own = data.tags.get("run_folder")
+    if folder is None and own and read_upload_position(Path(own)).get("run_id") == info.run_id:
+        folder = Path(own)
+    return StoredRun(
+        info.run_id, client.tracking_uri, info.experiment_id, folder,
+        info.run_name or info.run_id, info.status,
+        dict(data.params), dict(data.metrics), dict(data.tags), info.artifact_uri,
+    )  # fmt: skip
+
+
+def _in_folder(folder: Path, uri: str | None) -> StoredRun:
+    """From MLflow where the run was brought to it; what waits in the folder is left aside."""
+    if not journal_path(folder).is_file():
+        raise UserError(f"{folder} holds no run of Sightline.")
+    sent = read_upload_position(folder)
+    if "run_id" in sent:
+        return _in_store(sent["run_id"], uri or sent["uri"], folder)
+    return read_from_journal(folder)
+
+
+def read_from_journal(folder: Path) -> StoredRun:
+    """What a run told into its folder, whether or not MLflow has it yet."""
+    name, status = folder.name, "RUNNING"
+    params: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    tags: dict[str, str] = {}
+    for record, _ in read_journal(journal_path(folder)):
+        name = record.get("name", name)
+        status = record.get("status", status)
+        params |= record.get("params", {})
+        metrics |= record.get("metrics", {})
+        tags |= record.get("tags", {})
+    return StoredRun(None, None, None, folder, name, status, params, metrics, tags)

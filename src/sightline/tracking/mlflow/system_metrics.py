@@ -1,0 +1,60 @@
+"""What the machine does while a run goes on: CPU, memory, disk, network and GPU."""
+
+import contextlib
+import threading
+import time
+from pathlib import Path
+
+from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
+from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
+from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
+from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
+from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
+
+from sightline.errors import UserError
+from sightline.runs.journal.file import JournalWriter, read_journal
+
+
+class SystemMetricsMonitor(threading.Thread):
+    """Samples MLflow's own monitors into a journal until it is told to stop.
+
+    Args:
+        path: the journal.
+        interval_s: between samples.
+    """
+
+    def __init__(self, path: Path, interval_s: float) -> None:
+        super().__init__(name="system metrics", daemon=True)
+        self.path = path
+        self.interval_s = interval_s
+        self._stopped = threading.Event()
+        self._monitors: list[BaseMetricsMonitor] = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
+        with contextlib.suppress(Exception):  # MLflow's way of saying that there is no GPU
+            self._monitors.append(GPUMonitor())
+
+    def run(self) -> None:
+        """Sample, and once more at the end, so that a short run has a sample too."""
+        journal = JournalWriter(self.path)
+        step = sum(1 for _ in read_journal(self.path))
+        going_on = True
+        while going_on:
+            going_on = not self._stopped.wait(self.interval_s)
+            try:
+                journal.append({"op": "metrics", "metrics": self._sample(), "step": step,
+                              "time_ms": int(time.time() * 1000)})  # fmt: skip
+            except UserError:  # a full disk: the training says so itself
+                return
+            step += 1
+
+    def stop(self) -> None:
+        """Take the last sample."""
+        self._stopped.set()
+        self.join(timeout=10)
+
+    def _sample(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for monitor in self._monitors:
+            monitor.collect_metrics()
+            found |= {f"system/{k}": float(v) for k, v in monitor.aggregate_metrics().items()}
+            monitor.clear_metrics()
+        return found

@@ -1,0 +1,1 @@
+"""The process that uploads a journal, and its client in the training."""

@@ -1,0 +1,1 @@
+"""Checkpoint files: written atomically, kept, resumed from."""

@@ -1,0 +1,58 @@
+"""Going on with another number of epochs or of processes than a training began with."""
+
+import logging
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+log = logging.getLogger(__name__)
+
+# What torch's schedulers keep of the training's length; that of the new one is right.
+LENGTH = ("total_steps", "_schedule_phases")
+
+
+def adapt_checkpoint(checkpoint: dict[str, Any], max_epochs: int | None, world: int) -> bool:
+    """Make a checkpoint fit, in place; whether its schedule of learning rates is another now.
+
+    With other processes an epoch has another number of batches: what was done counts in samples.
+
+    Args:
+        checkpoint: as it was saved.
+        max_epochs: of the training that goes on.
+        world: its processes.
+    """
+    before: int = len(checkpoint["epoch_so_far"]["values"])
+    epochs_before = checkpoint["sightline"]["config"]["trainer"].get("max_epochs")
+    if before == world and epochs_before == max_epochs:
+        return False
+    for state in checkpoint["lr_schedulers"]:
+        for key in LENGTH:
+            state.pop(key, None)
+        state["last_epoch"] = state["last_epoch"] * before // world
+    if before != world:
+        log.warning(
+            "The training goes on with %d process(es), before it were %d: a step takes %g times as "
+            "many images, so the result is not that of the training without an interruption.",
+            world, before, world / before,
+        )  # fmt: skip
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        done = progress["current"]["completed"] * before // world
+        progress["current"] = dict.fromkeys(progress["current"], done)
+        checkpoint["ImageDataModule"]["batches"] = done
+    return True
+
+
+def follow_schedule(optimizer: Optimizer, scheduler: LRScheduler) -> None:
+    """Take up the learning rate of the new schedule at once, not one step later."""
+    if not isinstance(scheduler, LambdaLR):
+        return
+    before = optimizer.param_groups[0]["lr"]
+    for group, base, factor in zip(
+        optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
+    ):
+        group["lr"] = base * factor(scheduler.last_epoch)
+    log.info(
+        "The schedule is that of the new length from here on: the learning rate goes from %.3g "
+        "to %.3g.", before, optimizer.param_groups[0]["lr"],
+    )  # fmt: skip

@@ -1,0 +1,126 @@
+"""Checkpoint files: written whole or not at all, and looked at before they are trusted."""
+
+import logging
+import os
+import zipfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from sightline.errors import UserError
+
+log = logging.getLogger(__name__)
+
+LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside the old one and then renames it: a crash leaves one of the two.
+
+    Of the last checkpoint the one before is kept too, in case the disk damages a file.
+
+    Args:
+        last_is_sound: whether the last checkpoint, where there is one, may take the place of the
+            one before.
+    """
+
+    def __init__(self, last_is_sound: bool) -> None:
+        super().__init__()
+        self.last_is_sound = last_is_sound
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            UserError: it cannot be written; the earlier ones are untouched.
+        """
+        path = Path(path)
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as stream:
+                torch.save(checkpoint, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if path.name == LAST:
+                self._keep_one_before(path)
+            partial.replace(path)
+            _sync_folder(path.parent)
+        except (OSError, RuntimeError) as error:
+            # torch ends its file in any case, and then complains of that.
+            cause = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(cause, OSError):
+                raise
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise UserError(
+                f"Cannot write the checkpoint {path}: {cause.strerror}. Those written before are "
+                "whole; give the same command again when there is room, and the run goes on."
+            ) from error
+
+    def _keep_one_before(self, last: Path) -> None:
+        if self.last_is_sound and last.is_file():
+            link = last.with_name(f".{PREVIOUS}.partial")
+            link.unlink(missing_ok=True)
+            os.link(last, link)
+            link.replace(last.with_name(PREVIOUS))
+        self.last_is_sound = True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that a run can go on from; damaged ones are named and passed over."""
+    for path in (folder / LAST, folder / PREVIOUS):
+        if not path.is_file():
+            continue
+        problem = damage(path)
+        if problem is None:
+            return path
+        log.warning("The checkpoint %s is damaged (%s); the one before is used.", path, problem)
+    return None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a checkpoint is.
+
+    Attributes:
+        epochs: how many are whole.
+        step: optimizer steps done.
+        over: whether the training stopped by itself, before its last epoch.
+    """
+
+    epochs: int
+    step: int
+    over: bool
+
+
+def read_progress(path: Path) -> Progress:
+    """How far the last checkpoint is."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    epochs = state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return Progress(epochs, state["global_step"], state["over"])
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint file, by the checksums in it; None where it is sound."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            broken = file.testzip()
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        return str(error)
+    return None if broken is None else f"{broken} in it has another checksum"

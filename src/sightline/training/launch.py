@@ -1,0 +1,162 @@
+"""From command-line arguments to jobs: Hydra composes, every job is one call of `training.run`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from sightline.errors import UserError
+from sightline.paths import conf_dir, project_root
+from sightline.training.job import remove_if_refused, run_job
+
+HELP = """\
+usage: sightline train [-m] [--cfg job] [--config-dir FOLDER] [OVERRIDES]
+
+Train an image classifier; everything about it is logged to MLflow.
+
+examples:
+  sightline train                                  digits, a small CNN
+  sightline train label_mode=binary seed=1
+  sightline train data=folder data.root=PHOTOS model=timm model.name=resnet18
+  sightline train -m model=cnn,timm seed=1,2,3     a sweep of six runs
+  sightline train experiment=digits_cnn            a recipe from experiments/
+
+  sightline train -m seed=range(0,5) hydra.launcher.n_jobs=2          two jobs at a time
+  sightline train -m hydra/sweeper=optuna hydra.sweeper.n_trials=20 \
+      hydra.sweeper.direction=minimize 'optimizer.lr=tag(log,interval(1e-4,1e-1))'
+
+  sightline train resume=auto                      go on with the same command's unfinished run
+
+flags:
+  -m, --multirun        a sweep: one job for every combination of comma-separated values; the same
+                        command again runs what is missing
+  --cfg job             print the composed config and stop (--resolve fills in references)
+  --config-dir FOLDER   add your own folder of configs
+  --hydra-help          Hydra's further flags
+
+config groups, to pick from with GROUP=OPTION:
+{groups}
+
+all values, as chosen; change one with KEY=VALUE:
+{config}"""
+
+
+def launch(arguments: list[str]) -> int:
+    """Run `sightline train ARGUMENTS`.
+
+    Raises:
+        UserError: for whatever the user can mend, in the config or in what it names.
+    """
+    # Hydra then raises what goes wrong instead of printing it in its own way.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from hydra.types import RunMode
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from hydra_plugins.sightline_launchers import unknown_launcher
+    from sightline.config.compose import read_job, register_resolvers
+
+    if "--help" in arguments or "-h" in arguments:
+        register_resolvers(arguments)
+        return _show_help(arguments)
+    if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
+        print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
+        return 2
+    command = list(sys.argv)
+    # Hydra takes flags before overrides alone.
+    arguments = sorted(_with_folder_to_resume(arguments), key=_is_override)
+    register_resolvers(arguments)
+    composed: list[DictConfig] = []
+
+    def keep(config: DictConfig) -> None:
+        """A single run goes on outside Hydra; the jobs of a sweep are the launcher's."""
+        if HydraConfig.get().mode == RunMode.MULTIRUN:  # a sweeper and a launcher from elsewhere
+            raise unknown_launcher(HydraConfig.get().runtime.choices["hydra/launcher"])
+        whole = OmegaConf.merge({"hydra": HydraConfig.get()}, config)
+        assert isinstance(whole, DictConfig)
+        composed.append(whole)
+
+    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(keep)
+    sys.argv = ["sightline train", *arguments]
+    try:
+        try:
+            run()
+        finally:
+            sys.argv = command
+        for config in composed:
+            with remove_if_refused(Path(config.hydra.runtime.output_dir)):
+                _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
+                checked, job = read_job(config, None, arguments)
+            run_job(checked, job)
+    except (HydraException, OmegaConfBaseException) as error:
+        _refuse(error, arguments)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
+    return 0
+
+
+def _is_override(word: str) -> bool:
+    return not word.startswith("-") and ("=" in word or word.startswith("~"))
+
+
+def _refuse_launcher(chosen: str) -> None:
+    """Hydra launches sweeps alone, and would ignore what else was chosen."""
+    if chosen != "local":
+        raise UserError(
+            f"hydra/launcher={chosen} launches sweeps: add -m (with one value for each key it is a "
+            "sweep of one job)."
+        )
+
+
+def _with_folder_to_resume(arguments: list[str]) -> list[str]:
+    """`resume=RUN_ID|FOLDER|auto` as the folder of a run, with the arguments that it began with."""
+    wanted = [word.partition("=")[2] for word in arguments if word.startswith("resume=")]
+    if not wanted:
+        return arguments
+    from sightline.config.compose import compose_job
+    from sightline.runs.resume import find_run, find_unfinished, resumed_arguments
+
+    if "-m" in arguments or "--multirun" in arguments:
+        raise UserError("resume= is for one run; a sweep goes on when its command is given again.")
+    given = [word for word in arguments if not word.startswith("resume=")]
+    if wanted[-1] != "auto":
+        return resumed_arguments(find_run(wanted[-1], project_root()).job, given)
+    folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
+    if folder is None:
+        print("resume=auto: no unfinished run has this config; a new one is started.")
+        return given
+    return [*given, f"hydra.run.dir='{folder}'"]
+
+
+def _show_help(arguments: list[str]) -> int:
+    """Print what can be given and its values now (Hydra's own help takes a second to list this)."""
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+
+    from sightline.config.compose import compose_train, list_groups
+
+    try:
+        config = compose_train(arguments, [word for word in arguments if "=" in word])
+    except HydraException as error:
+        _refuse(error, arguments)
+    groups = [f"  {name}: {', '.join(options)}" for name, options in list_groups(arguments).items()]
+    print(HELP.format(groups="\n".join(groups), config=OmegaConf.to_yaml(config)), end="")
+    return 0
+
+
+def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
+    from hydra.errors import OverrideParseException
+
+    from sightline.config.compose import explain
+    from sightline.io.secrets import hide_password
+
+    message = hide_password(explain(error, arguments))
+    if isinstance(error, OverrideParseException):
+        print(f"Error: {message}", file=sys.stderr)
+        sys.exit(2)
+    raise UserError(message) from error

@@ -1,0 +1,1 @@
+"""The log of a training: its start, epochs, results and report."""

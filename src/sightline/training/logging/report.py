@@ -1,0 +1,159 @@
+"""report.html and what it shows, as files of the run: made section by section."""
+
+import csv
+import io
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sightline.config.components import build, check_node
+from sightline.config.schema import Node
+from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.errors import UserError
+from sightline.inference.explainer import SampleExplainer
+from sightline.reports.evaluated_split import EvaluatedSplit
+from sightline.reports.page import Page, render_page
+from sightline.reports.parts import Gallery, Section, Table
+from sightline.reports.sections.learning_curves import Point
+from sightline.reports.tiles import draw_contact_sheet
+from sightline.runs.journal.file import read_journal
+from sightline.tracking.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+# What one section can fail of without the others: a library that is missing or refuses, data that
+# it cannot be made of, memory, files.
+FAILURES = (UserError, ArithmeticError, LookupError, RuntimeError, OSError)
+OFFERED = (
+    "evaluated", "per_class", "history", "best_epoch", "read_image", "embed", "explain",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is of.
+
+    Attributes:
+        title: the run's name.
+        subtitle: what was evaluated.
+        facts: name to value.
+        metrics: tables of them.
+        evaluated: the split.
+        per_class: a row a class.
+        history: what epochs told.
+        best_epoch: of the checkpoint that was evaluated, from 0; None where it is not known.
+        looking: at the images, with the model; None where they are gone.
+    """
+
+    title: str
+    subtitle: str
+    facts: Mapping[str, str]
+    metrics: Sequence[Table]
+    evaluated: EvaluatedSplit
+    per_class: Sequence[Mapping[str, object]]
+    history: Sequence[Point]
+    best_epoch: int | None
+    looking: SampleExplainer | None
+
+
+def check_sections(sections: Mapping[str, Node], plugins: Iterable[str]) -> None:
+    """Find a wrong section before anything is trained.
+
+    Raises:
+        UserError: a section does not exist, or has other options.
+    """
+    for name, node in sections.items():
+        check_node(node, f"report.{name}", plugins, offered=dict.fromkeys(OFFERED))
+
+
+def publish_report(
+    tracker: Tracker, sections: Mapping[str, Node], plugins: Iterable[str], subject: Subject,
+    folder: str = "",
+) -> None:  # fmt: skip
+    """Make the sections, and tell the page and every chart, table and gallery as a file.
+
+    A section that cannot be made is named in the page and in the log, and the others are made.
+
+    Args:
+        tracker: of the run.
+        sections: by name, in order; none: nothing is made.
+        plugins: packages whose sections may be named.
+        subject: what the report is of.
+        folder: of the run's, ending in a slash, that the files go to.
+    """
+    made: list[Section] = []
+    problems: list[str] = []
+    for name, node in sections.items():
+        try:
+            section = build(node, f"report.{name}", plugins, offered=_offered(subject))
+        except FAILURES as error:
+            problems.append(f"{name}: {error}")
+            log.warning("report.html is without %s: %s", name, error)
+            continue
+        made.append(section)
+        _save(tracker, section, subject.evaluated.split, f"{folder}report/")
+    if sections:
+        page = Page(subject.title, subject.subtitle, subject.facts, subject.metrics, made, problems)
+        tracker.log_text(render_page(page), f"{folder}report.html")
+
+
+def epoch_history(tracker: Tracker) -> list[Point]:
+    """What the run's epochs told, from its journal."""
+    return [
+        (key, int(record["step"]), float(value))
+        for record, _ in read_journal(tracker.journal.path)
+        if record["op"] == "metrics"
+        for key, value in record["metrics"].items()
+        if key.startswith(("train/", "val/"))
+    ]
+
+
+def logged_name(tracker: Tracker) -> str:
+    """The run's name, from its journal."""
+    records = (record for record, _ in read_journal(tracker.journal.path))
+    return next((str(r["name"]) for r in records if r["op"] == "run"), tracker.folder.name)
+
+
+def _offered(subject: Subject) -> dict[str, Any]:
+    looking = subject.looking
+    values = (
+        subject.evaluated,
+        list(subject.per_class),
+        list(subject.history),
+        subject.best_epoch,
+        looking.read_image if looking else _not_read,
+        looking.embed if looking else _gone,
+        looking.explain if looking else _gone,
+    )
+    return dict(zip(OFFERED, values, strict=True))
+
+
+def _gone(*_: object) -> Any:
+    raise UserError("it needs the images and the model; only stored predictions were at hand.")
+
+
+def _not_read(name: str) -> ImageData:
+    raise UnreadableImage("(its image was not at hand)")
+
+
+def _save(tracker: Tracker, section: Section, split: str, folder: str) -> None:
+    for part in section.parts:
+        if isinstance(part, Table):
+            if part.name is not None:
+                tracker.log_text(_csv(part.columns, part.rows), f"{folder}{part.name}.csv")
+        elif isinstance(part, Gallery):
+            tracker.log_png(draw_contact_sheet(part, split), f"{folder}{part.name}.png")
+            columns = list(dict.fromkeys(key for tile in part.tiles for key in tile.record))
+            rows = [[tile.record.get(key) for key in columns] for tile in part.tiles]
+            tracker.log_text(_csv(columns, rows), f"{folder}{part.name}.csv")
+        else:
+            tracker.log_png(part.png, f"{folder}{part.name}.png")
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,109 @@
+"""The start of an MLflow run: who made it, of what, with which settings."""
+
+import getpass
+import logging
+import uuid
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow.parquet as pq
+import yaml
+
+from sightline.config.schema import Job, TrainConfig
+from sightline.data.splits.make import split_digest, split_table
+from sightline.io.secrets import hide_password
+from sightline.tracking.dataset_inputs import dataset_inputs
+from sightline.tracking.description import params, run_name
+from sightline.tracking.provenance import environment, git_state
+from sightline.tracking.sender.client import SenderClient
+from sightline.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from sightline.training.setup import Setup
+
+log = logging.getLogger(__name__)
+
+
+def begin_run(tracker: Tracker, connection: SenderClient, config: TrainConfig, job: Job) -> None:
+    """Start the MLflow run, or go on with it; RUNNING from now on."""
+    name = run_name(config, job)
+    belongs = {"sweep": job.sweep, "reproduces": job.reproduces}
+    tracker.start(name, {key: value for key, value in belongs.items() if value is not None} | {
+        "command": hide_password(job.command),
+        "run_folder": str(job.output_dir),
+        "run_key": uuid.uuid4().hex,  # by which it is found where its creation is not confirmed
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": "sightline",
+        "mlflow.source.type": "LOCAL",
+    })  # fmt: skip
+    found = connection.wait_for_run()
+    log.info("%s %s (%s)", "run:".ljust(8), name, found.run_id if found else "not in MLflow yet")
+
+
+def describe_run(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup") -> None:
+    """Log everything that is known before the first step."""
+    for key, value in facts(config, setup).items():
+        log.info("%s %s", f"{key}:".ljust(8), value)
+    _describe_data_and_model(tracker, config, job, setup)
+    _describe_origin(tracker, config, job)
+
+
+def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
+    """What the run is, in a few lines for the terminal and the note."""
+    counts = {name: len(split) for name, split in setup.splits.items()}
+    if setup.source.stream is not None:
+        counts = {"train (in sequence)": setup.source.stream.samples} | counts
+    sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    module = setup.module
+    spec = module.classifier.preprocess
+    total = sum(parameter.numel() for parameter in module.parameters())
+    learnt = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    frozen = "" if learnt == total else f" ({learnt:,} learn)"
+    name = config.model.get("name") or config.model["_target_"].rsplit(".", 1)[-1]
+    return {
+        "data": f"{setup.source.name} ({setup.source.location}): {sizes}",
+        "labels": setup.label_mode.describe(),
+        "model": f"{name}, {total:,} parameters{frozen}, input {spec.in_chans}×{spec.img_size}"
+        f"×{spec.img_size}",
+    }
+
+
+def _describe_data_and_model(
+    tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup"
+) -> None:
+    inputs, digests = dataset_inputs(setup.source, setup.splits, setup.contents, setup.label_mode)
+    spec = setup.module.classifier.preprocess
+    found: dict[str, object] = {
+        "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
+        "model.input": f"{spec.in_chans}x{spec.img_size}x{spec.img_size}",
+    }
+    found |= {f"data.digest.{split}": digest for split, digest in digests.items()}
+    found["data.digest.split"] = split_digest(setup.splits)
+    found["data.cache.used"] = setup.datamodule.cached_images.mode
+    found["data.skipped"] = len(setup.skipped)
+    found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
+    tracker.log_params(params(config, job) | found)
+    tracker.log_datasets(inputs)
+    path = tracker.folder / "split" / "split.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(split_table(setup.splits), path)
+    tracker.log_artifact("split/split.parquet")
+    if setup.skipped:
+        rows = pd.DataFrame([asdict(each) for each in setup.skipped])
+        tracker.log_text(rows.to_csv(index=False), "skipped.csv")
+
+
+def _describe_origin(tracker: Tracker, config: TrainConfig, job: Job) -> None:
+    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+    tracker.log_text(hide_password(resolved), "config/config.yaml")
+    overrides = yaml.safe_dump(job.overrides, allow_unicode=True)
+    tracker.log_text(hide_password(overrides), "config/overrides.yaml")
+    tracker.log_text(hide_password(job.command) + "\n", "provenance/command.txt")
+    tracker.log_json(environment(), "provenance/environment.json")
+    git = git_state()
+    if git is not None:
+        dirty = {"mlflow.source.git.commit": git.commit or "none", "git.dirty": git.dirty}
+        tracker.set_tags({key: str(value) for key, value in dirty.items()})
+        tracker.log_text(git.status, "provenance/git_status.txt")
+        tracker.log_text(git.diff, "provenance/git.diff")

@@ -1,0 +1,245 @@
+"""The only LightningModule: steps, sums and prediction tables, for every label mode."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from sightline.data.loading.datamodule import ImageDataModule
+from sightline.data.loading.datasets import Batch
+from sightline.errors import UserError
+from sightline.label_modes.base import MISSING, LabelMode
+from sightline.metrics.values import compute_metrics
+from sightline.models.classifier import Classifier
+from sightline.predictions import Predictions
+from sightline.training.checkpointing.adapt import adapt_checkpoint, follow_schedule
+from sightline.training.epoch_sums import EpochSums, share
+
+CHECK_EVERY_STEPS = 50  # how often a GPU is waited for to see that the loss is finite
+
+
+class LitClassifier(LightningModule):
+    """Trains a Classifier and turns evaluations into Predictions.
+
+    Metrics of an evaluated split are computed from its whole table at the end of the epoch, so
+    they depend neither on the batch size nor on how the samples were spread over processes.
+
+    Args:
+        classifier: the model.
+        label_mode: what targets and outputs mean.
+        criterion: loss of `label_mode.loss_inputs`.
+        ids: ids of the samples of each split.
+        make_optimizer: from the trainable parameters to an optimizer.
+        make_scheduler: from (optimizer, total steps, steps an epoch) to a scheduler of steps.
+        identity: plain containers that make a checkpoint self-contained.
+
+    Attributes:
+        predictions: the latest table of each evaluated split.
+        epoch_metrics: the latest value of each metric, in double precision.
+    """
+
+    _sums: EpochSums
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        label_mode: LabelMode,
+        criterion: nn.Module,
+        ids: dict[str, pa.Array],
+        make_optimizer: Callable[[list[nn.Parameter]], Optimizer],
+        make_scheduler: Callable[[Optimizer, int, int], LRScheduler],
+        identity: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.label_mode = label_mode
+        self.criterion = criterion
+        self.ids = ids
+        self.make_optimizer = make_optimizer
+        self.make_scheduler = make_scheduler
+        self.identity = identity
+        self.predictions: dict[str, Predictions] = {}
+        self.epoch_metrics: dict[str, float] = {}
+        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._saved: dict[str, Any] | None = None  # of the checkpoint that training goes on from
+        self._adapted = False
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put class names, label mode, preprocessing and config beside the weights.
+
+        And what the epoch has brought so far, for a run that goes on in the middle of it.
+        """
+        checkpoint["sightline"] = self.identity
+        checkpoint["epoch_so_far"] = {
+            "values": self._of_all_ranks(self._sums.values()),
+            "seconds": self._sums.seconds,
+            "metrics": dict(self.epoch_metrics),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the interrupted epoch had brought."""
+        trainer = self.trainer
+        self._adapted = adapt_checkpoint(checkpoint, trainer.max_epochs, trainer.world_size)
+        self._saved = checkpoint["epoch_so_far"]
+
+    def _of_all_ranks(self, values: list[float]) -> list[list[float]]:
+        if self.trainer.world_size == 1:
+            return [values]
+        exact = torch.tensor(values, dtype=torch.float64, device=self.device)
+        gathered = self.all_gather(exact)
+        assert isinstance(gathered, Tensor)
+        return gathered.tolist()
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """The optimizer over what is trainable, and its scheduler by steps."""
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = self.make_optimizer(parameters)
+        total = int(self.trainer.estimated_stepping_batches)
+        per_epoch = max(1, round(total / max(1, self.trainer.max_epochs or 1)))
+        scheduler = self.make_scheduler(optimizer, total, per_epoch)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    # Training: sums stay on the device and are read once an epoch.
+
+    def on_train_start(self) -> None:
+        """Go on with the sums of an interrupted epoch."""
+        self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=self.device)
+        if self._saved is None:
+            return
+        values, seconds = share(self._saved, self.global_rank, self.trainer.world_size)
+        self._sums = EpochSums(self.device, values, seconds)
+        self.epoch_metrics = dict(self._saved["metrics"])
+        if self._adapted:
+            optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
+            assert isinstance(optimizer, Optimizer)
+            assert isinstance(schedule, LRScheduler)
+            follow_schedule(optimizer, schedule)
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's sums and metrics."""
+        self.epoch_metrics.clear()
+        self.predictions.pop("val", None)
+        self._sums = EpochSums(self.device)
+        self._first_bad_step.fill_(-1)
+        datamodule = getattr(self.trainer, "datamodule", None)
+        if isinstance(datamodule, ImageDataModule):
+            datamodule.start_epoch(self.current_epoch)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The batch's mean loss."""
+        logits = self.classifier(batch["image"])
+        target = batch["target"]
+        loss: Tensor = self.criterion(*self.label_mode.loss_inputs(logits, target))
+        with torch.no_grad():
+            self._sums.add_loss(loss.detach(), len(target))
+            if not target.is_floating_point():  # of mixed images no decision is right or wrong
+                known = target != MISSING
+                right = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
+                self._sums.add_decisions(right, known)
+            self._check_finite(loss.detach())
+        return loss
+
+    def _check_finite(self, loss: Tensor) -> None:
+        """Stop at a non-finite loss; on a GPU its step is noted there and read now and then."""
+        step = self.global_step
+        if loss.device.type == "cpu":
+            if not math.isfinite(loss.item()):
+                self._stop_non_finite(step)
+            return
+        bad = ~torch.isfinite(loss) & (self._first_bad_step < 0)
+        self._first_bad_step = torch.where(bad, step, self._first_bad_step)
+        if (step + 1) % CHECK_EVERY_STEPS == 0:
+            self._read_first_bad_step()
+
+    def _read_first_bad_step(self) -> None:
+        step = int(self._first_bad_step)
+        if step >= 0:
+            self._stop_non_finite(step)
+
+    def _stop_non_finite(self, step: int) -> None:
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Optimizer)
+        schedule = self.lr_schedulers()
+        lr = optimizer.param_groups[0]["lr"]
+        if step != self.global_step and isinstance(schedule, LambdaLR):  # noticed later
+            lr = schedule.base_lrs[0] * schedule.lr_lambdas[0](step)
+        raise UserError(
+            f"The training loss is not finite at step {step} (epoch {self.current_epoch}, learning "
+            f"rate {lr:.3g}). Try a smaller optimizer.lr, a longer scheduler.warmup_epochs, "
+            "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
+        )
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """At the epoch's last batch stop the clock, before validation, and read the sums."""
+        last_step = 0 < self.trainer.max_steps <= self.global_step
+        if self.trainer.is_last_batch or last_step:
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+                self._read_first_bad_step()
+            seconds = self._sums.seconds
+            ranks = self._of_all_ranks(self._sums.values())
+            values = [sum(column) for column in zip(*ranks, strict=True)]
+            self.epoch_metrics |= self._sums.metrics(values, seconds)
+
+    # Evaluation: every sample's logits are kept and become one table.
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the batch's logits."""
+        logits = self.classifier(batch["image"]).float()
+        self._outputs.append((batch["index"], batch["target"], logits))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the batch's logits."""
+        self.validation_step(batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log val metrics."""
+        self._finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log test metrics."""
+        self._finish("test")
+
+    def _finish(self, split: str) -> None:
+        index, target, logits = self._gather()
+        table = Predictions(
+            ids=np.array(self.ids[split].take(pa.array(index.numpy())).to_pylist(), dtype=str),
+            targets=target.numpy(),
+            probs=self.label_mode.probs(logits).numpy(),
+            class_names=self.label_mode.class_names,
+            label_mode=self.label_mode.name,
+        )
+        if not np.isfinite(table.probs).all():
+            raise UserError(
+                f"The model's outputs on {split} are not finite after epoch {self.current_epoch}. "
+                "Try a smaller optimizer.lr or trainer.gradient_clip_val=1.0."
+            )
+        loss = self.criterion.cpu()(*self.label_mode.loss_inputs(logits, target))
+        self.criterion.to(self.device)
+        metrics = {"loss": float(loss), **compute_metrics(self.label_mode, table)}
+        self.predictions[split] = table
+        named = {f"{split}/{name}": value for name, value in metrics.items()}
+        self.epoch_metrics |= named
+        self.log_dict(named, sync_dist=self.trainer.world_size > 1)  # for callbacks that monitor
+
+    def _gather(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All processes' outputs on the CPU, in the split's order, each sample once."""
+        columns = [torch.cat(column) for column in zip(*self._outputs, strict=True)]
+        self._outputs.clear()
+        if self.trainer.world_size > 1:
+            # A distributed sampler repeats samples until every process has as many.
+            columns = [self.all_gather(column).flatten(0, 1) for column in columns]  # type: ignore[union-attr]
+        index, target, logits = (column.cpu() for column in columns)
+        order = torch.from_numpy(np.unique(index.numpy(), return_index=True)[1])
+        return index[order], target[order], logits[order]

@@ -1,0 +1,302 @@
+"""`sightline compare` on runs as trainings log them; in one test they are really trained."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from support.commands import Sightline
+
+from sightline.comparison.compared_run import ComparedRun, choose_metric, more_is_better
+from sightline.comparison.leaderboard import make_leaderboard
+from sightline.errors import UserError
+from sightline.predictions import Predictions
+
+SAMPLES = 400
+
+
+def a_run(
+    name: str, accuracy: float | None, status: str = "FINISHED", tags: dict[str, str] | None = None,
+    **params: object,
+) -> ComparedRun:  # fmt: skip
+    """One of config `lr` and `seed`; other parameters are the same in all."""
+    given = {"monitor": "val/accuracy", "model": "cnn"} | {k: str(v) for k, v in params.items()}
+    given = {key.replace("__", "."): value for key, value in given.items()}
+    metrics = {} if accuracy is None else {"val_best/accuracy": accuracy, "val/accuracy": accuracy}
+    return ComparedRun(name, name, status, given, metrics, tags or {})
+
+
+def test_groups_differ_in_more_than_seed_and_fold() -> None:
+    runs = [a_run(f"{lr} {seed}", lr + seed / 100, lr=lr, seed=seed) for lr in (0.1, 0.5)
+            for seed in (1, 2, 3)]  # fmt: skip
+    runs += [a_run(f"fold {fold}", 0.3, seed=1, data__folds=3, data__fold=fold, lr=0.1,
+                   data__digest__val=fold) for fold in range(3)]  # fmt: skip
+    board = make_leaderboard(runs, "val_best/accuracy", maximise=True)
+    assert [len(group.runs) for group in board.groups] == [3, 3, 3]
+    assert [round(group.score.mean, 6) for group in board.groups] == [0.52, 0.3, 0.12]
+    assert board.columns == ("lr", "data.folds")
+    assert board.partner == "val/accuracy"
+    values = [0.51, 0.52, 0.53]
+    low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert board.groups[0].score.half_width == pytest.approx((high - low) / 2)
+    worst = make_leaderboard(runs, "val_best/accuracy", maximise=False)
+    assert worst.groups[0].score.mean == board.groups[-1].score.mean
+
+
+def test_columns_that_tell_most_come_first() -> None:
+    runs = [
+        a_run(f"run {n}", n / 9, seed=1, data__digest__test=n, optimizer__lr=n, label_mode=n,
+              model=f"m{n}")
+        for n in range(3)
+    ]  # fmt: skip
+    board = make_leaderboard(runs, "val_best/accuracy", maximise=True)
+    assert board.columns == ("model", "label_mode", "optimizer.lr", "data.digest.test")
+
+
+def test_what_is_not_ranked_is_listed_with_its_reason() -> None:
+    runs = [
+        a_run("good", 0.5, lr=1, seed=1),
+        a_run("again", 0.5, lr=1, seed=1),
+        a_run("reproduced", 0.5, tags={"reproduces": "good"}, lr=1, seed=1),
+        a_run("broken", 0.9, "FAILED", {"error": "ValueError: no"}, lr=1, seed=2),
+        a_run("stopped", 0.9, "KILLED", lr=1, seed=3),
+        a_run("going on", 0.9, "RUNNING", lr=1, seed=4),
+        a_run("empty", None, lr=2, seed=1),
+        a_run("infinite", float("inf"), lr=2, seed=2),
+    ]
+    board = make_leaderboard(runs, "val_best/accuracy", maximise=True)
+    assert [run.name for group in board.groups for run in group.runs] == ["good"]
+    assert board.groups[0].others == 5
+    assert board.groups[0].score.half_width is None
+    assert {each.run.name: each.reason for each in board.unranked} == {
+        "again": "the same config and seed as good",
+        "reproduced": "reproduces good",
+        "broken": "FAILED: ValueError: no",
+        "stopped": "KILLED",
+        "going on": "RUNNING",
+        "empty": "has no val_best/accuracy",
+        "infinite": "has no val_best/accuracy",
+    }
+
+
+def test_the_metric_is_what_runs_monitor_or_what_is_given() -> None:
+    runs = [a_run("a", 0.5), a_run("b", 0.6)]
+    assert choose_metric(runs, None, None) == "val_best/accuracy"
+    assert choose_metric(runs, "accuracy", "val") == "val_best/accuracy"
+    assert choose_metric(runs, "val/accuracy", None) == "val/accuracy"
+    with pytest.raises(UserError, match=r"metric=val_best/acuracy.*mean 'val_best/accuracy'"):
+        choose_metric(runs, "acuracy", None)
+    with pytest.raises(UserError, match="None of the 1 runs has a metric yet"):
+        choose_metric([a_run("a", None)], None, None)
+    assert more_is_better("test/f1_macro")
+    assert not more_is_better("val_best/log_loss")
+    assert not more_is_better("test/hamming_loss")
+
+
+def answers(right: np.ndarray, seed: int = 0) -> Predictions:
+    """A binary table that is right where it is said, with ids in an order of its own."""
+    targets = np.arange(len(right)) % 2
+    positive = np.where(right, targets, 1 - targets) * 0.6 + 0.2
+    order = np.random.default_rng(seed).permutation(len(right))
+    ids = np.array([f"{index}.png" for index in range(len(right))])
+    probs = np.stack([1 - positive, positive], axis=1).astype(np.float32)
+    return Predictions(ids[order], targets[order], probs[order], ("no", "yes"), "binary")
+
+
+Logged = Callable[..., str]
+
+
+@pytest.fixture
+def logged(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Logged:
+    """Log a run with predictions of val and test; returns its id."""
+    client = MlflowClient(store)
+    experiment = client.create_experiment(request.node.name[:200], str(tmp_path / "artifacts"))
+
+    def log(
+        table: Predictions | None, status: str = "FINISHED", tags: dict[str, str] | None = None,
+        digest: str = "a" * 32, **params: object,
+    ) -> str:  # fmt: skip
+        given = {"monitor": "val/accuracy", "model": "cnn", "data.digest.val": digest,
+                 "data.digest.test": digest} | params  # fmt: skip
+        metrics: dict[str, float] = {}
+        if table is not None:
+            accuracy = float((table.probs.argmax(axis=1) == table.targets).mean())
+            metrics = {f"{split}/accuracy": accuracy for split in ("val", "val_best", "test")}
+        run = client.create_run(experiment, run_name=f"run of {params}")
+        client.log_batch(
+            run.info.run_id,
+            [Metric(key, value, 0, 0) for key, value in metrics.items()],
+            [Param(key.replace("__", "."), str(value)) for key, value in given.items()],
+            [RunTag(key, value) for key, value in (tags or {}).items()],
+        )
+        for split in ("val", "test") if table is not None else ():
+            table.write(Path(run.info.artifact_uri) / f"predictions/{split}.parquet")
+        client.set_terminated(run.info.run_id, status)
+        return str(run.info.run_id)
+
+    return log
+
+
+def right(misses: Iterable[int]) -> np.ndarray:
+    found = np.ones(SAMPLES, bool)
+    found[list(misses)] = False
+    return found
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_leaderboard_in_every_form(sightline: Sightline, logged: Logged, tmp_path: Path) -> None:
+    for seed in range(6):
+        logged(answers(right(range(20 + seed)), seed), seed=seed, lr=0.1)
+        logged(answers(right(range(10, 55 + seed)), seed), seed=seed, lr=0.2)
+    logged(answers(right(range(21))), seed=0, lr=0.3)
+    logged(answers(right([])), "FAILED", {"error": "out of memory"}, seed=6, lr=0.1)
+    sweep = logged(None, tags={"kind": "sweep", "run_folder": "/sweeps/a"})
+    logged(answers(right(range(24))), tags={"run_folder": "/sweeps/a/0"}, seed=9, lr=0.4)
+    logged(answers(right([])), tags={"kind": "evaluation", "test.looks": "0"}, seed=0, lr=0.9)
+    out = tmp_path / "out"
+    done = sightline("compare", "metric=test/accuracy", f"output={out}")
+    assert done.status == 0, done.err
+    board = rows_of(out / "leaderboard.csv")
+    assert [row["lr"] for row in board] == ["0.3", "0.1", "0.4", "0.2"]
+    assert [row["runs"] for row in board] == ["1", "6", "1", "6"]
+    assert set(board[0]) >= {"test/accuracy mean", "test/accuracy ± 95 %", "val_best/accuracy mean"}
+    assert not {"model", "monitor", "seed"} & set(board[0])
+    values = [1 - (20 + seed) / SAMPLES for seed in range(6)]
+    assert float(board[1]["test/accuracy mean"]) == pytest.approx(np.mean(values))
+    tests = rows_of(out / "tests.csv")
+    assert [row["verdict"] for row in tests] == ["no difference shown"] * 2 + ["1 is better"]
+    counts = [[0, 34], [10, 0]]  # 0.3 misses 0 to 20, 0.2 misses 10 to 54, of seed 0
+    assert float(tests[2]["p"]) == pytest.approx(reference_mcnemar(counts, exact=True).pvalue)
+    assert [tests[2][key] for key in ("first alone right", "second alone right")] == ["34", "10"]
+    assert float(tests[2]["p holm"]) == pytest.approx(3 * float(tests[2]["p"]))
+    for text in (done.out, (out / "comparison.md").read_text()):
+        assert "out of memory" in text
+        assert "no difference shown" in text
+        assert re.search(r"has been\s+looked at 15 times, by 15\s+runs", text)
+        assert re.search(r"below six pairs it\s+cannot reach 0.05", text)
+    html = (out / "comparison.html").read_text()
+    assert "data:image/png;base64," in html
+    assert not re.search(r"(src|href)=\"(?!data:|#)", html)
+    found = MlflowClient(done.store).list_artifacts(sweep, "comparison")
+    assert "comparison/comparison.html" in {each.path for each in found}
+    again = sightline("compare", f"output={out}")
+    assert again.status == 1
+    assert "overwrite=true" in again.err
+    assert sightline("compare", f"output={out}", "overwrite=true", "against=0").status == 0
+    assert not (out / "tests.csv").exists()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_six_seeds_can_show_a_difference(sightline: Sightline, logged: Logged) -> None:
+    for seed in range(6):
+        logged(answers(right(range(20 + seed))), seed=seed, lr=0.1)
+        logged(answers(right(range(22 + 2 * seed))), seed=seed, lr=0.2)
+    done = sightline("compare", "output=out")
+    (row,) = rows_of(Path("out/tests.csv"))
+    assert (row["verdict"], row["seeds"], row["seeds verdict"]) == (
+        "no difference shown", "6", "1 is better",
+    )  # fmt: skip
+    assert float(row["seeds p"]) == 2 / 2**6
+    assert "below six" not in done.out
+
+
+def test_other_metrics_are_bootstrapped(sightline: Sightline, logged: Logged, store: str) -> None:
+    ids = [
+        logged(answers(right(range(start, start + 30))), seed=0, lr=start) for start in (0, 5, 200)
+    ]
+    for number, run_id in enumerate(ids):
+        MlflowClient(store).log_metric(run_id, "val_best/f1_macro", 0.9 - number / 100)
+    done = sightline("compare", "metric=f1_macro", "resamples=500", "output=out")
+    assert done.status == 0, done.err
+    tests = rows_of(Path("out/tests.csv"))
+    assert {row["test"] for row in tests} == {"paired bootstrap, 500 resamples"}
+    # Equal numbers of mistakes, so about equal F1: nothing is shown.
+    assert [row["verdict"] for row in tests] == ["no difference shown"] * 2
+
+
+def test_runs_on_other_samples_are_not_paired(sightline: Sightline, logged: Logged) -> None:
+    one = logged(answers(right(range(20))), seed=0, lr=0.1)
+    other = logged(answers(right(range(30))), digest="b" * 32, seed=0, lr=0.1)
+    third = logged(answers(right(range(25))), seed=0, lr=0.3)
+    shorter = answers(right(range(40)))
+    fewer = logged(
+        replace(shorter, ids=shorter.ids[1:], targets=shorter.targets[1:], probs=shorter.probs[1:]),
+        seed=0, lr=0.4,
+    )  # fmt: skip
+    done = sightline("compare", "output=out")
+    assert done.status == 0
+    tests = rows_of(Path("out/tests.csv"))
+    assert [row["verdict"] for row in tests] == ["no difference shown", "not tested", "not tested"]
+    assert "2 different val sets" in done.out
+    uri = f"tracking.uri={done.store}"
+    for runs, words in (
+        (f"runs=[{one},{other}]", "different test sets"),
+        (f"runs=[{one},{fewer}]", "400 and 399 samples, 399 of them in both"),
+    ):
+        refused = sightline("compare", runs, "split=test", uri, "output=no", tracked=False)
+        assert refused.status == 1
+        assert words in refused.err
+        assert not Path("no").exists()
+    two = sightline("compare", f"runs={one},{third}", uri, "output=two", tracked=False)
+    assert two.status == 0, two.err
+
+
+def test_runs_of_one_config_that_are_named_stand_for_themselves(
+    sightline: Sightline, logged: Logged, store: str
+) -> None:
+    ids = [logged(answers(right(range(20 * seed))), seed=seed, lr=0.1) for seed in (1, 3)]
+    given = [f"runs=[{','.join(ids)}]", f"tracking.uri={store}", "output=out"]
+    done = sightline("compare", *given, tracked=False)
+    assert done.status == 0, done.err
+    assert [row["run ids"] for row in rows_of(Path("out/leaderboard.csv"))] == ids
+    (row,) = rows_of(Path("out/tests.csv"))
+    assert row["verdict"] == "1 is better"
+
+
+def test_what_cannot_be_compared_is_said(sightline: Sightline, logged: Logged) -> None:
+    empty = sightline("compare")
+    assert (empty.status, "has no runs yet" in empty.err) == (1, True)
+    logged(None, "FAILED", seed=0)
+    nothing = sightline("compare")
+    assert (nothing.status, "has a metric yet" in nothing.err) == (1, True)
+    gone = logged(answers(right(range(9))), seed=1, lr=0.1)
+    alone = sightline("compare", "output=one")
+    assert alone.status == 0
+    assert "single run" in alone.out
+    logged(answers(right(range(12))), seed=1, lr=0.2)
+    run = MlflowClient(alone.store).get_run(gone)
+    (Path(run.info.artifact_uri) / "predictions/val.parquet").unlink()
+    done = sightline("compare", "output=two")
+    assert done.status == 0
+    assert "has no artifact" in done.out
+    assert "predictions/val.parquet" in done.out
+    for arguments, words in (
+        (["metric=val_best/acuracy"], "Did you mean 'val_best/accuracy'"),
+        (["metrik=accuracy"], "Did you mean 'metric'"),
+        (["runs=[a]"], "exclude each other"),
+        (["against=many"], "against"),
+    ):
+        refused = sightline("compare", *arguments)
+        assert refused.status == 1, arguments
+        assert words in refused.err
+        assert "Traceback" not in refused.err
+    uri = f"tracking.uri={done.store}"
+    name = "test_what_cannot_be_compared_is_sad"
+    unknown = sightline("compare", uri, f"tracking.experiment={name}", tracked=False)
+    assert "Did you mean 'test_what_cannot_be_compared_is_said'" in unknown.err
+    missing = sightline("compare", uri, f"runs=[{'0' * 31}f]", tracked=False)
+    assert "has no run with this id" in missing.err
+    assert not list(Path().glob("comparisons/*/*"))

@@ -1,0 +1,186 @@
+"""Paired tests: against SciPy's and statsmodels' own, and simulated where the truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from statsmodels.stats.multitest import multipletests
+from support.random_tables import make_mode, random_table
+
+from sightline.comparison.hypothesis_tests import (
+    PairedResult,
+    exact_p,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+)
+from sightline.comparison.resampled import is_correct, resample
+from sightline.comparison.seed_tests import pairs_needed, wilcoxon
+from sightline.metrics.resampling import draw
+from sightline.metrics.values import compute_all_metrics
+from sightline.predictions import Predictions
+
+MODES = ("binary", "multiclass", "multilabel")
+DRAWS = 2000
+LEVEL = 0.05
+MARGIN = 3 * np.sqrt(LEVEL * (1 - LEVEL) / DRAWS)  # of sampling, at that level
+
+
+def with_unknown(table: Predictions) -> Predictions:
+    """Some labels are not known, and of one sample none, where there are several."""
+    if table.targets.ndim == 1:
+        return table
+    targets = table.targets.copy()
+    targets[::3, 0] = -1
+    targets[5] = -1
+    return replace(table, targets=targets)
+
+
+def only(table: Predictions, rows: np.ndarray) -> Predictions:
+    return replace(table, ids=table.ids[rows], targets=table.targets[rows], probs=table.probs[rows])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_metric_can_be_resampled(mode: str) -> None:
+    """Also those that evaluation has no intervals for; on repeated rows the values are the same."""
+    label_mode = make_mode(mode, 3)
+    table = with_unknown(random_table(label_mode, 60))
+    weights = next(draw(len(table), 3, seed=0))
+    for name in compute_all_metrics(label_mode, table):
+        function = resample(table, name)
+        assert function is not None, name
+        for column, value in zip(weights.T, function(weights), strict=True):
+            repeated = only(table, np.repeat(np.arange(len(table)), column.astype(int)))
+            expected = compute_all_metrics(label_mode, repeated).get(name, np.nan)
+            assert value == pytest.approx(expected, abs=1e-6, nan_ok=True), name
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_samples_decided_rightly_are_the_accuracy(mode: str) -> None:
+    label_mode = make_mode(mode, 3)
+    table = with_unknown(random_table(label_mode, 60))
+    name = "accuracy_subset" if mode == "multilabel" else "accuracy"
+    right = is_correct(table, name)
+    assert right is not None
+    assert right.mean() == pytest.approx(compute_all_metrics(label_mode, table)[name])
+    assert is_correct(table, "f1_macro") is None
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (1, 0), (5, 9), (30, 12), (200, 260)])
+def test_mcnemar_equals_the_reference(counts: tuple[int, int]) -> None:
+    first = np.repeat([True, True, False, False], [300, counts[0], counts[1], 40])
+    second = np.repeat([True, False, True, False], [300, counts[0], counts[1], 40])
+    tested = mcnemar(first, second)
+    table = [[300, counts[0]], [counts[1], 40]]
+    assert tested.p == pytest.approx(float(reference_mcnemar(table, exact=True).pvalue), abs=1e-12)
+    assert tested.difference == pytest.approx((counts[0] - counts[1]) / len(first))
+    assert tested.low <= tested.difference <= tested.high
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holm_equals_the_reference(seed: int) -> None:
+    p_values = np.random.default_rng(seed).random(9).round(1) / 10
+    expected = multipletests(p_values, method="holm")[1]
+    assert holm(list(p_values)) == pytest.approx(list(expected), abs=1e-12)
+    assert holm([]) == []
+
+
+def test_bootstrap_equals_the_reference() -> None:
+    """The same interval as `scipy.stats.bootstrap` of the paired difference, up to resampling."""
+    mode = make_mode("binary")
+    one, other = random_table(mode, 400, seed=1), random_table(mode, 400, seed=2)
+    other = replace(other, targets=one.targets)
+    tested = bootstrap(one, other, "auroc_macro", 4000)
+
+    def statistic(rows: np.ndarray) -> float:
+        areas = [roc_auc_score(each.targets[rows], each.probs[rows, 1]) for each in (one, other)]
+        return areas[0] - areas[1]
+
+    reference = stats.bootstrap(
+        (np.arange(400),), statistic, vectorized=False, method="percentile", n_resamples=400,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    low, high = reference.confidence_interval
+    assert tested.low == pytest.approx(low, abs=0.02)
+    assert tested.high == pytest.approx(high, abs=0.02)
+    assert tested.difference == pytest.approx(statistic(np.arange(400)), abs=1e-6)
+
+
+def bootstrap(one: Predictions, other: Predictions, metric: str, resamples: int) -> PairedResult:
+    functions = [resample(table, metric) for table in (one, other)]
+    (weights,) = draw(len(one), resamples, seed=0)
+    once = np.ones((len(one), 1), np.float32)
+    values = [function(weights) for function in functions if function is not None]
+    exact = [float(function(once)[0]) for function in functions if function is not None]
+    return paired_bootstrap(exact[0] - exact[1], *values)
+
+
+def simulated_p_values(
+    accuracy_1: float, accuracy_2: float, samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of `DRAWS` pairs of models with independent errors: our p-values and the reference's."""
+    rng = np.random.default_rng(0)
+    right_1, right_2 = (rng.random((DRAWS, samples)) < a for a in (accuracy_1, accuracy_2))
+    counts = np.stack([(right_1 & ~right_2).sum(axis=1), (right_2 & ~right_1).sum(axis=1)], axis=1)
+    counts.sort(axis=1)  # two-sided p-values are the same either way round
+    distinct, which = np.unique(counts, axis=0, return_inverse=True)
+    ours = [exact_p(int(one), int(other)) for one, other in distinct]
+    reference = [reference_mcnemar([[0, b], [c, 0]], exact=True).pvalue for b, c in distinct]
+    return np.array(ours)[which], np.array(reference)[which]
+
+
+@pytest.mark.parametrize("samples", [200, 2000])
+def test_false_positives_of_mcnemar(samples: int) -> None:
+    ours, reference = simulated_p_values(0.9, 0.9, samples)
+    assert (ours <= LEVEL).mean() <= LEVEL + MARGIN
+    assert np.allclose(ours, reference)
+
+
+@pytest.mark.parametrize("metric", ["f1_macro", "log_loss"])
+def test_false_positives_of_the_bootstrap(metric: str) -> None:
+    """Models that are equally good, and wrong independently of each other."""
+    rng = np.random.default_rng(0)
+    draws, samples = 400, 300
+    (weights,) = draw(samples, 300, seed=1)
+    found = 0
+    for _ in range(draws):
+        targets = rng.integers(3, size=samples)
+        values = []
+        for _ in range(2):
+            noise = rng.normal(size=(samples, 3)) + 2 * np.eye(3)[targets]
+            probs = (np.exp(noise) / np.exp(noise).sum(axis=1, keepdims=True)).astype(np.float32)
+            ids = np.arange(samples).astype(str)
+            function = resample(
+                Predictions(ids, targets, probs, ("a", "b", "c"), "multiclass"), metric
+            )
+            assert function is not None
+            values.append(function(weights))
+        found += paired_bootstrap(0.0, *values).p <= LEVEL
+    assert found / draws <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / draws)
+    assert found > 0
+
+
+def test_power_of_mcnemar() -> None:
+    """At a true difference of 3 points in 2,000 samples, beside the reference's."""
+    ours, reference = simulated_p_values(0.90, 0.87, 2000)
+    assert (ours <= LEVEL).mean() == (reference <= LEVEL).mean() > 0.8
+
+
+def test_wilcoxon_says_what_so_few_seeds_can_show() -> None:
+    first = {seed: 0.9 + 0.001 * seed for seed in range(8)}
+    second = {seed: 0.8 + 0.002 * seed for seed in range(8)}
+    differences = np.array([first[seed] - second[seed] for seed in range(8)])
+    assert wilcoxon(first, second).p == stats.wilcoxon(differences, method="exact").pvalue
+    five = wilcoxon(first, {seed: second[seed] for seed in range(5)})
+    assert (five.pairs, five.p, five.smallest) == (5, 2 / 2**5, 2 / 2**5)
+    six = wilcoxon(first, {seed: second[seed] for seed in range(6)})
+    assert six.p == six.smallest <= LEVEL < five.smallest
+    assert wilcoxon(first, {"other": 0.5}).p is None
+    assert wilcoxon(first, first).p == 1
+    assert pairs_needed(1) == 6
+    assert 10 * 2.0 ** (1 - pairs_needed(10)) <= LEVEL < 10 * 2.0 ** (2 - pairs_needed(10))

@@ -1,0 +1,170 @@
+"""Splits: stratified in every mode, by group, in folds, and given back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold
+from support.configs import data_config
+
+from sightline.data.reading.images import ArrayImages
+from sightline.data.source import SPLITS, SourceData, Split, take
+from sightline.data.splits.make import make_splits, split_digest, split_table
+from sightline.data.splits.stratify import assign
+from sightline.errors import UserError
+
+N = 3000
+
+
+def pool(targets: np.ndarray, groups: np.ndarray | None = None) -> SourceData:
+    images = ArrayImages(np.zeros((len(targets), 2, 2), np.uint8))
+    split = replace(take([f"{i:05d}" for i in range(len(targets))], targets, images), groups=groups)
+    count = targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1
+    return SourceData("made up", "here", tuple(map(str, range(count))), {"train": split})
+
+
+def several(seed: int = 0) -> np.ndarray:
+    """20 labels, the rarest on 1 in 100 samples, a tenth not known."""
+    rng = np.random.default_rng(seed)
+    targets = (rng.random((N, 20)) < np.linspace(0.01, 0.5, 20)).astype(np.int8)
+    targets[rng.random((N, 20)) < 0.1] = -1
+    return targets
+
+
+def names(split: Split) -> list[str]:
+    return [str(name) for name in split.ids.to_pylist()]
+
+
+def test_labels_are_shared_out_evenly() -> None:
+    targets = several()
+    data = make_splits(pool(targets), data_config(val_fraction=0.15, test_fraction=0.15))
+    everywhere = [name for split in SPLITS for name in names(data.splits[split])]
+    assert sorted(everywhere) == [f"{i:05d}" for i in range(N)]
+    for name, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
+        split = data.splits[name]
+        assert len(split) == pytest.approx(share * N, rel=0.03)
+        wanted = share * (targets == 1).sum(axis=0)
+        assert np.abs((split.targets == 1).sum(axis=0) - wanted).max() <= max(
+            3, 0.05 * wanted.max()
+        )
+
+
+def test_it_is_about_as_even_as_the_papers_algorithm() -> None:
+    """Label distribution (Sechidis et al. 2011, section 4), beside the library that deals samples
+    one by one, and beside a random split."""
+
+    def distance(part: np.ndarray) -> float:
+        whole = labels.mean(axis=0)
+        odds = whole / (1 - whole)
+        values = [labels[part == k].mean(axis=0) for k in range(10)]
+        return float(np.mean([np.abs(v / (1 - v) - odds).mean() for v in values]))
+
+    labels = several() == 1
+    theirs = np.empty(N, np.int64)
+    library = MultilabelStratifiedKFold(10, shuffle=True, random_state=0)
+    for k, (_, members) in enumerate(library.split(np.zeros(N), labels)):
+        theirs[members] = k
+    ours = assign(several(), [0.1] * 10, None, seed=0)
+    random = np.random.default_rng(0).permutation(np.arange(N) % 10)
+    assert distance(ours) < 1.25 * distance(theirs)
+    assert distance(ours) < 0.7 * distance(random)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_groups_stay_together_and_classes_in_proportion(multi_label: bool) -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 400, N)
+    targets = several() if multi_label else rng.choice(4, N, p=[0.6, 0.25, 0.1, 0.05])
+    data = make_splits(pool(targets, groups), data_config())
+    found = [set(data.splits[name].groups.tolist()) for name in SPLITS]  # type: ignore[union-attr]
+    assert sum(map(len, found)) == len(set.union(*found)) == len(np.unique(groups))
+    for name, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
+        assert len(data.splits[name]) == pytest.approx(share * N, rel=0.05)
+    if not multi_label:
+        whole = np.bincount(targets) / N
+        mine = np.bincount(data.splits["test"].targets, minlength=4) / len(data.splits["test"])
+        folds = StratifiedGroupKFold(7, shuffle=True, random_state=0)
+        _, theirs = next(folds.split(targets, targets, groups))
+        reference = np.abs(np.bincount(targets[theirs], minlength=4) / len(theirs) - whole).max()
+        assert np.abs(mine - whole).max() <= max(reference, 0.01)
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "groups"])
+def test_folds_cover_everything_once_and_leave_the_test_alone(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    targets = several() if kind == "labels" else rng.integers(0, 3, N)
+    groups = rng.integers(0, 200, N) if kind == "groups" else None
+    folds = [
+        make_splits(pool(targets, groups), data_config(folds=5, fold=fold)) for fold in range(5)
+    ]
+    tests = [names(data.splits["test"]) for data in folds]
+    assert all(test == tests[0] for test in tests)
+    vals = [name for data in folds for name in names(data.splits["val"])]
+    assert len(vals) == len(set(vals))
+    assert sorted([*vals, *tests[0]]) == [f"{i:05d}" for i in range(N)]
+    for data in folds:
+        assert not set(names(data.splits["train"])) & set(names(data.splits["val"]))
+        assert len(data.splits["val"]) == pytest.approx((N - len(tests[0])) / 5, rel=0.05)
+
+
+def test_a_fold_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UserError, match=r"data\.fold=5: expected 0 to 4"):
+        make_splits(pool(np.arange(30) % 3), data_config(folds=5, fold=5))
+
+
+def test_splits_depend_on_the_split_seed_alone() -> None:
+    digests = [
+        split_digest(make_splits(pool(several()), data_config(split_seed=seed)).splits)
+        for seed in (0, 0, 1)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_stored_split_can_be_given_back(suffix: str, tmp_path: Path) -> None:
+    data = make_splits(pool(np.arange(60) % 3), data_config(split_seed=7))
+    table = split_table(data.splits)
+    path = tmp_path / f"split{suffix}"
+    if suffix == ".csv":
+        path.write_text(table.to_pandas().to_csv(index=False))
+    else:
+        pq.write_table(table, path)
+    again = make_splits(pool(np.arange(60) % 3), data_config(split_file=str(path)))
+    assert split_digest(again.splits) == split_digest(data.splits)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ({"id": ["00000"], "split": ["train"]}, "expected train, val and test"),
+        ({"name": ["00000"], "split": ["train"]}, "the column 'id' is missing"),
+        ({"id": ["x", "00001", "00002"], "split": ["train", "val", "test"]}, "'x' is not among"),
+        (
+            {"id": ["00000", "00001", "00002"], "split": ["train", "val", "test"]},
+            "places 3 samples",
+        ),
+    ],
+)
+def test_a_stored_split_that_does_not_fit_is_refused(
+    rows: dict[str, list[str]], expected: str, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table(rows), tmp_path / "split.parquet")
+    with pytest.raises(UserError, match="split_file") as error:
+        make_splits(pool(np.arange(9) % 3), data_config(split_file=str(tmp_path / "split.parquet")))
+    assert expected in str(error.value)
+
+
+def test_an_official_test_split_stays_as_it_is(tmp_path: Path) -> None:
+    targets = np.arange(60) % 3
+    source = pool(targets)
+    whole = source.splits["train"]
+    official = {"train": whole.select(np.arange(50)), "test": whole.select(np.arange(50, 60))}
+    data = make_splits(replace(source, splits=official), data_config(folds=5, fold=2))
+    assert names(data.splits["test"]) == [f"{i:05d}" for i in range(50, 60)]
+    assert len(data.splits["val"]) == 10

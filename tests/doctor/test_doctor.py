@@ -1,0 +1,146 @@
+"""`sightline doctor` finds what is wrong, and says that nothing is where nothing is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.commands import Sightline
+from support.images import make_folder
+
+from sightline.doctor.images import near_duplicates
+
+QUICK = ["model.widths=[4,8]", "model.hidden=16"]
+
+
+def findings(path: Path) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for finding in json.loads((path / "report.json").read_text())["findings"]:
+        found.setdefault(finding["check"], []).append(finding)
+    return found
+
+
+def test_nothing_wrong(sightline: Sightline, photos: Path, tmp_path: Path) -> None:
+    done = sightline("doctor", "--output", "out", "data=folder", f"data.root={photos}", *QUICK)
+    assert done.status == 0, done.out
+    found = findings(tmp_path / "work" / "out")
+    assert all(f["level"] != "error" for each in found.values() for f in each)
+    assert set(found) >= {
+        "config", "devices", "tracking", "data", "labels", "images", "sizes", "modes",
+        "duplicates", "near duplicates", "model", "step", "memory", "folder",
+    }  # fmt: skip
+    for name in ("class_balance.png", "samples.png"):
+        with Image.open(tmp_path / "work" / "out" / name) as figure:
+            assert figure.size[0] > 300
+    assert done.runs == []
+    assert not (tmp_path / "work" / "runs").exists()
+
+
+def test_dirty_data(sightline: Sightline, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for name, count in (("train", 14), ("val", 4), ("test", 4)):
+        make_folder(root / name, {"a": count, "b": count})
+        for place in (root / name).rglob("*.png"):  # else the splits hold the same images
+            noise = np.random.default_rng(zlib.crc32(str(place.relative_to(root)).encode()))
+            Image.fromarray(noise.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(place)
+    (root / "train" / "a" / "000.png").write_bytes(b"")
+    shutil.copy(root / "train" / "a" / "001.png", root / "test" / "a" / "001.png")
+    shutil.copy(root / "train" / "a" / "002.png", root / "train" / "b" / "002.png")
+    shutil.copy(root / "train" / "b" / "003.png", root / "train" / "b" / "004.png")
+    with Image.open(root / "train" / "b" / "005.png") as image:
+        image.resize((40, 40)).save(root / "val" / "b" / "001.png")
+    done = sightline("doctor", "--output", "out", "data=folder", f"data.root={root}", *QUICK)
+    assert done.status == 1
+    found = findings(tmp_path / "work" / "out")
+    assert found["images"][0]["level"] == "error"
+    assert "train/a/000.png" in found["images"][0]["message"]
+    texts = " ".join(finding["message"] for finding in found["duplicates"])
+    assert "more than one split" in texts
+    assert "test:test/a/001.png" in texts
+    assert "different labels" in texts
+    assert "train:train/a/002.png" in texts
+    assert "within a split" in texts
+    assert "train:train/b/005.png ~ val:val/b/001.png" in found["near duplicates"][0]["message"]
+
+
+def test_groups_across_splits_and_labels_always_on(sightline: Sightline, tmp_path: Path) -> None:
+    make_folder(tmp_path / "p", {"all": 12})
+    lines = ["image,x,y,patient,split"]
+    parts = ["train"] * 8 + ["val"] * 2 + ["test"] * 2
+    for index, part in enumerate(parts):
+        lines.append(f"all/{index:03d}.png,1,{index % 2},{index // 3},{part}")
+    (tmp_path / "p" / "m.csv").write_text("\n".join(lines) + "\n")
+    done = sightline(
+        "doctor", "--output", "out", "data=manifest", f"data.path={tmp_path}/p/m.csv",
+        "label_mode=multilabel", "data.split_column=split", "data.group_column=patient", *QUICK,
+    )  # fmt: skip
+    assert done.status == 1
+    found = findings(tmp_path / "work" / "out")
+    assert "both in train and in val" in found["groups"][0]["message"]
+    assert any("x is always on" in f["message"] for f in found["classes"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["data=folder", "data.root=nowhere"], "nowhere"),
+        (["model=timm", "model.name=resnet81", "~model.widths", "~model.hidden"], "resnet81"),
+        (["optimizer._target_=torch.optim.AdamV"], "AdamV"),
+        (["trainer=gpu"], "no GPU"),
+        (["label_mode=binary", "label_mode.positive_class=od"], "Did you mean"),
+    ],
+)
+def test_a_mistake_is_a_finding(
+    sightline: Sightline, overrides: list[str], expected: str, tmp_path: Path
+) -> None:
+    removed = any(o.startswith("~") for o in overrides)
+    given = [o for o in overrides if not o.startswith("~")] + ([] if removed else QUICK)
+    done = sightline("doctor", "--output", "out", *given)
+    assert done.status == 1
+    levels = [f for each in findings(tmp_path / "work" / "out").values() for f in each]
+    assert any(f["level"] == "error" and expected in f["message"] for f in levels)
+
+
+def test_an_unreachable_store_is_a_finding(sightline: Sightline, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uri = f"tracking.uri=http://127.0.0.1:{port}"
+    done = sightline(
+        "doctor", "--output", "out", uri, "tracking.start_timeout_s=1", *QUICK, tracked=False
+    )
+    assert done.status == 1
+    assert findings(tmp_path / "work" / "out")["tracking"][0]["level"] == "error"
+
+
+def test_a_wrong_key_is_one_message(sightline: Sightline) -> None:
+    done = sightline("doctor", "trainer.max_epoch=3")
+    assert done.status == 1
+    assert "trainer.max_epochs" in done.err
+    assert sightline("doctor", "--help").status == 0
+
+
+def test_near_duplicates_are_all_pairs_within_two_bits() -> None:
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 2**63, 400, dtype=np.uint64)
+    hashes[100:140] &= np.uint64(0xFFFF)  # many that share three quarters
+    for index in range(0, 60, 2):  # plant pairs that differ in 0 to 3 bits
+        bits = rng.choice(64, index // 2 % 4, replace=False)
+        hashes[index + 1] = hashes[index] ^ np.uint64(sum(1 << int(bit) for bit in bits))
+    brute = [
+        (a, b)
+        for a in range(400)
+        for b in range(a + 1, 400)
+        if int(hashes[a] ^ hashes[b]).bit_count() <= 2
+    ]
+    found = near_duplicates(hashes)
+    assert found == brute
+    assert len(brute) >= 20
+    same = np.full(3000, 7, np.uint64)  # an image and its copies: each is beside the first
+    assert near_duplicates(same) == [(0, i) for i in range(1, 3000)]

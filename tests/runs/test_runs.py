@@ -1,0 +1,174 @@
+"""`sightline runs`: how runs stand, which are gone, and that those are marked truthfully."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from support.commands import Sightline
+
+from sightline.commands.runs import show_runs
+from sightline.config.compose import compose_job
+from sightline.errors import UserError
+from sightline.runs.folder import freeze, thaw
+from sightline.runs.journal.file import JournalWriter, read_journal
+from sightline.runs.journal.outbox import read_status
+from sightline.runs.lock import LockOwner, lock_owner, run_lock
+from sightline.runs.resume import check_resumable, check_same_data
+
+
+def make_run(folder: Path, status: str | None, epochs: int = 2) -> Path:
+    """What a training of which so many epochs are told leaves in its folder."""
+    config, job = compose_job([f"hydra.run.dir={folder}", "tracking.offline=true"])
+    freeze(config, job, {"train": "1", "val": "2", "test": "3"})
+    if status is not None:
+        journal = JournalWriter(folder / "tracking" / "journal.jsonl")
+        told = {"time_ms": int(time.time() * 1000)}
+        journal.append({"op": "run", "name": f"name of {folder.name}", "tags": {}} | told)
+        for epoch in range(epochs):
+            metrics = {"train/loss": 1.0}
+            journal.append({"op": "metrics", "metrics": metrics, "step": epoch} | told)
+        journal.append({"op": "status", "status": status} | told, sync=True)
+        journal.close()
+    return folder
+
+
+def abandon(folder: Path, slurm_job: str | None = None) -> None:
+    """The lock of a process that was killed."""
+    code = ("import sys; from pathlib import Path; from sightline.runs.lock import run_lock\n"
+            "import os, signal\n"
+            "with run_lock(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)")  # fmt: skip
+    environment = os.environ | ({"SLURM_JOB_ID": slurm_job} if slurm_job else {})
+    done = subprocess.run([sys.executable, "-c", code, folder], env=environment, check=False)
+    assert done.returncode == -9
+    assert lock_owner(folder) is not None
+
+
+def tags_of(folder: Path) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for record, _ in read_journal(folder / "tracking" / "journal.jsonl"):
+        tags |= record.get("tags", {})
+    return tags
+
+
+def test_runs_are_listed_and_those_that_are_gone_are_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished = make_run(tmp_path / "finished", "FINISHED")
+    waiting = make_run(tmp_path / "waiting", None)
+    living = make_run(tmp_path / "living", "RUNNING", epochs=7)
+    killed = make_run(tmp_path / "killed", "RUNNING")
+    abandon(killed)
+    lost = make_run(tmp_path / "lost", "RUNNING")  # nobody holds it
+    with run_lock(living):
+        assert show_runs([str(tmp_path)]) == 0
+        out = capsys.readouterr().out
+        for words in ("FINISHED", "WAITING", "RUNNING", "7/20", "name of living", "but gone"):
+            assert words in out
+        assert "2 of them say RUNNING, but are gone" in out
+        assert read_status(killed) == "RUNNING"
+        assert show_runs([str(tmp_path), "--reap"]) == 0
+    states = [read_status(each) for each in (finished, waiting, living, killed, lost)]
+    assert states == ["FINISHED", None, "RUNNING", "FAILED", "FAILED"]
+    assert "is gone; last sign of life" in tags_of(killed)["reaped"]
+    assert "no process works in its folder" in tags_of(lost)["error"]
+    assert show_runs([str(tmp_path)]) == 0
+    assert "gone: `--reap`" in capsys.readouterr().out  # `living` ended without a word by now
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("CANCELLED", "KILLED"), ("TIMEOUT", "FAILED"), ("PENDING", "RUNNING"), ("", "FAILED"),
+     ("RUNNING", "RUNNING")],
+)  # fmt: skip
+def test_slurm_says_what_became_of_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, status: str
+) -> None:
+    """Its commands stand in for it here; `test_slurm.py` asks a real one."""
+    folder = make_run(tmp_path / "run", "RUNNING")
+    abandon(folder, slurm_job="77")
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("squeue", "sacct"):
+        (commands / name).write_text(f"#!/bin/sh\necho '{state}'\n")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    assert show_runs([str(tmp_path), "--reap"]) == 0
+    assert read_status(folder) == status
+    if status != "RUNNING":
+        assert "Slurm job 77" in tags_of(folder)["reaped"]
+
+
+def test_without_slurm_its_jobs_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_run(tmp_path / "run", "RUNNING")
+    abandon(folder, slurm_job="77")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert show_runs([str(tmp_path), "--reap"]) == 0
+    assert "Slurm is not on this machine" in capsys.readouterr().out
+    assert read_status(folder) == "RUNNING"
+
+
+def test_a_marked_run_is_marked_in_mlflow_too(sightline: Sightline) -> None:
+    done = sightline("train", "trainer.max_epochs=1", "model.widths=[4]", "model.hidden=8",
+                     "tracking.system_metrics_interval_s=null")  # fmt: skip
+    journal = JournalWriter(done.folder / "tracking" / "journal.jsonl")
+    journal.append({"op": "status", "status": "RUNNING", "time_ms": 0}, sync=True)
+    journal.close()
+    reaped = sightline("runs", str(done.folder), "--reap", tracked=False)
+    assert reaped.status == 0, reaped.err
+    assert reaped.run.info.status == "FAILED"
+    assert "no process works" in reaped.run.data.tags["reaped"]
+
+
+def test_misuse_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show_runs([str(tmp_path)]) == 0
+    assert "no runs" in capsys.readouterr().out
+    assert show_runs(["--kill"]) == 2
+    with pytest.raises(UserError, match="no such folder"):
+        show_runs([str(tmp_path / "nothing")])
+
+
+def test_a_run_is_worked_on_by_one_process(tmp_path: Path) -> None:
+    refused = pytest.raises(UserError, match="two processes cannot work")
+    with run_lock(tmp_path), refused, run_lock(tmp_path):
+        raise AssertionError
+    abandon(tmp_path)
+    with run_lock(tmp_path):
+        pass
+    elsewhere = LockOwner("node7", "node7 other", 1, 0.0, "a", None)
+    (tmp_path / "alive.json").write_text(json.dumps(asdict(elsewhere)))
+    with pytest.raises(UserError, match=r"process 1 on node7"), run_lock(tmp_path):
+        raise AssertionError
+    long_ago = time.time() - 1000
+    os.utime(tmp_path / "alive.json", (long_ago, long_ago))
+    with run_lock(tmp_path):
+        pass
+
+
+def test_another_run_is_not_gone_on_with(tmp_path: Path) -> None:
+    frozen = thaw(make_run(tmp_path / "run", "KILLED"))
+    assert frozen is not None
+    config = frozen.config
+    more = config.model_copy(update={"trainer": config.trainer | {"max_epochs": 99}})
+    check_resumable(frozen, more)
+    other = config.model_copy(update={"model": config.model | {"hidden": 3}})
+    with pytest.raises(UserError, match=r"model\.hidden: \d+ there, 3 now"):
+        check_resumable(frozen, other)
+    with pytest.raises(UserError, match=r"a run of Sightline 0\.0\.1"):
+        check_resumable(replace(frozen, version="0.0.1"), config)
+    check_same_data(frozen, {"train": "1", "val": "2", "test": "3"})
+    with pytest.raises(UserError, match="changed since it began: val"):
+        check_same_data(frozen, {"train": "1", "val": "x", "test": "3"})
+    path = tmp_path / "run" / "run.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({"version": "9.9", "config": facts["config"]}))
+    with pytest.raises(UserError, match=r"not a run of this Sightline .* 9\.9"):
+        thaw(tmp_path / "run")

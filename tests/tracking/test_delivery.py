@@ -1,0 +1,402 @@
+"""What is brought to MLflow: once, whatever is repeated, damaged, refused, deleted or lost."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+import pytest
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
+from support.commands import finish, wait_for_line
+from support.server import TrackingServer
+from support.telling import Tell, check_all_arrived, told_points, write
+
+from sightline.commands.sync import sync_pending
+from sightline.errors import UserError
+from sightline.runs.journal.file import JournalWriter, Record, read_journal
+from sightline.runs.journal.outbox import (
+    count_pending,
+    count_refused,
+    journal_path,
+    read_upload_position,
+    refused_path,
+    write_destination,
+)
+from sightline.tracking.mlflow.databases import network_file_system
+from sightline.tracking.mlflow.errors import describe, http_status, is_refusal
+from sightline.tracking.mlflow.store import open_store
+from sightline.tracking.sender import uploader as courier
+from sightline.tracking.sender.client import ONE_TRY
+from sightline.tracking.sender.uploader import RunUpload
+from sightline.tracking.tracker import Tracker
+
+
+@pytest.fixture
+def told(tmp_path: Path, store: str) -> Tell:
+    """A run that told all and sent nothing."""
+    told = Tell(str(tmp_path / "run"), store, steps=5, tracking={"experiment": tmp_path.name})
+    tracker = Tracker(Path(told.folder))
+    write(tracker, told)
+    tracker.journal.close()
+    write_destination(tracker.folder, told.config)
+    return told
+
+
+def arrived(told: Tell) -> None:
+    check_all_arrived(MlflowClient(told.uri), Path(told.folder), experiment=told.config.experiment)
+
+
+class CrashError(Exception):
+    """The sender is gone."""
+
+
+def test_a_crash_after_any_request_doubles_nothing(
+    told: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before what was sent is noted, once after each request: all kinds of records come twice."""
+    folder = Path(told.folder)
+    note = courier.write_upload_position
+
+    def crash(*_: Any) -> None:
+        raise CrashError
+
+    requests_made = 0
+    while True:
+        monkeypatch.setattr(courier, "write_upload_position", crash)
+        try:
+            RunUpload(folder, told.config).upload_all()
+            break
+        except CrashError:
+            requests_made += 1
+        monkeypatch.setattr(courier, "write_upload_position", crash_after(1, note))
+        try:
+            RunUpload(folder, told.config).upload_all()
+        except CrashError:
+            continue
+        break
+    assert requests_made > 5
+    arrived(told)
+
+
+def crash_after(count: int, note: Callable[..., None]) -> Callable[..., None]:
+    def write(*arguments: Any) -> None:
+        nonlocal count
+        if count == 0:
+            raise CrashError
+        count -= 1
+        note(*arguments)
+
+    return write
+
+
+@pytest.mark.parametrize("which", ["first", "middle"])
+def test_a_damaged_line_is_said_and_the_rest_arrives(
+    which: str, told: Tell, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(told.folder)
+    journal = journal_path(folder)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    number = 0 if which == "first" else len(lines) // 2
+    lines[number] = lines[number][:20] + bytes([lines[number][20] ^ 1]) + lines[number][21:]
+    journal.write_bytes(b"".join(lines))
+    RunUpload(folder, told.config).upload_all()
+    assert "damaged" in caplog.text
+    client = MlflowClient(told.uri)
+    run = client.get_run(read_upload_position(folder)["run_id"])
+    assert run.info.status == "FINISHED"
+    for key, points in told_points(folder).items():
+        assert len(client.get_metric_history(run.info.run_id, key)) == len(points)
+    assert len(told_points(folder)["val/m0"]) == (5 if which == "first" else 4)
+
+
+def test_a_journal_that_lost_its_end_is_sent_again(told: Tell) -> None:
+    """As after a power cut: what is appended then lies before the noted offset."""
+    folder = Path(told.folder)
+    RunUpload(folder, told.config).upload_all()
+    journal = journal_path(folder)
+    content = journal.read_bytes()
+    journal.write_bytes(content[: len(content) // 2])
+    journal = JournalWriter(journal)
+    journal.append({"op": "metrics", "metrics": {"val/m0": 0.5}, "step": 9, "time_ms": 1})
+    journal.close()
+    assert count_pending(folder) > 0
+    RunUpload(folder, told.config).upload_all()
+    run_id = read_upload_position(folder)["run_id"]
+    history = MlflowClient(told.uri).get_metric_history(run_id, "val/m0")
+    assert sorted(point.step for point in history) == [0, 1, 2, 3, 4, 9]
+
+
+def test_what_is_refused_is_said_kept_and_holds_nothing_up(
+    told: Tell, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of two params, an image that is none, and a file that is gone; the rest arrives."""
+    folder = Path(told.folder)
+    journal = JournalWriter(journal_path(folder))
+    (folder / "images" / "no.png").write_bytes(b"not an image")
+    bad: list[Record] = [
+        {"op": "params", "params": {"lr": "another value", "later": "2"}},
+        {"op": "image", "path": "images/no.png", "key": "no", "step": 0},
+        {"op": "artifact", "path": "gone.txt"},
+        {"op": "artifact", "path": "results.json"},
+        {"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7},
+    ]
+    (folder / "results.json").write_text("{}")
+    for record in bad:
+        journal.append(record | {"time_ms": 1})
+    journal.close()
+    RunUpload(folder, told.config).upload_all()
+    client, run_id = MlflowClient(told.uri), read_upload_position(folder)["run_id"]
+    run = client.get_run(run_id)
+    assert (run.data.params["lr"], run.data.params["later"]) == ("0.1", "2")
+    assert run.data.metrics["val/m0"] == 7.0
+    assert "results.json" in {item.path for item in client.list_artifacts(run_id)}
+    assert (count_pending(folder), count_refused(folder)) == (0, 3)
+    refused = [record["record"] for record, _ in read_journal(refused_path(folder))]
+    assert {"op": "params", "params": {"lr": "another value"}, "time_ms": 1} in refused
+    assert "another value" in caplog.text
+    (folder / "gone.txt").write_text("back")
+    arguments = ["--again", str(folder), f"tracking.uri={told.uri}"]
+    assert sync_pending(arguments) == 1
+    assert "MLflow refuses 2 records" in capsys.readouterr().err
+    assert "gone.txt" in {item.path for item in client.list_artifacts(run_id)}
+
+
+def test_a_deleted_run_is_said_and_taken_back(told: Tell) -> None:
+    folder = Path(told.folder)
+    outgoing = RunUpload(folder, told.config)
+    outgoing.upload(outgoing.lanes[0])
+    client, run_id = MlflowClient(told.uri), read_upload_position(folder)["run_id"]
+    client.delete_run(run_id)
+    waiting = count_pending(folder)
+    assert waiting > 0
+    with pytest.raises(UserError, match=f"the run {run_id} was deleted in MLflow"):
+        RunUpload(folder, told.config).upload_all()
+    journal = JournalWriter(journal_path(folder))
+    journal.append({"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7, "time_ms": 1})
+    journal.close()
+    with pytest.raises(UserError, match=f"mlflow runs restore --run-id {run_id}"):
+        outgoing.upload(outgoing.lanes[0])  # found while it is being sent to
+    assert (count_pending(folder), count_refused(folder)) == (waiting + 1, 0)
+    client.restore_run(run_id)
+    RunUpload(folder, told.config).upload_all()
+    arrived(told)
+
+
+def test_another_store_gets_all_of_it(told: Tell, tmp_path: Path) -> None:
+    folder = Path(told.folder)
+    RunUpload(folder, told.config).upload_all()
+    told.uri = f"sqlite:///{tmp_path}/other/mlflow.db"
+    arguments = [str(tmp_path), f"tracking.uri={told.uri}"]
+    assert sync_pending(arguments) == 0  # nothing is pending
+    assert sync_pending(["--again", *arguments]) == 0
+    arrived(told)
+    journal = JournalWriter(journal_path(folder))
+    journal.append({"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7, "time_ms": 1})
+    journal.close()
+    told.uri = f"sqlite:///{tmp_path}/third/mlflow.db"
+    RunUpload(folder, told.config).upload_all()
+    arrived(told)
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Takes no body above 20 kB, and loses a third of the answers that the server gave."""
+
+    server_uri: ClassVar[str]
+    chance: ClassVar[random.Random] = random.Random(0)
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if len(body) > 20_000:
+            self.reply(413, b"<html>Request Entity Too Large</html>")
+            return
+        headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+        response = requests.request(
+            self.command, self.server_uri + self.path, data=body, headers=headers, timeout=60
+        )
+        if "/mlflow-artifacts/" not in self.path and self.chance.random() < 1 / 3:
+            self.close_connection = True
+            self.connection.close()
+        else:
+            self.reply(response.status_code, response.content)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+    def reply(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def proxy(tracking_server: TrackingServer) -> Iterator[str]:
+    Proxy.server_uri = tracking_server.uri
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_proxy_that_loses_answers_and_takes_nothing_large(
+    told: Tell, proxy: str, tracking_server: TrackingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests are made smaller; the file that is too large is said; nothing is there twice."""
+    folder = Path(told.folder)
+    journal = JournalWriter(journal_path(folder))
+    for step in range(100, 140):
+        journal.append({"op": "metrics", "metrics": {f"more/{i}": 1.5 for i in range(20)},
+                      "step": step, "time_ms": step})  # fmt: skip
+    (folder / "after.txt").write_text("after")
+    journal.append({"op": "artifact", "path": "after.txt", "time_ms": 1})
+    journal.close()
+    told.uri, told.tracking = proxy, {}
+    for key, value in ONE_TRY.items():
+        monkeypatch.setenv(key, value)
+    outgoing = RunUpload(folder, told.config)
+    failures = 0
+    while True:
+        try:
+            outgoing.upload_all()
+            break
+        except (MlflowException, OSError, UserError):
+            failures += 1
+            if failures > 200:
+                raise
+    assert failures > 3
+    client, run_id = MlflowClient(tracking_server.uri), read_upload_position(folder)["run_id"]
+    for key, points in told_points(folder).items():
+        there = [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run_id, key)]
+        assert sorted(there) == sorted(points), key
+    assert len(client.search_runs(["1"])) == 1
+    assert "after.txt" in {item.path for item in client.list_artifacts(run_id)}
+    refused = [record["record"] for record, _ in read_journal(refused_path(folder))]
+    assert [record["op"] for record in refused] == ["artifact", "model"]  # of 100 kB
+    assert count_pending(folder) == 0
+
+
+def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
+    """Another one goes on, while the UI's server reads the same file."""
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    told = Tell(str(tmp_path / "run"), database, steps=300, gate=True)
+    open_store(told.config)
+    ui = TrackingServer(tmp_path, database)
+    try:
+        ui.start()
+        process = told.start()
+        assert process.stdin is not None
+        for step in (50, 150, 250):
+            wait_for_line(process, f"step {step}")
+            [sender] = psutil.Process(process.pid).children()
+            sender.kill()
+            assert requests.get(f"{ui.uri}/api/2.0/mlflow/experiments/get?experiment_id=1",
+                                timeout=60).ok  # fmt: skip
+            process.stdin.write("\n")
+            process.stdin.flush()
+        code, out, err = finish(process)
+        assert code == 0, err
+        assert "left 0 0" in out
+        check_all_arrived(MlflowClient(ui.uri), tmp_path / "run")
+        assert "locked" not in out + err + (tmp_path / "server.log").read_text()
+    finally:
+        ui.stop()
+
+
+OPENERS = """
+import os, sys, time
+from multiprocessing import get_context
+from sightline.config.schema import TrackingConfig
+from sightline.tracking.mlflow.store import open_store
+from mlflow.entities import Metric
+
+def use(uri, barrier, number):
+    barrier.wait()
+    config = TrackingConfig(uri=uri, experiment="e", run_name=None, offline=False,
+        start_timeout_s=10, flush_timeout_s=60, system_metrics_interval_s=None,
+        register_as=None)
+    store = open_store(config)
+    run = store.client.create_run(store.experiment_id, run_name=str(number))
+    for step in range(20):
+        points = [Metric(f"m{k}", step + k, step, step) for k in range(50)]
+        store.client.log_batch(run.info.run_id, points)
+    store.client.set_terminated(run.info.run_id)
+
+if __name__ == "__main__":
+    context = get_context("fork")  # they have imported all they need: the moment is the same
+    barrier = context.Barrier(16)
+    processes = [context.Process(target=use, args=[sys.argv[1], barrier, n]) for n in range(16)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    sys.exit(max(process.exitcode for process in processes))
+"""
+
+
+def test_sixteen_first_uses_of_no_store_at_once(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/new/mlflow.db"
+    done = subprocess.run([sys.executable, "-c", OPENERS, uri], capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "locked" not in done.stderr
+    client = MlflowClient(uri)
+    runs = client.search_runs(["1"])
+    assert sorted(int(run.info.run_name) for run in runs) == list(range(16))
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        assert len(client.get_metric_history(run.info.run_id, "m49")) == 20
+
+
+def test_a_store_on_a_network_file_system_is_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert network_file_system(tmp_path / "mlflow.db") is None
+
+    class Mount:
+        def __init__(self, mountpoint: str, fstype: str) -> None:
+            self.mountpoint, self.fstype = mountpoint, fstype
+
+    mounts = [Mount("/", "ext4"), Mount(str(tmp_path.parent), "fuse.fuse-overlayfs")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
+    assert network_file_system(tmp_path / "mlflow.db") is None
+    for kind in ("nfs", "nfs4", "cifs", "lustre", "fuse.sshfs", "9p"):
+        mounts[2:] = [Mount(str(tmp_path), kind)]
+        assert network_file_system(tmp_path / "a" / "mlflow.db") == kind
+        assert network_file_system(Path("/elsewhere/mlflow.db")) is None
+    mounts.append(Mount(str(tmp_path), "ext4"))  # mounted over it
+    assert network_file_system(tmp_path / "mlflow.db") is None
+
+
+def refused(status: int) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError(response=response)
+
+
+def test_what_is_refused_and_what_passes() -> None:
+    for status in (400, 404, 409, 413, 415, 422, 501):
+        assert is_refusal(refused(status)), status
+        html = MlflowException(
+            f"API request failed with error code {status} != 200. Body: '<html>'"
+        )
+        assert http_status(html) == status
+        assert is_refusal(html)
+    for status in (401, 403, 408, 429, 500, 502, 503, 507):
+        assert not is_refusal(refused(status)), status
+    assert is_refusal(MlflowException("no", error_code=INVALID_PARAMETER_VALUE))
+    assert not is_refusal(MlflowException("locked", error_code=TEMPORARILY_UNAVAILABLE))
+    assert not is_refusal(requests.ConnectionError("refused"))
+    assert describe(requests.ConnectionError("x")) == "MLflow cannot be reached (x)"

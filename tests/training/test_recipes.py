@@ -1,0 +1,118 @@
+"""The recipes in experiments/, each trained on a made miniature of its public data set's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torchvision
+from support.commands import Sightline
+from support.data_sets import make_celeba, make_files, make_gtsrb, make_lfw, make_mnist
+from support.images import make_folder
+
+from sightline.paths import conf_dir
+
+QUICK_TIMM = ["model.name=test_resnet", "model.img_size=32"]
+QUICK = ["trainer.max_epochs=1", "tracking.system_metrics_interval_s=null", "data.batch_size=16"]
+
+
+def gtsrb(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_gtsrb(root)
+    return root
+
+
+def pcam(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    h5py = pytest.importorskip("h5py")
+    folder = root / "pcam"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("valid", 16), ("test", 16)):
+        for part, values in (
+            ("x", rng.integers(0, 256, (count, 96, 96, 3), dtype=np.uint8)),
+            ("y", (np.arange(count) % 2).reshape(-1, 1, 1, 1)),
+        ):
+            name = f"camelyonpatch_level_2_split_{split}_{part}.h5"
+            with h5py.File(folder / name, "w") as file:
+                file[part] = values
+    return root
+
+
+def nih(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    findings = ["No Finding", "Effusion", "Effusion|Mass", "Mass", "Cardiomegaly|Effusion"]
+    lines = [
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
+    ]
+    names = []
+    for patient in range(30):
+        for visit in range(3):
+            names.append(f"{patient + 1:08d}_{visit:03d}.png")
+            finding = findings[(patient + visit) % len(findings)]
+            lines.append(f"{names[-1]},{finding},{visit},{patient + 1},50,{'MF'[patient % 2]},PA")
+    make_files(root / "images", names)
+    (root / "Data_Entry_2017.csv").write_text("\n".join(lines) + "\n")
+    return root / "images"
+
+
+def fashion(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_mnist(root, "FashionMNIST")
+    return root
+
+
+def celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_celeba(root)
+    monkeypatch.setattr(torchvision.datasets.CelebA, "_check_integrity", lambda self: True)
+    return root
+
+
+def lfw(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_lfw(root)
+    monkeypatch.setattr(torchvision.datasets.LFWPeople, "_check_integrity", lambda self: True)
+    return root
+
+
+def uploads(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_folder(root / "uploads", {"accept": 57, "review": 9})
+    for number in range(1):
+        (root / "uploads" / "accept" / f"{number:03d}.png").write_bytes(b"damaged")
+    return root / "uploads"
+
+
+RECIPES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], Path], list[str]]] = {
+    "traffic_signs": (gtsrb, []),
+    "histopathology": (pcam, QUICK_TIMM),
+    "chest_xrays": (nih, QUICK_TIMM),
+    "products": (fashion, []),
+    "face_attributes": (celeba, QUICK_TIMM),
+    "identities": (lfw, QUICK_TIMM),
+    "content_moderation": (uploads, [*QUICK_TIMM, "data.max_skipped_fraction=0.1"]),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_trains_on_its_layout(
+    name: str, sightline: Sightline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, overrides = RECIPES[name]
+    (tmp_path / "data").mkdir()
+    root = make(tmp_path / "data", monkeypatch)
+    done = sightline("train", f"experiment={name}", f"data.root={root}", *overrides, *QUICK)
+    assert done.status == 0, done.err
+    assert done.run.info.status == "FINISHED"
+    assert "test/accuracy" in done.run.data.metrics
+    if name == "chest_xrays":
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(done.folder / "split" / "split.parquet")
+        assert {"group", "Patient Gender"} <= set(table.column_names)
+        by_group = table.group_by("group").aggregate([("split", "count_distinct")])
+        assert set(by_group["split_count_distinct"].to_pylist()) == {1}
+    if name == "content_moderation":
+        assert done.run.data.params["data.skipped"] == "1"
+        assert "accept/000.png" in (done.download("skipped.csv")).read_text()
+
+
+def test_every_recipe_is_tested() -> None:
+    names = {path.stem for path in (conf_dir() / "experiment").glob("*.yaml")}
+    assert {name for name in names if not name.startswith("digits")} == set(RECIPES)
