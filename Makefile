@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test soak lint ui bench clean
+.PHONY: train test golden golden-record soak lint ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
@@ -11,6 +11,12 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 test: .venv/ready  ## the whole test suite
 	$(BIN)/pytest -n 3 --dist loadgroup $(or $(ARGS),-m "not soak and not slurm")
 	$(if $(ARGS),,$(BIN)/pytest -m slurm)  # alone: they share one Slurm, and wait for it
+
+golden: .venv/ready  ## a few trainings beside what they gave before; ARGS=multilabel_cnn for one
+	$(BIN)/python tests/golden/golden.py $(ARGS)
+
+golden-record: .venv/ready  ## what they give now is what is to be expected from now on
+	$(BIN)/python tests/golden/golden.py --record $(ARGS)
 
 soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
 	$(BIN)/pytest -m soak -s
