@@ -33,8 +33,9 @@ COMMON = [
 ]  # fmt: skip
 CASES = {
     "multiclass_cnn": ["label_mode=multiclass", "trainer.max_epochs=3"],
-    # By the greatest loss, so that the best checkpoint is another than the last.
-    "binary_cnn": ["label_mode=binary", "monitor_mode=max", "trainer.max_epochs=3"],
+    "binary_cnn": [
+        "label_mode=binary", "monitor=val/accuracy", "monitor_mode=max", "trainer.max_epochs=3",
+    ],
     "multilabel_cnn": [
         "label_mode=multilabel", "data.canvases=[1500,300,300]", "trainer.max_epochs=3",
     ],
