@@ -16,6 +16,7 @@ import torch
 
 from sightline.config.compose import compose_job
 from sightline.config.schema import Job, TrainConfig
+from sightline.runs.folder import RunFolder
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.callbacks import EpochLogger, checkpoint_callbacks, progress_callbacks
@@ -48,13 +49,14 @@ def hand_written_epoch(setup: Setup) -> float:
 
 def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     """Images per second of a real fit, tracked in MLflow with system metrics on."""
-    connection = SenderClient(config.tracking, job.output_dir, patient=False)
+    folder = RunFolder(job.output_dir)
+    connection = SenderClient(config.tracking, folder, patient=False)
     connection.wait_until_ready()
-    tracker = Tracker(job.output_dir)
+    tracker = Tracker(folder)
     begin_run(tracker, connection, config, job)
     describe_run(tracker, config, job, setup)
     callbacks = [
-        *checkpoint_callbacks(config, job.output_dir / "checkpoints", Signals()),
+        *checkpoint_callbacks(config, folder, Signals()),
         EpochLogger(tracker, connection),
         *progress_callbacks(),
     ]

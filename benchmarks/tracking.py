@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 
 from sightline.config.schema import TrackingConfig
+from sightline.runs.folder import RunFolder
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 
@@ -64,9 +65,10 @@ def main(pairs: int, steps: int, uri: str | None) -> None:
             "run_name": None, "register": None, "offline": False, "start_timeout_s": 30,
             "flush_timeout_s": 300, "system_metrics_interval_s": 5,
         })  # fmt: skip
-        connection = SenderClient(config, Path(folder) / "run", patient=False)
+        run = RunFolder(Path(folder) / "run")
+        connection = SenderClient(config, run, patient=False)
         connection.wait_until_ready()
-        tracker = Tracker(Path(folder) / "run")
+        tracker = Tracker(run)
         tracker.start("benchmark", {"run_key": uuid.uuid4().hex})
         connection.wait_for_run()
         work = make_step()

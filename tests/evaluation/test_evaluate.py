@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
+from sightline.runs.journal.outbox import journal_path
 from sklearn.metrics import accuracy_score
 from support.commands import Done, Sightline
 from support.random_tables import make_mode
@@ -23,7 +24,6 @@ from sightline.data.source import SourceData, take
 from sightline.errors import UserError
 from sightline.evaluation.data import match_classes
 from sightline.predictions import Predictions
-from sightline.runs.journal.outbox import journal_path
 
 Train = Callable[[str], Trained]
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from sightline.runs.journal.outbox import read_status
 from support.commands import Sightline
 
 from sightline.commands.runs import show_runs
@@ -18,7 +19,6 @@ from sightline.config.compose import compose_job
 from sightline.errors import UserError
 from sightline.runs.folder import freeze, thaw
 from sightline.runs.journal.file import JournalWriter, read_journal
-from sightline.runs.journal.outbox import read_status
 from sightline.runs.lock import LockOwner, lock_owner, run_lock
 from sightline.runs.resume import check_resumable, check_same_data
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from sightline.runs.journal.outbox import journal_path, read_upload_position
 
 from sightline.predictions import Predictions
 from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.outbox import journal_path, read_upload_position
 from sightline.training.checkpointing.files import BEST, LAST
 from support.commands import client_of
 

@@ -21,11 +21,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sightline.runs.journal.outbox import count_pending, count_refused, journal_path
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.outbox import count_pending, count_refused, journal_path
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sightline.runs.journal.outbox import read_status
 from support.cheap_job import start_sweep, starts, summary, wait_for
 from support.commands import Done
 
 from sightline.config.compose import compose_frozen, compose_job, register_resolvers
 from sightline.paths import conf_dir
 from sightline.runs.folder import freeze, thaw
-from sightline.runs.journal.outbox import read_status
 
 
 def test_failures_of_every_kind_leave_the_others_alone(

@@ -17,13 +17,6 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
-from support.commands import finish, wait_for_line
-from support.server import TrackingServer
-from support.telling import Tell, check_all_arrived, told_points, write
-
-from sightline.commands.sync import sync_pending
-from sightline.errors import UserError
-from sightline.runs.journal.file import JournalWriter, Record, read_journal
 from sightline.runs.journal.outbox import (
     count_pending,
     count_refused,
@@ -32,6 +25,13 @@ from sightline.runs.journal.outbox import (
     refused_path,
     write_destination,
 )
+from support.commands import finish, wait_for_line
+from support.server import TrackingServer
+from support.telling import Tell, check_all_arrived, told_points, write
+
+from sightline.commands.sync import sync_pending
+from sightline.errors import UserError
+from sightline.runs.journal.file import JournalWriter, Record, read_journal
 from sightline.tracking.mlflow.databases import network_file_system
 from sightline.tracking.mlflow.errors import describe, http_status, is_refusal
 from sightline.tracking.mlflow.store import open_store

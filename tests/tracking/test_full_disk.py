@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from sightline.runs.journal.outbox import journal_path
 from support.commands import SMALL, finish, start
 from support.telling import Tell, told_points
 
 from sightline.runs.journal.file import JournalWriteError, JournalWriter, Record, read_journal
-from sightline.runs.journal.outbox import journal_path
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sightline.runs.journal.outbox import count_pending
 from support.commands import QUICK, SMALL, Sightline, client_of, finish, start, wait_for_line
 from support.server import TrackingServer
 from support.telling import check_all_arrived, told_points
 
 from sightline.runs.folder import run_folders
-from sightline.runs.journal.outbox import count_pending
 
 JOB = ["train", *SMALL, "tracking.system_metrics_interval_s=1"]
 FEW = [*JOB, "trainer.max_epochs=3"]

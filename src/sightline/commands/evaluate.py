@@ -26,6 +26,7 @@ from sightline.io.console import log_to_console
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.slices import Slices, measure_slices
 from sightline.reports.words import metrics_table, results_in_words
+from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.links import run_link
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 from sightline.tracking.mlflow.tags import LOOKS
@@ -118,7 +119,7 @@ def _place(
     of = run.run_id if run is not None and run.run_id else str(trained.path.absolute())
     title = f"{found.subject.name} of {run.name if run else trained.path.name}"
     command = shlex.join(["sightline", "evaluate", *words])
-    return new_run_for(of, title, job.output_dir, command, tracking)
+    return new_run_for(of, title, RunFolder(job.output_dir), command, tracking)
 
 
 def _tell(tracker: Tracker, trained: Trained, found: Found) -> None:
@@ -145,7 +146,7 @@ def _looks(subject: Subject) -> bool:
 def _count_look(tracker: Tracker, trained: Trained, subject: Subject) -> None:
     if trained.run is None or not _looks(subject):
         return
-    tags = max(trained.run.tags, tracker.tags_before, key=lambda tags: int(tags.get(LOOKS, "0")))
+    tags = max(trained.run.tags, tracker.before.tags, key=lambda tags: int(tags.get(LOOKS, "0")))
     log.info(
         "test:    this run's test split was looked at %d times", count_test_look(tracker, tags)
     )

@@ -21,6 +21,7 @@ from sightline.io.secrets import with_credentials
 from sightline.paths import cache_dir, project_root, stamp
 from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich
+from sightline.runs.folder import RunFolder
 from sightline.runs.resume import MAY_CHANGE
 from sightline.tracking.description import GROUPS
 from sightline.tracking.mlflow.queries import add_artifacts
@@ -100,7 +101,7 @@ def conclude(stored: StoredRun, folder: Path, differences: Table, tolerance: flo
         differences: around the two.
         tolerance: as `judge` takes it.
     """
-    judged = judge(stored.metrics, read_from_journal(folder).metrics, tolerance)
+    judged = judge(stored.metrics, read_from_journal(RunFolder(folder)).metrics, tolerance)
     table, verdict = metrics_table(judged), summary(judged)
     said = f"{verdict} (tolerance {tolerance:g})"
     console = get_console()

@@ -10,11 +10,7 @@ from sightline.cluster.slurm import ENDED, SlurmError, job_state, slurm_is_here
 from sightline.commands.sync import sync_pending
 from sightline.errors import UserError
 from sightline.paths import project_root
-from sightline.runs.ending import mark_ended
-from sightline.runs.folder import run_folders, thaw
-from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.outbox import journal_path
-from sightline.runs.lock import lock_owner
+from sightline.runs.folder import RunFolder, run_folders
 
 USAGE = """\
 usage: sightline runs [FOLDER] [--reap]
@@ -40,7 +36,7 @@ class Standing:
         note: what is known besides.
     """
 
-    folder: Path
+    folder: RunFolder
     name: str
     status: str
     epochs: int
@@ -75,29 +71,26 @@ def show_runs(arguments: list[str]) -> int:
     return max([_reap(run) for run in gone], default=0)
 
 
-def _standing(folder: Path) -> Standing:
-    frozen = thaw(folder)
+def _standing(folder: RunFolder) -> Standing:
+    frozen = folder.frozen
     assert frozen is not None
-    name, status, epochs, told_ms = folder.name, "WAITING", 0, 0
-    for record, _ in read_journal(journal_path(folder)):
-        told_ms = record["time_ms"]
-        if record["op"] == "run":
-            name = record["name"]
-        elif record["op"] == "status":
-            status = record["status"]
-        elif record["op"] == "metrics" and "train/loss" in record["metrics"]:
-            epochs = record["step"] + 1
-    silent_s = time.time() - told_ms / 1000 if told_ms else 0.0
+    state = folder.state
+    silent_s = time.time() - state.time_ms / 1000 if state.time_ms else 0.0
     end, note = None, ""
-    if status == "RUNNING":
+    if state.status == "RUNNING":
         silent_s, end, note = _look_for_process(folder, silent_s)
     of = frozen.config.trainer.get("max_epochs", "?")
-    return Standing(folder, name, status, epochs, "?" if of == -1 else of, silent_s, end, note)
+    return Standing(
+        folder, state.name or folder.path.name, state.status or "WAITING", state.epochs,
+        "?" if of == -1 else of, silent_s, end, note,
+    )  # fmt: skip
 
 
-def _look_for_process(folder: Path, told_s: float) -> tuple[float, tuple[str, str] | None, str]:
+def _look_for_process(
+    folder: RunFolder, told_s: float
+) -> tuple[float, tuple[str, str] | None, str]:
     """Of a run that says RUNNING: seconds since its last sign of life, its end, a note."""
-    held = lock_owner(folder)
+    held = folder.owner()
     if held is None:
         return told_s, ("FAILED", "no process works in its folder"), ""
     owner, silent_s = held
@@ -126,7 +119,7 @@ def _print_table(runs: list[Standing], root: Path) -> None:
     for run in runs:
         ago = "" if run.status == "WAITING" else f"{timedelta(seconds=round(run.silent_s))} ago"
         status = run.status if run.end is None else f"{run.status}, but gone"
-        where = str(run.folder.relative_to(root))
+        where = str(run.folder.path.relative_to(root))
         note = run.note if run.end is None else run.end[1]
         rows.append((status, f"{run.epochs}/{run.of}", ago, run.name, where, note))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -139,11 +132,11 @@ def _reap(run: Standing) -> int:
     assert run.end is not None
     status, evidence = run.end
     try:
-        mark_ended(run.folder, status, evidence)
+        run.folder.mark_ended(status, evidence)
     except UserError as error:  # somebody goes on with it
         print(f"{run.folder}: {error}")
         return 0
     print(f"{run.folder}: {status} ({evidence})")
-    frozen = thaw(run.folder)
+    frozen = run.folder.frozen
     assert frozen is not None
     return 0 if frozen.config.tracking.offline is True else sync_pending([str(run.folder)])

@@ -11,15 +11,7 @@ from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.io.secrets import split_credentials, with_credentials
 from sightline.paths import project_root
-from sightline.runs.folder import thaw
-from sightline.runs.journal.outbox import (
-    count_pending,
-    count_refused,
-    read_destination,
-    read_upload_position,
-    refused_path,
-    sender_lock,
-)
+from sightline.runs.folder import RunFolder
 from sightline.tracking.sender.client import ONE_TRY, SOON
 
 if TYPE_CHECKING:
@@ -59,8 +51,8 @@ def sync_pending(arguments: list[str]) -> int:
         raise UserError(f"sightline sync {folders[0]}: there is no such folder.")
     found = [
         folder
-        for folder in (path.parent.parent for path in sorted(root.rglob("tracking/journal.jsonl")))
-        if again or count_pending(folder)
+        for path in sorted(root.rglob("tracking/journal.jsonl"))
+        if (folder := RunFolder(path.parent.parent)) and (again or folder.upload.count_pending())
     ]
     if not found:
         print(f"Nothing is pending under {root}.")
@@ -93,13 +85,13 @@ class Stores:
         return found
 
 
-def _destination(folder: Path, given: str | None) -> TrackingConfig:
+def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
     """Where a run was to go, with what is not kept of it from the environment."""
-    noted = read_destination(folder)
+    noted = folder.upload.destination()
     if noted:
         config = TrackingConfig.model_validate(TRACKING | noted)
     else:  # it was killed before it noted this
-        frozen = thaw(folder)
+        frozen = folder.frozen
         if frozen is None:
             raise UserError("where it belongs is not noted; give tracking.uri=URI.")
         config = frozen.config.tracking
@@ -110,14 +102,14 @@ def _destination(folder: Path, given: str | None) -> TrackingConfig:
     return config.model_copy(update={"uri": uri})
 
 
-def _sync_one(folder: Path, uri: str | None, again: bool, stores: Stores) -> bool:
+def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -> bool:
     from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, short_message
     from sightline.tracking.sender.uploader import RunUpload
 
-    before, refused = count_pending(folder), count_refused(folder)
+    before, refused = folder.upload.count_pending(), folder.upload.count_refused()
     try:
         config = _destination(folder, uri)
-        with sender_lock(folder, timeout_s=1):
+        with folder.upload.lock(timeout_s=1):
             outgoing = RunUpload(folder, config, stores.open)
             if again:
                 outgoing.restart()
@@ -127,15 +119,15 @@ def _sync_one(folder: Path, uri: str | None, again: bool, stores: Stores) -> boo
         print(f"{folder}: another process is sending it.")
         return True
     except UPLOAD_ERRORS as error:
-        left = count_pending(folder)
+        left = folder.upload.count_pending()
         problem = f"{left} of {before} records are still pending: {short_message(error)}"
         print(f"Error: {folder}: {problem}", file=sys.stderr)
         return False
-    run_id = read_upload_position(folder)["run_id"]
-    newly = count_refused(folder) - refused
+    run_id = folder.upload.position()["run_id"]
+    newly = folder.upload.count_refused() - refused
     if newly:
         print(f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; "
-              f"{refused_path(folder)} says why.", file=sys.stderr)  # fmt: skip
+              f"{folder.upload.refused} says why.", file=sys.stderr)  # fmt: skip
         return False
     sent = "all" if again else f"{before}"
     print(f"{folder}: {sent} records are in MLflow, run {run_id}.")

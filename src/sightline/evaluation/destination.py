@@ -5,13 +5,11 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sightline.config.schema import TrackingConfig
 from sightline.io.secrets import hide_password, with_credentials
 from sightline.paths import project_root
-from sightline.runs.journal.outbox import journal_path, read_upload_position, write_upload_position
-from sightline.runs.lock import run_lock
+from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
@@ -25,11 +23,10 @@ def original_run(
 ) -> Iterator[tuple[Tracker, SenderClient]]:
     """The run itself, in its own folder, or in one for its evaluations where that is elsewhere."""
     folder = run.folder
-    if folder is None or not journal_path(folder).is_file():
-        folder = project_root() / "evaluations" / str(run.run_id)
-        if "run_id" not in read_upload_position(folder):
-            (folder / "tracking").mkdir(parents=True, exist_ok=True)
-            write_upload_position(folder, {
+    if folder is None or not folder.upload.journal.is_file():
+        folder = RunFolder(project_root() / "evaluations" / str(run.run_id))
+        if folder.upload.location is None:
+            folder.upload.write_position({
                 "run_id": run.run_id, "experiment_id": run.experiment_id,
                 "uri": hide_password(str(run.uri)),
             })  # fmt: skip
@@ -40,7 +37,7 @@ def original_run(
 
 @contextmanager
 def new_run_for(
-    of: str, name: str, folder: Path, command: str, tracking: TrackingConfig
+    of: str, name: str, folder: RunFolder, command: str, tracking: TrackingConfig
 ) -> Iterator[tuple[Tracker, SenderClient]]:
     """A run of kind `evaluation`, tagged with what it evaluates.
 
@@ -72,9 +69,9 @@ def new_run_for(
 
 
 @contextmanager
-def _connected(folder: Path, tracking: TrackingConfig) -> Iterator[SenderClient]:
+def _connected(folder: RunFolder, tracking: TrackingConfig) -> Iterator[SenderClient]:
     quiet = tracking.model_copy(update={"system_metrics_interval_s": None})
-    with run_lock(folder):
+    with folder.lock():
         connection = SenderClient(quiet, folder, patient=True)
         try:
             connection.wait_until_ready()

@@ -7,6 +7,7 @@ from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.robustness import curves, robustness_rows
 from sightline.metrics.slices import Slices
 from sightline.predictions import Predictions
+from sightline.reports.canvas import to_png
 from sightline.reports.robustness import draw_robustness
 from sightline.reports.slices import draw_slices
 from sightline.tracking.tracker import Tracker
@@ -29,10 +30,10 @@ def log_slices(
         return
     title = f"{name}: {slices.column}"
     figure = draw_slices(rows, metric, whole.metrics[metric], title)
-    tracker.log_figure(figure, f"{path}.png")
+    tracker.log_png(to_png(figure), f"{path}.png")
     tracker.set_tags({f"{prefix}.worst_slice.{column}": worst})
     value = slices.found[worst].metrics[metric]
-    tracker.log_metrics({f"{prefix}/worst_slice_{column}_{metric}": value}, step, again=True)
+    tracker.log_metrics({f"{prefix}/worst_slice_{column}_{metric}": value}, step, overwrite=True)
 
 
 def log_robustness(
@@ -43,8 +44,8 @@ def log_robustness(
     rows = robustness_rows(label_mode, clean, corrupted)
     tracker.log_text(to_csv(rows), f"robustness/{name}.csv")
     found = curves(rows, CURVE)
-    tracker.log_figure(draw_robustness(found, CURVE, f"{name} under common corruptions"),
-                   f"robustness/{name}.png")  # fmt: skip
+    figure = draw_robustness(found, CURVE, f"{name} under common corruptions")
+    tracker.log_png(to_png(figure), f"robustness/{name}.png")  # fmt: skip
     for severity in range(len(found["mean"])):
         values = {f"{prefix}_robustness/{key}": curve[severity] for key, curve in found.items()}
-        tracker.log_metrics(values, step=severity, again=True)
+        tracker.log_metrics(values, step=severity, overwrite=True)

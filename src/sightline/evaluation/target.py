@@ -16,7 +16,8 @@ from sightline.inference.model import LoadedModel
 from sightline.inference.splits import probs_on, readable
 from sightline.inference.views import as_it_is, averaged_views, corrupted_views
 from sightline.predictions import Predictions, with_metadata
-from sightline.tracking.mlflow.stored_run import BEST, StoredRun
+from sightline.runs.folder import BEST
+from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.training.logging.evaluation import SECTIONS
 
 log = logging.getLogger(__name__)

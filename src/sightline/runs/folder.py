@@ -1,6 +1,8 @@
-"""A run's own folder: what was asked for, frozen; how it stands; what it reached."""
+"""The folder of a run as one object: frozen config, lock, journal, checkpoints, results, status."""
 
 import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,13 @@ from sightline.config.schema import Job, TrainConfig, check
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
 from sightline.io.secrets import hide_password
-from sightline.runs.journal.outbox import read_status
+from sightline.runs.journal.file import JournalWriter
+from sightline.runs.journal.records import StatusRecord, TagsRecord
+from sightline.runs.journal.state import JournalReader, RunState
+from sightline.runs.journal.upload import UploadState
+from sightline.runs.lock import LockOwner, lock_owner, run_lock
+
+BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"  # the same paths in MLflow
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,7 @@ class Frozen:
 
     Attributes:
         config: all values, resolved; addresses without their passwords.
-        job: where it runs, and how it was asked for.
+        job: where it runs, and by which command.
         version: of the Sightline that froze it.
         data: a digest of the content of each split; empty before the data was read.
     """
@@ -30,45 +38,169 @@ class Frozen:
     data: dict[str, str]
 
 
-def freeze(config: TrainConfig, job: Job, data: dict[str, str] | None = None) -> None:
-    """Write `run.json`: later edits of YAML no longer change this run.
+class RunFolder:
+    """One run's folder. Nobody else knows which files it holds.
 
     Args:
-        config: all values.
-        job: where it runs.
-        data: a digest of the content of each split, once it is read; None: what was noted before.
+        path: the folder; it need not exist yet.
+
+    Attributes:
+        path: the folder.
+        best, last: the checkpoints.
+        log: what the training printed.
+        output: what a job's process printed, over all of its attempts.
+        upload: how far the journal was uploaded.
     """
-    if data is None:
-        before = thaw(job.output_dir)
-        data = before.data if before is not None else {}
-    facts = {
-        "version": __version__,
-        "command": hide_password(job.command),
-        "arguments": [hide_password(word) for word in job.arguments],
-        "choices": job.choices,
-        "overrides": [hide_password(word) for word in job.overrides],
-        "sweep": job.sweep,
-        "reproduces": job.reproduces,
-        "data": data,
-        "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
-    }
-    job.output_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(job.output_dir / "run.json", json.dumps(facts, indent=2, ensure_ascii=False))
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best = path / BEST
+        self.last = path / LAST
+        self.log = path / "train.log"
+        self.output = path / "output.log"
+        self.upload = UploadState(path / "tracking")
+        self._config = path / "run.json"
+        self._results = path / "results.json"
+        self._error = path / "error.txt"
+        self._pruned = path / "pruned.txt"
+        self._reader = JournalReader(self.upload.journal)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    # What was launched.
+
+    @property
+    def frozen(self) -> Frozen | None:
+        """The run that was launched here; None where none was.
+
+        Raises:
+            UserError: the file is damaged, or another version's.
+        """
+        return _read_frozen(self._config)
+
+    @property
+    def is_launched(self) -> bool:
+        """Whether a run was launched here."""
+        return self._config.is_file()
+
+    def freeze(self, config: TrainConfig, job: Job, data: dict[str, str] | None = None) -> None:
+        """Write the run as it is launched: later edits of YAML no longer change it.
+
+        Args:
+            config: all values.
+            job: where it runs.
+            data: a digest of the content of each split, once it is read; None: those of before.
+        """
+        if data is None:
+            before = self.frozen
+            data = before.data if before is not None else {}
+        facts = {
+            "version": __version__,
+            "command": hide_password(job.command),
+            "arguments": [hide_password(word) for word in job.arguments],
+            "choices": job.choices,
+            "overrides": [hide_password(word) for word in job.overrides],
+            "sweep": job.sweep,
+            "reproduces": job.reproduces,
+            "data": data,
+            "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
+        }
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._config, json.dumps(facts, indent=2, ensure_ascii=False))
+
+    def unfreeze(self) -> None:
+        """Take back a launch that was refused; the folder goes where nothing else is in it."""
+        self._config.unlink()
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    # Who works in it.
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder inside.
+
+        Raises:
+            UserError: another process holds it.
+        """
+        return run_lock(self.path)
+
+    def owner(self) -> tuple[LockOwner, float] | None:
+        """The process that holds it and the seconds since its last heartbeat, or None."""
+        return lock_owner(self.path) if self.path.is_dir() else None
+
+    # What it logged.
+
+    @property
+    def state(self) -> RunState:
+        """What the run has logged; a second look reads only what is new."""
+        return self._reader.state()
+
+    @property
+    def status(self) -> str | None:
+        """RUNNING, FINISHED, FAILED or KILLED, as last logged; None before the run began."""
+        return self.state.status
+
+    def mark_ended(self, status: str, reason: str) -> None:
+        """Log the end of a run whose process is gone and could not log it.
+
+        Args:
+            status: FAILED or KILLED.
+            reason: how it is known.
+
+        Raises:
+            UserError: a process works there, or may; one on another machine is known to be gone
+                only when it was silent for a while.
+        """
+        with self.lock():
+            journal = JournalWriter(self.upload.journal)
+            journal.append(TagsRecord(tags={"error": reason, "reaped": reason}))
+            journal.append(StatusRecord(status=status), sync=True)
+            journal.close()
+
+    # What it reached.
+
+    def results(self) -> dict[str, Any] | None:
+        """What a finished run reached (`results.json`); None where it did not finish."""
+        if self.status != "FINISHED" or not self._results.is_file():
+            return None
+        results: dict[str, Any] = json.loads(self._results.read_text(encoding="utf-8"))
+        return results
+
+    @property
+    def finished_s(self) -> float:
+        """When the results were written, seconds since 1970."""
+        return self._results.stat().st_mtime
+
+    @property
+    def error(self) -> str:
+        """The error of the last attempt; empty where there is none."""
+        return self._error.read_text(encoding="utf-8").strip() if self._error.is_file() else ""
+
+    @error.setter
+    def error(self, text: str) -> None:
+        if text:
+            self._error.write_text(text, encoding="utf-8")
+        else:
+            self._error.unlink(missing_ok=True)
+
+    @property
+    def pruned(self) -> str | None:
+        """Why a search pruned this run; None where it did not."""
+        return self._pruned.read_text(encoding="utf-8") if self._pruned.is_file() else None
+
+    def prune(self, reason: str) -> None:
+        """Record that a search prunes this run, before the signal that stops it."""
+        write_atomically(self._pruned, reason)
 
 
-def thaw(folder: Path) -> Frozen | None:
-    """The run that was launched in a folder; None where there is none.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = folder / "run.json"
+def _read_frozen(path: Path) -> Frozen | None:
     if not path.is_file():
         return None
     facts: dict[str, Any] = {}
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        job = Job(folder, facts["choices"], facts["overrides"], facts["sweep"],
+        job = Job(path.parent, facts["choices"], facts["overrides"], facts["sweep"],
                   facts["command"], facts["arguments"], facts.get("reproduces"))  # fmt: skip
         return Frozen(check(facts["config"]), job, facts["version"], facts["data"])
     except (ValueError, KeyError, TypeError, UserError) as error:
@@ -79,27 +211,7 @@ def thaw(folder: Path) -> Frozen | None:
         ) from error
 
 
-def read_results(folder: Path) -> dict[str, Any] | None:
-    """What a finished run reached (`results.json`); None where it did not finish."""
-    path = folder / "results.json"
-    if read_status(folder) != "FINISHED" or not path.is_file():
-        return None
-    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return results
-
-
-def write_pruned(folder: Path, why: str) -> None:
-    """Note that a search gives this run up, before the signal that stops it."""
-    write_atomically(folder / "pruned.txt", why)
-
-
-def read_pruned(folder: Path) -> str | None:
-    """Why a search gave this run up; None where it did not."""
-    path = folder / "pruned.txt"
-    return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def run_folders(root: Path) -> list[Path]:
+def run_folders(root: Path) -> Iterator[RunFolder]:
     """Every run's folder under `root`, the newest first."""
     found = sorted(root.rglob("run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [path.parent for path in found]
+    return (RunFolder(path.parent) for path in found)

@@ -1,8 +1,7 @@
-"""Who works in a run's folder: one process, seen by its heartbeat from every machine.
+"""The lock of a run's folder: held by one process, with a heartbeat that every machine sees.
 
 The lock is a file made by a hard link, which is atomic on network file systems too. A process that
-dies cannot remove it; others see that it is gone by its process id, or from another machine by a
-heartbeat that stopped.
+dies cannot remove it: its process id, or on another machine the heartbeat, shows that it is gone.
 """
 
 import json
@@ -28,7 +27,7 @@ TAKING_OVER_S = 30  # after which an abandoned takeover is ignored
 
 @dataclass(frozen=True)
 class LockOwner:
-    """The process that works in a folder.
+    """The process that holds a folder's lock.
 
     Attributes:
         host: the machine, for people.

@@ -1,4 +1,4 @@
-"""Going on with a run: finding its folder, and refusing what would make it another run."""
+"""Resuming a run: its folder, the arguments it began with, and what must not change."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,10 +8,9 @@ from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.io.secrets import with_credentials
-from sightline.runs.folder import Frozen, run_folders, thaw
-from sightline.runs.journal.outbox import read_status, read_upload_position
+from sightline.runs.folder import Frozen, RunFolder, run_folders
 
-# What may differ when a run goes on. All else would be ignored or change what was measured.
+# Keys that may differ when a run is resumed. All others would be ignored, or change the result.
 MAY_CHANGE = (
     "tracking", "checkpoint", "sweep", "evaluate_test", "trainer.max_epochs", "trainer.accelerator",
     "trainer.devices", "trainer.strategy", "trainer.num_nodes", "data.num_workers", "data.cache",
@@ -20,7 +19,7 @@ MAY_CHANGE = (
 
 
 def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
-    """Refuse to go on with a run under another version or another config.
+    """Refuse to resume a run under another version or another config.
 
     Raises:
         UserError: names each key with both values.
@@ -28,7 +27,7 @@ def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
     folder = frozen.job.output_dir
     if frozen.version != __version__:
         raise UserError(
-            f"{folder} holds a run of Sightline {frozen.version}; this is {__version__}. Go on "
+            f"{folder} holds a run of Sightline {frozen.version}; this is {__version__}. Resume it "
             "with the version that began it, or start a new run in another folder."
         )
     differing = differences(frozen.config, config)
@@ -42,7 +41,7 @@ def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
 
 
 def check_same_data(frozen: Frozen | None, data: dict[str, str]) -> None:
-    """Refuse to go on with other images or labels than the run began with.
+    """Refuse to resume with other images or labels than the run began with.
 
     Args:
         frozen: the run as it began; None: it begins now.
@@ -75,20 +74,20 @@ def differences(
     ]
 
 
-def find_unfinished(root: Path, config: TrainConfig) -> Path | None:
-    """The newest run under `root` with this config, also as many epochs, that did not finish."""
+def find_unfinished(root: Path, config: TrainConfig) -> RunFolder | None:
+    """The newest unfinished run under `root` with this config and as many epochs."""
     may_change = tuple(key for key in MAY_CHANGE if key != "trainer.max_epochs")
     for folder in run_folders(root):
         try:
-            frozen = thaw(folder)
-        except UserError:  # of another version: not the one
+            frozen = folder.frozen
+            if frozen is None or frozen.version != __version__:
+                continue
+            if differences(frozen.config, config, may_change):
+                continue
+            if folder.status != "FINISHED":
+                return folder
+        except UserError:  # damaged, or of another version: not the one
             continue
-        if frozen is None or frozen.version != __version__:
-            continue
-        if differences(frozen.config, config, may_change):
-            continue
-        if read_status(folder) != "FINISHED":
-            return folder
     return None
 
 
@@ -98,21 +97,27 @@ def find_run(wanted: str, root: Path) -> Frozen:
     Raises:
         UserError: there is none.
     """
-    folder = Path(wanted).expanduser().absolute()
-    if not folder.is_dir():
-        named = [
-            each for each in run_folders(root) if read_upload_position(each).get("run_id") == wanted
-        ]
-        if not named:
+    path = Path(wanted).expanduser().absolute()
+    if path.is_dir():
+        folder = RunFolder(path)
+    else:
+        found = (each for each in run_folders(root) if _run_id(each) == wanted)
+        first = next(found, None)
+        if first is None:
             raise UserError(
                 f"resume={wanted}: no such folder, and no run under {root} has this id. Give the "
                 "run's folder (its tag run_folder in MLflow)."
             )
-        folder = named[0]
-    frozen = thaw(folder)
+        folder = first
+    frozen = folder.frozen
     if frozen is None:
         raise UserError(f"resume={wanted}: {folder} holds no run of Sightline (no run.json).")
     return frozen
+
+
+def _run_id(folder: RunFolder) -> str | None:
+    location = folder.upload.location
+    return location.run_id if location else None
 
 
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:

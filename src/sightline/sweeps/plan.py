@@ -15,7 +15,7 @@ from sightline.config.compose import read_job
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
-from sightline.runs.folder import thaw
+from sightline.runs.folder import RunFolder
 from sightline.runs.resume import differences
 from sightline.sweeps.sweep import (
     TRANSPORT,
@@ -177,7 +177,7 @@ def _added(
 
 
 def _thaw(folder: Path) -> tuple[TrainConfig, Job]:
-    frozen = thaw(folder)
+    frozen = RunFolder(folder).frozen
     if frozen is None:
         raise UserError(f"{folder} lost its run.json; give another hydra.sweep.dir.")
     return frozen.config, frozen.job

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from sightline.config.schema import Job, TrainConfig
 from sightline.io.secrets import credentials_for_children
-from sightline.runs.folder import read_results
-from sightline.runs.lock import lock_owner
+from sightline.runs.folder import RunFolder
 from sightline.sweeps.slots import Slot
 
 STOPPED = {128 + signum: f"stopped by {signum.name}" for signum in (signal.SIGINT, signal.SIGTERM)}
@@ -49,7 +48,7 @@ class Running:
 
     def repeat_output(self) -> None:
         """Print what the job printed since, each line with its number."""
-        path = output_of(self.job.output_dir)
+        path = RunFolder(self.job.output_dir).output
         if not path.is_file():
             return
         with path.open("rb") as stream:
@@ -63,7 +62,7 @@ class Running:
     def send(self, signum: int) -> None:
         """Send a signal to the job and to the processes that it started."""
         if self.process is None:
-            held = lock_owner(self.job.output_dir)
+            held = RunFolder(self.job.output_dir).owner()
             if held is None or not held[0].here:
                 return
         with suppress(ProcessLookupError):  # it ended meanwhile
@@ -76,12 +75,12 @@ def start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
     It is a session of its own: the sweep passes signals on, and a sweep that is killed outright
     leaves the job to go on. What it prints goes to a file, which outlives the sweep as well.
     """
-    path = output_of(job.output_dir)
+    path = RunFolder(job.output_dir).output
     offset = path.stat().st_size if path.is_file() else 0
     pid = working_process(job.output_dir)
     if pid is not None:
         return Running(number, config, job, slot, pid, None, offset)
-    (job.output_dir / "error.txt").unlink(missing_ok=True)
+    RunFolder(job.output_dir).error = ""
     own = slot.environment | credentials_for_children(config.tracking.uri)
     with path.open("ab") as output:
         process = subprocess.Popen(
@@ -94,7 +93,7 @@ def start(number: int, config: TrainConfig, job: Job, slot: Slot) -> Running:
 
 def working_process(folder: Path) -> int | None:
     """The process that works in a job's folder on this machine or another; None where none does."""
-    held = lock_owner(folder) if folder.is_dir() else None
+    held = RunFolder(folder).owner()
     if held is None or held[0].gone(held[1]):
         return None
     return held[0].pid
@@ -102,10 +101,10 @@ def working_process(folder: Path) -> int | None:
 
 def error_of(running: Running) -> str | None:
     """Why a job that ended did not finish: its own words, else what its end says; None: it did."""
-    folder = running.job.output_dir
-    if read_results(folder) is not None:
+    folder = RunFolder(running.job.output_dir)
+    if folder.results() is not None:
         return None
-    said = reported_error(folder)
+    said = folder.error
     if said:
         return said
     status = running.process.returncode if running.process else None
@@ -118,20 +117,9 @@ def error_of(running: Running) -> str | None:
     return STOPPED.get(status, f"ended with status {status} and without a word")
 
 
-def reported_error(folder: Path) -> str:
-    """What the job itself said of its error, in the last attempt; empty where it did not."""
-    path = folder / "error.txt"
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-
-
 def last_output(folder: Path) -> str:
     """The end of what a job printed, where a traceback stands."""
-    path = output_of(folder)
+    path = RunFolder(folder).output
     if not path.is_file():
         return ""
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:])
-
-
-def output_of(folder: Path) -> Path:
-    """Where a job's process prints to, over all of its attempts."""
-    return folder / "output.log"

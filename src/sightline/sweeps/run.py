@@ -13,9 +13,7 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.io.console import log_to
 from sightline.io.secrets import hide_password
-from sightline.runs.folder import read_pruned, read_results
-from sightline.runs.journal.outbox import count_pending
-from sightline.runs.lock import run_lock
+from sightline.runs.folder import RunFolder
 from sightline.sweeps.process import Running, error_of, start, working_process
 from sightline.sweeps.slots import Slot, check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker
@@ -50,7 +48,7 @@ class Listed:
         self.waiting = [
             (number, config, job)
             for number, (config, job) in enumerate(sweep.jobs)
-            if read_results(job.output_dir) is None
+            if RunFolder(job.output_dir).results() is None
         ]
 
     def announce(self) -> None:
@@ -101,7 +99,7 @@ def tracked(
     """Hold the sweep's folder and its run in MLflow; of a sweep that cannot start nothing stays."""
     with (
         remove_if_refused(sweep.folder),
-        run_lock(sweep.folder),
+        RunFolder(sweep.folder).lock(),
         log_to(sweep.folder / "sweep.log"),
     ):
         for note in sweep.notes:
@@ -119,9 +117,9 @@ def tracked(
 def _send_rest_of_jobs(sweep: Sweep) -> None:
     """Bring what jobs could not, as where one was killed at its end; until that fails."""
     for config, job in sweep.jobs:
-        if config.tracking.offline is not True and count_pending(job.output_dir):
-            upload_pending(config.tracking, job.output_dir)
-            if count_pending(job.output_dir):
+        if config.tracking.offline is not True and RunFolder(job.output_dir).upload.count_pending():
+            upload_pending(config.tracking, RunFolder(job.output_dir))
+            if RunFolder(job.output_dir).upload.count_pending():
                 return
 
 
@@ -198,9 +196,9 @@ def _after(
 ) -> None:  # fmt: skip
     """Take in a job that ended; go on with one that an earlier command started and lost."""
     error = error_of(each)
-    folder = each.job.output_dir
-    left_off = each.process is None or working_process(folder) is not None
-    if error is not None and left_off and not stopping and read_pruned(folder) is None:
+    folder = RunFolder(each.job.output_dir)
+    left_off = each.process is None or working_process(folder.path) is not None
+    if error is not None and left_off and not stopping and folder.pruned is None:
         running.append(_start(each.number, each.config, each.job, each.slot))
         return
     free.append(each.slot)

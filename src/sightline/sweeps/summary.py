@@ -9,12 +9,14 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from sightline.io.secrets import hide_password
+from sightline.reports.canvas import to_png
 from sightline.reports.sweep_figures import (
     draw_best_so_far,
     draw_main_effects,
     draw_mean_curves,
     draw_parallel,
 )
+from sightline.runs.folder import RunFolder
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import (
     Row,
@@ -30,7 +32,7 @@ from sightline.sweeps.table import (
 from sightline.tracking.description import group_name
 from sightline.tracking.mlflow.links import run_link, sweep_link
 from sightline.tracking.mlflow.views import sweep_view, view_key
-from sightline.tracking.sender.client import SenderClient, read_run_location
+from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -60,9 +62,11 @@ class SweepTracker:
         self.states: dict[int, str] = {}
         self.stopped_by: int | None = None
         self.goes_on = False
-        self.tracker = Tracker(sweep.folder)
+        self.tracker = Tracker(RunFolder(sweep.folder))
         self._config = sweep.tracking
-        self._connection = SenderClient(self._config, sweep.folder, patient=not sweep.new)
+        self._connection = SenderClient(
+            self._config, RunFolder(sweep.folder), patient=not sweep.new
+        )
         self._finished: dict[int, Row] = {}  # rows that do not change any more
         self._curves: dict[str, dict[int, list[float]]] = {}  # by group and number
         self._explained: dict[int, str] = {}
@@ -137,7 +141,7 @@ class SweepTracker:
             self.tracker.log_text(to_csv(groups), "groups.csv")
         if last or time.monotonic() - self._drawn > FIGURES_EVERY_S:
             for name, figure in self.figures(ranked, keys).items():
-                self.tracker.log_figure(figure, f"figures/{name}.png")
+                self.tracker.log_png(to_png(figure), f"figures/{name}.png")
             self._drawn = time.monotonic()
         for number, error in self.errors.items():
             if self._explained.get(number) != error:
@@ -187,7 +191,7 @@ class SweepTracker:
 
     def close(self) -> None:
         """End the sweep's run, if it began: FINISHED, KILLED for a signal, FAILED otherwise."""
-        if self.tracker.begun:
+        if self.tracker.started:
             rows = self.update(last=True)
             done = sum(row["status"] in DONE for row in rows)
             complete = bool(rows) and done == len(rows) and not self.errors
@@ -195,13 +199,13 @@ class SweepTracker:
             status = "KILLED" if self.stopped_by is not None else status
             self.tracker.finish("RUNNING" if self.goes_on else status)
         self._connection.close()
-        if self.tracker.begun:
+        if self.tracker.started:
             self._announce(rows, done)
 
     def _announce(self, rows: list[dict[str, Any]], done: int) -> None:
         log.info("sweep:   %d of %d jobs are done", done, len(rows))
         log.info("table:   %s", self.sweep.folder / "summary.csv")
-        run = read_run_location(self.sweep.folder)
+        run = RunFolder(self.sweep.folder).upload.location
         if run is not None:
             key = view_key(self.sweep.name)
             log.info("in MLflow:  %s", run_link(run.uri, run.experiment_id, run.run_id))

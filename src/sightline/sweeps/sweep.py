@@ -12,7 +12,7 @@ from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
 from sightline.io.secrets import hide_password
-from sightline.runs.folder import freeze, read_results
+from sightline.runs.folder import RunFolder
 
 # How a job is logged is not what it is: these may differ when a sweep goes on.
 TRANSPORT = {
@@ -50,8 +50,8 @@ class Sweep:
 def freeze_sweep(sweep: Sweep) -> None:
     """Write what each job is, and then what the sweep is: from here on it is launched."""
     for config, job in sweep.jobs:
-        if read_results(job.output_dir) is None:
-            freeze(config, job)
+        if RunFolder(job.output_dir).results() is None:
+            RunFolder(job.output_dir).freeze(config, job)
     entries = [
         {
             "number": number,

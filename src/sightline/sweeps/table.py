@@ -12,10 +12,8 @@ from typing import Any
 
 from sightline.config.schema import REPLICATES, Job
 from sightline.reports.axis_values import to_number
-from sightline.runs.folder import read_results
-from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.outbox import journal_path, read_status, read_upload_position
-from sightline.sweeps.process import last_output, output_of, reported_error
+from sightline.runs.folder import RunFolder
+from sightline.sweeps.process import last_output
 
 Row = dict[str, Any]
 SHOWN = 20  # jobs in a note
@@ -42,10 +40,8 @@ def reached(folder: Path, results: Mapping[str, Any]) -> dict[str, float]:
         results: its `results.json`.
     """
     values = {k: float(v) for k, v in results.items() if isinstance(v, (int, float))}
-    for record, _ in read_journal(journal_path(folder)):
-        if record["op"] == "metrics":
-            told = record["metrics"].items()
-            values |= {k: float(v) for k, v in told if k.startswith(("val_best/", "test/"))}
+    logged = RunFolder(folder).state.metrics
+    values |= {k: v for k, v in logged.items() if k.startswith(("val_best/", "test/"))}
     for split, prefix in (("val", "val_best"), ("test", "test")):
         found = results["metrics"].get(split, {})
         values |= {f"{prefix}/{name}": float(value) for name, value in found.items()}
@@ -66,19 +62,19 @@ def job_row(
         state: what the sweep knows of it, such as RUNNING or PRUNED; None: its folder says.
         error: what the sweep knows of its end.
     """
-    results = read_results(job.output_dir)
+    results = RunFolder(job.output_dir).results()
     status = "FINISHED" if results and state != "FAILED" else state or _status(job)
     best = reached(job.output_dir, results) if results else {}
     ended = (job.output_dir / "results.json").stat().st_mtime if results else None
     given = overrides_of(job)
-    why = (error or reported_error(job.output_dir)) if status in ("FAILED", "KILLED") else ""
+    why = (error or RunFolder(job.output_dir).error) if status in ("FAILED", "KILLED") else ""
     return {
         "job": number,
         **{key: given.get(key, "") for key in keys},
         "status": status,
         **{metric: best.get(metric, math.nan) for metric in metrics},
         "ended": datetime.fromtimestamp(ended).isoformat(" ", "seconds") if ended else "",
-        "run_id": read_upload_position(job.output_dir).get("run_id", ""),
+        "run_id": RunFolder(job.output_dir).upload.position().get("run_id", ""),
         "folder": str(job.output_dir),
         "error": why[:MAX_ERROR],
     }
@@ -86,16 +82,16 @@ def job_row(
 
 def _status(job: Job) -> str:
     """A job's status by its folder, when it is known that nobody works there."""
-    said = read_status(job.output_dir)
+    said = RunFolder(job.output_dir).status
     if said is None:
-        return "FAILED" if reported_error(job.output_dir) else "WAITING"
+        return "FAILED" if RunFolder(job.output_dir).error else "WAITING"
     return "INTERRUPTED" if said == "RUNNING" else said
 
 
 def error_text(job: Job, error: str) -> str:
     """A failed job's error with the end of its output, where a traceback stands."""
     return (
-        f"{error}\n\n{' '.join(job.overrides)}\n\nThe end of {output_of(job.output_dir)}:\n"
+        f"{error}\n\n{' '.join(job.overrides)}\n\nThe end of {RunFolder(job.output_dir).output}:\n"
         f"{last_output(job.output_dir)}\n"
     )
 
@@ -121,11 +117,8 @@ def group_rows(rows: Sequence[Row], keys: Sequence[str], metric: str) -> list[Ro
 
 def curve_of(job: Job, metric: str) -> list[float]:
     """A metric's value in each epoch, as the job told it."""
-    return [
-        float(record["metrics"][metric])
-        for record, _ in read_journal(journal_path(job.output_dir))
-        if record["op"] == "metrics" and metric in record["metrics"]
-    ]
+    points = RunFolder(job.output_dir).state.points.get(metric, [])
+    return [value for _, value in points]
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -3,19 +3,27 @@
 import json
 import math
 import re
-import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sightline.io.atomic import fsync_file
-from sightline.reports.canvas import to_png
-from sightline.runs.journal.file import JournalWriter, read_journal
-from sightline.runs.journal.outbox import journal_path
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from sightline.runs.folder import RunFolder
+from sightline.runs.journal.file import JournalWriter
+from sightline.runs.journal.records import (
+    ArtifactRecord,
+    DatasetsRecord,
+    ImageRecord,
+    MetricsRecord,
+    ModelRecord,
+    ParamsRecord,
+    RunRecord,
+    StatusRecord,
+    TagsRecord,
+    ViewRecord,
+)
+from sightline.runs.journal.state import JournalReader
 
 MAX_PARAM = 6000  # characters; MLflow's limit
 MAX_TAG = 8000
@@ -23,101 +31,91 @@ MAX_KEY = 250
 
 
 class Tracker:
-    """Writes what a run tells into its folder; a sender of its own brings it to MLflow.
+    """Logs a run into its folder; the sender process uploads it to MLflow.
 
-    A run that goes on after an interruption tells some things again: parameters that were told,
-    and metrics of a key and step that were, are left out, so that nothing is doubled.
+    A resumed run logs some things a second time: parameters, and metrics of a key and step that
+    were logged before, are left out, so that nothing is doubled.
 
     Args:
-        folder: the run's own folder; artifacts keep the same relative paths in MLflow.
+        folder: the run's own; artifacts keep the same relative paths in MLflow.
+
+    Attributes:
+        started: whether this process started or resumed the run.
+        before: the state that earlier processes left.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.journal = JournalWriter(journal_path(folder))
-        self.begun = False  # in this process
-        self._logged: set[str] = set()  # kinds of records, by earlier processes
-        self._logged_params: set[str] = set()
-        self._logged_models: set[int] = set()  # epochs
-        self.tags_before: dict[str, str] = {}  # by earlier processes
-        self._last_steps: dict[str, int] = {}  # the last point that an earlier process told
-        for record, _ in read_journal(self.journal.path):
-            self._remember(record)
-
-    @property
-    def resumed(self) -> bool:
-        """Whether the run was started before."""
-        return "run" in self._logged
+        self.started = False
+        self.before = JournalReader(folder.upload.journal).state()
+        keys = self.before.points.keys() | self.before.image_steps.keys()
+        self._last_steps = {key: self.before.last_step(key) for key in keys}
+        self._journal = JournalWriter(folder.upload.journal)
 
     def start(self, name: str, tags: Mapping[str, str]) -> None:
-        """Start the run, or say that it goes on; RUNNING from now on."""
-        self.begun = True
-        if not self.resumed:
-            self._append({"op": "run", "name": name, "tags": _tags(tags)})
-        if self.tags_before.get("error"):  # is true no longer
+        """Start the run, or resume it; RUNNING from now on."""
+        self.started = True
+        if self.before.name is None:
+            self._journal.append(RunRecord(name=name, tags=_tags(tags)))
+        if self.before.tags.get("error"):  # no longer true
             self.set_tags({"error": ""})
-        self._append({"op": "status", "status": "RUNNING"}, sync=True)
+        self._journal.append(StatusRecord(status="RUNNING"), sync=True)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; a value that is too long is cut with a mark, never silently."""
         new = {
             _key(key): _cut(str(value), MAX_PARAM).replace("\0", "\\0")
             for key, value in params.items()
-            if _key(key) not in self._logged_params
+            if _key(key) not in self.before.params
         }
         if new:
-            self._append({"op": "params", "params": new})
+            self._journal.append(ParamsRecord(params=new))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
-        self._append({"op": "tags", "tags": _tags(tags)})
+        self._journal.append(TagsRecord(tags=_tags(tags)))
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int, again: bool = False) -> None:
-        """Log finite values at one step; `again`: also where this step was told before."""
+    def log_metrics(self, metrics: Mapping[str, float], step: int, overwrite: bool = False) -> None:
+        """Log finite values at one step; `overwrite`: also where the step was logged before."""
         new = {
             _key(key): float(value)
             for key, value in metrics.items()
-            if math.isfinite(value) and (again or step > self._last_steps.get(_key(key), -1))
+            if math.isfinite(value) and (overwrite or step > self._last_steps.get(_key(key), -1))
         }
         if new:
-            self._append({"op": "metrics", "metrics": new, "step": step})
+            self._journal.append(MetricsRecord(metrics=new, step=step))
 
     def log_datasets(self, datasets: list[dict[str, str]]) -> None:
-        """Attach the data sets that the run reads, as `dataset_inputs` describes them."""
-        if "datasets" not in self._logged:
-            self._append({"op": "datasets", "datasets": datasets})
+        """Log the data sets that the run reads, as `dataset_inputs` describes them."""
+        if not self.before.has_datasets:
+            self._journal.append(DatasetsRecord(datasets=datasets))
 
     def log_artifact(self, path: str) -> None:
-        """Send a file of the run's folder to the same relative path in MLflow."""
-        fsync_file(self.folder / path)
-        self._append({"op": "artifact", "path": path})
+        """Log a file of the run's folder, under the same relative path in MLflow."""
+        fsync_file(self.folder.path / path)
+        self._journal.append(ArtifactRecord(path=path))
 
     def log_text(self, text: str, path: str) -> None:
-        """Write a text file and send it."""
-        file = self._file(path)
-        file.write_text(text, encoding="utf-8")
+        """Write a text file and log it."""
+        self.file(path).write_text(text, encoding="utf-8")
         self.log_artifact(path)
 
     def log_json(self, value: Any, path: str) -> None:
-        """Write plain containers as JSON and send them."""
+        """Write plain containers as JSON and log the file."""
         self.log_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
 
-    def log_figure(self, figure: "Figure", path: str) -> None:
-        """Draw a figure to a PNG and send it."""
-        self.log_png(to_png(figure), path)
-
     def log_png(self, content: bytes, path: str) -> None:
-        """Write a PNG and send it."""
-        self._file(path).write_bytes(content)
+        """Write a PNG and log it."""
+        self.file(path).write_bytes(content)
         self.log_artifact(path)
 
-    def log_image(self, figure: "Figure", key: str, step: int) -> None:
-        """Add a figure to a series of images that the UI steps through."""
+    def log_image(self, content: bytes, key: str, step: int) -> None:
+        """Add a PNG to a series of images that MLflow's UI steps through."""
         if step <= self._last_steps.get(key, -1):
             return
         path = f"images/{key.replace('/', '~')}-{step}.png"
-        self._file(path).write_bytes(to_png(figure, dpi=90))
-        self._append({"op": "image", "path": path, "key": key, "step": step})
+        self.file(path).write_bytes(content)
+        self._journal.append(ImageRecord(path=path, key=key, step=step))
 
     def log_model_checkpoint(
         self, checkpoint: str, class_names: Sequence[str], multi_label: bool,
@@ -126,48 +124,35 @@ class Tracker:
         """Log a checkpoint of the run's folder as the model `model`, linked to the run.
 
         Args:
-            checkpoint: the file; what it is to hold must be in it.
-            class_names: in the order of its outputs.
-            multi_label: whether it decides on any number of labels.
-            plugins: packages that it may be built with.
-            epoch: of the checkpoint; each is logged once.
+            checkpoint: the file, in its final form.
+            class_names: in the order of the model's outputs.
+            multi_label: whether an image can have any number of labels.
+            plugins: packages that the model may be built with.
+            epoch: of the checkpoint, from 0; each is logged once.
         """
-        if epoch in self._logged_models:
-            return
-        about = {"multi_label": multi_label, "plugins": plugins, "epoch": epoch}
-        names = list(class_names)
-        self._append({"op": "model", "checkpoint": checkpoint, "class_names": names} | about)
+        if epoch not in self.before.model_epochs:
+            self._journal.append(ModelRecord(
+                checkpoint=checkpoint, class_names=list(class_names), multi_label=multi_label,
+                plugins=plugins, epoch=epoch,
+            ))  # fmt: skip
 
     def save_view(self, key: str, view: Mapping[str, Any]) -> None:
         """Save a view of the runs with the experiment."""
-        self._append({"op": "view", "key": key, "view": view})
+        self._journal.append(ViewRecord(key=key, view=dict(view)))
 
     def finish(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
-        self._append({"op": "status", "status": status}, sync=True)
+        self._journal.append(StatusRecord(status=status), sync=True)
 
     def flush(self) -> None:
-        """Wait until all that was told is on the disk."""
-        self.journal.sync()
+        """Wait until everything that was logged is on the disk."""
+        self._journal.sync()
 
-    def _file(self, path: str) -> Path:
-        file = self.folder / path
+    def file(self, path: str) -> Path:
+        """A file of the run's folder, whose own folder is there to write it."""
+        file = self.folder.path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         return file
-
-    def _append(self, record: dict[str, Any], sync: bool = False) -> None:
-        self.journal.append(record | {"time_ms": int(time.time() * 1000)}, sync)
-
-    def _remember(self, record: Mapping[str, Any]) -> None:
-        self._logged.add(record["op"])
-        self.tags_before |= record.get("tags", {})
-        if record["op"] == "model":
-            self._logged_models.add(record["epoch"])
-        if record["op"] == "params":
-            self._logged_params |= record["params"].keys()
-        keys = {"metrics": record.get("metrics", ()), "image": [record.get("key")]}
-        for key in keys.get(record["op"], ()):
-            self._last_steps[key] = max(record["step"], self._last_steps.get(key, -1))
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,12 +10,13 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProg
 from torch import Tensor
 
 from sightline.config.schema import TrainConfig
+from sightline.reports.canvas import to_png
 from sightline.reports.samples import MAX_IMAGES, draw_samples
 from sightline.reports.sections.confusion import draw_confusion
+from sightline.runs.folder import RunFolder
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.averaging import AveragedWeights
-from sightline.training.checkpointing.files import BEST, LAST
 from sightline.training.checkpointing.last import LastCheckpoint
 from sightline.training.module import LitClassifier
 from sightline.training.signals import Signals
@@ -24,18 +24,20 @@ from sightline.training.signals import Signals
 log = logging.getLogger(__name__)
 
 
-def checkpoint_callbacks(config: TrainConfig, folder: Path, signals: Signals) -> list[Callback]:
+def checkpoint_callbacks(
+    config: TrainConfig, folder: RunFolder, signals: Signals
+) -> list[Callback]:
     """Checkpoints (best by `monitor`, and the last), early stopping and averaged weights."""
     best = BestCheckpoint(
-        folder,
-        filename=Path(BEST).stem,
+        folder.best.parent,
+        filename=folder.best.stem,
         monitor=config.monitor,
         mode=config.monitor_mode,
         enable_version_counter=False,
         auto_insert_metric_name=False,
         save_on_train_epoch_end=False,
     )
-    last = LastCheckpoint(folder / LAST, config.checkpoint.every_n_steps, signals)
+    last = LastCheckpoint(folder.last, config.checkpoint.every_n_steps, signals)
     callbacks: list[Callback] = [best, last]
     stopping = config.early_stopping
     if stopping.patience_epochs is not None:
@@ -122,15 +124,14 @@ class EpochLogger(Callback):
         if "val" in pl_module.predictions:
             matrices = pl_module.label_mode.confusion_matrices(pl_module.predictions["val"])
             figure = draw_confusion(matrices, f"val, epoch {epoch + 1}", "count")
-            self.tracker.log_image(figure, "confusion_matrix/val", step=epoch)
+            self.tracker.log_image(to_png(figure, dpi=90), "confusion_matrix/val", step=epoch)
         if self._batch is not None:
             images, targets = self._batch
             self._batch = None
             captions = [pl_module.label_mode.examples(target) for target in torch.unbind(targets)]
             title = "a training batch as the model sees it, before normalisation"
-            self.tracker.log_figure(
-                draw_samples(images, captions, title), "samples/train_batch.png"
-            )
+            figure = draw_samples(images, captions, title)
+            self.tracker.log_png(to_png(figure), "samples/train_batch.png")
         self.tracker.flush()
         self.connection.poll()
 

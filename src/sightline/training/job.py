@@ -14,8 +14,7 @@ from sightline.errors import Interrupted, UserError
 from sightline.io.console import log_to
 from sightline.io.secrets import with_credentials
 from sightline.paths import default_store
-from sightline.runs.folder import Frozen, read_results, thaw
-from sightline.runs.lock import run_lock
+from sightline.runs.folder import Frozen, RunFolder
 from sightline.runs.resume import check_resumable
 from sightline.tracking.sender.client import SenderClient, upload_pending
 
@@ -34,23 +33,24 @@ def run_job(config: TrainConfig, job: Job) -> None:
     if rank() != 0:
         _take_part(config, job)
         return
-    folder = job.output_dir
+    folder = RunFolder(job.output_dir)
     with (
-        remove_if_refused(folder), _naming_the_disk(folder),
-        run_lock(folder), log_to(folder / "train.log"),
+        remove_if_refused(folder.path), _naming_the_disk(folder),
+        folder.lock(), log_to(folder.log),
     ):  # fmt: skip
-        frozen = thaw(folder)
+        frozen = folder.frozen
         if frozen is not None:
             check_resumable(frozen, config)
-            if not _is_unfinished(frozen, config):
-                _announce_finished(config, job)
+            if not _is_unfinished(folder, frozen, config):
+                _announce_finished(folder, config, job)
                 return
-        _run(config, job, resumed=frozen is not None)
+        _run(folder, config, job, resumed=frozen is not None)
 
 
 def _take_part(config: TrainConfig, job: Job) -> None:
     """What further ranks do: rank 0 says how the run ended, also with its exit status."""
-    if (frozen := thaw(job.output_dir)) is not None and not _is_unfinished(frozen, config):
+    folder = RunFolder(job.output_dir)
+    if (frozen := folder.frozen) is not None and not _is_unfinished(folder, frozen, config):
         return
     from sightline.training.run import train
 
@@ -58,19 +58,19 @@ def _take_part(config: TrainConfig, job: Job) -> None:
     # Lightning kills rank 0, which has to say what happened, as soon as another leaves with a
     # status of its own.
     with suppress(Interrupted):
-        train(config, job, None)
+        train(config, job, folder, None)
 
 
-def run_frozen(folder: Path) -> None:
+def run_frozen(path: Path) -> None:
     """Run the job that is frozen in a folder: further ranks, and jobs of a sweep, start here."""
-    frozen = thaw(folder)
+    folder = RunFolder(path)
+    frozen = folder.frozen
     if frozen is None:
         raise UserError(f"{folder} holds no job of Sightline (no run.json).")
     tracking = frozen.config.tracking
     tracking = tracking.model_copy(update={"uri": with_credentials(tracking.uri)})
-    why = folder / "error.txt"  # for the sweep's summary
     if rank() == 0:
-        why.unlink(missing_ok=True)
+        folder.error = ""
     try:
         run_job(frozen.config.model_copy(update={"tracking": tracking}), frozen.job)
     except BaseException as error:
@@ -78,24 +78,24 @@ def run_frozen(folder: Path) -> None:
             words = (
                 str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             )
-            why.write_text(words, encoding="utf-8")
+            folder.error = words
         raise
 
 
-def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
+def _run(folder: RunFolder, config: TrainConfig, job: Job, resumed: bool) -> None:
     if config.tracking.uri is None:  # the same store, wherever it is resumed or synced from
         tracking = config.tracking.model_copy(update={"uri": default_store()})
         config = config.model_copy(update={"tracking": tracking})
-    connection = SenderClient(config.tracking, job.output_dir, patient=resumed or job.in_sweep)
+    connection = SenderClient(config.tracking, folder, patient=resumed or job.in_sweep)
     try:
         from sightline.training.logging.results import announce
         from sightline.training.run import train
 
-        results = train(config, job, connection)
+        results = train(config, job, folder, connection)
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
-        if not job.in_sweep and (job.output_dir / "checkpoints" / "last.ckpt").exists():
-            log.info("It goes on with: sightline train resume=%s", job.output_dir)
+        if not job.in_sweep and folder.last.exists():
+            log.info("It goes on with: sightline train resume=%s", folder)
         raise
     except BaseException as error:
         connection.failed = isinstance(error, Exception)
@@ -106,20 +106,19 @@ def _run(config: TrainConfig, job: Job, resumed: bool) -> None:
     announce(job, connection.run, results)
 
 
-def _announce_finished(config: TrainConfig, job: Job) -> None:
-    from sightline.tracking.sender.client import read_run_location
+def _announce_finished(folder: RunFolder, config: TrainConfig, job: Job) -> None:
     from sightline.training.logging.results import announce
 
-    results = read_results(job.output_dir)
+    results = folder.results()
     assert results is not None
     log.info("This run is finished; nothing is trained again.")
-    upload_pending(config.tracking, job.output_dir)  # it may have been killed before all was sent
-    announce(job, read_run_location(job.output_dir), results)
+    upload_pending(config.tracking, folder)  # it may have been killed before all was sent
+    announce(job, folder.upload.location, results)
 
 
-def _is_unfinished(frozen: Frozen, config: TrainConfig) -> bool:
+def _is_unfinished(folder: RunFolder, frozen: Frozen, config: TrainConfig) -> bool:
     """Whether there is something left to do: it did not finish, or is to train more epochs."""
-    results = read_results(frozen.job.output_dir)
+    results = folder.results()
     if results is None:
         return True
     old, new = frozen.config.trainer.get("max_epochs"), config.trainer.get("max_epochs")
@@ -131,7 +130,7 @@ def _is_unfinished(frozen: Frozen, config: TrainConfig) -> bool:
 
 
 @contextmanager
-def _naming_the_disk(folder: Path) -> Iterator[None]:
+def _naming_the_disk(folder: RunFolder) -> Iterator[None]:
     """Say of a full or read-only disk what it means for the run."""
     try:
         yield

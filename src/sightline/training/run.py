@@ -18,15 +18,13 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.metrics.tuning import fit_tuning
 from sightline.predictions import with_metadata
-from sightline.runs.folder import freeze, read_pruned, thaw
+from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.runs.resume import check_same_data
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import EpochLogger, checkpoint_callbacks, progress_callbacks
 from sightline.training.checkpointing.files import (
-    BEST,
-    LAST,
     AtomicCheckpointIO,
     Progress,
     damage,
@@ -43,7 +41,9 @@ from sightline.training.signals import Signals
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, job: Job, connection: SenderClient | None) -> dict[str, Any] | None:
+def train(
+    config: TrainConfig, job: Job, folder: RunFolder, connection: SenderClient | None
+) -> dict[str, Any] | None:
     """Train, evaluate and log one model; in further processes of a ddp training, only take part.
 
     Returns:
@@ -52,6 +52,7 @@ def train(config: TrainConfig, job: Job, connection: SenderClient | None) -> dic
     Args:
         config: what to train.
         job: where, and how it was asked for.
+        folder: the run's own.
         connection: to the process that sends to MLflow; None in further processes.
 
     Raises:
@@ -65,35 +66,39 @@ def train(config: TrainConfig, job: Job, connection: SenderClient | None) -> dic
         pl.seed_everything(config.seed, workers=True, verbose=False)
         build_trainer(config, [], job)  # what it refuses is found before anything is spent
         if connection is None:
-            _fit_and_evaluate(config, job, set_up(config), signals, [])
+            _fit_and_evaluate(config, job, folder, set_up(config), signals, [])
             return None
         connection.wait_until_ready()
         setup = set_up(config)
         data = setup.data_digests()
-        check_same_data(thaw(job.output_dir), data)
-        tracker = Tracker(job.output_dir)
-        freeze(config, job, data)
+        check_same_data(folder.frozen, data)
+        tracker = Tracker(folder)
+        folder.freeze(config, job, data)
         begin_run(tracker, connection, config, job)
         with _run_status(tracker):
             describe_run(tracker, config, job, setup)
             callbacks = [EpochLogger(tracker, connection), *progress_callbacks()]
-            results = _fit_and_evaluate(config, job, setup, signals, callbacks)
+            results = _fit_and_evaluate(config, job, folder, setup, signals, callbacks)
             reached = publish_results(tracker, config, setup, results)
     return reached
 
 
 def _fit_and_evaluate(
-    config: TrainConfig, job: Job, setup: Setup, signals: Signals, callbacks: list[Callback]
+    config: TrainConfig,
+    job: Job,
+    folder: RunFolder,
+    setup: Setup,
+    signals: Signals,
+    callbacks: list[Callback],
 ) -> Results:
-    folder = job.output_dir / "checkpoints"
-    begun = find_checkpoint(folder)
-    watch(folder / LAST)
+    begun = find_checkpoint(folder.last)
+    watch(folder.last)
     keeping = checkpoint_callbacks(config, folder, signals)
     trainer = build_trainer(
-        config, [SameConfig(config), *keeping, *callbacks], job, begun is None or begun.name == LAST
+        config, [SameConfig(config), *keeping, *callbacks], job, begun in (None, folder.last)
     )
     progress = _fit(trainer, setup, begun)
-    best = folder / BEST
+    best = folder.best
     problem = damage(best) if best.is_file() else "nothing was validated"
     if problem is not None:
         raise UserError(f"There is no checkpoint {best} to evaluate: {problem}.")
@@ -174,7 +179,7 @@ def _run_status(tracker: Tracker) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
-        pruned = read_pruned(tracker.folder)
+        pruned = tracker.folder.pruned
         tracker.set_tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
         _keep_checkpoints(tracker)
         tracker.finish("KILLED")
@@ -188,9 +193,9 @@ def _run_status(tracker: Tracker) -> Iterator[None]:
 
 
 def _keep_checkpoints(tracker: Tracker) -> None:
-    for path in (tracker.folder / "checkpoints" / name for name in (BEST, LAST)):
-        if path.is_file():
-            tracker.log_artifact(str(path.relative_to(tracker.folder)))
+    for path in (BEST, LAST):
+        if (tracker.folder.path / path).is_file():
+            tracker.log_artifact(path)
 
 
 def quiet_libraries() -> None:

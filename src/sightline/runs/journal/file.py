@@ -1,7 +1,8 @@
-"""What a run has to tell, on disk before anybody else hears of it: an append-only journal.
+"""The journal's file: records appended to disk before anything else is done with them.
 
 A line is the CRC-32 of a record, a space, and the record as JSON. A process that dies leaves at
-most a torn last line, which the next one cuts off; nothing before it is touched.
+most a torn last line, which the next one cuts off; nothing before it is touched. The first line
+states the version of the format; a journal without one is of version 1.
 """
 
 import errno
@@ -13,18 +14,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sightline import __version__
 from sightline.errors import UserError
 from sightline.io.atomic import fsync_parent
+from sightline.runs.journal.records import Record, UnknownRecordError, from_json
 
 log = logging.getLogger(__name__)
 
-Record = dict[str, Any]
+VERSION = 1
+HEADER = {"op": "journal", "version": VERSION}
 BLOCK = 65536  # bytes that are read at once in search of the last line
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class JournalWriteError(UserError):
-    """The disk is full, read-only or gone."""
+    """A disk that is full, read-only or gone."""
+
+
+class JournalFormatError(UserError):
+    """A journal that another version of Sightline wrote, and this one cannot read."""
 
 
 class JournalWriter:
@@ -39,23 +47,18 @@ class JournalWriter:
         self._descriptor: int | None = None
 
     def append(self, record: Record, sync: bool = False) -> None:
-        """Write one record whole, or leave the journal as it was.
+        """Write one record completely, or leave the journal as it was.
 
         Args:
-            record: plain containers.
+            record: what is logged.
             sync: wait until it is on the disk, not only with the operating system.
 
         Raises:
             JournalWriteError: the disk is full, read-only or gone.
         """
-        text = _encode(record).encode("utf-8", "replace")  # of a file's name that is not UTF-8
-        line = b"%08x %s\n" % (zlib.crc32(text), text)
         try:
             descriptor = self._open()
-            written = os.write(descriptor, line)
-            if written < len(line):  # the disk is full
-                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _write_line(descriptor, record.to_json())
             if sync:
                 os.fsync(descriptor)
         except OSError as error:
@@ -87,6 +90,8 @@ class JournalWriter:
                 _cut_torn_line(self.path)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, 0o644)
+            if os.fstat(self._descriptor).st_size == 0:
+                _write_line(self._descriptor, HEADER)
             if new:
                 fsync_parent(self.path)
                 fsync_parent(self.path.parent)
@@ -94,16 +99,19 @@ class JournalWriter:
 
     def _unwritable(self, error: OSError) -> JournalWriteError:
         return JournalWriteError(
-            f"Cannot write {self.path}: {error.strerror}. What the run told before is kept; "
-            "give the same command again when it can be written."
+            f"Cannot write {self.path}: {error.strerror}. What the run logged before is complete; "
+            "give the same command again when the disk can be written."
         )
 
 
 def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[Record, int]]:
-    """Each whole record from `offset` on, with the offset after it.
+    """Each complete record from `offset` on, with the offset after it.
 
-    A torn last line is not there yet; a damaged line in between is left out with a warning. From
+    A torn last line is left for later; a damaged line in between is left out with a warning. From
     an offset that is no line's end (the journal lost its end to a power cut) all is read again.
+
+    Raises:
+        JournalFormatError: the journal, or a record in it, is of a version that is not known.
     """
     if not path.is_file():
         return
@@ -117,22 +125,56 @@ def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[Record, int]]:
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
-            record = _parse(line)
-            if record is None:
+            stored = _parse(line)
+            if stored is None:
                 log.warning("%s: the line that ends at byte %d is damaged and left out; the other "
                             "lines are not.", path, offset)  # fmt: skip
+            elif stored.get("op") == HEADER["op"]:
+                _check_version(path, stored.get("version"))
             else:
-                yield record, offset
+                yield _to_record(path, offset, stored), offset
 
 
-def _parse(line: bytes) -> Record | None:
+def _check_version(path: Path, version: object) -> None:
+    if version != VERSION:
+        raise JournalFormatError(
+            f"{path} is a journal of version {version}; Sightline {__version__} reads version "
+            f"{VERSION}. Use the Sightline that wrote it."
+        )
+
+
+def _to_record(path: Path, offset: int, stored: dict[str, Any]) -> Record:
+    try:
+        return from_json(stored)
+    except UnknownRecordError as error:
+        raise JournalFormatError(
+            f"{path}: the record that ends at byte {offset} has {error}, which Sightline "
+            f"{__version__} does not know. Use the Sightline that wrote it."
+        ) from error
+
+
+def _write_line(descriptor: int, stored: dict[str, Any]) -> None:
+    """Append one line, or nothing.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    text = _encode(stored).encode("utf-8", "replace")  # a file's name need not be UTF-8
+    line = b"%08x %s\n" % (zlib.crc32(text), text)
+    written = os.write(descriptor, line)
+    if written < len(line):  # the disk is full
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
     try:
         sound = int(checksum, 16) == zlib.crc32(text)
-        record = json.loads(text) if sound else None
+        stored = json.loads(text) if sound else None
     except ValueError:
         return None
-    return record if isinstance(record, dict) else None
+    return stored if isinstance(stored, dict) else None
 
 
 def _cut_torn_line(path: Path) -> None:

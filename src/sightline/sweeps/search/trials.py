@@ -9,9 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError, did_you_mean
-from sightline.runs.folder import freeze, read_pruned, read_results, thaw, write_pruned
-from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.outbox import journal_path
+from sightline.runs.folder import RunFolder
 from sightline.sweeps.search.plan import Search
 from sightline.sweeps.search.samplers import make_sampler
 from sightline.sweeps.search.spaces import draw
@@ -44,7 +42,7 @@ class Trials:
         self.count = len(self.all)
         self.hopeless = False  # what a trial reaches is not what the search is for
         self._live: dict[int, optuna.Trial] = {}
-        self._read: dict[int, int] = {}  # how far each journal was read
+        self._folders: dict[int, RunFolder] = {}
         self._same: dict[str, int] = {}  # trials that reached something, by their digests
         for trial in self.all:
             self._recall(trial)
@@ -52,7 +50,7 @@ class Trials:
     def _recall(self, trial: FrozenTrial) -> None:
         """A trial of an earlier command: its job, as it is frozen in its folder."""
         twin = int(trial.user_attrs.get("same_as", trial.number))
-        frozen = thaw(self.sweep.folder / str(twin))
+        frozen = RunFolder(self.sweep.folder / str(twin)).frozen
         if trial.number in self.interrupted:
             # Its values are stored, or drawn now where the process died before it could.
             live = optuna.Trial(self.study, trial._trial_id)
@@ -78,7 +76,7 @@ class Trials:
             if self.interrupted:
                 number = self.interrupted.pop(0)
                 config, job = self.sweep.jobs[number]
-                if read_results(job.output_dir) or read_pruned(job.output_dir):
+                if RunFolder(job.output_dir).results() or RunFolder(job.output_dir).pruned:
                     self.ended(number, None)  # it ended while nobody listened
                     continue
             elif self.count < self.search.options.n_trials:
@@ -90,7 +88,7 @@ class Trials:
                     continue
             else:
                 return None
-            freeze(config, job)
+            RunFolder(job.output_dir).freeze(config, job)
             return number, config, job
         return None
 
@@ -99,21 +97,17 @@ class Trials:
         if self.search.options.pruner == "none" or number in self.tracker.states:
             return False
         config, job = self.sweep.jobs[number]
-        trial, folder = self._live[number], job.output_dir
+        trial = self._live[number]
+        folder = self._folders.setdefault(number, RunFolder(job.output_dir))
         known = trial.storage.get_trial(trial._trial_id).intermediate_values
-        start = self._read.get(number, 0)
-        for record, end in read_journal(journal_path(folder), start):
-            self._read[number] = end
-            if record["op"] != "metrics" or self.monitor not in record["metrics"]:
-                continue
-            step, value = record["step"], record["metrics"][self.monitor]
+        for step, value in folder.state.points.get(self.monitor, []):
             if step in known:
                 continue
             trial.report(value, step)
             last = config.trainer.get("max_epochs") or math.inf
             if trial.should_prune() and step + 1 != last:
                 why = f"by {self.search.options.pruner} after epoch {step + 1}: {value:.5g}"
-                write_pruned(folder, why)
+                folder.prune(why)
                 self.tracker.states[number] = "PRUNED"
                 log.info("trial %d:  pruned %s", number, why)
                 return True
@@ -122,8 +116,8 @@ class Trials:
     def ended(self, number: int, error: str | None) -> str | None:
         """Tell the study how a trial ended."""
         config, job = self.sweep.jobs[number]
-        results = read_results(job.output_dir)
-        pruned = read_pruned(job.output_dir)
+        results = RunFolder(job.output_dir).results()
+        pruned = RunFolder(job.output_dir).pruned
         if results is None and pruned:
             self.tracker.states[number] = "PRUNED"
             self._finish(number, TrialState.PRUNED)

@@ -3,18 +3,13 @@
 import logging
 import shutil
 import time
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from sightline.cluster.slurm import accounted_state
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.io.secrets import credentials_for_children
-from sightline.runs.ending import mark_ended
-from sightline.runs.folder import read_results
-from sightline.runs.journal.outbox import read_status
-from sightline.sweeps.process import output_of, reported_error
+from sightline.runs.folder import RunFolder
 from sightline.sweeps.run import Jobs, announce_job, record_end
 from sightline.sweeps.slurm.sbatch import (
     FORGOTTEN,
@@ -93,7 +88,7 @@ class SlurmJobs:
     def _submit(self, submission: Submission) -> None:
         """Note the name first: what was submitted is found by it whenever this process ends."""
         for number in submission.jobs:
-            (self.sweep.jobs[number][1].output_dir / "error.txt").unlink(missing_ok=True)
+            RunFolder(self.sweep.jobs[number][1].output_dir).error = ""
         script = write_script(self.sweep, submission, self.options.setup)
         self.submissions.append(submission)
         write_submissions(self.sweep.folder, self.submissions)
@@ -154,7 +149,7 @@ class SlurmJobs:
         numbers = [
             number for number in sorted(self.waiting)
             if self._states[number].state == "PENDING"
-            and read_status(self.sweep.jobs[number][1].output_dir) is None
+            and RunFolder(self.sweep.jobs[number][1].output_dir).status is None
         ]  # fmt: skip
         if numbers:
             cancel([self._states[number].id for number in numbers])
@@ -175,7 +170,7 @@ class SlurmJobs:
     def _conclude(self, number: int, state: JobState) -> bool:
         """Judge a job that ended, by its folder; False where its folder may not be up to date."""
         config, job = self.sweep.jobs[number]
-        if read_results(job.output_dir) is not None:
+        if RunFolder(job.output_dir).results() is not None:
             record_end(self.jobs, self.tracker, number, None)
             return True
         since = self._ended_s.setdefault(number, time.monotonic())
@@ -187,10 +182,10 @@ class SlurmJobs:
             ended_as = accounted_state(state.id) or "unknown (Slurm has forgotten it)"
         why = f"Slurm job {state.id} ended: {ended_as}"
         status = "KILLED" if ended_as == "CANCELLED" else "FAILED"
-        if not _tell_end(config.tracking, job.output_dir, status, why):
+        if not _tell_end(config.tracking, RunFolder(job.output_dir), status, why):
             return False
-        printed = f"{why}; {output_of(job.output_dir)} holds what it printed"
-        error = reported_error(job.output_dir) or printed
+        printed = f"{why}; {RunFolder(job.output_dir).output} holds what it printed"
+        error = RunFolder(job.output_dir).error or printed
         if record_end(self.jobs, self.tracker, number, error):
             self.tracker.states[number] = status
         return True
@@ -210,12 +205,12 @@ class SlurmJobs:
         return found
 
 
-def _tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> bool:
+def _tell_end(tracking: TrackingConfig, folder: RunFolder, status: str, why: str) -> bool:
     """End a run that still says RUNNING; False where it may still be at work."""
-    if read_status(folder) != "RUNNING":
+    if folder.status != "RUNNING":
         return True
     try:
-        mark_ended(folder, status, why)
+        folder.mark_ended(status, why)
     except UserError as error:
         log.info("its end is not told yet: %s", error)
         return False
@@ -226,9 +221,7 @@ def _tell_end(tracking: TrackingConfig, folder: Path, status: str, why: str) -> 
 def _forget(sweep: Sweep) -> None:
     """Remove what was written of a sweep or a search that Slurm refused."""
     for _, job in sweep.jobs:
-        (job.output_dir / "run.json").unlink()
-        with suppress(OSError):  # there was something else
-            job.output_dir.rmdir()
+        RunFolder(job.output_dir).unfreeze()
     for name in ("slurm", "conf"):
         shutil.rmtree(sweep.folder / name, ignore_errors=True)
     for name in ("slurm.json", "sweep.json", "optuna.db"):

@@ -15,11 +15,24 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_LOGGED_IMAGE
 from PIL import Image
 
 from sightline.errors import UserError
-from sightline.runs.journal.file import Record
-from sightline.runs.journal.outbox import FILES
-from sightline.tracking.mlflow.batches import MERGED, halves
+from sightline.runs.folder import RunFolder
+from sightline.runs.journal.records import (
+    ArtifactRecord,
+    DatasetsRecord,
+    EntriesRecord,
+    ImageRecord,
+    MetricsRecord,
+    ModelRecord,
+    ParamsRecord,
+    Record,
+    RunRecord,
+    StatusRecord,
+    TagsRecord,
+    ViewRecord,
+)
+from sightline.tracking.mlflow.batches import halves
 from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, UploadError, is_refusal, short_message
-from sightline.tracking.mlflow.model import ModelRecord, log_model
+from sightline.tracking.mlflow.model import CheckpointModel, log_model
 from sightline.tracking.mlflow.store import Store
 from sightline.tracking.mlflow.views import save_view
 
@@ -41,7 +54,7 @@ class Delivery:
     """
 
     def __init__(
-        self, store: Store, folder: Path, run_id: str | None, register: str | None
+        self, store: Store, folder: RunFolder, run_id: str | None, register: str | None
     ) -> None:
         self.client: MlflowClient = store.client
         self.store = store
@@ -94,63 +107,61 @@ class Delivery:
 
     def _upload(self, records: list[Record]) -> None:
         record = records[0]
-        operation = record["op"]
         if self.run_id is None:
-            self.run_id = self._create(record if operation == "run" else self._run_without_record())
-        if operation in MERGED:
-            self._batch(self.run_id, records)
-        elif operation == "datasets":
-            self.client.log_inputs(self.run_id, [_dataset(fields) for fields in record["datasets"]])
-        elif operation in FILES:
-            self._file(self.run_id, record)
-        elif operation == "view":
-            save_view(self.client, self.store.experiment_id, record["key"], record["view"])
-        elif operation == "status" and record["status"] == "RUNNING":
-            self.client.update_run(self.run_id, status="RUNNING")
-        elif operation == "status":
-            self.client.set_terminated(self.run_id, record["status"], record["time_ms"])
-        elif operation != "run":
-            raise UploadError(f"this Sightline does not know {operation!r}")
+            first = record if isinstance(record, RunRecord) else self._run_without_record()
+            self.run_id = self._create(first)
+        match record:
+            case EntriesRecord():
+                self._batch(self.run_id, records)
+            case DatasetsRecord():
+                self.client.log_inputs(self.run_id, [_dataset(each) for each in record.datasets])
+            case ArtifactRecord() | ImageRecord() | ModelRecord():
+                self._file(self.run_id, record)
+            case ViewRecord():
+                save_view(self.client, self.store.experiment_id, record.key, record.view)
+            case StatusRecord(status="RUNNING"):
+                self.client.update_run(self.run_id, status="RUNNING")
+            case StatusRecord():
+                self.client.set_terminated(self.run_id, record.status, record.time_ms)
 
-    def _run_without_record(self) -> Record:
-        """For a journal whose first line was damaged: the folder tells the run's name."""
-        key = uuid.uuid5(uuid.NAMESPACE_URL, str(self.folder)).hex
-        tags = {RUN_KEY: key, "run_folder": str(self.folder)}
-        moment = int(self.folder.stat().st_mtime * 1000)
-        return {"op": "run", "name": self.folder.name, "tags": tags, "time_ms": moment}
+    def _run_without_record(self) -> RunRecord:
+        """For a journal whose first record was damaged: the folder gives the run's name."""
+        path = self.folder.path
+        key = uuid.uuid5(uuid.NAMESPACE_URL, str(path)).hex
+        return RunRecord(
+            name=path.name,
+            tags={RUN_KEY: key, "run_folder": str(path)},
+            time_ms=int(path.stat().st_mtime * 1000),
+        )
 
-    def _model(self, record: Record) -> ModelRecord:
-        return ModelRecord(
-            self.folder / record["checkpoint"], record["class_names"], record["multi_label"],
-            record["plugins"], record["time_ms"],
-        )  # fmt: skip
-
-    def _create(self, record: Record) -> str:
-        key = record["tags"][RUN_KEY]
+    def _create(self, record: RunRecord) -> str:
+        key = record.tags[RUN_KEY]
         there = self.client.search_runs(
             [self.store.experiment_id], f"tags.{RUN_KEY} = '{key}'", max_results=1
         )
         if there:
             return str(there[0].info.run_id)
         run = self.client.create_run(
-            self.store.experiment_id, record["time_ms"], record["tags"], record["name"]
+            self.store.experiment_id, record.time_ms, record.tags, record.name
         )
         return str(run.info.run_id)
 
     def _batch(self, run_id: str, records: list[Record]) -> None:
         metrics, params, tags = [], [], []
         for record in records:
-            if record["op"] == "metrics":
-                moment, step = record["time_ms"], record["step"]
-                metrics += [Metric(k, v, moment, step) for k, v in record["metrics"].items()]
-            elif record["op"] == "params":
-                params += [Param(key, value) for key, value in record["params"].items()]
-            else:
-                tags += [RunTag(key, value) for key, value in record["tags"].items()]
+            match record:
+                case MetricsRecord():
+                    moment, step = record.time_ms, record.step
+                    metrics += [Metric(k, v, moment, step) for k, v in record.metrics.items()]
+                case ParamsRecord():
+                    params += [Param(key, value) for key, value in record.params.items()]
+                case TagsRecord():
+                    tags += [RunTag(key, value) for key, value in record.tags.items()]
         self.client.log_batch(run_id, metrics, params, tags)
 
-    def _file(self, run_id: str, record: Record) -> None:
-        path = self.folder / record["checkpoint" if record["op"] == "model" else "path"]
+    def _file(self, run_id: str, record: ArtifactRecord | ImageRecord | ModelRecord) -> None:
+        name = record.checkpoint if isinstance(record, ModelRecord) else record.path
+        path = self.folder.path / name
         try:
             with path.open("rb"):
                 pass
@@ -158,22 +169,24 @@ class Delivery:
             raise UploadError(f"{path} cannot be read: {error.strerror}") from error
         try:
             with _patient():
-                if record["op"] == "artifact":
-                    parent = str(Path(record["path"]).parent)
-                    self.client.log_artifact(run_id, str(path), None if parent == "." else parent)
-                elif record["op"] == "image":
-                    self._image(run_id, record, path)
-                else:
-                    model = self._model(record)
-                    log_model(self.client, self.store.uri, run_id, model, self.register)
+                match record:
+                    case ArtifactRecord():
+                        parent = str(Path(name).parent)
+                        target = None if parent == "." else parent
+                        self.client.log_artifact(run_id, str(path), target)
+                    case ImageRecord():
+                        self._image(run_id, record, path)
+                    case ModelRecord():
+                        model = CheckpointModel.from_record(record, path)
+                        log_model(self.client, self.store.uri, run_id, model, self.register)
         except (*UPLOAD_ERRORS, UploadError):
             raise
-        except Exception as error:  # whatever a library stumbles on, the next file is brought
+        except Exception as error:  # whatever a library fails of, the next file is uploaded
             raise UploadError(f"{path}: {type(error).__name__}: {error}") from error
 
-    def _image(self, run_id: str, record: Record, path: Path) -> None:
+    def _image(self, run_id: str, record: ImageRecord, path: Path) -> None:
         """As `MlflowClient.log_image` does, but under a name that is the same each time."""
-        key, step, moment = record["key"], record["step"], record["time_ms"]
+        key, step, moment = record.key, record.step, record.time_ms
         unique = uuid.uuid5(uuid.NAMESPACE_URL, f"{key} {step} {moment}")
         name = f"{key.replace('/', '~')}+step+{step}+timestamp+{moment}+{unique}"
         with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mlflow
 import numpy as np
@@ -20,6 +20,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
 from PIL import Image
+
+from sightline.runs.journal.records import ModelRecord
 
 SIGHTLINE = Path(__file__).parents[2]  # the package, which is shipped with the model
 CODE = SIGHTLINE / "inference" / "pyfunc.py"
@@ -33,7 +35,7 @@ OF_THE_MODEL = ("val_best/", "test/")  # metrics of the checkpoint that the mode
 
 
 @dataclass(frozen=True)
-class ModelRecord:
+class CheckpointModel:
     """What a run tells of its model.
 
     Attributes:
@@ -50,9 +52,16 @@ class ModelRecord:
     plugins: list[str]
     told_ms: int
 
+    @classmethod
+    def from_record(cls, record: ModelRecord, checkpoint: Path) -> Self:
+        """The model of a record, whose checkpoint is this file."""
+        return cls(
+            checkpoint, record.class_names, record.multi_label, record.plugins, record.time_ms
+        )
+
 
 def log_model(
-    client: MlflowClient, uri: str, run_id: str, record: ModelRecord, register: str | None
+    client: MlflowClient, uri: str, run_id: str, record: CheckpointModel, register: str | None
 ) -> None:
     """Log a checkpoint as the model `model`, with the run's metrics of it; once for each record.
 
@@ -79,7 +88,7 @@ def log_model(
 
 
 def _logged(
-    client: MlflowClient, experiment_id: str, run_id: str, record: ModelRecord
+    client: MlflowClient, experiment_id: str, run_id: str, record: CheckpointModel
 ) -> LoggedModel | None:
     """The model that an earlier sender made of this record; one that died half-way is removed."""
     made = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
@@ -91,7 +100,7 @@ def _logged(
     return None
 
 
-def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: ModelRecord) -> None:
+def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: CheckpointModel) -> None:
     requirements, code = _plugins(record.plugins)
     pinned = [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -136,7 +145,7 @@ def _plugins(packages: list[str]) -> tuple[list[str], list[str]]:
     return requirements, code
 
 
-def _signature(record: ModelRecord) -> ModelSignature:
+def _signature(record: CheckpointModel) -> ModelSignature:
     pred = Array(DataType.string) if record.multi_label else DataType.string
     outputs: list[ColSpec | TensorSpec] = [ColSpec(pred, "pred")]
     outputs += [ColSpec(DataType.float, f"prob_{name}") for name in record.class_names]

@@ -17,11 +17,8 @@ from mlflow.utils.uri import is_local_uri
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password, split_credentials, with_credentials
 from sightline.paths import default_store
-from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.outbox import journal_path, read_upload_position
+from sightline.runs.folder import BEST, RunFolder
 from sightline.tracking.sender.client import ONE_TRY, SOON
-
-BEST = "checkpoints/best.ckpt"
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class StoredRun:
     run_id: str | None
     uri: str | None
     experiment_id: str | None
-    folder: Path | None
+    folder: RunFolder | None
     name: str
     status: str
     params: dict[str, str]
@@ -58,8 +55,8 @@ class StoredRun:
         Raises:
             UserError: the run has no such artifact, or it was deleted.
         """
-        if self.folder is not None and (self.folder / path).is_file():
-            return self.folder / path
+        if self.folder is not None and (self.folder.path / path).is_file():
+            return self.folder.path / path
         if self.run_id is None:
             raise UserError(f"The run in {self.folder} has no {path}.")
         if self.artifacts is not None and is_local_uri(self.artifacts):
@@ -123,7 +120,7 @@ def find_stored_run(wanted: str, uri: str | None = None) -> StoredRun:
     """
     folder = Path(wanted).expanduser()
     if folder.is_dir():
-        return _in_folder(folder.absolute(), uri)
+        return _in_folder(RunFolder(folder.absolute()), uri)
     run_id = wanted.removeprefix("runs:/").split("/")[0]
     return _in_store(run_id, uri, None)
 
@@ -136,8 +133,8 @@ def find_checkpoint_file(wanted: str, uri: str | None = None) -> tuple[Path, Sto
     """
     file = Path(wanted).expanduser()
     if file.is_file():
-        folder = file.absolute().parent.parent
-        return file, _in_folder(folder, uri) if (folder / "run.json").is_file() else None
+        folder = RunFolder(file.absolute().parent.parent)
+        return file, _in_folder(folder, uri) if folder.is_launched else None
     if file.suffix == ".ckpt":
         raise UserError(f"There is no checkpoint {file}.")
     run = find_stored_run(wanted, uri)
@@ -147,7 +144,7 @@ def find_checkpoint_file(wanted: str, uri: str | None = None) -> tuple[Path, Sto
     return run.file(inside if inside.endswith(".ckpt") else BEST), run
 
 
-def _in_store(run_id: str, uri: str | None, folder: Path | None) -> StoredRun:
+def _in_store(run_id: str, uri: str | None, folder: RunFolder | None) -> StoredRun:
     client = open_client(uri)
     try:
         run = client.get_run(run_id)
@@ -164,7 +161,7 @@ def _in_store(run_id: str, uri: str | None, folder: Path | None) -> StoredRun:
     return stored(client, run, folder)
 
 
-def stored(client: MlflowClient, run: Run, folder: Path | None = None) -> StoredRun:
+def stored(client: MlflowClient, run: Run, folder: RunFolder | None = None) -> StoredRun:
     """What MLflow knows of a run, and its own folder where this machine has it.
 
     Args:
@@ -174,8 +171,10 @@ def stored(client: MlflowClient, run: Run, folder: Path | None = None) -> Stored
     """
     info, data = run.info, run.data
     own = data.tags.get("run_folder")
-    if folder is None and own and read_upload_position(Path(own)).get("run_id") == info.run_id:
-        folder = Path(own)
+    if folder is None and own:
+        named = RunFolder(Path(own))
+        location = named.upload.location
+        folder = named if location is not None and location.run_id == info.run_id else None
     return StoredRun(
         info.run_id, client.tracking_uri, info.experiment_id, folder,
         info.run_name or info.run_id, info.status,
@@ -183,26 +182,20 @@ def stored(client: MlflowClient, run: Run, folder: Path | None = None) -> Stored
     )  # fmt: skip
 
 
-def _in_folder(folder: Path, uri: str | None) -> StoredRun:
-    """From MLflow where the run was brought to it; what waits in the folder is left aside."""
-    if not journal_path(folder).is_file():
+def _in_folder(folder: RunFolder, uri: str | None) -> StoredRun:
+    """From MLflow where the run was uploaded; what is pending in the folder is left aside."""
+    if not folder.upload.journal.is_file():
         raise UserError(f"{folder} holds no run of Sightline.")
-    sent = read_upload_position(folder)
-    if "run_id" in sent:
-        return _in_store(sent["run_id"], uri or sent["uri"], folder)
+    location = folder.upload.location
+    if location is not None:
+        return _in_store(location.run_id, uri or location.uri, folder)
     return read_from_journal(folder)
 
 
-def read_from_journal(folder: Path) -> StoredRun:
-    """What a run told into its folder, whether or not MLflow has it yet."""
-    name, status = folder.name, "RUNNING"
-    params: dict[str, str] = {}
-    metrics: dict[str, float] = {}
-    tags: dict[str, str] = {}
-    for record, _ in read_journal(journal_path(folder)):
-        name = record.get("name", name)
-        status = record.get("status", status)
-        params |= record.get("params", {})
-        metrics |= record.get("metrics", {})
-        tags |= record.get("tags", {})
-    return StoredRun(None, None, None, folder, name, status, params, metrics, tags)
+def read_from_journal(folder: RunFolder) -> StoredRun:
+    """What a run logged into its folder, whether or not it was uploaded."""
+    state = folder.state
+    return StoredRun(
+        None, None, None, folder, state.name or folder.path.name, state.status or "RUNNING",
+        state.params, state.metrics, state.tags,
+    )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from pathlib import Path
 
 from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
@@ -13,6 +12,7 @@ from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
 
 from sightline.errors import UserError
 from sightline.runs.journal.file import JournalWriter, read_journal
+from sightline.runs.journal.records import MetricsRecord
 
 
 class SystemMetricsMonitor(threading.Thread):
@@ -40,8 +40,7 @@ class SystemMetricsMonitor(threading.Thread):
         while going_on:
             going_on = not self._stopped.wait(self.interval_s)
             try:
-                journal.append({"op": "metrics", "metrics": self._sample(), "step": step,
-                              "time_ms": int(time.time() * 1000)})  # fmt: skip
+                journal.append(MetricsRecord(metrics=self._sample(), step=step))
             except UserError:  # a full disk: the training says so itself
                 return
             step += 1

@@ -8,20 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.io.secrets import split_credentials
 from sightline.paths import default_store
-from sightline.runs.journal.outbox import (
-    count_pending,
-    count_refused,
-    read_upload_position,
-    refused_path,
-)
+from sightline.runs.folder import RunFolder
+from sightline.runs.journal.upload import RunLocation
 
 log = logging.getLogger(__name__)
 
@@ -39,33 +33,16 @@ SOON = {
 }
 
 
-@dataclass(frozen=True)
-class RunLocation:
-    """Where a run is found in MLflow."""
-
-    run_id: str
-    experiment_id: str
-    uri: str
-
-
-def read_run_location(folder: Path) -> RunLocation | None:
-    """Where a run was brought to; None where it was not."""
-    sent = read_upload_position(folder)
-    if "run_id" not in sent:
-        return None
-    return RunLocation(sent["run_id"], sent["experiment_id"], sent["uri"])
-
-
-def warn_of_pending(folder: Path) -> None:
+def warn_of_pending(folder: RunFolder) -> None:
     """Warn of what a run told and MLflow does not have."""
-    pending, refused = count_pending(folder), count_refused(folder)
+    pending, refused = folder.upload.count_pending(), folder.upload.count_refused()
     if pending:
         log.warning("pending:          %d records; `sightline sync %s` sends them", pending, folder)
     if refused:
-        log.warning("refused:          %d records; %s says why", refused, refused_path(folder))
+        log.warning("refused:          %d records; %s says why", refused, folder.upload.refused)
 
 
-def upload_pending(config: TrackingConfig, folder: Path) -> None:
+def upload_pending(config: TrackingConfig, folder: RunFolder) -> None:
     """Bring what a run told and MLflow does not have, for at most `flush_timeout_s`; say what is
     left.
 
@@ -73,7 +50,7 @@ def upload_pending(config: TrackingConfig, folder: Path) -> None:
         config: where runs are logged.
         folder: the run's own folder; nothing runs in it any more.
     """
-    if config.offline is True or not count_pending(folder):
+    if config.offline is True or not folder.upload.count_pending():
         warn_of_pending(folder)
         return
     # Nothing is measured: it is another time, and may be another machine.
@@ -94,7 +71,7 @@ class SenderClient:
         failed: set where the training ends with an error.
     """
 
-    def __init__(self, config: TrackingConfig, folder: Path, patient: bool) -> None:
+    def __init__(self, config: TrackingConfig, folder: RunFolder, patient: bool) -> None:
         self.config = config
         self.folder = folder
         self.patient = patient or config.offline == "auto"
@@ -102,7 +79,7 @@ class SenderClient:
         self.failed = False
         self._buffer = b""
         self._events: list[dict[str, Any]] = []  # heeded, and not yet waited for
-        self._troubles: dict[str, str] = {}  # by lane
+        self._troubles: dict[str, str] = {}  # by stream
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -172,7 +149,7 @@ class SenderClient:
         Args:
             wait: for it; it goes on by itself in any case.
         """
-        begun = (self.folder / "tracking").is_dir()
+        begun = self.folder.upload.folder.is_dir()
         if self._process.poll() is not None and begun:
             self._process = self._start()
         assert self._process.stdin is not None
@@ -231,14 +208,14 @@ class SenderClient:
 
     def _heed(self, event: dict[str, Any]) -> None:
         if event["event"] == "run":
-            self.run = read_run_location(self.folder)
+            self.run = self.folder.upload.location
         elif event["event"] == "warning":
             log.warning("%s", event["message"])
         elif event["event"] == "ready":
-            if self._troubles.pop(event["lane"], None) is not None and not self._troubles:
+            if self._troubles.pop(event["stream"], None) is not None and not self._troubles:
                 log.info("MLflow answers again.")
         elif event["event"] == "behind":
             if not self._troubles:
                 log.warning("%s. What the run tells is kept in %s and sent when it can be.",
                             event["message"], self.folder)  # fmt: skip
-            self._troubles[event["lane"]] = event["message"]
+            self._troubles[event["stream"]] = event["message"]

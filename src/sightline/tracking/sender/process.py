@@ -16,16 +16,9 @@ from pathlib import Path
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
-from sightline.runs.journal.file import JournalWriteError, JournalWriter, Record
-from sightline.runs.journal.outbox import (
-    journal_path,
-    read_status,
-    read_upload_position,
-    sender_lock,
-    system_journal_path,
-    write_destination,
-)
-from sightline.runs.lock import run_lock
+from sightline.runs.folder import RunFolder
+from sightline.runs.journal.file import JournalWriteError, JournalWriter
+from sightline.runs.journal.records import Record, StatusRecord, TagsRecord
 from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, describe, short_message
 from sightline.tracking.mlflow.system_metrics import SystemMetricsMonitor
 from sightline.tracking.sender.uploader import RunUpload, Uploader
@@ -94,19 +87,19 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.getLogger("sightline").addHandler(EventHandler())
     settings = json.loads(sys.stdin.readline())
-    folder = Path(settings["folder"])
+    folder = RunFolder(Path(settings["folder"]))
     config = TrackingConfig.model_validate(settings["tracking"])
     training = Training(settings["parent"])
     outgoing = RunUpload(folder, config)
     if config.offline is not True:
         say(event="asking")
         _report_readiness(outgoing)
-    while not journal_path(folder).exists():
+    while not folder.upload.journal.exists():
         if training.ended.wait(POLL_S):
             return 0
-    with sender_lock(folder, -1):
-        outgoing.sent = read_upload_position(folder)  # an earlier sender may have been at work
-        write_destination(folder, config)
+    with folder.upload.lock(-1):
+        outgoing.sent = folder.upload.position()  # an earlier sender may have been at work
+        folder.upload.write_destination(config)
         _serve(outgoing, training)
     return 0
 
@@ -114,15 +107,15 @@ def main() -> int:
 def _serve(outgoing: RunUpload, training: Training) -> None:
     folder, config = outgoing.folder, outgoing.config
     closing = threading.Event()
-    measured = [lane for lane in outgoing.lanes if not lane.files]
-    files = [lane for lane in outgoing.lanes if lane.files]
-    couriers = [Uploader(outgoing, lanes, closing, say) for lanes in (measured, files)]
+    measured = [each for each in outgoing.streams if not each.files]
+    files = [each for each in outgoing.streams if each.files]
+    couriers = [Uploader(outgoing, streams, closing, say) for streams in (measured, files)]
     if config.offline is not True:
         for courier in couriers:
             courier.start()
     watch = None
     if config.system_metrics_interval_s is not None:
-        watch = SystemMetricsMonitor(system_journal_path(folder), config.system_metrics_interval_s)
+        watch = SystemMetricsMonitor(folder.upload.system_journal, config.system_metrics_interval_s)
         watch.start()
     training.ended.wait()
     deadline = time.monotonic() + config.flush_timeout_s
@@ -140,16 +133,15 @@ def _tell_of_failure(outgoing: RunUpload, training: Training) -> None:
     """The training could not say so itself; one that is gone may come back under Slurm."""
     folder = outgoing.folder
     died = training.last_word == ""
-    if "SLURM_JOB_ID" in os.environ or read_status(folder) != "RUNNING":
+    if "SLURM_JOB_ID" in os.environ or folder.status != "RUNNING":
         return
-    now = int(time.time() * 1000)
     records: list[Record] = [
-        {"op": "tags", "tags": {"error": KILLED if died else UNWRITABLE}, "time_ms": now},
-        {"op": "status", "status": "FAILED", "time_ms": now},
+        TagsRecord(tags={"error": KILLED if died else UNWRITABLE}),
+        StatusRecord(status="FAILED"),
     ]
     try:
-        with run_lock(folder) if died else contextlib.nullcontext():
-            journal = JournalWriter(journal_path(folder))
+        with folder.lock() if died else contextlib.nullcontext():
+            journal = JournalWriter(folder.upload.journal)
             for record in records:
                 journal.append(record, sync=True)
     except (JournalWriteError, OSError):  # what cannot be written down can still be said
@@ -157,7 +149,7 @@ def _tell_of_failure(outgoing: RunUpload, training: Training) -> None:
             for record in records:
                 outgoing.delivery().upload([record])
         except UPLOAD_ERRORS as error:
-            say(event="behind", lane="journal", message=describe(error))
+            say(event="behind", stream="journal", message=describe(error))
     except UserError as error:
         log.info("another process goes on with the run: %s", error)
 
@@ -168,7 +160,7 @@ def _report_readiness(outgoing: RunUpload) -> None:
     except UPLOAD_ERRORS as error:
         say(event="unreachable", message=short_message(error))
     else:
-        say(event="ready", lane="journal")
+        say(event="ready", stream="journal")
 
 
 def say(**event: str) -> None:

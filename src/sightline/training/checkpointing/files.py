@@ -16,7 +16,8 @@ from sightline.errors import UserError
 
 log = logging.getLogger(__name__)
 
-LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
+PREVIOUS = "previous.ckpt"  # the last checkpoint but one
+LAST = "last.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -82,9 +83,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def find_checkpoint(folder: Path) -> Path | None:
+def find_checkpoint(last: Path) -> Path | None:
     """The newest checkpoint that a run can go on from; damaged ones are named and passed over."""
-    for path in (folder / LAST, folder / PREVIOUS):
+    for path in (last, last.with_name(PREVIOUS)):
         if not path.is_file():
             continue
         problem = damage(path)

@@ -7,6 +7,7 @@ from sightline.io.csv_files import to_csv
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation
 from sightline.predictions import Predictions
+from sightline.reports.canvas import to_png
 from sightline.reports.sections.confusion import TITLES, confusion_record, draw_confusion
 from sightline.tracking.mlflow.tags import LOOKS
 from sightline.tracking.tracker import Tracker
@@ -42,9 +43,9 @@ def log_evaluation(
     keys = {f"{prefix}/{key}": value for key, value in evaluation.metrics.items()}
     if known is not None:
         keys = {key: value for key, value in keys.items() if known.get(key) != value}
-    tracker.log_metrics(keys, step=step, again=known is not None)
+    tracker.log_metrics(keys, step=step, overwrite=known is not None)
     path = f"predictions/{name}.parquet"
-    table.write(tracker.folder / path)
+    table.write(tracker.file(path))
     tracker.log_artifact(path)
     tracker.log_json({"name": name, **evaluation.record()}, f"metrics/{name}.json")
     tracker.log_text(to_csv(evaluation.rows()), f"metrics/{name}.csv")
@@ -77,4 +78,4 @@ def _log_confusion(tracker: Tracker, label_mode: LabelMode, name: str, table: Pr
     for by, words in TITLES.items():
         suffix = "" if by == "count" else f"_by_{by}"
         figure = draw_confusion(matrices, f"{name}: {words}", by)
-        tracker.log_figure(figure, f"confusion_matrix/{name}{suffix}.png")
+        tracker.log_png(to_png(figure), f"confusion_matrix/{name}{suffix}.png")

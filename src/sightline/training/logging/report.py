@@ -17,7 +17,6 @@ from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Gallery, Section, Table
 from sightline.reports.sections.learning_curves import Point
 from sightline.reports.tiles import draw_contact_sheet
-from sightline.runs.journal.file import read_journal
 from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -99,20 +98,18 @@ def publish_report(
 
 
 def epoch_history(tracker: Tracker) -> list[Point]:
-    """What the run's epochs told, from its journal."""
+    """The metrics of the run's epochs, in the order in which they were logged."""
     return [
-        (key, int(record["step"]), float(value))
-        for record, _ in read_journal(tracker.journal.path)
-        if record["op"] == "metrics"
-        for key, value in record["metrics"].items()
+        (key, step, value)
+        for key, points in tracker.folder.state.points.items()
         if key.startswith(("train/", "val/"))
+        for step, value in points
     ]
 
 
 def logged_name(tracker: Tracker) -> str:
-    """The run's name, from its journal."""
-    records = (record for record, _ in read_journal(tracker.journal.path))
-    return next((str(r["name"]) for r in records if r["op"] == "run"), tracker.folder.name)
+    """The run's name."""
+    return tracker.folder.state.name or tracker.folder.path.name
 
 
 def _offered(subject: Subject) -> dict[str, Any]:

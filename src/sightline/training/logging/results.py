@@ -12,9 +12,9 @@ from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.tuning import Tuning, tuning_record
 from sightline.predictions import Predictions
 from sightline.reports.words import metrics_table, results_in_words
+from sightline.runs.journal.upload import RunLocation
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
-from sightline.tracking.sender.client import RunLocation
 from sightline.tracking.tracker import Tracker
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
 from sightline.training.logging.final_report import log_training_report
@@ -70,7 +70,7 @@ def publish_results(
         reached["metrics"][split] = {"loss": results.losses[split]} | headlines
         reached["intervals"][split] = each.interval_ends()
     if "test" in found:
-        count_test_look(tracker, tracker.tags_before)
+        count_test_look(tracker, tracker.before.tags)
     tracker.log_json(tuning_record(setup.label_mode, results.tuning), "tuning.json")
     log_training_report(tracker, config, setup, results.predictions, found, results.best_epoch)
     for name in ("best", "last"):

@@ -85,9 +85,7 @@ def _describe_data_and_model(
     found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
     tracker.log_params(params(config, job) | found)
     tracker.log_datasets(inputs)
-    path = tracker.folder / "split" / "split.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(split_table(setup.splits), path)
+    pq.write_table(split_table(setup.splits), tracker.file("split/split.parquet"))
     tracker.log_artifact("split/split.parquet")
     if setup.skipped:
         rows = pd.DataFrame([asdict(each) for each in setup.skipped])

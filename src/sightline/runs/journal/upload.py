@@ -1,0 +1,128 @@
+"""The upload of a run's journal: how far each stream of records got, to where, and what is left."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from sightline.config.schema import TrackingConfig
+from sightline.io.atomic import write_atomically
+from sightline.io.secrets import hide_password
+from sightline.runs.journal.file import read_journal
+from sightline.runs.journal.records import FILES, Record
+
+
+@dataclass(frozen=True)
+class UploadStream:
+    """Records that are uploaded in their order; a large file does not hold up the metrics.
+
+    Attributes:
+        name: under which its position is stored.
+        path: the journal.
+        files: whether it takes the journal's files, or all other records.
+    """
+
+    name: str
+    path: Path
+    files: bool = False
+
+    def read(self, offset: int) -> Iterator[tuple[Record | None, int]]:
+        """Each record of the journal from `offset` on; None for one of another stream."""
+        for record, end in read_journal(self.path, offset):
+            yield record if isinstance(record, FILES) == self.files else None, end
+
+
+@dataclass(frozen=True)
+class RunLocation:
+    """The place of a run in MLflow."""
+
+    run_id: str
+    experiment_id: str
+    uri: str
+
+
+class UploadState:
+    """What of a run was uploaded, in the folder `tracking` of the run's own.
+
+    Args:
+        folder: that folder.
+
+    Attributes:
+        journal: the training's records.
+        system_journal: metrics of the machine.
+        refused: records that MLflow refuses, with the reasons.
+        streams: the streams of records.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = folder / "journal.jsonl"
+        self.system_journal = folder / "system.jsonl"
+        self.refused = folder / "refused.jsonl"
+        self.streams = (
+            UploadStream("journal", self.journal),
+            UploadStream("system", self.system_journal),
+            UploadStream("files", self.journal, files=True),
+        )
+
+    def position(self) -> dict[str, Any]:
+        """The offset of each stream, in bytes, and the run's ids in MLflow.
+
+        Empty where a crash damaged the file: what is uploaded again does no harm.
+        """
+        return _read(self.folder / "sent.json")
+
+    def write_position(self, position: dict[str, Any]) -> None:
+        """Record how far the run was uploaded."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / "sent.json", json.dumps(position))
+
+    @property
+    def location(self) -> RunLocation | None:
+        """The place of the run in MLflow; None where it was not uploaded."""
+        position = self.position()
+        if "run_id" not in position:
+            return None
+        return RunLocation(position["run_id"], position["experiment_id"], position["uri"])
+
+    def destination(self) -> dict[str, Any]:
+        """Where the run is uploaded to: `uri` (passwords hidden), `experiment`, `register_as`."""
+        return _read(self.folder / "store.json")
+
+    def write_destination(self, config: TrackingConfig) -> None:
+        """Record where the run is uploaded to."""
+        assert config.uri is not None
+        destination = {
+            "uri": hide_password(config.uri),
+            "experiment": config.experiment,
+            "register_as": config.register_as,
+        }
+        write_atomically(self.folder / "store.json", json.dumps(destination, ensure_ascii=False))
+
+    def count_pending(self) -> int:
+        """How many records were not uploaded."""
+        position = self.position()
+        return sum(
+            record is not None
+            for stream in self.streams
+            for record, _ in stream.read(position.get(stream.name, 0))
+        )
+
+    def count_refused(self) -> int:
+        """How many records MLflow refuses."""
+        return sum(1 for _ in read_journal(self.refused))
+
+    def lock(self, timeout_s: float) -> FileLock:
+        """Held by the one process that uploads this run; a negative timeout waits for ever."""
+        return FileLock(self.folder / "sender.lock", timeout=timeout_s)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
