@@ -13,7 +13,6 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from PIL import Image
-from sightline.runs.journal.outbox import journal_path
 from sklearn.metrics import accuracy_score
 from support.commands import Done, Sightline
 from support.random_tables import make_mode
@@ -24,6 +23,7 @@ from sightline.data.source import SourceData, take
 from sightline.errors import UserError
 from sightline.evaluation.data import match_classes
 from sightline.predictions import Predictions
+from sightline.runs.folder import RunFolder
 
 Train = Callable[[str], Trained]
 
@@ -147,10 +147,10 @@ def test_changed_images_are_not_the_runs_own(
     evaluate(sightline, run, f"data.root={root}", "split=val", "data.num_workers=0")
     picture = next((root / "val/cat").iterdir())
     Image.new("RGB", (30, 30)).save(picture)
-    before = journal_path(run.folder).read_bytes()
+    before = RunFolder(run.folder).upload.journal.read_bytes()
     problem = evaluate(sightline, run, f"data.root={root}", "split=val", status=1).err
     assert "differs from what the run had" in problem
-    assert journal_path(run.folder).read_bytes() == before
+    assert RunFolder(run.folder).upload.journal.read_bytes() == before
 
 
 def test_corruptions_and_averaged_views(sightline: Sightline, trained: Train) -> None:
@@ -198,7 +198,7 @@ def test_a_run_whose_folder_is_elsewhere_is_still_told(
     finally:
         hidden.rename(run.folder)
     assert logged(run).data.tags["test.looks"] == str(looks + 1)
-    assert journal_path(Path("evaluations") / run.run_id).is_file()
+    assert RunFolder(Path("evaluations") / run.run_id).upload.journal.is_file()
 
 
 def test_what_cannot_be_evaluated_is_refused(

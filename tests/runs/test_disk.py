@@ -13,6 +13,7 @@ from support.differences import checkpoint_differences, histories
 
 from sightline.errors import UserError
 from sightline.runs.journal.file import JournalWriter, read_journal
+from sightline.runs.journal.records import StatusRecord
 
 KIB = 1024
 
@@ -79,12 +80,12 @@ def test_a_disk_that_cannot_be_written_is_one_message(
 ) -> None:
     place = small_disk("size=8m")
     journal = JournalWriter(place / "run" / "tracking" / "journal.jsonl")
-    journal.append({"op": "status", "status": "RUNNING"}, sync=True)
+    journal.append(StatusRecord(status="RUNNING"), sync=True)
     journal.close()
     small_disk("ro")
     with pytest.raises(UserError, match="Read-only file system"):
-        journal.append({"op": "status", "status": "KILLED"})
-    assert [record["status"] for record, _ in read_journal(journal.path)] == ["RUNNING"]
+        journal.append(StatusRecord(status="KILLED"))
+    assert [record.to_json()["status"] for record, _ in read_journal(journal.path)] == ["RUNNING"]
     for folder in (place / "run", place / "new"):  # root may write into any folder, but not here
         done = sightline(*command(folder))
         assert_refused(done, place)

@@ -11,14 +11,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from sightline.runs.journal.outbox import read_status
 from support.commands import Sightline
 
 from sightline.commands.runs import show_runs
 from sightline.config.compose import compose_job
 from sightline.errors import UserError
-from sightline.runs.folder import freeze, thaw
-from sightline.runs.journal.file import JournalWriter, read_journal
+from sightline.runs.folder import RunFolder
+from sightline.runs.journal.file import JournalWriter
+from sightline.runs.journal.records import MetricsRecord, RunRecord, StatusRecord
 from sightline.runs.lock import LockOwner, lock_owner, run_lock
 from sightline.runs.resume import check_resumable, check_same_data
 
@@ -26,15 +26,13 @@ from sightline.runs.resume import check_resumable, check_same_data
 def make_run(folder: Path, status: str | None, epochs: int = 2) -> Path:
     """What a training of which so many epochs are told leaves in its folder."""
     config, job = compose_job([f"hydra.run.dir={folder}", "tracking.offline=true"])
-    freeze(config, job, {"train": "1", "val": "2", "test": "3"})
+    RunFolder(folder).freeze(config, job, {"train": "1", "val": "2", "test": "3"})
     if status is not None:
         journal = JournalWriter(folder / "tracking" / "journal.jsonl")
-        told = {"time_ms": int(time.time() * 1000)}
-        journal.append({"op": "run", "name": f"name of {folder.name}", "tags": {}} | told)
+        journal.append(RunRecord(name=f"name of {folder.name}", tags={}))
         for epoch in range(epochs):
-            metrics = {"train/loss": 1.0}
-            journal.append({"op": "metrics", "metrics": metrics, "step": epoch} | told)
-        journal.append({"op": "status", "status": status} | told, sync=True)
+            journal.append(MetricsRecord(metrics={"train/loss": 1.0}, step=epoch))
+        journal.append(StatusRecord(status=status), sync=True)
         journal.close()
     return folder
 
@@ -51,10 +49,11 @@ def abandon(folder: Path, slurm_job: str | None = None) -> None:
 
 
 def tags_of(folder: Path) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for record, _ in read_journal(folder / "tracking" / "journal.jsonl"):
-        tags |= record.get("tags", {})
-    return tags
+    return RunFolder(folder).state.tags
+
+
+def read_status(folder: Path) -> str | None:
+    return RunFolder(folder).status
 
 
 def test_runs_are_listed_and_those_that_are_gone_are_marked(
@@ -120,7 +119,7 @@ def test_a_marked_run_is_marked_in_mlflow_too(sightline: Sightline) -> None:
     done = sightline("train", "trainer.max_epochs=1", "model.widths=[4]", "model.hidden=8",
                      "tracking.system_metrics_interval_s=null")  # fmt: skip
     journal = JournalWriter(done.folder / "tracking" / "journal.jsonl")
-    journal.append({"op": "status", "status": "RUNNING", "time_ms": 0}, sync=True)
+    journal.append(StatusRecord(status="RUNNING", time_ms=0), sync=True)
     journal.close()
     reaped = sightline("runs", str(done.folder), "--reap", tracked=False)
     assert reaped.status == 0, reaped.err
@@ -154,7 +153,7 @@ def test_a_run_is_worked_on_by_one_process(tmp_path: Path) -> None:
 
 
 def test_another_run_is_not_gone_on_with(tmp_path: Path) -> None:
-    frozen = thaw(make_run(tmp_path / "run", "KILLED"))
+    frozen = RunFolder(make_run(tmp_path / "run", "KILLED")).frozen
     assert frozen is not None
     config = frozen.config
     more = config.model_copy(update={"trainer": config.trainer | {"max_epochs": 99}})
@@ -171,4 +170,4 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path) -> None:
     facts = json.loads(path.read_text())
     path.write_text(json.dumps({"version": "9.9", "config": facts["config"]}))
     with pytest.raises(UserError, match=r"not a run of this Sightline .* 9\.9"):
-        thaw(tmp_path / "run")
+        assert RunFolder(tmp_path / "run").frozen

@@ -21,7 +21,7 @@ from sightline import cli
 from sightline.cluster.ranks import rank
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
-from sightline.runs.lock import run_lock
+from sightline.runs.folder import RunFolder
 from sightline.sweeps import process
 from sightline.tracking.tracker import Tracker
 from sightline.training import job as run_job
@@ -35,11 +35,12 @@ def cheap(config: TrainConfig, job: Job) -> None:
     assert rank() == 0
     folder = job.output_dir
     what = json.loads(os.environ.get("CHEAP", "{}")).get(str(config.seed), "finish")
-    with run_lock(folder):
+    run = RunFolder(folder)
+    with run.lock():
         with (folder / "starts.txt").open("a") as starts:
             starts.write(f"{os.getpid()} {os.environ.get('OMP_NUM_THREADS')} "
                          f"{os.environ.get('CUDA_VISIBLE_DEVICES')}\n")  # fmt: skip
-        tracker = Tracker(folder)
+        tracker = Tracker(run)
         tracker.start(f"s{config.seed}", {"run_key": folder.name})
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, _interrupt)

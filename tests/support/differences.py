@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from sightline.runs.journal.outbox import journal_path, read_upload_position
 
 from sightline.predictions import Predictions
-from sightline.runs.journal.file import read_journal
-from sightline.training.checkpointing.files import BEST, LAST
+from sightline.runs.folder import BEST, LAST, RunFolder
 from support.commands import client_of
 
 PASSING = ("path", "second", "best_k")  # places and times, which may differ
@@ -38,25 +36,23 @@ def differing(one: Any, other: Any, where: str) -> Iterator[str]:
 
 def checkpoint_differences(one: Path, other: Path) -> Iterator[str]:
     for name in (BEST, LAST):
-        states = [
-            torch.load(folder / "checkpoints" / name, weights_only=True) for folder in (one, other)
-        ]
+        states = [torch.load(folder / name, weights_only=True) for folder in (one, other)]
         yield from differing(*states, name)
 
 
 def histories(folder: Path) -> dict[tuple[str, int], list[float]]:
-    """Every point that a run told, of what is not a time."""
+    """Every point that a run logged, except times."""
     points: dict[tuple[str, int], list[float]] = {}
-    for record, _ in read_journal(journal_path(folder)):
-        for key, value in record.get("metrics", {}).items():
+    for key, logged in RunFolder(folder).state.points.items():
+        for step, value in logged:
             if not any(word in key for word in PASSING):
-                points.setdefault((key, record["step"]), []).append(value)
+                points.setdefault((key, step), []).append(value)
     return points
 
 
 def stored(root: Path, folder: Path) -> dict[tuple[str, int], list[float]]:
     """The same as MLflow has them."""
-    client, run_id = client_of(root), read_upload_position(folder)["run_id"]
+    client, run_id = client_of(root), RunFolder(folder).upload.position()["run_id"]
     points: dict[tuple[str, int], list[float]] = {}
     for key in {key for key, _ in histories(folder)}:
         for point in client.get_metric_history(run_id, key):
@@ -74,9 +70,9 @@ def run_differences(root: Path, one: Path, other: Path) -> list[str]:
         if not np.array_equal(tables[0].probs, tables[1].probs):
             found.append(f"predictions of {split}")
     points = histories(one)
-    for name, others in (("told", histories(other)), ("in MLflow", stored(root, other))):
+    for name, others in (("logged", histories(other)), ("in MLflow", stored(root, other))):
         for key in points.keys() | others.keys():
             if points.get(key) != others.get(key):
                 found.append(f"{name}: {key} {points.get(key)} against {others.get(key)}")
-    status = client_of(root).get_run(read_upload_position(other)["run_id"]).info.status
+    status = client_of(root).get_run(RunFolder(other).upload.position()["run_id"]).info.status
     return found if status == "FINISHED" else [*found, f"the run's status is {status}"]

@@ -21,11 +21,13 @@ from typing import Any
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from sightline.runs.journal.outbox import count_pending, count_refused, journal_path
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
+from sightline.reports.canvas import to_png
+from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import read_journal
+from sightline.runs.journal.records import ArtifactRecord, ImageRecord, MetricsRecord, ModelRecord
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 
@@ -70,7 +72,7 @@ class Tell:
 
 def tell(told: Tell) -> list[float]:
     """Tell it, with a sender; the seconds of each step."""
-    folder = Path(told.folder)
+    folder = RunFolder(Path(told.folder))
     connection = SenderClient(told.config, folder, patient=False)
     tracker = Tracker(folder)
 
@@ -91,7 +93,7 @@ def tell(told: Tell) -> list[float]:
         raise
     finally:
         connection.close()
-    print(f"left {count_pending(folder)} {count_refused(folder)}", flush=True)
+    print(f"left {folder.upload.count_pending()} {folder.upload.count_refused()}", flush=True)
     print(f"p99 {statistics.quantiles(took, n=100)[-1]:.6f}", flush=True)
     return took
 
@@ -114,10 +116,8 @@ def write(
         took.append(time.perf_counter() - begin)
         after(step)
     if told.files:
-        tracker.log_image(Figure((1, 1)), "confusion_matrix/val", step=0)
-        checkpoint = tracker.folder / "checkpoints" / "best.ckpt"
-        checkpoint.parent.mkdir(exist_ok=True)
-        checkpoint.write_bytes(os.urandom(100_000))
+        tracker.log_image(to_png(Figure((1, 1))), "confusion_matrix/val", step=0)
+        tracker.file("checkpoints/best.ckpt").write_bytes(os.urandom(100_000))
         tracker.log_artifact("checkpoints/best.ckpt")
         tracker.log_model_checkpoint("checkpoints/best.ckpt", ("a", "b"), False, [], epoch=0)
     tracker.finish("FINISHED")
@@ -127,10 +127,10 @@ def write(
 def told_points(folder: Path) -> dict[str, list[tuple[int, float, int]]]:
     """Every metric point of a run's journal: key to (step, value, time)."""
     points: dict[str, list[tuple[int, float, int]]] = {}
-    for record, _ in read_journal(journal_path(folder)):
-        if record["op"] == "metrics":
-            for key, value in record["metrics"].items():
-                point = (record["step"], value, record["time_ms"])
+    for record, _ in read_journal(RunFolder(folder).upload.journal):
+        if isinstance(record, MetricsRecord):
+            for key, value in record.metrics.items():
+                point = (record.step, value, record.time_ms)
                 points.setdefault(key, []).append(point)
     return points
 
@@ -139,8 +139,9 @@ def check_all_arrived(
     client: MlflowClient, folder: Path, status: str = "FINISHED", experiment: str = "sightline"
 ) -> Run:
     """The run is in the store once, each point of the journal exactly once, and each file."""
-    assert count_pending(folder) == 0
-    assert count_refused(folder) == 0
+    upload = RunFolder(folder).upload
+    assert upload.count_pending() == 0
+    assert upload.count_refused() == 0
     found = client.get_experiment_by_name(experiment)
     assert found is not None
     [run] = [r for r in client.search_runs([found.experiment_id])
@@ -154,15 +155,15 @@ def check_all_arrived(
         ]
         assert sorted(there) == sorted(told), key
     arrived = artifacts(client, run.info.run_id)
-    records = [record for record, _ in read_journal(journal_path(folder))]
-    assert {r["path"] for r in records if r["op"] == "artifact"} <= arrived
-    images = [r for r in records if r["op"] == "image"]
+    records = [record for record, _ in read_journal(upload.journal)]
+    assert {r.path for r in records if isinstance(r, ArtifactRecord)} <= arrived
+    images = [r for r in records if isinstance(r, ImageRecord)]
     assert len([path for path in arrived if path.startswith("images/")]) == 2 * len(images)
     models = client.search_logged_models(
         [found.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'"
     )
     assert [str(model.status) for model in models] == ["READY"] * sum(
-        r["op"] == "model" for r in records
+        isinstance(r, ModelRecord) for r in records
     )
     contexts = {record["context"] for r in records if r["op"] == "datasets"
                 for record in r["datasets"]}  # fmt: skip

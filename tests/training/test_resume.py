@@ -20,9 +20,8 @@ from support.differences import checkpoint_differences
 from support.images import make_folder
 
 from sightline.config.compose import compose_job
-from sightline.config.schema import TrainConfig
 from sightline.errors import Interrupted
-from sightline.runs.folder import freeze
+from sightline.runs.folder import RunFolder
 from sightline.runs.resume import find_unfinished
 from sightline.tracking.tracker import Tracker
 from sightline.training.checkpointing.files import (
@@ -296,20 +295,21 @@ def test_more_epochs_go_on_with_the_schedule_of_the_new_length(
 
 
 def test_the_newest_unfinished_run_of_the_same_config_is_found(tmp_path: Path) -> None:
-    def of(*words: str) -> TrainConfig:
-        return compose_job(list(words))[0]
+    def found(*words: str) -> Path | None:
+        folder = find_unfinished(tmp_path, compose_job(list(words))[0])
+        return None if folder is None else folder.path
 
     folders = [tmp_path / name for name in ("old", "new", "longer", "finished")]
     epochs = (3, 3, 5, 7)
     for age, (folder, count) in enumerate(zip(folders, epochs, strict=True)):
         config, job = compose_job([f"trainer.max_epochs={count}", f"hydra.run.dir={folder}"])
-        freeze(config, job)
+        RunFolder(folder).freeze(config, job)
         os.utime(folder / "run.json", (age, age))
-    tracker = Tracker(folders[3])
+    tracker = Tracker(RunFolder(folders[3]))
     tracker.start("finished", {})
     tracker.finish("FINISHED")
-    assert find_unfinished(tmp_path, of("trainer.max_epochs=3")) == folders[1]
-    assert find_unfinished(tmp_path, of("trainer.max_epochs=5")) == folders[2]
-    assert find_unfinished(tmp_path, of("trainer.max_epochs=4")) is None
-    assert find_unfinished(tmp_path, of("trainer.max_epochs=7")) is None
-    assert find_unfinished(tmp_path, of("trainer.max_epochs=3", "seed=1")) is None
+    assert found("trainer.max_epochs=3") == folders[1]
+    assert found("trainer.max_epochs=5") == folders[2]
+    assert found("trainer.max_epochs=4") is None
+    assert found("trainer.max_epochs=7") is None
+    assert found("trainer.max_epochs=3", "seed=1") is None
