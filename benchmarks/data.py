@@ -28,8 +28,10 @@ from torchvision.transforms.v2 import CenterCrop, Compose, PILToTensor, Resize
 from sightline.config.compose import compose_job
 from sightline.data.loading.datasets import Batch
 from sightline.data.reading.workers import start_worker
-from sightline.training.run import build_trainer, quiet_libraries
+from sightline.runs.folder import RunFolder
+from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
+from sightline.training.trainer import build_trainer
 
 PICTURES = 10_000
 WORKERS = (0, 1, 2, 4)
@@ -66,7 +68,7 @@ def train(
     if loader is not None:
         setup.datamodule.train_dataloader = loader  # type: ignore[method-assign]
     speeds = Speeds()
-    trainer = build_trainer(config, [speeds], job)
+    trainer = build_trainer(config, [speeds], RunFolder(job.output_dir))
     trainer.fit(setup.module, datamodule=setup.datamodule)
     return speeds.speeds
 
@@ -230,7 +232,9 @@ def memory(cifar: Path) -> None:
         )
         setup = set_up(config)
         resident = Resident()
-        build_trainer(config, [resident], job).fit(setup.module, datamodule=setup.datamodule)
+        build_trainer(config, [resident], RunFolder(job.output_dir)).fit(
+            setup.module, datamodule=setup.datamodule
+        )
     print(f"MiB after each epoch: {[round(value) for value in resident.values]}")
 
 

@@ -19,11 +19,14 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.runs.folder import RunFolder
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
-from sightline.training.callbacks import EpochLogger, checkpoint_callbacks, progress_callbacks
-from sightline.training.logging.start import begin_run, describe_run
-from sightline.training.run import build_trainer, quiet_libraries
+from sightline.training.callbacks import checkpoint_callbacks
+from sightline.training.logging.epochs import EpochLogger
+from sightline.training.logging.progress import progress_callbacks
+from sightline.training.logging.start import log_description, start_run
+from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import Setup, set_up
 from sightline.training.signals import Signals
+from sightline.training.trainer import build_trainer
 
 
 def hand_written_epoch(setup: Setup) -> float:
@@ -53,14 +56,15 @@ def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     connection = SenderClient(config.tracking, folder, patient=False)
     connection.wait_until_ready()
     tracker = Tracker(folder)
-    begin_run(tracker, connection, config, job)
-    describe_run(tracker, config, job, setup)
+    folder.freeze(config, job)
+    start_run(tracker, connection)
+    log_description(tracker, setup)
     callbacks = [
         *checkpoint_callbacks(config, folder, Signals()),
         EpochLogger(tracker, connection),
         *progress_callbacks(),
     ]
-    trainer = build_trainer(config, callbacks, job)
+    trainer = build_trainer(config, callbacks, folder)
     trainer.fit(setup.module, datamodule=setup.datamodule)
     tracker.finish("FINISHED")
     connection.close()

@@ -13,9 +13,11 @@ import pytorch_lightning as pl
 
 from sightline.config.compose import compose_job
 from sightline.errors import UserError
+from sightline.runs.folder import RunFolder
 from sightline.training.agreement import SameConfig
-from sightline.training.run import build_trainer, quiet_libraries
+from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
+from sightline.training.trainer import build_trainer
 
 MODES = {
     "binary": "data.test_fraction=0.55704",
@@ -32,7 +34,7 @@ def evaluate(folder: Path, mode: str, devices: int) -> None:
     config, job = compose_job([f"label_mode={mode}", MODES[mode], *small, *trained_by])
     pl.seed_everything(config.seed, workers=True, verbose=False)
     setup = set_up(config)
-    trainer = build_trainer(config, [], job)
+    trainer = build_trainer(config, [], RunFolder(job.output_dir))
     trainer.test(setup.module, datamodule=setup.datamodule, verbose=False)
     if trainer.is_global_zero:
         table = setup.module.predictions["test"]

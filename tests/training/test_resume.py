@@ -32,8 +32,9 @@ from sightline.training.checkpointing.files import (
     find_checkpoint,
     read_progress,
 )
+from sightline.training.fit import fit_and_evaluate
 from sightline.training.logging.results import Results
-from sightline.training.run import _fit_and_evaluate, quiet_libraries
+from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
 from sightline.training.signals import Signals
 
@@ -86,12 +87,14 @@ def run(
 ) -> Results:  # fmt: skip
     quiet_libraries()
     own = [*SMALL, "trainer=cpu", "trainer.max_epochs=3", "early_stopping.patience_epochs=2"]
-    config, job = compose_job([*own, *overrides, f"hydra.run.dir={folder}"])
+    config, _ = compose_job([*own, *overrides, f"hydra.run.dir={folder}"])
     torch.manual_seed(config.seed)
     setup = set_up(config)
     torch.manual_seed(len(further))  # what was drawn before does not matter
     np.random.seed(len(further))
-    return _fit_and_evaluate(config, job, setup, signals or Signals(), [*further, histories])
+    return fit_and_evaluate(
+        config, RunFolder(folder), setup, signals or Signals(), [*further, histories], True
+    )
 
 
 def assert_same_as(
@@ -271,11 +274,11 @@ def test_every_kind_of_damage_is_found(tmp_path: Path, caplog: pytest.LogCapture
     }
     for harm, content in harms.items():
         (tmp_path / LAST).write_bytes(content)
-        found = find_checkpoint(tmp_path)
+        found = find_checkpoint(tmp_path / LAST)
         assert found == tmp_path / PREVIOUS, harm
         assert torch.load(found, weights_only=True)["number"] == 1
         (tmp_path / PREVIOUS).rename(tmp_path / "kept")
-        assert find_checkpoint(tmp_path) is None, harm
+        assert find_checkpoint(tmp_path / LAST) is None, harm
         (tmp_path / "kept").rename(tmp_path / PREVIOUS)
     assert "is damaged" in caplog.text
 

@@ -64,6 +64,7 @@ class RunFolder:
         self._error = path / "error.txt"
         self._pruned = path / "pruned.txt"
         self._reader = JournalReader(self.upload.journal)
+        self._frozen: Frozen | None = None
 
     def __str__(self) -> str:
         return str(self.path)
@@ -77,7 +78,9 @@ class RunFolder:
         Raises:
             UserError: the file is damaged, or another version's.
         """
-        return _read_frozen(self._config)
+        if self._frozen is None:
+            self._frozen = _read_frozen(self._config)
+        return self._frozen
 
     @property
     def is_launched(self) -> bool:
@@ -108,10 +111,12 @@ class RunFolder:
         }
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self._config, json.dumps(facts, indent=2, ensure_ascii=False))
+        self._frozen = Frozen(config, job, __version__, data)
 
     def unfreeze(self) -> None:
         """Take back a launch that was refused; the folder goes where nothing else is in it."""
         self._config.unlink()
+        self._frozen = None
         if not any(self.path.iterdir()):
             self.path.rmdir()
 

@@ -1,24 +1,26 @@
-"""A moving average of the weights, which is what is validated, kept as best and exported."""
+"""The moving average of the weights, which is validated, kept as best and exported."""
 
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from sightline.training.lightning_compat import ObservableAverage
 
-class AveragedWeights(WeightAveraging):
-    """Lightning's average, restored for training alone, and saved in the middle of validation too.
 
-    Running statistics of batch normalisation are averaged like weights; what does not change stays
+class AveragedWeights(ObservableAverage):
+    """Lightning's average, restored for training alone, and saved during validation too.
+
+    Running statistics of batch normalisation are averaged like weights. What does not change stays
     exactly as it is, unlike in the sum of two parts that Lightning's EMAWeightAveraging takes.
 
-    A checkpoint's `state_dict` holds the average; what is trained lies beside it. Lightning would
-    also put the latter, or the last average, into a model that a checkpoint is evaluated with.
+    A checkpoint's `state_dict` holds the average; the trained weights lie beside it. Lightning
+    would also put the latter, or the last average, into a model that a checkpoint is evaluated
+    with.
 
     Args:
-        decay: how much of the average is kept at each step.
+        decay: share of the average that is kept at each step.
     """
 
     def __init__(self, decay: float) -> None:
@@ -26,18 +28,13 @@ class AveragedWeights(WeightAveraging):
             return mean.lerp(new, 1 - decay) if mean.is_floating_point() else new
 
         super().__init__(avg_fn=average)
-        self._swapped = False
-
-    def _swap_models(self, pl_module: LightningModule) -> None:
-        super()._swap_models(pl_module)
-        self._swapped = not self._swapped
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Put the average into `state_dict`."""
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
-        if self._swapped:
+        if self.average_is_in_module:
             trained = checkpoint["state_dict"]
             checkpoint["state_dict"] = checkpoint["current_model_state"]
             checkpoint["current_model_state"] = trained
@@ -50,5 +47,5 @@ class AveragedWeights(WeightAveraging):
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Training is over: what is evaluated is what its checkpoint says."""
-        self._average_model = None
+        """Training is over: what is evaluated is the content of its checkpoint."""
+        self.drop_average()

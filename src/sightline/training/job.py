@@ -3,7 +3,6 @@
 import errno
 import logging
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from sightline.errors import Interrupted, UserError
 from sightline.io.console import log_to
 from sightline.io.secrets import with_credentials
 from sightline.paths import default_store
-from sightline.runs.folder import Frozen, RunFolder
+from sightline.runs.folder import RunFolder
 from sightline.runs.resume import check_resumable
 from sightline.tracking.sender.client import SenderClient, upload_pending
 
@@ -22,43 +21,27 @@ log = logging.getLogger(__name__)
 
 
 def run_job(config: TrainConfig, job: Job) -> None:
-    """Train in the job's folder, or go on there; a finished run only says what it reached.
+    """Train in the job's folder, or resume there; of a finished run only print the results.
 
     Raises:
-        UserError: the job cannot be run; of a new one nothing is left behind.
+        UserError: the job cannot be run; a new one leaves no files.
         Interrupted: a signal stopped it.
     """
-    # Lightning starts further ranks with this process's own command.
-    sys.argv = [sys.argv[0], "job", str(job.output_dir)]
-    if rank() != 0:
-        _take_part(config, job)
-        return
     folder = RunFolder(job.output_dir)
+    if rank() != 0:
+        _take_part(config, job, folder)
+        return
     with (
-        remove_if_refused(folder.path), _naming_the_disk(folder),
+        remove_if_refused(folder.path), _disk_errors_named(folder),
         folder.lock(), log_to(folder.log),
     ):  # fmt: skip
         frozen = folder.frozen
         if frozen is not None:
             check_resumable(frozen, config)
-            if not _is_unfinished(folder, frozen, config):
-                _announce_finished(folder, config, job)
+            if not _is_unfinished(folder, config):
+                _announce_finished(folder, config)
                 return
-        _run(folder, config, job, resumed=frozen is not None)
-
-
-def _take_part(config: TrainConfig, job: Job) -> None:
-    """What further ranks do: rank 0 says how the run ended, also with its exit status."""
-    folder = RunFolder(job.output_dir)
-    if (frozen := folder.frozen) is not None and not _is_unfinished(folder, frozen, config):
-        return
-    from sightline.training.run import train
-
-    logging.getLogger().addHandler(logging.NullHandler())  # rank 0 speaks
-    # Lightning kills rank 0, which has to say what happened, as soon as another leaves with a
-    # status of its own.
-    with suppress(Interrupted):
-        train(config, job, folder, None)
+        _train(config, job, folder, resumed=frozen is not None)
 
 
 def run_frozen(path: Path) -> None:
@@ -75,14 +58,27 @@ def run_frozen(path: Path) -> None:
         run_job(frozen.config.model_copy(update={"tracking": tracking}), frozen.job)
     except BaseException as error:
         if rank() == 0 and not isinstance(error, Interrupted):
-            words = (
-                str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            )
-            folder.error = words
+            message = str(error)
+            if not isinstance(error, UserError):
+                message = f"{type(error).__name__}: {message}"
+            folder.error = message  # for the sweep's summary
         raise
 
 
-def _run(folder: RunFolder, config: TrainConfig, job: Job, resumed: bool) -> None:
+def _take_part(config: TrainConfig, job: Job, folder: RunFolder) -> None:
+    """Train as a further rank: rank 0 reports how the run ended, also with its exit status."""
+    if folder.frozen is not None and not _is_unfinished(folder, config):
+        return
+    from sightline.training.run import train
+
+    logging.getLogger().addHandler(logging.NullHandler())  # rank 0 prints
+    # Lightning kills rank 0, which has to log what happened, as soon as another rank leaves with
+    # a status of its own.
+    with suppress(Interrupted):
+        train(config, job, folder, None)
+
+
+def _train(config: TrainConfig, job: Job, folder: RunFolder, resumed: bool) -> None:
     if config.tracking.uri is None:  # the same store, wherever it is resumed or synced from
         tracking = config.tracking.model_copy(update={"uri": default_store()})
         config = config.model_copy(update={"tracking": tracking})
@@ -95,7 +91,7 @@ def _run(folder: RunFolder, config: TrainConfig, job: Job, resumed: bool) -> Non
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
         if not job.in_sweep and folder.last.exists():
-            log.info("It goes on with: sightline train resume=%s", folder)
+            log.info("Resume it with: sightline train resume=%s", folder)
         raise
     except BaseException as error:
         connection.failed = isinstance(error, Exception)
@@ -103,23 +99,24 @@ def _run(folder: RunFolder, config: TrainConfig, job: Job, resumed: bool) -> Non
         raise
     connection.close()
     assert results is not None
-    announce(job, connection.run, results)
+    announce(folder, results, with_links=not job.in_sweep)
 
 
-def _announce_finished(folder: RunFolder, config: TrainConfig, job: Job) -> None:
+def _announce_finished(folder: RunFolder, config: TrainConfig) -> None:
     from sightline.training.logging.results import announce
 
-    results = folder.results()
+    frozen, results = folder.frozen, folder.results()
+    assert frozen is not None
     assert results is not None
     log.info("This run is finished; nothing is trained again.")
-    upload_pending(config.tracking, folder)  # it may have been killed before all was sent
-    announce(job, folder.upload.location, results)
+    upload_pending(config.tracking, folder)  # it may have been killed before the upload ended
+    announce(folder, results, with_links=not frozen.job.in_sweep)
 
 
-def _is_unfinished(folder: RunFolder, frozen: Frozen, config: TrainConfig) -> bool:
-    """Whether there is something left to do: it did not finish, or is to train more epochs."""
-    results = folder.results()
-    if results is None:
+def _is_unfinished(folder: RunFolder, config: TrainConfig) -> bool:
+    """Whether something is left to do: the run did not finish, or is to train more epochs."""
+    frozen, results = folder.frozen, folder.results()
+    if frozen is None or results is None:
         return True
     old, new = frozen.config.trainer.get("max_epochs"), config.trainer.get("max_epochs")
     more = isinstance(old, int) and isinstance(new, int) and (new > old or new == -1 != old)
@@ -130,16 +127,17 @@ def _is_unfinished(folder: RunFolder, frozen: Frozen, config: TrainConfig) -> bo
 
 
 @contextmanager
-def _naming_the_disk(folder: RunFolder) -> Iterator[None]:
-    """Say of a full or read-only disk what it means for the run."""
+def _disk_errors_named(folder: RunFolder) -> Iterator[None]:
+    """Explain a full or read-only disk."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         raise UserError(
-            f"Cannot write in {folder}: {error.strerror}. What was told and saved before is whole; "
-            "give the same command again when it can be written, and the run goes on."
+            f"Cannot write in {folder}: {error.strerror}. What was logged and saved before is "
+            "complete; give the same command again when the disk can be written, and the run "
+            "resumes."
         ) from error
 
 

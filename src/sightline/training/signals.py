@@ -1,4 +1,4 @@
-"""Signals ask a run to stop, or under Slurm to save: heeded where a batch ends."""
+"""The signals of a training: to stop, or under Slurm to save; handled where a batch ends."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ class Signals:
     """Notes signals while `deferring`; else they act at once.
 
     Ctrl-C and SIGTERM stop the run, a second one without saving. Under Slurm, SIGTERM and SIGUSR2
-    announce that the job is taken off its machine: the run saves and goes on until it is killed,
-    so that Slurm starts it again; and whoever had asked for the signal before (submitit) gets it.
+    announce that the job is taken off its machine: the run saves and continues until it is killed,
+    so that Slurm starts it again; a handler that was there before (submitit's) is called too.
 
     Attributes:
-        deferring: whether somebody heeds `request` at the next batch.
-        request: 0, or the signal that came, plus `LEAVE` where the run is to stop.
+        deferring: whether `requested` is handled at the next batch.
+        requested: 0, or the signal that was received, plus `LEAVE` where the run is to stop.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Signals:
         self.leaving = {signal.SIGINT} if in_slurm else {signal.SIGINT, signal.SIGTERM}
         self.saving = {signal.SIGTERM, signal.SIGUSR2} if in_slurm else set()
         self.deferring = False
-        self.request = 0
+        self.requested = 0
         self._before: dict[signal.Signals, Any] = {}
 
     @contextmanager
@@ -49,23 +49,23 @@ class Signals:
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         leave = signum in self.leaving
-        if leave and (not self.deferring or self.request >= LEAVE):
+        if leave and (not self.deferring or self.requested >= LEAVE):
             raise Interrupted(signum, at_once=self.deferring)
         if not self.deferring:  # nothing is to be saved
             self._pass_on(signum)
             return
-        self.request = max(self.request, signum + LEAVE * leave)
+        self.requested = max(self.requested, signum + LEAVE * leave)
         what = "stopping after this batch (once more to stop at once)" if leave else "saving"
         # Not the log: the signal may have come while its stream was being written to.
         os.write(2, f"{signal.Signals(signum).name}: {what}\n".encode())
 
     def act(self, request: int) -> None:
-        """Do what was asked for, now that all is saved.
+        """Do what the signal requested, now that everything is saved.
 
         Raises:
-            Interrupted: it was to stop.
+            Interrupted: the run is to stop.
         """
-        self.request = 0
+        self.requested = 0
         if request >= LEAVE:
             self.deferring = False
             raise Interrupted(request - LEAVE)

@@ -1,4 +1,4 @@
-"""Going on with another number of epochs or of processes than a training began with."""
+"""A checkpoint adapted to another number of epochs or of processes."""
 
 import logging
 from typing import Any
@@ -6,20 +6,23 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from sightline.training.lightning_compat import rescale_batches
+
 log = logging.getLogger(__name__)
 
-# What torch's schedulers keep of the training's length; that of the new one is right.
+# The training's length in the state of torch's schedulers; the new one's own is right.
 LENGTH = ("total_steps", "_schedule_phases")
 
 
 def adapt_checkpoint(checkpoint: dict[str, Any], max_epochs: int | None, world: int) -> bool:
-    """Make a checkpoint fit, in place; whether its schedule of learning rates is another now.
+    """Make a checkpoint fit, in place; whether its schedule of learning rates changed.
 
-    With other processes an epoch has another number of batches: what was done counts in samples.
+    With another number of processes an epoch has another number of batches: progress is kept in
+    samples.
 
     Args:
         checkpoint: as it was saved.
-        max_epochs: of the training that goes on.
+        max_epochs: of the resumed training.
         world: its processes.
     """
     before: int = len(checkpoint["epoch_so_far"]["values"])
@@ -32,19 +35,16 @@ def adapt_checkpoint(checkpoint: dict[str, Any], max_epochs: int | None, world: 
         state["last_epoch"] = state["last_epoch"] * before // world
     if before != world:
         log.warning(
-            "The training goes on with %d process(es), before it were %d: a step takes %g times as "
+            "The training resumes with %d process(es), before it were %d: a step takes %g times as "
             "many images, so the result is not that of the training without an interruption.",
             world, before, world / before,
         )  # fmt: skip
-        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        done = progress["current"]["completed"] * before // world
-        progress["current"] = dict.fromkeys(progress["current"], done)
-        checkpoint["ImageDataModule"]["batches"] = done
+        checkpoint["ImageDataModule"]["batches"] = rescale_batches(checkpoint, before, world)
     return True
 
 
 def follow_schedule(optimizer: Optimizer, scheduler: LRScheduler) -> None:
-    """Take up the learning rate of the new schedule at once, not one step later."""
+    """Set the learning rate of the new schedule at once, not one step later."""
     if not isinstance(scheduler, LambdaLR):
         return
     before = optimizer.param_groups[0]["lr"]

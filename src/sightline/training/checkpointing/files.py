@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, and looked at before they are trusted."""
+"""Checkpoint files: written atomically, and checked before they are used."""
 
 import logging
 import os
@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sightline.errors import UserError
+from sightline.training.lightning_compat import finished_epochs_of
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ LAST = "last.ckpt"
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside the old one and then renames it: a crash leaves one of the two.
 
-    Of the last checkpoint the one before is kept too, in case the disk damages a file.
+    The last checkpoint but one is kept too, in case the disk damages a file.
 
     Args:
         last_is_sound: whether the last checkpoint, where there is one, may take the place of the
@@ -63,7 +64,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 partial.unlink(missing_ok=True)
             raise UserError(
                 f"Cannot write the checkpoint {path}: {cause.strerror}. Those written before are "
-                "whole; give the same command again when there is room, and the run goes on."
+                "complete; give the same command again when there is room, and the run resumes."
             ) from error
 
     def _keep_one_before(self, last: Path) -> None:
@@ -84,7 +85,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def find_checkpoint(last: Path) -> Path | None:
-    """The newest checkpoint that a run can go on from; damaged ones are named and passed over."""
+    """The newest checkpoint that a run can resume from; damaged ones are named and passed over."""
     for path in (last, last.with_name(PREVIOUS)):
         if not path.is_file():
             continue
@@ -97,12 +98,12 @@ def find_checkpoint(last: Path) -> Path | None:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a checkpoint is.
+    """The progress of a training in a checkpoint.
 
     Attributes:
-        epochs: how many are whole.
+        epochs: how many are complete.
         step: optimizer steps done.
-        over: whether the training stopped by itself, before its last epoch.
+        over: whether the training stopped before its last epoch, by early stopping.
     """
 
     epochs: int
@@ -111,14 +112,13 @@ class Progress:
 
 
 def read_progress(path: Path) -> Progress:
-    """How far the last checkpoint is."""
+    """The progress of the training in a checkpoint."""
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    epochs = state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    return Progress(epochs, state["global_step"], state["over"])
+    return Progress(finished_epochs_of(state), state["global_step"], state["over"])
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint file, by the checksums in it; None where it is sound."""
+    """The damage of a checkpoint file, found by its checksums; None where it is sound."""
     try:
         with zipfile.ZipFile(path) as file:
             broken = file.testzip()

@@ -1,4 +1,4 @@
-"""The last checkpoint: saved at points from which Lightning can go on as if nothing had been."""
+"""The last checkpoint: saved where Lightning can resume as if there had been no interruption."""
 
 from pathlib import Path
 from typing import Any
@@ -8,21 +8,22 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
 from sightline.training.agreement import Agreement
+from sightline.training.lightning_compat import set_resume_point, stopped_early
 from sightline.training.signals import Signals
 
 
 class LastCheckpoint(Checkpoint):
-    """Saves at the end of each epoch, every so many steps, and when a signal came.
+    """Saves at the end of each epoch, every so many steps, and when a signal was received.
 
-    Within an epoch it saves before a batch, or before validation: a run that goes on trains that
-    batch next, or validates first. Gradients that are summed half-way are never saved.
+    Within an epoch it saves before a batch, or before validation: a resumed run trains that batch
+    next, or validates first. Incomplete sums of gradients are never saved.
 
     A Checkpoint runs after all other callbacks, so what is saved holds what they did.
 
     Args:
         path: where.
         every_n_steps: optimizer steps between checkpoints within an epoch; None: none.
-        signals: are heeded here.
+        signals: handled here, where a batch ends.
     """
 
     def __init__(self, path: Path, every_n_steps: int | None, signals: Signals) -> None:
@@ -41,8 +42,8 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Save where it is time to, or a signal came."""
-        request = self._asked()
+        """Save where it is due, or a signal was received."""
+        request = self._requested()
         if batch_idx % trainer.accumulate_grad_batches:
             return
         step = trainer.global_step
@@ -52,10 +53,10 @@ class LastCheckpoint(Checkpoint):
         self._act(request)
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Save if a signal came."""
+        """Save if a signal was received."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
-        request = self._asked()
+        request = self._requested()
         done = trainer.fit_loop.batch_idx + 1
         if request and (trainer.is_last_batch or done % trainer.accumulate_grad_batches == 0):
             self._before_validation = True
@@ -65,22 +66,22 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the finished epoch."""
-        request = self._asked()
+        request = self._requested()
         self._save(trainer)
         self._act(request)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """All is saved; from here on a signal acts at once."""
-        request = self.agreement.highest(self.signals.request, now=True)
+        """Everything is saved; from here on a signal acts at once."""
+        request = self.agreement.highest(self.signals.requested, now=True)
         self.signals.deferring = False
         self._act(request)
 
-    def _asked(self) -> int:
-        return self.agreement.highest(self.signals.request)
+    def _requested(self) -> int:
+        return self.agreement.highest(self.signals.requested)
 
     def _act(self, request: int) -> None:
         if request:
-            self.agreement.highest(0, now=True)  # nothing of it is heard again
+            self.agreement.highest(0, now=True)  # no rank sees it a second time
             self.signals.act(request)
 
     def _save(self, trainer: Trainer) -> None:
@@ -90,25 +91,6 @@ class LastCheckpoint(Checkpoint):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Put Lightning's counters to where the run goes on, and say whether it does.
-
-        Its own are half-way between two states inside a hook, and only for some hooks it finds
-        out where it was.
-        """
-        checkpoint["over"] = trainer.should_stop and trainer.fit_loop._can_stop_early
-        fit: dict[str, Any] = checkpoint["loops"]["fit_loop"]
-        epochs, batches = fit["epoch_progress"], fit["epoch_loop.batch_progress"]
-        if epochs["current"]["processed"] == epochs["current"]["started"]:  # the epoch is done
-            for count in ("total", "current"):
-                epochs[count]["completed"] = epochs[count]["processed"]
-            batches["current"] = dict.fromkeys(batches["current"], 0)
-        for count in ("total", "current"):
-            batches[count] = dict.fromkeys(batches[count], batches[count]["completed"])
-        fit["epoch_loop.state_dict"]["_batches_that_stepped"] = trainer.global_step
-        batches["is_last_batch"] = self._before_validation and batches["is_last_batch"]
-        begun = int(self._before_validation)  # a validation that began is begun again
-        fit["epoch_loop.val_loop.batch_progress"] = {
-            "total": {"ready": begun, "started": begun, "processed": 0, "completed": 0},
-            "current": {"ready": 0, "started": 0, "processed": 0, "completed": 0},
-            "is_last_batch": False,
-        }
+        """Set Lightning's counters to where the run resumes, and note whether it is over."""
+        checkpoint["over"] = stopped_early(trainer)
+        set_resume_point(checkpoint, trainer.global_step, self._before_validation)

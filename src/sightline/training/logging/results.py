@@ -1,21 +1,20 @@
-"""What a finished training leaves behind: tables, figures, best values and a note."""
+"""The log of a training's results: tables, figures, best values, a note, and the last lines."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rich import get_console
 
-from sightline.config.schema import Job, TrainConfig
+from sightline.config.schema import TrainConfig
 from sightline.metrics.evaluation import evaluate_table
-from sightline.metrics.tuning import Tuning, tuning_record
-from sightline.predictions import Predictions
+from sightline.metrics.tuning import tuning_record
 from sightline.reports.words import metrics_table, results_in_words
-from sightline.runs.journal.upload import RunLocation
+from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
 from sightline.tracking.tracker import Tracker
+from sightline.training.fit import Results
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
 from sightline.training.logging.final_report import log_training_report
 from sightline.training.logging.start import facts
@@ -24,34 +23,13 @@ from sightline.training.setup import Setup
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Results:
-    """What the best checkpoint reaches.
-
-    Attributes:
-        losses: of each evaluated split, by the training's own criterion.
-        predictions: the table of each evaluated split.
-        tuning: what was fitted on val.
-        best_epoch: epoch of the best checkpoint, from 0.
-        epochs: how many epochs were trained.
-        stopped_early: whether that was fewer than asked for.
-    """
-
-    losses: dict[str, float]
-    predictions: dict[str, Predictions]
-    tuning: Tuning
-    best_epoch: int
-    epochs: int
-    stopped_early: bool
-
-
-def publish_results(
+def log_results(
     tracker: Tracker, config: TrainConfig, setup: Setup, results: Results
 ) -> dict[str, Any]:
-    """Send what the best checkpoint reaches: val under `val_best/`, test under `test/`.
+    """Log the results of the best checkpoint: val under `val_best/`, test under `test/`.
 
     Returns:
-        What `results.json` holds.
+        The content of `results.json`.
     """
     last_epoch = results.epochs - 1
     summary = {"val_best/epoch": float(results.best_epoch), "epochs": float(results.epochs)}
@@ -73,11 +51,11 @@ def publish_results(
         count_test_look(tracker, tracker.before.tags)
     tracker.log_json(tuning_record(setup.label_mode, results.tuning), "tuning.json")
     log_training_report(tracker, config, setup, results.predictions, found, results.best_epoch)
-    for name in ("best", "last"):
-        tracker.log_artifact(f"checkpoints/{name}.ckpt")
+    for path in (BEST, LAST):
+        tracker.log_artifact(path)
     mode = setup.label_mode
     tracker.log_model_checkpoint(
-        "checkpoints/best.ckpt", mode.class_names, mode.multi_label, config.plugins,
+        BEST, mode.class_names, mode.multi_label, config.plugins,
         results.best_epoch,
     )  # fmt: skip
     about = facts(config, setup) | {
@@ -95,22 +73,22 @@ def publish_results(
     return reached
 
 
-def announce(job: Job, run: RunLocation | None, results: Mapping[str, Any]) -> None:
-    """The command's last words: metrics, the run's id and where to look at it.
+def announce(folder: RunFolder, results: Mapping[str, Any], with_links: bool) -> None:
+    """Print the last lines of the command: metrics, the run's id and where to look at it.
 
     Args:
-        job: where it ran.
-        run: where it is in MLflow.
-        results: as `results.json` holds them.
+        folder: the run's own.
+        results: the content of `results.json`.
+        with_links: whether addresses in the UI are printed.
     """
     words = {
         f"{split} (best checkpoint)": cells for split, cells in results_in_words(results).items()
     }
     get_console().print(metrics_table(words))
+    run = folder.upload.location
     log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
-    folder = job.output_dir
     log.info("folder:           %s", folder)
-    if run is None or job.in_sweep:
+    if run is None or not with_links:
         return
     if not run.uri.startswith("http"):
         log.info("open the UI:      make ui   (outside the checkout: sightline ui)")

@@ -1,4 +1,4 @@
-"""The start of an MLflow run: who made it, of what, with which settings."""
+"""The log of a training's start: name, tags, parameters, data sets, provenance."""
 
 import getpass
 import logging
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def begin_run(tracker: Tracker, connection: SenderClient, config: TrainConfig, job: Job) -> None:
-    """Start the MLflow run, or go on with it; RUNNING from now on."""
+def start_run(tracker: Tracker, connection: SenderClient) -> None:
+    """Start the MLflow run of a frozen training, or resume it; RUNNING from now on."""
+    config, job = _launched(tracker)
     name = run_name(config, job)
-    belongs = {"sweep": job.sweep, "reproduces": job.reproduces}
-    tracker.start(name, {key: value for key, value in belongs.items() if value is not None} | {
+    belongs_to = {"sweep": job.sweep, "reproduces": job.reproduces}
+    tracker.start(name, {key: value for key, value in belongs_to.items() if value is not None} | {
         "command": hide_password(job.command),
-        "run_folder": str(job.output_dir),
+        "run_folder": str(tracker.folder),
         "run_key": uuid.uuid4().hex,  # by which it is found where its creation is not confirmed
         "mlflow.user": getpass.getuser(),
         "mlflow.source.name": "sightline",
@@ -41,16 +42,23 @@ def begin_run(tracker: Tracker, connection: SenderClient, config: TrainConfig, j
     log.info("%s %s (%s)", "run:".ljust(8), name, found.run_id if found else "not in MLflow yet")
 
 
-def describe_run(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup") -> None:
+def log_description(tracker: Tracker, setup: "Setup") -> None:
     """Log everything that is known before the first step."""
+    config, job = _launched(tracker)
     for key, value in facts(config, setup).items():
         log.info("%s %s", f"{key}:".ljust(8), value)
-    _describe_data_and_model(tracker, config, job, setup)
-    _describe_origin(tracker, config, job)
+    _log_data_and_model(tracker, config, job, setup)
+    _log_provenance(tracker, config, job)
+
+
+def _launched(tracker: Tracker) -> tuple[TrainConfig, Job]:
+    frozen = tracker.folder.frozen
+    assert frozen is not None
+    return frozen.config, frozen.job
 
 
 def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
-    """What the run is, in a few lines for the terminal and the note."""
+    """The data, labels and model of a run, in a line each, for the terminal and the note."""
     counts = {name: len(split) for name, split in setup.splits.items()}
     if setup.source.stream is not None:
         counts = {"train (in sequence)": setup.source.stream.samples} | counts
@@ -69,9 +77,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     }
 
 
-def _describe_data_and_model(
-    tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup"
-) -> None:
+def _log_data_and_model(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup") -> None:
     inputs, digests = dataset_inputs(setup.source, setup.splits, setup.contents, setup.label_mode)
     spec = setup.module.classifier.preprocess
     found: dict[str, object] = {
@@ -92,7 +98,7 @@ def _describe_data_and_model(
         tracker.log_text(rows.to_csv(index=False), "skipped.csv")
 
 
-def _describe_origin(tracker: Tracker, config: TrainConfig, job: Job) -> None:
+def _log_provenance(tracker: Tracker, config: TrainConfig, job: Job) -> None:
     resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     tracker.log_text(hide_password(resolved), "config/config.yaml")
     overrides = yaml.safe_dump(job.overrides, allow_unicode=True)

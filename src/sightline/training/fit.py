@@ -1,0 +1,115 @@
+"""The fit of a run, resumed where a checkpoint is, and the evaluation of its best checkpoint."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Callback, Trainer
+
+from sightline.cluster.requeue import watch
+from sightline.config.schema import TrainConfig
+from sightline.errors import UserError
+from sightline.metrics.tuning import Tuning, fit_tuning
+from sightline.predictions import Predictions, with_metadata
+from sightline.runs.folder import RunFolder
+from sightline.training.agreement import SameConfig
+from sightline.training.callbacks import checkpoint_callbacks
+from sightline.training.checkpointing.files import (
+    Progress,
+    damage,
+    find_checkpoint,
+    read_progress,
+)
+from sightline.training.checkpointing.tuning import save_tuning
+from sightline.training.lightning_compat import finished_epochs
+from sightline.training.setup import Setup
+from sightline.training.signals import Signals
+from sightline.training.trainer import build_trainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of the best checkpoint.
+
+    Attributes:
+        losses: of each evaluated split, by the training's own criterion.
+        predictions: the table of each evaluated split.
+        tuning: fitted on val.
+        best_epoch: epoch of the best checkpoint, from 0.
+        epochs: how many epochs were trained.
+        stopped_early: whether that was fewer than requested.
+    """
+
+    losses: dict[str, float]
+    predictions: dict[str, Predictions]
+    tuning: Tuning
+    best_epoch: int
+    epochs: int
+    stopped_early: bool
+
+
+def fit_and_evaluate(
+    config: TrainConfig, folder: RunFolder, setup: Setup, signals: Signals,
+    callbacks: list[Callback], with_test: bool,
+) -> Results:  # fmt: skip
+    """Fit, evaluate the best checkpoint on val (and test), and write its tuning into it.
+
+    Args:
+        config: of the training.
+        folder: the run's own.
+        setup: what is trained.
+        signals: installed.
+        callbacks: for logging.
+        with_test: whether the test split is evaluated.
+
+    Raises:
+        UserError: nothing was validated, or the best checkpoint is damaged.
+    """
+    start = find_checkpoint(folder.last)
+    watch(folder.last)
+    deciding = checkpoint_callbacks(config, folder, signals)
+    trainer = build_trainer(
+        config, [SameConfig(config), *deciding, *callbacks], folder, start in (None, folder.last)
+    )
+    progress = _fit(trainer, setup, start)
+    best = folder.best
+    problem = damage(best) if best.is_file() else "nothing was validated"
+    if problem is not None:
+        raise UserError(f"There is no checkpoint {best} to evaluate: {problem}.")
+    losses, predictions = {}, {}
+    for split in ("val", "test") if with_test else ("val",):
+        losses[split] = _evaluate(trainer, setup, split, best)
+        table = setup.module.predictions[split]
+        predictions[split] = with_metadata(table, setup.splits[split].metadata)
+    epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
+    tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning)
+    if trainer.is_global_zero:
+        save_tuning(best, tuning)
+    return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over)
+
+
+def _fit(trainer: Trainer, setup: Setup, start: Path | None) -> Progress:
+    """Train, or resume from a checkpoint; the progress at the end."""
+    if start is not None:
+        progress = read_progress(start)
+        if progress.over or 0 < (trainer.max_epochs or -1) <= progress.epochs:
+            log.info("training: finished before, %d epochs", progress.epochs)
+            return progress
+        log.info("training: resumes in epoch %d, after step %d",
+                 progress.epochs + 1, progress.step)  # fmt: skip
+    trainer.fit(setup.module, datamodule=setup.datamodule, ckpt_path=start, weights_only=True)
+    return Progress(finished_epochs(trainer), trainer.global_step, trainer.should_stop)
+
+
+def _evaluate(trainer: Trainer, setup: Setup, split: str, checkpoint: Path) -> float:
+    """Predict a split with a checkpoint's weights; the loss."""
+    run = {"val": trainer.validate, "test": trainer.test}[split]
+    setup.module.epoch_metrics.clear()
+    run(
+        setup.module, datamodule=setup.datamodule, ckpt_path=checkpoint, verbose=False,
+        weights_only=True,
+    )  # fmt: skip
+    return setup.module.epoch_metrics[f"{split}/loss"]
