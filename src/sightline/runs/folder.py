@@ -3,15 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sightline import __version__
-from sightline.config.schema import Job, TrainConfig, check
-from sightline.errors import UserError
+from sightline.config.schema import Job, TrainConfig
 from sightline.io.atomic import write_atomically
-from sightline.io.secrets import hide_password
+from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import StatusRecord, TagsRecord
 from sightline.runs.journal.state import JournalReader, RunState
@@ -19,23 +17,6 @@ from sightline.runs.journal.upload import UploadState
 from sightline.runs.lock import LockOwner, lock_owner, run_lock
 
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"  # the same paths in MLflow
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """A run as it was launched.
-
-    Attributes:
-        config: all values, resolved; addresses without their passwords.
-        job: where it runs, and by which command.
-        version: of the Sightline that froze it.
-        data: a digest of the content of each split; empty before the data was read.
-    """
-
-    config: TrainConfig
-    job: Job
-    version: str
-    data: dict[str, str]
 
 
 class RunFolder:
@@ -79,7 +60,7 @@ class RunFolder:
             UserError: the file is damaged, or another version's.
         """
         if self._frozen is None:
-            self._frozen = _read_frozen(self._config)
+            self._frozen = read_frozen(self._config)
         return self._frozen
 
     @property
@@ -98,20 +79,9 @@ class RunFolder:
         if data is None:
             before = self.frozen
             data = before.data if before is not None else {}
-        facts = {
-            "version": __version__,
-            "command": hide_password(job.command),
-            "arguments": [hide_password(word) for word in job.arguments],
-            "choices": job.choices,
-            "overrides": [hide_password(word) for word in job.overrides],
-            "sweep": job.sweep,
-            "reproduces": job.reproduces,
-            "data": data,
-            "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
-        }
         self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._config, json.dumps(facts, indent=2, ensure_ascii=False))
         self._frozen = Frozen(config, job, __version__, data)
+        write_frozen(self._config, self._frozen)
 
     def unfreeze(self) -> None:
         """Take back a launch that was refused; the folder goes where nothing else is in it."""
@@ -197,23 +167,6 @@ class RunFolder:
     def prune(self, reason: str) -> None:
         """Record that a search prunes this run, before the signal that stops it."""
         write_atomically(self._pruned, reason)
-
-
-def _read_frozen(path: Path) -> Frozen | None:
-    if not path.is_file():
-        return None
-    facts: dict[str, Any] = {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        job = Job(path.parent, facts["choices"], facts["overrides"], facts["sweep"],
-                  facts["command"], facts["arguments"], facts.get("reproduces"))  # fmt: skip
-        return Frozen(check(facts["config"]), job, facts["version"], facts["data"])
-    except (ValueError, KeyError, TypeError, UserError) as error:
-        wrote = f"; {facts['version']} wrote it" if "version" in facts else ""
-        raise UserError(
-            f"{path} is not a run of this Sightline ({__version__}{wrote}): {error}. Give another "
-            "folder."
-        ) from error
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:

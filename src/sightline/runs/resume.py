@@ -8,7 +8,8 @@ from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.io.secrets import with_credentials
-from sightline.runs.folder import Frozen, RunFolder, run_folders
+from sightline.runs.folder import RunFolder, run_folders
+from sightline.runs.frozen import Frozen
 
 # Keys that may differ when a run is resumed. All others would be ignored, or change the result.
 MAY_CHANGE = (

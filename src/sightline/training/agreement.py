@@ -1,4 +1,4 @@
-"""What one of several processes noticed, known to all of them at the same batch."""
+"""Agreement of several processes: a number, and the config, known to all at the same batch."""
 
 from typing import Any
 
@@ -12,41 +12,41 @@ from sightline.runs.resume import differences
 
 
 class Agreement:
-    """Ranks that tell each other a number at every batch, without waiting for each other.
+    """Exchanges a number between ranks at every batch, without waiting.
 
-    A rank that saved because of a signal that the others had not seen yet would wait for them for
-    ever. What is told at one call is known to all at the next.
+    A rank that saved because of a signal that the others had not received yet would wait for them
+    for ever. A number given at one call is known to all ranks at the next.
     """
 
     def __init__(self) -> None:
         self._group: Any = None
-        self._told: torch.Tensor | None = None
+        self._sent: torch.Tensor | None = None
         self._work: distributed.Work | None = None
 
     def highest(self, number: int, now: bool = False) -> int:
-        """The highest number of all ranks, of the call before; alone, this one.
+        """The highest number of all ranks at the call before; of one process alone, this one.
 
         Args:
             number: this rank's.
-            now: wait for what the others say at this call.
+            now: wait for the numbers of this call.
         """
         if not distributed.is_initialized() or distributed.get_world_size() == 1:
             return number
         if self._group is None:  # of its own: on processors, beside the gradients' one
             self._group = distributed.new_group(backend="gloo")
-        heard = self._hear()
-        self._told = torch.tensor(number)
+        received = self._receive()
+        self._sent = torch.tensor(number)
         self._work = distributed.all_reduce(
-            self._told, distributed.ReduceOp.MAX, self._group, async_op=True
+            self._sent, distributed.ReduceOp.MAX, self._group, async_op=True
         )
-        return max(heard, self._hear()) if now else heard
+        return max(received, self._receive()) if now else received
 
-    def _hear(self) -> int:
-        if self._work is None or self._told is None:
+    def _receive(self) -> int:
+        if self._work is None or self._sent is None:
             return 0
         self._work.wait()
         self._work = None
-        return int(self._told)
+        return int(self._sent)
 
 
 class SameConfig(Callback):
@@ -72,5 +72,5 @@ class SameConfig(Callback):
         for number, other in enumerate(configs):
             differing = differences(configs[0], other)
             if differing:
-                said = "; ".join(f"{key}: {one!r} and {two!r}" for key, one, two in differing)
-                raise UserError(f"The processes 0 and {number} have different configs: {said}.")
+                pairs = "; ".join(f"{key}: {one!r} and {two!r}" for key, one, two in differing)
+                raise UserError(f"The processes 0 and {number} have different configs: {pairs}.")

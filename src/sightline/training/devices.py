@@ -1,4 +1,4 @@
-"""Whether the devices that the config asks for are there, said before anything is spent."""
+"""The devices that a config requests, checked against those of the machine."""
 
 import os
 from typing import Any
@@ -10,10 +10,10 @@ from sightline.errors import UserError
 
 
 def check_devices(trainer: dict[str, Any]) -> None:
-    """Refuse a trainer config that asks for more than this machine has.
+    """Refuse a trainer config that requests more than this machine has.
 
     Raises:
-        UserError: with what was asked for, and what there is.
+        UserError: names the request and what there is.
     """
     accelerator, devices = trainer.get("accelerator"), trainer.get("devices")
     gpus = torch.cuda.device_count()

@@ -1,4 +1,4 @@
-"""What an epoch's training metrics are made of, kept through an interruption."""
+"""The sums behind an epoch's training metrics, resumed after an interruption."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ class EpochSums:
     Args:
         device: where they are kept.
         values: those of this rank that an interrupted epoch had reached; None: a new epoch.
-        seconds: which that took.
+        seconds: how long that took.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class EpochSums:
         return [float(each) for each in sums]
 
     def metrics(self, values: list[float], seconds: float) -> dict[str, float]:
-        """The epoch's training metrics, of what the model saw (augmented) while it learnt.
+        """The epoch's training metrics, over the augmented images, while the weights changed.
 
         Args:
             values: of all ranks together.
-            seconds: which the epoch took.
+            seconds: duration of the epoch.
         """
         loss_sum, correct, decided, samples = values
         found = {"train/loss": loss_sum / samples, "train/images_per_second": samples / seconds}
@@ -60,7 +60,7 @@ class EpochSums:
 
 
 def share(saved: dict[str, Any], rank: int, world: int) -> tuple[list[float], float]:
-    """A rank's sums and seconds out of a checkpoint; with another number of ranks, rank 0 has all.
+    """A rank's sums and seconds from a checkpoint; with another number of ranks, rank 0 has all.
 
     Args:
         saved: `values` of each rank, and `seconds`.

@@ -1,4 +1,4 @@
-"""Losses, by the names that `conf/loss` gives them.
+"""The losses, by their names in `conf/loss`.
 
 Each takes what the label mode's `loss_inputs` returns, and is refused where it does not apply.
 """

@@ -1,6 +1,5 @@
-"""The only LightningModule: steps, sums and prediction tables, for every label mode."""
+"""The LightningModule of every label mode: steps, sums of an epoch, and prediction tables."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from sightline.data.loading.datamodule import ImageDataModule
 from sightline.data.loading.datasets import Batch
@@ -22,8 +21,8 @@ from sightline.models.classifier import Classifier
 from sightline.predictions import Predictions
 from sightline.training.checkpointing.adapt import adapt_checkpoint, follow_schedule
 from sightline.training.epoch_sums import EpochSums, share
-
-CHECK_EVERY_STEPS = 50  # how often a GPU is waited for to see that the loss is finite
+from sightline.training.finite_loss import FiniteLoss
+from sightline.training.outputs import Outputs
 
 
 class LitClassifier(LightningModule):
@@ -34,7 +33,7 @@ class LitClassifier(LightningModule):
 
     Args:
         classifier: the model.
-        label_mode: what targets and outputs mean.
+        label_mode: interprets targets and outputs.
         criterion: loss of `label_mode.loss_inputs`.
         ids: ids of the samples of each split.
         make_optimizer: from the trainable parameters to an optimizer.
@@ -47,6 +46,7 @@ class LitClassifier(LightningModule):
     """
 
     _sums: EpochSums
+    _finite: FiniteLoss
 
     def __init__(
         self,
@@ -68,14 +68,14 @@ class LitClassifier(LightningModule):
         self.identity = identity
         self.predictions: dict[str, Predictions] = {}
         self.epoch_metrics: dict[str, float] = {}
-        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._saved: dict[str, Any] | None = None  # of the checkpoint that training goes on from
+        self._outputs = Outputs()
+        self._saved: dict[str, Any] | None = None  # of the checkpoint that training resumes from
         self._adapted = False
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put class names, label mode, preprocessing and config beside the weights.
 
-        And what the epoch has brought so far, for a run that goes on in the middle of it.
+        And the sums of the epoch so far, for a run that resumes within it.
         """
         checkpoint["sightline"] = self.identity
         checkpoint["epoch_so_far"] = {
@@ -85,7 +85,7 @@ class LitClassifier(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the interrupted epoch had brought."""
+        """Keep the sums of the interrupted epoch."""
         trainer = self.trainer
         self._adapted = adapt_checkpoint(checkpoint, trainer.max_epochs, trainer.world_size)
         self._saved = checkpoint["epoch_so_far"]
@@ -113,8 +113,8 @@ class LitClassifier(LightningModule):
     # Training: sums stay on the device and are read once an epoch.
 
     def on_train_start(self) -> None:
-        """Go on with the sums of an interrupted epoch."""
-        self._first_bad_step = torch.full((), -1, dtype=torch.int64, device=self.device)
+        """Resume the sums of an interrupted epoch."""
+        self._finite = FiniteLoss(self.device)
         if self._saved is None:
             return
         values, seconds = share(self._saved, self.global_rank, self.trainer.world_size)
@@ -131,7 +131,7 @@ class LitClassifier(LightningModule):
         self.epoch_metrics.clear()
         self.predictions.pop("val", None)
         self._sums = EpochSums(self.device)
-        self._first_bad_step.fill_(-1)
+        self._finite.reset()
         datamodule = getattr(self.trainer, "datamodule", None)
         if isinstance(datamodule, ImageDataModule):
             datamodule.start_epoch(self.current_epoch)
@@ -143,42 +143,12 @@ class LitClassifier(LightningModule):
         loss: Tensor = self.criterion(*self.label_mode.loss_inputs(logits, target))
         with torch.no_grad():
             self._sums.add_loss(loss.detach(), len(target))
-            if not target.is_floating_point():  # of mixed images no decision is right or wrong
+            if not target.is_floating_point():  # for mixed images no decision is right or wrong
                 known = target != MISSING
                 right = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
                 self._sums.add_decisions(right, known)
-            self._check_finite(loss.detach())
+            self._finite.check(self, loss.detach())
         return loss
-
-    def _check_finite(self, loss: Tensor) -> None:
-        """Stop at a non-finite loss; on a GPU its step is noted there and read now and then."""
-        step = self.global_step
-        if loss.device.type == "cpu":
-            if not math.isfinite(loss.item()):
-                self._stop_non_finite(step)
-            return
-        bad = ~torch.isfinite(loss) & (self._first_bad_step < 0)
-        self._first_bad_step = torch.where(bad, step, self._first_bad_step)
-        if (step + 1) % CHECK_EVERY_STEPS == 0:
-            self._read_first_bad_step()
-
-    def _read_first_bad_step(self) -> None:
-        step = int(self._first_bad_step)
-        if step >= 0:
-            self._stop_non_finite(step)
-
-    def _stop_non_finite(self, step: int) -> None:
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, Optimizer)
-        schedule = self.lr_schedulers()
-        lr = optimizer.param_groups[0]["lr"]
-        if step != self.global_step and isinstance(schedule, LambdaLR):  # noticed later
-            lr = schedule.base_lrs[0] * schedule.lr_lambdas[0](step)
-        raise UserError(
-            f"The training loss is not finite at step {step} (epoch {self.current_epoch}, learning "
-            f"rate {lr:.3g}). Try a smaller optimizer.lr, a longer scheduler.warmup_epochs, "
-            "trainer.gradient_clip_val=1.0 or trainer.precision=32-true."
-        )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """At the epoch's last batch stop the clock, before validation, and read the sums."""
@@ -186,18 +156,18 @@ class LitClassifier(LightningModule):
         if self.trainer.is_last_batch or last_step:
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
-                self._read_first_bad_step()
+                self._finite.read(self)
             seconds = self._sums.seconds
             ranks = self._of_all_ranks(self._sums.values())
             values = [sum(column) for column in zip(*ranks, strict=True)]
             self.epoch_metrics |= self._sums.metrics(values, seconds)
 
-    # Evaluation: every sample's logits are kept and become one table.
+    # Evaluation: the logits of every sample become one table.
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the batch's logits."""
         logits = self.classifier(batch["image"]).float()
-        self._outputs.append((batch["index"], batch["target"], logits))
+        self._outputs.add(batch["index"], batch["target"], logits)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the batch's logits."""
@@ -212,7 +182,7 @@ class LitClassifier(LightningModule):
         self._finish("test")
 
     def _finish(self, split: str) -> None:
-        index, target, logits = self._gather()
+        index, target, logits = self._outputs.gather(self)
         table = Predictions(
             ids=np.array(self.ids[split].take(pa.array(index.numpy())).to_pylist(), dtype=str),
             targets=target.numpy(),
@@ -232,14 +202,3 @@ class LitClassifier(LightningModule):
         named = {f"{split}/{name}": value for name, value in metrics.items()}
         self.epoch_metrics |= named
         self.log_dict(named, sync_dist=self.trainer.world_size > 1)  # for callbacks that monitor
-
-    def _gather(self) -> tuple[Tensor, Tensor, Tensor]:
-        """All processes' outputs on the CPU, in the split's order, each sample once."""
-        columns = [torch.cat(column) for column in zip(*self._outputs, strict=True)]
-        self._outputs.clear()
-        if self.trainer.world_size > 1:
-            # A distributed sampler repeats samples until every process has as many.
-            columns = [self.all_gather(column).flatten(0, 1) for column in columns]  # type: ignore[union-attr]
-        index, target, logits = (column.cpu() for column in columns)
-        order = torch.from_numpy(np.unique(index.numpy(), return_index=True)[1])
-        return index[order], target[order], logits[order]

@@ -1,6 +1,6 @@
-"""From a config to what is trained: data, model and module, built in that order.
+"""The setup of a training: data, model and module, built from the config in that order.
 
-Nothing is said twice: the number of classes comes from the data, the preprocessing from the model.
+The number of classes comes from the data, the preprocessing from the model.
 """
 
 import logging
@@ -8,9 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from sightline import __version__
 from sightline.config.components import build, locate
@@ -30,6 +27,7 @@ from sightline.models.build import build_classifier
 from sightline.training.devices import uses_gpu
 from sightline.training.logging.report import check_sections
 from sightline.training.module import LitClassifier
+from sightline.training.optimizers import Optimizers, Schedulers
 from sightline.types import DatasetInfo
 
 log = logging.getLogger(__name__)
@@ -37,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that a training consists of, ready to run."""
+    """The parts of a training, ready to run."""
 
     source: SourceData
     splits: dict[str, Split]
@@ -106,8 +104,8 @@ def set_up(config: TrainConfig) -> Setup:
         label_mode,
         criterion,
         ids={name: split.ids for name, split in splits.items()},
-        make_optimizer=_Optimizers(config),
-        make_scheduler=_Schedulers(config),
+        make_optimizer=Optimizers(config),
+        make_scheduler=Schedulers(config),
         identity=identity,
     )
     _check_plan(config, module)
@@ -116,7 +114,7 @@ def set_up(config: TrainConfig) -> Setup:
 
 
 class _Augment:
-    """What `augment` and `mix` name, built; of the two forms of `augment` one is used."""
+    """The augmentations of `augment` and `mix`; of the two forms of `augment` one is used."""
 
     def __init__(self, config: TrainConfig) -> None:
         plugins = config.plugins
@@ -181,32 +179,6 @@ def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode
         for name, split in source.splits.items()
     }
     return label_mode, splits
-
-
-class _Optimizers:
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-
-    def __call__(self, parameters: list[nn.Parameter]) -> Optimizer:
-        if not parameters:
-            raise UserError("The model has no parameters that can be trained.")
-        given = {"params": parameters}
-        optimizer = build(self.config.optimizer, "optimizer", self.config.plugins, given)
-        assert isinstance(optimizer, Optimizer)
-        return optimizer
-
-
-class _Schedulers:
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-
-    def __call__(self, optimizer: Optimizer, total_steps: int, per_epoch: int) -> LRScheduler:
-        given = {"optimizer": optimizer}
-        offered = {"total_steps": total_steps, "steps_per_epoch": per_epoch}
-        node, plugins = self.config.scheduler, self.config.plugins
-        scheduler = build(node, "scheduler", plugins, given, offered)
-        assert isinstance(scheduler, LRScheduler)
-        return scheduler
 
 
 def _check_plan(config: TrainConfig, module: LitClassifier) -> None:

@@ -1,4 +1,4 @@
-"""What an evaluated split leaves in its run: metrics, tables, figures."""
+"""The log of an evaluated split: metrics, tables, figures."""
 
 import logging
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def log_evaluation(
     step: int,
     known: Mapping[str, float] | None = None,
 ) -> None:
-    """Tell what an evaluation found.
+    """Log an evaluation.
 
     Args:
         tracker: of the run.
@@ -38,7 +38,7 @@ def log_evaluation(
         table: what was evaluated.
         evaluation: of it.
         step: of the metrics.
-        known: the run's metrics where it was evaluated before; only what changed is told again.
+        known: the run's metrics where it was evaluated before; only changed values are logged.
     """
     keys = {f"{prefix}/{key}": value for key, value in evaluation.metrics.items()}
     if known is not None:
