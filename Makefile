@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test golden golden-record soak lint ui bench clean
+.PHONY: train test golden golden-record soak lint audit ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
@@ -12,10 +12,10 @@ test: .venv/ready  ## the whole test suite
 	$(BIN)/pytest -n 3 --dist loadgroup $(or $(ARGS),-m "not soak and not slurm")
 	$(if $(ARGS),,$(BIN)/pytest -m slurm)  # alone: they share one Slurm, and wait for it
 
-golden: .venv/ready  ## a few trainings beside what they gave before; ARGS=multilabel_cnn for one
+golden: .venv/ready  ## short trainings compared with their recorded results; ARGS=CASE for one
 	$(BIN)/python tests/golden/golden.py $(ARGS)
 
-golden-record: .venv/ready  ## what they give now is what is to be expected from now on
+golden-record: .venv/ready  ## record their results anew: a deliberate act, seen in the diff
 	$(BIN)/python tests/golden/golden.py --record $(ARGS)
 
 soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
@@ -26,6 +26,11 @@ lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit:  ## the pinned dependencies beside known vulnerabilities
+	$(PYTHON) -m venv .audit
+	.audit/bin/pip install --quiet pip-audit
+	.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 ui: .venv/ready  ## open MLflow's UI on http://127.0.0.1:5000
 	$(BIN)/sightline ui $(ARGS)
@@ -41,4 +46,4 @@ bench: .venv/ready  ## the training loop beside a hand-written one, and the time
 	touch $@
 
 clean:  ## remove what was installed and built, not what was trained
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .audit build dist .mypy_cache .ruff_cache .pytest_cache
