@@ -11,7 +11,7 @@ __all__ = ["LoadedModel", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is heavy only when it is asked for: the command line starts at once."""
+    """Import heavy modules on first use, so that the command line starts at once."""
     if name == "load":
         from sightline.inference.load import load
 

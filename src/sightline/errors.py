@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; the command line shows its message without a stack trace.
+    """A mistake that the user can fix; the command line shows its message without a stack trace.
 
     A DataLoader worker re-raises an exception with the worker's own stack trace in front of the
     message; only the message is kept.
@@ -16,11 +16,11 @@ class UserError(Exception):
 
 
 class Interrupted(BaseException):
-    """A signal asked the run to stop (Ctrl-C, SIGTERM); like KeyboardInterrupt no error.
+    """A signal to stop the run (Ctrl-C, SIGTERM); like KeyboardInterrupt not an error.
 
     Attributes:
         signum: the signal.
-        at_once: it came a second time: nothing more is waited for.
+        at_once: whether it is the second one: nothing more is waited for.
     """
 
     def __init__(self, signum: int, at_once: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Where things are: the project's root, the default MLflow store, the configs."""
+"""Places on disk: the project's root, the default MLflow store, the caches, the configs."""
 
 import hashlib
 import os
@@ -29,24 +29,24 @@ def stamp() -> str:
 
 def sweep_name(arguments: list[str]) -> str:
     """A sweep's folder: the same for the same command, whatever its launcher and its store."""
-    said = [
+    words = [
         word
         for word in arguments
         if word.startswith(("hydra/sweeper=", "hydra.sweeper.params"))
         or ("=" in word and not word.startswith(("hydra", "sweep.", "tracking.", "-")))
     ]
-    digest = hashlib.blake2b("\0".join(said).encode(), digest_size=4).hexdigest()
-    readable = re.sub(r"[^\w=,.+-]+", "_", " ".join(said))[:MAX_NAME].strip("_.")
+    digest = hashlib.blake2b("\0".join(words).encode(), digest_size=4).hexdigest()
+    readable = re.sub(r"[^\w=,.+-]+", "_", " ".join(words))[:MAX_NAME].strip("_.")
     return f"{readable or 'sweep'}-{digest}"
 
 
 def default_store() -> str:
-    """The absolute SQLite URI that runs go to unless told otherwise."""
+    """The absolute SQLite URI that runs are logged to by default."""
     return f"sqlite:///{project_root() / 'mlflow.db'}"
 
 
 def cache_dir() -> Path:
-    """Where decoded images and digests are kept: SIGHTLINE_CACHE, else the user's cache."""
+    """The folder of cached images and digests: SIGHTLINE_CACHE, else in the user's cache."""
     own = os.environ.get("SIGHTLINE_CACHE")
     if own:
         return Path(own).expanduser().absolute()

@@ -1,4 +1,4 @@
-"""What passes between the parts: what the data is, and how an image becomes a tensor."""
+"""The facts that pass between rooms: about a data set, and about the preprocessing of an image."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -9,7 +9,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a model and its preprocessing need to know of the data.
+    """The facts about a data set that a model and its preprocessing need.
 
     Attributes:
         name: short name of the data set.
@@ -19,7 +19,7 @@ class DatasetInfo:
         img_size: side of a typical image in pixels.
         mean: mean of each channel over training images, in [0, 1].
         std: standard deviation of each channel, in [0, 1].
-        background: what transparent pixels are laid on.
+        background: the colour under transparent pixels.
     """
 
     name: str
@@ -33,7 +33,7 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class PreprocessSpec:
-    """How every image is prepared, in training, evaluation and prediction alike.
+    """The preprocessing of every image, in training, evaluation and prediction alike.
 
     The image is resized, the middle `img_size` square is cut out, and the values are scaled to
     [0, 1] and normalised by `mean` and `std`. The words are timm's: with `crop_mode` center the

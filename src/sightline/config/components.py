@@ -1,4 +1,4 @@
-"""From a config node with `_target_` to an object: the one place that instantiates.
+"""Components: objects built from config nodes with `_target_`; the one place that instantiates.
 
 A node is checked against its target's own signature before anything is built, so that a misspelt
 or missing argument and a wrong type are found at the start and named by their place in the config.

@@ -1,4 +1,4 @@
-"""Composing the config outside a run: for `--help`, and to find the name that was meant."""
+"""Composition of the config outside Hydra's own main, and messages for what it refuses."""
 
 import re
 import shlex
@@ -44,7 +44,7 @@ def explain(error: Exception, arguments: list[str]) -> str:
 
 
 def first_lines(error: Exception) -> str:
-    """What OmegaConf says first, and the key it says it of."""
+    """The first two lines of OmegaConf's message: the problem and its key."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2])
 
@@ -114,7 +114,7 @@ def _search_path(folders: list[Path]) -> list[str]:
 
 
 def register_resolvers(arguments: list[str]) -> None:
-    """What the configs ask for in ${...:}; a moment's answer holds for the whole config."""
+    """Register the resolvers that the configs use in ${...:}; `stamp` is the same in one config."""
     OmegaConf.register_new_resolver("project_root", lambda: str(project_root()), replace=True)
     OmegaConf.register_new_resolver(
         "stamp", lambda: run_name(arguments), replace=True, use_cache=True

@@ -17,7 +17,7 @@ Node = dict[str, Any]  # a node with `_target_`, checked against the target's ow
 
 @dataclass(frozen=True)
 class Job:
-    """What is known of a job beside its config: where it writes and how it was asked for.
+    """A job beside its config: where it writes, and by which command.
 
     Attributes:
         output_dir: its own folder.
@@ -157,7 +157,7 @@ class TuningConfig(_Strict):
 
 
 class SweepConfig(_Strict):
-    """How a sweep (`-m`) goes on: no job is started after `max_failures` failed; null: all are."""
+    """The end of a sweep (`-m`): no job is started after `max_failures` failed; null: all are."""
 
     max_failures: PositiveInt | None
 
