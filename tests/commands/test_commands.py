@@ -144,14 +144,14 @@ def test_a_plugin_package_brings_a_command(
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
     (facts / "entry_points.txt").write_text(
-        "[sightline.commands]\nwelcome = greeting_command:COMMAND\ntrain = greeting_command:COMMAND\n"
+        "[sightline.commands]\nwelcome = greeting:COMMAND\ntrain = greeting:COMMAND\n"
     )
-    (tmp_path / "greeting_command.py").write_text(EXAMPLE)
+    (tmp_path / "greeting.py").write_text(EXAMPLE)
     monkeypatch.syspath_prepend(tmp_path)
     assert "welcome" in sightline("--help", tracked=False).out
     assert sightline("welcome", tracked=False).out == "hello you\n"
     assert load_command("train").options is None  # a plugin does not replace Sightline's own
-    monkeypatch.delitem(sys.modules, "greeting_command")
+    monkeypatch.delitem(sys.modules, "greeting")
 
 
 @pytest.mark.parametrize(
