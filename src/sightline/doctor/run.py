@@ -17,7 +17,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.reports.balance import draw_balance
 from sightline.reports.samples import MAX_IMAGES, draw_samples
 from sightline.tracking.mlflow.store import open_store
-from sightline.training.run import quiet_libraries
+from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import Setup, apply_label_mode, read_source, set_up
 
 

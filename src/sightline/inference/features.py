@@ -22,7 +22,8 @@ from sightline.inference.table import file_digest, make_table
 from sightline.inference.table_files import check_output
 from sightline.inference.table_options import TableOptions
 from sightline.io.console import log_to_console
-from sightline.reports.probes import FOLDS, probe_csv, probe_rows
+from sightline.io.csv_files import to_csv
+from sightline.reports.probes import FOLDS, probe_rows
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 
 log = logging.getLogger(__name__)
@@ -122,5 +123,5 @@ def _probe(output: Path, probes: Path, inputs: Inputs, targets: np.ndarray) -> N
     for row in rows:
         table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
     get_console().print(table)
-    probes.write_text(probe_csv(rows), encoding="utf-8")
+    probes.write_text(to_csv(rows, decimals=None), encoding="utf-8")
     log.info("probes: %s", probes)

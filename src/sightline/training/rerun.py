@@ -113,7 +113,7 @@ def _with_stored_split(
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(file.read_bytes())
     config = config.model_copy(update={"data": config.data | {"split_file": str(copy)}})
-    get_console().print("The data is split differently now; the split that the run stored is used.")
+    get_console().print("The split of the data has changed; the split that the run stored is used.")
     return config, data_facts(config)
 
 
