@@ -35,7 +35,7 @@ def run_doctor(overrides: list[str], folder: Path) -> bool:
     config, job = compose_job(overrides)
     folder.mkdir(parents=True, exist_ok=True)
     report = Report()
-    report.add("config", "ok", "it composes, and every value has the type that is expected")
+    report.add("config", "ok", "it composes, and every value has the expected type")
     check_machine(report, config)
     report.attempt("tracking", lambda: _check_store(report, config))
     setup = _check_data_and_model(report, config, folder)
@@ -43,9 +43,9 @@ def run_doctor(overrides: list[str], folder: Path) -> bool:
     report.print()
     path = folder / "report.json"
     path.write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
-    found = report.to_dict()
+    counts = report.to_dict()
     print(
-        f"\n{found['errors']} errors, {found['warnings']} warnings; {path} and figures beside it."
+        f"\n{counts['errors']} errors, {counts['warnings']} warnings; {path} and figures beside it."
     )
     return not report.failed
 
