@@ -23,7 +23,8 @@ from torchvision.transforms import v2
 from sightline.inference.inputs import read_inputs
 from sightline.inference.model import LoadedModel
 from sightline.inference.rows import schema_of
-from sightline.inference.table import TableOptions, make_table
+from sightline.inference.table import make_table
+from sightline.inference.table_options import TableOptions
 from sightline.label_modes.multiclass import Multiclass
 from sightline.models.classifier import Classifier
 from sightline.types import PreprocessSpec
@@ -64,7 +65,9 @@ def sightline(model: LoadedModel, folder: Path, output: Path, workers: int) -> f
     began = time.perf_counter()
     inputs = read_inputs(folder)
     answers = model.answers()
-    options = TableOptions(run="", input=str(folder), output=str(output), overwrite=True)
+    options = TableOptions.model_validate(
+        {"run": "", "input": str(folder), "output": str(output), "overwrite": True}
+    )
     make_table(
         options, schema_of(answers.schema), {"input": inputs.fingerprint}, len(inputs),
         lambda start: model.predict_rows(inputs, answers, start, workers),

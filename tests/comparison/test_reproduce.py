@@ -12,10 +12,10 @@ import yaml
 from statsmodels.stats.contingency_tables import mcnemar
 from support.commands import QUICK, Done, Sightline
 
-from sightline.commands.reproduce import conclude
 from sightline.comparison.reproduction import differing, judge, summary
 from sightline.predictions import Predictions
 from sightline.tracking.mlflow.stored_run import find_stored_run
+from sightline.training.rerun import conclude
 
 SPLIT = "split/split.parquet"
 

@@ -29,7 +29,7 @@ from support.data_sets import (
 )
 from support.images import make_folder
 
-from sightline.commands.cache import show_cache
+from sightline.commands import run_command
 from sightline.data.cache import mapped_tables as mapped
 from sightline.errors import UserError
 from sightline.paths import conf_dir
@@ -180,9 +180,9 @@ def test_parquet_larger_than_memory_is_mapped(
                 np.asarray(data.splits["train"].read(row)), np.asarray(make_image(row))
             )
         assert len(list((tmp_path / "cache").rglob("*.arrow"))) == 1
-    assert show_cache([]) == 0
+    assert run_command("cache", []) == 0
     assert "photos.parquet" in capsys.readouterr().out
-    assert show_cache(["clear"]) == 0
+    assert run_command("cache", ["clear"]) == 0
     assert not list((tmp_path / "cache").rglob("*.arrow"))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.commands import Sightline
 
-from sightline.commands.runs import show_runs
+from sightline.commands import run_command
 from sightline.config.compose import compose_job
 from sightline.errors import UserError
 from sightline.runs.folder import RunFolder
@@ -66,18 +66,18 @@ def test_runs_are_listed_and_those_that_are_gone_are_marked(
     abandon(killed)
     lost = make_run(tmp_path / "lost", "RUNNING")  # nobody holds it
     with run_lock(living):
-        assert show_runs([str(tmp_path)]) == 0
+        assert run_command("runs", [str(tmp_path)]) == 0
         out = capsys.readouterr().out
         for words in ("FINISHED", "WAITING", "RUNNING", "7/20", "name of living", "but gone"):
             assert words in out
-        assert "2 of them say RUNNING, but are gone" in out
+        assert "2 of them are RUNNING, but gone" in out
         assert read_status(killed) == "RUNNING"
-        assert show_runs([str(tmp_path), "--reap"]) == 0
+        assert run_command("runs", [str(tmp_path), "--reap"]) == 0
     states = [read_status(each) for each in (finished, waiting, living, killed, lost)]
     assert states == ["FINISHED", None, "RUNNING", "FAILED", "FAILED"]
     assert "is gone; last sign of life" in tags_of(killed)["reaped"]
     assert "no process works in its folder" in tags_of(lost)["error"]
-    assert show_runs([str(tmp_path)]) == 0
+    assert run_command("runs", [str(tmp_path)]) == 0
     assert "gone: `--reap`" in capsys.readouterr().out  # `living` ended without a word by now
 
 
@@ -98,7 +98,7 @@ def test_slurm_says_what_became_of_a_job(
         (commands / name).write_text(f"#!/bin/sh\necho '{state}'\n")
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
-    assert show_runs([str(tmp_path), "--reap"]) == 0
+    assert run_command("runs", [str(tmp_path), "--reap"]) == 0
     assert read_status(folder) == status
     if status != "RUNNING":
         assert "Slurm job 77" in tags_of(folder)["reaped"]
@@ -110,7 +110,7 @@ def test_without_slurm_its_jobs_are_left_alone(
     folder = make_run(tmp_path / "run", "RUNNING")
     abandon(folder, slurm_job="77")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert show_runs([str(tmp_path), "--reap"]) == 0
+    assert run_command("runs", [str(tmp_path), "--reap"]) == 0
     assert "Slurm is not on this machine" in capsys.readouterr().out
     assert read_status(folder) == "RUNNING"
 
@@ -128,11 +128,15 @@ def test_a_marked_run_is_marked_in_mlflow_too(sightline: Sightline) -> None:
 
 
 def test_misuse_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_runs([str(tmp_path)]) == 0
+    assert run_command("runs", [str(tmp_path)]) == 0
     assert "no runs" in capsys.readouterr().out
-    assert show_runs(["--kill"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        run_command("runs", ["--kill"])
+    assert "'--kill': expected one of --reap" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        run_command("runs", [str(tmp_path), str(tmp_path)])
     with pytest.raises(UserError, match="no such folder"):
-        show_runs([str(tmp_path / "nothing")])
+        run_command("runs", [str(tmp_path / "nothing")])
 
 
 def test_a_run_is_worked_on_by_one_process(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from support.commands import finish, wait_for_line
 from support.server import TrackingServer
 from support.telling import Tell, check_all_arrived, told_points, write
 
-from sightline.commands.sync import sync_pending
+from sightline.commands import run_command
 from sightline.errors import UserError
 from sightline.runs.journal.file import JournalWriter, Record, read_journal
 from sightline.tracking.mlflow.databases import network_file_system
@@ -166,7 +166,7 @@ def test_what_is_refused_is_said_kept_and_holds_nothing_up(
     assert "another value" in caplog.text
     (folder / "gone.txt").write_text("back")
     arguments = ["--again", str(folder), f"tracking.uri={told.uri}"]
-    assert sync_pending(arguments) == 1
+    assert run_command("sync", arguments) == 1
     assert "MLflow refuses 2 records" in capsys.readouterr().err
     assert "gone.txt" in {item.path for item in client.list_artifacts(run_id)}
 
@@ -197,8 +197,8 @@ def test_another_store_gets_all_of_it(told: Tell, tmp_path: Path) -> None:
     RunUpload(folder, told.config).upload_all()
     told.uri = f"sqlite:///{tmp_path}/other/mlflow.db"
     arguments = [str(tmp_path), f"tracking.uri={told.uri}"]
-    assert sync_pending(arguments) == 0  # nothing is pending
-    assert sync_pending(["--again", *arguments]) == 0
+    assert run_command("sync", arguments) == 0  # nothing is pending
+    assert run_command("sync", ["--again", *arguments]) == 0
     arrived(told)
     journal = JournalWriter(journal_path(folder))
     journal.append({"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7, "time_ms": 1})

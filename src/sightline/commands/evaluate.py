@@ -1,183 +1,78 @@
-"""`sightline evaluate`, top-down: the model, the table, what it says, and where that is told."""
+"""`sightline evaluate`: a trained model evaluated on its own splits or on other data."""
 
-import logging
 import shlex
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from rich import get_console
+from pydantic import BeforeValidator, Field, PositiveInt
 
-from sightline.config.options import read_options
-from sightline.config.schema import Job, TrackingConfig, TrainConfig
-from sightline.errors import UserError
-from sightline.evaluation.destination import new_run_for, original_run
-from sightline.evaluation.logging import log_robustness, log_slices
-from sightline.evaluation.options import USAGE, EvaluateOptions
-from sightline.evaluation.overrides import (
-    DataOverrides,
-    compose_now,
-    overridden_config,
-    read_data_overrides,
-)
-from sightline.evaluation.report import log_report
-from sightline.evaluation.target import Subject, Trained, predicted_target, stored_target
-from sightline.inference.load import load_checkpoint, read_checkpoint
-from sightline.io.console import log_to_console
-from sightline.metrics.evaluation import Evaluation, evaluate_table
-from sightline.metrics.slices import Slices, measure_slices
-from sightline.reports.words import metrics_table, results_in_words
-from sightline.runs.folder import RunFolder
-from sightline.tracking.mlflow.links import run_link
-from sightline.tracking.mlflow.stored_run import find_checkpoint_file
-from sightline.tracking.mlflow.tags import LOOKS
-from sightline.tracking.sender.client import RunLocation, SenderClient, warn_of_pending
-from sightline.tracking.tracker import Tracker
-from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
-
-log = logging.getLogger(__name__)
+from sightline.config.command import Command
+from sightline.config.options import DEVICE, PLUGINS, RUN, URI, Options, Several, as_tuple
 
 
-@dataclass(frozen=True)
-class Found:
-    """What an evaluation comes to, before any of it is told."""
+class EvaluateOptions(Options):
+    """Options of `sightline evaluate`."""
 
-    subject: Subject
-    evaluation: Evaluation
-    slices: list[Slices]
+    run: Annotated[str, Field(description=RUN)]
+    split: Literal["train", "val", "test"] = Field("test", description="split that is evaluated")
+    name: str | None = Field(
+        None, pattern=r"^[A-Za-z][\w.-]{0,60}$",
+        description="name of other data in the metrics; by default the data set's own name",
+    )  # fmt: skip
+    slices: Several = Field(
+        (), description="columns that came with the data: metrics for each of their values"
+    )
+    slice_metric: str | None = Field(
+        None, description="metric that slices are compared by; by default accuracy(_tuned)"
+    )
+    min_slice: PositiveInt = Field(30, description="samples below which a slice is not compared")
+    robustness: bool = Field(False, description="evaluate common corruptions at five severities")
+    tta: Annotated[tuple[Literal["flip", "shift"], ...], BeforeValidator(as_tuple)] = Field(
+        (), description="average the probabilities over such views of each image"
+    )
+    report: bool = Field(True, description="write NAME/report.html")
+    new_run: bool = Field(False, description="log into a new run that names this one")
+    predict_again: bool = Field(
+        False, description="run the model also where the stored predictions would do"
+    )
+    device: str = Field("auto", description=DEVICE)
+    plugins: Several = Field((), description=PLUGINS)
+    uri: str | None = Field(None, alias="tracking.uri", description=URI)
 
 
-def evaluate(words: list[str]) -> int:
-    """Evaluate what the words of the command name.
+def run(options: EvaluateOptions) -> int:
+    """Evaluate a model.
 
     Raises:
         UserError: the run, the data or an option cannot be used; nothing is logged then.
     """
-    options, overrides = read_options(words, EvaluateOptions, USAGE, overrides=True)
-    changes = read_data_overrides(overrides)
-    now, job = compose_now(changes)
-    with log_to_console():
-        trained = _load(options)
-        found = _evaluate(trained, options, changes, now)
-        _check_name(trained, found.subject)
-        tracking = now.tracking.model_copy(update={"uri": options.uri or now.tracking.uri})
-        with _place(trained, options, tracking, job, found, words) as (tracker, connection):
-            _tell(tracker, trained, found)
-            if options.report:
-                log_report(tracker, now.report, options.plugins, trained, found.subject,
-                            found.evaluation)  # fmt: skip
-            if not options.new_run:
-                _count_look(tracker, trained, found.subject)
-        if options.new_run and trained.run is not None and _looks(found.subject):
-            with original_run(trained.run, tracking) as (own, _):
-                _count_look(own, trained, found.subject)
-        _announce(found, connection, tracker)
+    from sightline.evaluation.overrides import read_data_overrides
+    from sightline.evaluation.run import evaluate
+    from sightline.evaluation.settings import EvaluationSettings
+
+    changes = read_data_overrides(options.overrides, EvaluateOptions.keys())
+    settings = EvaluationSettings(**options.model_dump(exclude={"run", "uri"}))
+    command = shlex.join(["sightline", "evaluate", *options.words])
+    evaluate(options.run, options.uri, settings, changes, command)
     return 0
 
 
-def _load(options: EvaluateOptions) -> Trained:
-    path, run = find_checkpoint_file(options.run, options.uri)
-    model = load_checkpoint(path, options.plugins)
-    return Trained(path, run, model, read_checkpoint(path)["sightline"].config)
-
-
-def _evaluate(
-    trained: Trained, options: EvaluateOptions, changes: DataOverrides, now: TrainConfig
-) -> Found:
-    subject = stored_target(trained, options, changes)
-    if subject is None:
-        config = overridden_config(trained.config, now, options.plugins, changes)
-        subject = predicted_target(trained, config, options, changes)
-    else:
-        log.info("data:    the stored predictions of %s, %d samples", subject.name,
-                 len(subject.table))  # fmt: skip
-    mode, tuning = trained.model.label_mode, trained.model.tuning
-    found = evaluate_table(mode, subject.table, tuning)
-    slices = [
-        measure_slices(mode, subject.table, tuning, column, options.slice_metric, options.min_slice)
-        for column in options.slices
-    ]
-    return Found(subject, found, slices)
-
-
-def _check_name(trained: Trained, subject: Subject) -> None:
-    """Refuse a name under which the run already has figures of other data."""
-    told = trained.run.tags.get(f"evaluated.{subject.name}") if trained.run else None
-    if subject.digest is not None and told not in (None, subject.digest):
-        raise UserError(
-            f"name={subject.name}: the run already has figures of other data under this name "
-            f"(digest {told}); give another name=NAME."
-        )
-
-
-def _place(
-    trained: Trained, options: EvaluateOptions, tracking: TrackingConfig, job: Job, found: Found,
-    words: list[str],
-) -> AbstractContextManager[tuple[Tracker, SenderClient]]:  # fmt: skip
-    run = trained.run
-    if run is not None and not options.new_run:
-        return original_run(run, tracking)
-    of = run.run_id if run is not None and run.run_id else str(trained.path.absolute())
-    title = f"{found.subject.name} of {run.name if run else trained.path.name}"
-    command = shlex.join(["sightline", "evaluate", *words])
-    return new_run_for(of, title, RunFolder(job.output_dir), command, tracking)
-
-
-def _tell(tracker: Tracker, trained: Trained, found: Found) -> None:
-    subject, mode = found.subject, trained.model.label_mode
-    step = int(trained.run.metrics.get("epochs", 1)) - 1 if trained.run else 0
-    log_evaluation(
-        tracker, mode, subject.name, subject.prefix, subject.table, found.evaluation, step,
-        known=trained.run.metrics if trained.run else {},
-    )  # fmt: skip
-    for each in found.slices:
-        log_slices(tracker, subject.name, subject.prefix, each, found.evaluation, step)
-    if subject.corrupted:
-        log_robustness(tracker, mode, subject.name, subject.prefix, subject.table,
-                        subject.corrupted)  # fmt: skip
-    if subject.digest is not None:
-        tracker.set_tags({f"evaluated.{subject.name}": subject.digest})
-
-
-def _looks(subject: Subject) -> bool:
-    """Whether the run's own test split was looked at."""
-    return subject.digest is None and subject.prefix.startswith(SECTIONS["test"])
-
-
-def _count_look(tracker: Tracker, trained: Trained, subject: Subject) -> None:
-    if trained.run is None or not _looks(subject):
-        return
-    tags = max(trained.run.tags, tracker.before.tags, key=lambda tags: int(tags.get(LOOKS, "0")))
-    log.info(
-        "test:    this run's test split was looked at %d times", count_test_look(tracker, tags)
-    )
-
-
-def _announce(found: Found, connection: SenderClient, tracker: Tracker) -> None:
-    name, evaluation = found.subject.name, found.evaluation
-    headlines = {each: evaluation.metrics[each] for each in evaluation.headlines}
-    ends = {name: evaluation.interval_ends()}
-    cells = results_in_words({"metrics": {name: headlines}, "intervals": ends})
-    get_console().print(metrics_table({f"{name}, {evaluation.samples:,} samples": cells[name]}))
-    for each in found.slices:
-        _announce_slices(each)
-    log.info("folder:           %s", tracker.folder)
-    warn_of_pending(tracker.folder)
-    run: RunLocation | None = connection.run
-    if run is not None:
-        log.info("MLflow run:       %s", run.run_id)
-        log.info("this run:         %s", run_link(run.uri, run.experiment_id, run.run_id))
-
-
-def _announce_slices(slices: Slices) -> None:
-    metric, worst = slices.metric, slices.worst
-    for value, each in slices.found.items():
-        row = {metric: each.metrics[metric]} if metric in each.metrics else {}
-        ends = {"": each.interval_ends()}
-        words = results_in_words({"metrics": {"": row}, "intervals": ends})[""]
-        mark = "  ← the worst" if value == worst else ""
-        log.info("%s=%s (%d samples): %s %s%s", slices.column, value, each.samples, metric,
-                 words.get(metric, "undefined"), mark)  # fmt: skip
-    if slices.small:
-        small = ", ".join(f"{value} ({count})" for value, count in list(slices.small.items())[:10])
-        log.info("%s: too few samples to compare: %s%s", slices.column, small,
-                 " and more" if len(slices.small) > 10 else "")  # fmt: skip
+COMMAND = Command(
+    help="evaluate a trained model, on its own or on other data",
+    section="trained models",
+    about="""\
+Metrics with 95 % intervals, calibration, thresholds, slices and figures of a trained model, logged
+into its run. On the run's own split they come from the stored predictions, unless an option needs
+the model; with data=SOURCE the model predicts other data, whose classes are matched by name.""",
+    examples={
+        "sightline evaluate run=RUN": "",
+        "sightline evaluate run=RUN slices=[site] robustness=true": "",
+        "sightline evaluate run=RUN data=folder data.root=FOLDER name=other": "",
+    },
+    options=EvaluateOptions,
+    overrides={
+        "data=SOURCE": "other data, as for `sightline train`: data=folder data.root=FOLDER, ...",
+        "data.KEY=VALUE": "alone: changes how the run's own data is read, such as data.root=FOLDER",
+    },
+    others="overrides",
+    run=run,
+)

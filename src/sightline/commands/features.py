@@ -1,141 +1,43 @@
-"""`sightline features`: what the last layer of a trained model sees of images."""
+"""`sightline features`: the features of a trained model for images, as a table."""
 
-import logging
-from pathlib import Path, PurePath
+from pydantic import Field
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-import torch
-from rich import box, get_console
-from rich.table import Table
-
-from sightline.config.options import read_options
-from sightline.data.labels.columns import LabelColumns, read_labels
-from sightline.data.tables.files import Origin, Rows, existing_file, read_table
-from sightline.errors import UserError
-from sightline.inference.device import choose_device
-from sightline.inference.inputs import Inputs, read_inputs
-from sightline.inference.load import load_checkpoint
-from sightline.inference.model import LoadedModel
-from sightline.inference.rows import schema_of
-from sightline.inference.table import OPTIONS, TableOptions, file_digest, make_table
-from sightline.inference.table_files import check_output
-from sightline.io.console import log_to_console
-from sightline.reports.probes import FOLDS, probe_csv, probe_rows
-from sightline.tracking.mlflow.stored_run import find_checkpoint_file
-
-log = logging.getLogger(__name__)
-
-USAGE = f"""\
-usage: sightline features run=RUN input=PATH output=FILE.parquet [KEY=VALUE ...]
-
-Writes a row for each image: path, id, features (what the last layer sees: a list of numbers), and
-error, where an image cannot be used. Where the labels are known, by folders called like the
-classes or by label_column, nearest neighbours and a logistic regression of the features are
-measured: printed, and written to FILE.probes.csv. They are fitted on ids under train/ where there
-are others, else cross-validated. A command that was interrupted goes on when it is given again.
-
-{OPTIONS}\
-  label_column= of a table that names images
-"""
+from sightline.config.command import Command
+from sightline.inference.table_options import TableOptions
 
 
 class FeatureOptions(TableOptions):
-    """Of `sightline features`."""
+    """Options of `sightline features`."""
 
-    label_column: str | None = None
+    label_column: str | None = Field(
+        None, description="column of labels in a table that names images"
+    )
 
 
-def features(words: list[str]) -> int:
-    """Write the features that the words of the command ask for.
+def run(options: FeatureOptions) -> int:
+    """Write the features.
 
     Raises:
-        UserError: the run, the input or the output cannot be used; nothing is left behind.
+        UserError: the run, the input or the output cannot be used; no file is left behind.
     """
-    options, _ = read_options(words, FeatureOptions, USAGE)
-    output = Path(options.output)
-    probes = output.with_name(f"{output.stem}.probes.csv")
-    check_output(output, (".parquet",), options.overwrite)
-    check_output(probes, (".csv",), options.overwrite)
-    with log_to_console():
-        checkpoint, _ = find_checkpoint_file(options.run, options.uri)
-        model = load_checkpoint(checkpoint, options.plugins).with_batch_size(options.batch_size)
-        inputs = read_inputs(
-            options.input, options.root, options.image_column, options.image_suffix
-        )
-        targets = _targets(options, inputs, model)
-        model.to(choose_device(options.device))
-        schema = pa.schema([pa.field("features", pa.list_(pa.float32(), _width(model)))])
-        made_of = {"model": file_digest(checkpoint), "input": inputs.fingerprint}
-        make_table(
-            options, schema_of(schema), made_of, len(inputs),
-            lambda start: model.feature_rows(inputs, schema, start, options.num_workers),
-        )  # fmt: skip
-        if targets is not None:
-            _probe(output, probes, inputs, targets)
+    from sightline.inference.features import write_features
+
+    write_features(options, options.label_column)
     return 0
 
 
-def _width(model: LoadedModel) -> int:
-    """How many features there are, seen on an empty image."""
-    spec = model.preprocess
-    empty = torch.zeros(1, spec.in_chans, spec.img_size, spec.img_size, dtype=torch.uint8)
-    return int(model.features(empty).shape[1])
+COMMAND = Command(
+    help="write a model's features of images into a table",
+    section="trained models",
+    about="""\
+Writes a row for each image into a .parquet file: path, id, features (the output of the model's
+last layer before the head: a list of numbers), and error, where an image cannot be used. After an
+interruption the same command resumes from FILE.partial.
 
-
-def _targets(options: FeatureOptions, inputs: Inputs, model: LoadedModel) -> np.ndarray | None:
-    """Encoded targets of every image where a column or the folders say them, else None."""
-    names = model.class_names
-    if options.label_column is not None:
-        file = existing_file(options.input, "input")
-        table = read_table(file)
-        rows = Rows(table, Origin([str(file)], [len(table)]), np.ones(len(table), bool), set())
-        columns = LabelColumns(options.label_column, None, None, None)
-        found, targets = read_labels(rows, columns, model.label_mode.multi_label, names)
-        unknown = sorted(set(found) - set(names))
-        if unknown:
-            raise UserError(
-                f"label_column={options.label_column}: {unknown[0]!r} is none of the model's "
-                f"classes, which are {', '.join(names[:20])}."
-            )
-        order = np.array([names.index(name) for name in found])
-        if targets.ndim == 1:
-            return order[targets]
-        ordered = np.zeros((len(targets), len(names)), targets.dtype)
-        ordered[:, order] = targets
-        return ordered
-    if model.label_mode.multi_label:
-        return None
-    indices = []
-    for path in inputs.ids.to_pylist():
-        named = [part for part in PurePath(path).parts[:-1] if part in names]
-        if not named:
-            return None
-        indices.append(names.index(named[-1]))
-    return np.array(indices)
-
-
-def _probe(output: Path, probes: Path, inputs: Inputs, targets: np.ndarray) -> None:
-    """Measure the probes on the images that could be read."""
-    column = pq.read_table(output, columns=["features"])["features"].combine_chunks()
-    known = (targets.reshape(len(targets), -1) >= 0).all(axis=1)
-    there = column.is_valid().to_numpy(zero_copy_only=False) & known
-    values = column.filter(pa.array(there)).flatten().to_numpy()
-    described, labels = values.reshape(int(there.sum()), -1), targets[there]
-    first = [PurePath(path).parts[0] for path in inputs.ids.to_pylist()]
-    in_train = np.array([part == "train" for part in first])[there]
-    train = in_train if 0 < in_train.sum() < len(in_train) else None
-    counts = np.unique(labels, return_counts=True)[1] if labels.ndim == 1 else [len(labels)]
-    if len(labels) < 2 * FOLDS or (labels.ndim == 1 and (len(counts) < 2 or min(counts) < FOLDS)):
-        log.warning("No probes: fewer than %d images of a class, or one class alone.", FOLDS)
-        return
-    rows = probe_rows(described, labels, train)
-    table = Table(box=box.SIMPLE_HEAD)
-    for title in rows[0]:
-        table.add_column(title)
-    for row in rows:
-        table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
-    get_console().print(table)
-    probes.write_text(probe_csv(rows), encoding="utf-8")
-    log.info("probes: %s", probes)
+Where the labels are known, by folders named like the classes or by label_column, nearest neighbours
+and a logistic regression of the features are scored: printed, and written to FILE.probes.csv. They
+are fitted on ids under train/ where there are others, else cross-validated.""",
+    examples={"sightline features run=RUN input=photos output=features.parquet": ""},
+    options=FeatureOptions,
+    run=run,
+)

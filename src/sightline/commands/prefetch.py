@@ -1,36 +1,30 @@
-"""`sightline prefetch`: pretrained weights put where a machine without network finds them."""
+"""`sightline prefetch`: pretrained weights for machines without network."""
 
 from pathlib import Path
 
-from huggingface_hub import constants as hub
-
-from sightline.config.compose import compose_job
+from sightline.config.command import Command
+from sightline.config.options import Options
 from sightline.errors import UserError
-from sightline.models.backbone import fetch_weights
-
-USAGE = """\
-usage: sightline prefetch model.name=NAME [OVERRIDES]
-
-Downloads what `sightline train` with the same words would download: the pretrained weights of
-timm's model NAME, into the hub's cache (HF_HOME, else ~/.cache/huggingface). Run it where there is
-a network; a training that has the same cache then needs none.
-
-  sightline prefetch model.name=resnet18
-  HF_HOME=/shared/hub sightline prefetch experiment=my_recipe
-"""
 
 
-def prefetch(words: list[str]) -> int:
-    """Fetch the weights of the model that a training with these words would have.
+class PrefetchOptions(Options):
+    """Options of `sightline prefetch`: none but a training's overrides."""
+
+
+def run(options: PrefetchOptions) -> int:
+    """Download the weights of the model that a training with these overrides would have.
 
     Raises:
-        UserError: the model has no pretrained weights, or they are not to be had.
+        UserError: the model has no pretrained weights, or they cannot be downloaded.
     """
-    if {"-h", "--help"} & set(words):
-        print(USAGE, end="")
-        return 0
+    from huggingface_hub import constants as hub
+
+    from sightline.config.compose import compose_job
+    from sightline.models.backbone import fetch_weights
+
+    words = options.overrides
     chosen = any(word.startswith(("model=", "experiment=")) for word in words)
-    config, _ = compose_job([*words] if chosen else ["model=timm", *words])
+    config, _ = compose_job(words if chosen else ["model=timm", *words])
     node = config.model
     if "pretrained" not in node or "name" not in node:
         raise UserError(
@@ -44,3 +38,21 @@ def prefetch(words: list[str]) -> int:
         print("A machine that shares this folder finds them without a network, with:")
         print(f"  HF_HOME={hub.HF_HOME} HF_HUB_OFFLINE=1")
     return 0
+
+
+COMMAND = Command(
+    help="download pretrained weights for machines without network",
+    section="training",
+    about="""\
+Downloads the weights that `sightline train` with the same overrides would download: those of timm's
+model model.name=NAME, into the hub's cache (HF_HOME, else ~/.cache/huggingface). Run it where there
+is a network; a training with the same cache then needs none.""",
+    examples={
+        "sightline prefetch model.name=resnet18": "",
+        "HF_HOME=/shared/hub sightline prefetch experiment=my_recipe": "",
+    },
+    options=PrefetchOptions,
+    overrides={"OVERRIDES": "as for `sightline train`, such as model.name=NAME"},
+    others="anything",
+    run=run,
+)

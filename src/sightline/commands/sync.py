@@ -1,134 +1,46 @@
-"""`sightline sync [FOLDER]`: bring to MLflow what runs could not say while it was away."""
+"""`sightline sync`: the records of runs uploaded to MLflow, where they are not there yet."""
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from filelock import Timeout
+from pydantic import Field
 
-from sightline.config.schema import TrackingConfig
+from sightline.config.command import Command
+from sightline.config.options import Options, flag, positional
 from sightline.errors import UserError
-from sightline.io.secrets import split_credentials, with_credentials
-from sightline.paths import project_root
-from sightline.runs.folder import RunFolder
-from sightline.tracking.sender.client import ONE_TRY, SOON
-
-if TYPE_CHECKING:
-    from sightline.tracking.mlflow.store import Store
-
-USAGE = """\
-usage: sightline sync [--again] [FOLDER] [tracking.uri=URI]
-
-Send what is pending in FOLDER (a run's, or one above runs; by default the project's) to MLflow.
-
-  --again           send everything, also what was sent or refused; nothing is doubled
-  tracking.uri=URI  to this store instead of the one that the run was given
-"""
-TRACKING = {
-    "run_name": None, "offline": False, "start_timeout_s": 10, "flush_timeout_s": 60,
-    "system_metrics_interval_s": None, "register_as": None,
-}  # fmt: skip
 
 
-def sync_pending(arguments: list[str]) -> int:
-    """Send what is pending under a folder; 1 where something could not be sent.
+class SyncOptions(Options):
+    """Options of `sightline sync`."""
 
-    Args:
-        arguments: as `USAGE` says.
+    folder: str | None = positional("folder of a run, or one above runs; by default the project's")
+    again: bool = flag("upload every record, also those uploaded or refused; none is duplicated")
+    uri: str | None = Field(
+        None, alias="tracking.uri", description="store, instead of the one that the run names"
+    )
+
+
+def run(options: SyncOptions) -> int:
+    """Upload the pending records of runs; 1 where one could not be uploaded.
+
+    Raises:
+        UserError: there is no such folder.
     """
-    if {"-h", "--help"} & set(arguments):
-        print(USAGE, end="")
-        return 0
-    uri = next((a.partition("=")[2] for a in arguments if a.startswith("tracking.uri=")), None)
-    again = "--again" in arguments
-    folders = [a for a in arguments if a != "--again" and not a.startswith("tracking.uri=")]
-    if len(folders) > 1 or any(a.startswith("-") for a in folders):
-        print(USAGE, end="", file=sys.stderr)
-        return 2
-    root = Path(folders[0]).expanduser().absolute() if folders else project_root()
+    from sightline.paths import project_root
+    from sightline.tracking.sender.sync import sync_folder
+
+    root = Path(options.folder).expanduser().absolute() if options.folder else project_root()
     if not root.is_dir():
-        raise UserError(f"sightline sync {folders[0]}: there is no such folder.")
-    found = [
-        folder
-        for path in sorted(root.rglob("tracking/journal.jsonl"))
-        if (folder := RunFolder(path.parent.parent)) and (again or folder.upload.count_pending())
-    ]
-    if not found:
-        print(f"Nothing is pending under {root}.")
-        return 0
-    os.environ.update(SOON | os.environ | ONE_TRY)
-    stores = Stores()
-    failed = [folder for folder in found if not _sync_one(folder, uri, again, stores)]
-    return 1 if failed else 0
+        raise UserError(f"sightline sync {options.folder}: there is no such folder.")
+    return sync_folder(root, options.uri, options.again)
 
 
-class Stores:
-    """Each store is opened once, and where it does not answer waited for once."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str | None, str], Store | UserError] = {}
-
-    def open(self, config: TrackingConfig) -> "Store":
-        """The store that a run's config names."""
-        from sightline.tracking.mlflow.store import open_store
-
-        key = (config.uri, config.experiment)
-        if key not in self._found:
-            try:
-                self._found[key] = open_store(config)
-            except UserError as error:
-                self._found[key] = error
-        found = self._found[key]
-        if isinstance(found, UserError):
-            raise found
-        return found
-
-
-def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
-    """Where a run was to go, with what is not kept of it from the environment."""
-    noted = folder.upload.destination()
-    if noted:
-        config = TrackingConfig.model_validate(TRACKING | noted)
-    else:  # it was killed before it noted this
-        frozen = folder.frozen
-        if frozen is None:
-            raise UserError("where it belongs is not noted; give tracking.uri=URI.")
-        config = frozen.config.tracking
-    uri = given or with_credentials(config.uri)
-    if uri is not None:
-        uri, credentials = split_credentials(uri)
-        os.environ.update(credentials)
-    return config.model_copy(update={"uri": uri})
-
-
-def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -> bool:
-    from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, short_message
-    from sightline.tracking.sender.uploader import RunUpload
-
-    before, refused = folder.upload.count_pending(), folder.upload.count_refused()
-    try:
-        config = _destination(folder, uri)
-        with folder.upload.lock(timeout_s=1):
-            outgoing = RunUpload(folder, config, stores.open)
-            if again:
-                outgoing.restart()
-                refused = 0
-            outgoing.upload_all()
-    except Timeout:
-        print(f"{folder}: another process is sending it.")
-        return True
-    except UPLOAD_ERRORS as error:
-        left = folder.upload.count_pending()
-        problem = f"{left} of {before} records are still pending: {short_message(error)}"
-        print(f"Error: {folder}: {problem}", file=sys.stderr)
-        return False
-    run_id = folder.upload.position()["run_id"]
-    newly = folder.upload.count_refused() - refused
-    if newly:
-        print(f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; "
-              f"{folder.upload.refused} says why.", file=sys.stderr)  # fmt: skip
-        return False
-    sent = "all" if again else f"{before}"
-    print(f"{folder}: {sent} records are in MLflow, run {run_id}.")
-    return True
+COMMAND = Command(
+    help="upload to MLflow what runs recorded while it was unreachable",
+    section="runs",
+    about="""\
+Uploads the pending records of the runs under FOLDER to MLflow. A running training does so by
+itself.""",
+    examples={"sightline sync": "", "sightline sync runs/2024-05-01 --again": ""},
+    options=SyncOptions,
+    run=run,
+)

@@ -1,7 +1,5 @@
 """A comparison in files: CSV for programs, Markdown for notes, HTML with figures for reading."""
 
-import csv
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from sightline.comparison.tables import (
     seeds_table,
     unranked_table,
 )
+from sightline.io.csv_files import csv_text
 from sightline.reports.canvas import to_chart
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Cell, Part, Section, Table
@@ -39,18 +38,10 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     tables += [pair_records(comparison.pairs)] if comparison.pairs else []
     tables += [unranked_table(comparison.board)] if comparison.board.unranked else []
     for table in tables:
-        (folder / f"{table.name}.csv").write_text(to_csv(table), encoding="utf-8")
+        text = csv_text(table.columns, table.rows, line_end="\r\n")
+        (folder / f"{table.name}.csv").write_text(text, encoding="utf-8")
     (folder / "comparison.md").write_text(to_markdown(comparison), encoding="utf-8")
     (folder / "comparison.html").write_text(to_html(comparison), encoding="utf-8")
-
-
-def to_csv(table: Table) -> str:
-    """The table's rows, numbers in full."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(table.columns)
-    writer.writerows(table.rows)
-    return text.getvalue()
 
 
 def to_markdown(comparison: Comparison) -> str:

@@ -1,1 +1,1 @@
-"""Finding what could fail an hour into a training, before it starts."""
+"""Checks of config, data, model, tracking store and machine before a training starts."""

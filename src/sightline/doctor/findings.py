@@ -1,4 +1,4 @@
-"""What the checks found, for the terminal and as JSON."""
+"""Findings of the checks, as a table in the terminal and as JSON."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -18,13 +18,14 @@ MAX_SHOWN = 1000  # examples that the JSON report lists of each finding
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of one check.
+    """One result of a check.
 
     Attributes:
-        check: what was looked at, in a word or two.
-        level: an error fails a training or makes its numbers wrong; a warning may.
-        message: what was found and what to do, in one sentence or two.
-        details: names and numbers behind it.
+        check: name of the check, in a word or two.
+        level: `error` where a training would fail or its numbers would be wrong, `warning` where
+            they may.
+        message: the finding and what to do, in one or two sentences.
+        details: names and numbers that the message is based on.
     """
 
     check: str
@@ -34,17 +35,17 @@ class Finding:
 
 
 class Report:
-    """Findings in the order in which they were made."""
+    """The findings, in the order of the checks."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
 
     def add(self, check: str, level: Level, message: str, details: Any = ()) -> None:
-        """Note one finding."""
+        """Add a finding; of `details` the first MAX_SHOWN are stored."""
         self.findings.append(Finding(check, level, message, list(details)[:MAX_SHOWN]))
 
     def attempt(self, check: str, action: Callable[[], T]) -> T | None:
-        """The action's result; a UserError is a finding, and then the result is None."""
+        """The result of an action; None where it raised a UserError, which is then a finding."""
         try:
             return action()
         except UserError as error:
@@ -53,18 +54,18 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether there is any error."""
+        """Whether a finding is an error."""
         return any(finding.level == "error" for finding in self.findings)
 
     def print(self) -> None:
-        """A table in the terminal."""
+        """Print the findings as a table."""
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for finding in self.findings:
             table.add_row(MARKS[finding.level], finding.check, escape(finding.message))
         get_console().print(table)
 
     def to_dict(self) -> dict[str, Any]:
-        """For the JSON report."""
+        """The JSON report: the number of errors and warnings, and each finding."""
         levels = [finding.level for finding in self.findings]
         return {
             "errors": levels.count("error"),

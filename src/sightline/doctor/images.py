@@ -1,4 +1,4 @@
-"""Looking at every image once: does it decode, how large is it, does it occur twice?"""
+"""Checks of every image: whether it decodes, its size and mode, and near duplicates."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,14 +14,16 @@ from sightline.data.source import Split
 from sightline.doctor.findings import Report
 
 NEAR_BITS = 2  # of 64 bits of the perceptual hash may differ between near duplicates
-CHUNK = 1024  # hashes that are compared at once with all that share a quarter with them
+CHUNK = (
+    1024  # hashes that are compared at once with all hashes that have a quarter in common with them
+)
 SHOWN = 5  # unreadable images that the terminal names
-SMALL_SIDE = 8  # pixels: an image below this has hardly anything to see
+SMALL_SIDE = 8  # pixels: a smaller image shows hardly anything
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What one image showed; `error` is None where it could be read."""
+class ImageFacts:
+    """Size, mode and perceptual hash of an image; `error` is None where it could be read."""
 
     error: str | None
     width: int = 0
@@ -30,31 +32,33 @@ class Facts:
     perceptual_hash: int = 0
 
 
-def inspect_images(images: Images, title: str) -> list[Facts]:
+def inspect_images(images: Images, title: str) -> list[ImageFacts]:
     """Facts of every image, read in parallel, with a progress bar in a terminal."""
 
-    def look(index: int) -> Facts:
+    def inspect(index: int) -> ImageFacts:
         try:
-            picture = images.read(index)
+            image = images.read(index)
         except UnreadableImage as error:
-            return Facts(str(error))
-        width, height = size(picture)
-        mode = picture.mode if isinstance(picture, Image.Image) else f"{picture.shape[2]} channels"
-        return Facts(None, width, height, mode, _perceptual_hash(picture))
+            return ImageFacts(str(error))
+        width, height = size(image)
+        mode = image.mode if isinstance(image, Image.Image) else f"{image.shape[2]} channels"
+        return ImageFacts(None, width, height, mode, _perceptual_hash(image))
 
-    return for_each_image(images, look, title)
+    return for_each_image(images, inspect, title)
 
 
-def _perceptual_hash(picture: ImageData) -> int:
+def _perceptual_hash(image: ImageData) -> int:
     """imagehash's pHash (64 bits) of the image in grey."""
-    if not isinstance(picture, Image.Image):
-        picture = Image.fromarray(picture.mean(axis=2).astype(np.uint8))
-    bits = imagehash.phash(picture.convert("L")).hash.flatten()
+    if not isinstance(image, Image.Image):
+        image = Image.fromarray(image.mean(axis=2).astype(np.uint8))
+    bits = imagehash.phash(image.convert("L")).hash.flatten()
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def check_images(report: Report, splits: dict[str, Split], facts: dict[int, list[Facts]]) -> None:
-    """Report what cannot be read, and sizes and modes."""
+def check_images(
+    report: Report, splits: dict[str, Split], facts: dict[int, list[ImageFacts]]
+) -> None:
+    """Report unreadable images, sizes and modes."""
     unreadable, sizes, modes = [], [], Counter[str]()
     for name, split in splits.items():
         of_images = facts[id(split.images)]
@@ -96,14 +100,14 @@ def check_images(report: Report, splits: dict[str, Split], facts: dict[int, list
 def near_duplicates(hashes: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of positions whose 64-bit hashes differ in at most NEAR_BITS bits.
 
-    Of images with the same hash the first stands for all: each of the others makes a pair with
-    it. Hashes that differ in up to 3 bits agree in at least one of four quarters, so only those
-    that share a quarter are compared.
+    Of images with the same hash the first represents all: each of the others makes a pair with
+    it. Hashes that differ in up to 3 bits agree in at least one of four 16-bit quarters, so only
+    hashes that agree in a quarter are compared.
     """
     unique, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     representative = first[inverse]
-    again = np.flatnonzero(representative != np.arange(len(hashes)))
-    pairs = {(int(representative[each]), int(each)) for each in again}
+    copies = np.flatnonzero(representative != np.arange(len(hashes)))
+    pairs = {(int(representative[each]), int(each)) for each in copies}
     for quarter in range(4):
         part = (unique >> np.uint64(16 * quarter)) & np.uint64(0xFFFF)
         order = np.argsort(part, kind="stable")
@@ -124,10 +128,10 @@ def near_duplicates(hashes: np.ndarray) -> list[tuple[int, int]]:
 def check_near_duplicates(
     report: Report,
     splits: dict[str, Split],
-    facts: dict[int, list[Facts]],
+    facts: dict[int, list[ImageFacts]],
     contents: dict[int, np.ndarray],
 ) -> None:
-    """Report images that look alike without being the same to the byte."""
+    """Report pairs of images that look alike and have different bytes."""
     names, hashes, digests = [], [], []
     for name, split in splits.items():
         of_images, digest_of = facts[id(split.images)], contents[id(split.images)]

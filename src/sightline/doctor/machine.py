@@ -1,4 +1,4 @@
-"""Store, folders, devices, and one step of the training itself."""
+"""Checks of the output folder, the devices, and one step of the training with its memory."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ from sightline.errors import UserError
 from sightline.training.devices import check_devices, uses_gpu
 from sightline.training.setup import Setup
 
-STATES = 3  # a checkpoint holds the weights, and Adam's two averages of each
+STATES = 3  # in a checkpoint: the weights, and Adam's two averages of each
 CHECKPOINTS = 2  # best and last
 
 
 def check_folder(report: Report, output_dir: Path, setup: Setup | None) -> None:
-    """The output folder can be written, and has room for the checkpoints."""
+    """Report whether the output folder can be written and has room for the checkpoints."""
     there = next(folder for folder in (output_dir, *output_dir.parents) if folder.exists())
     try:
         with tempfile.TemporaryFile(dir=there) as file:
@@ -41,7 +41,7 @@ def check_folder(report: Report, output_dir: Path, setup: Setup | None) -> None:
 
 
 def check_machine(report: Report, config: TrainConfig) -> None:
-    """The devices that the trainer asks for are there."""
+    """Report whether the devices that the trainer requests are there, and their memory."""
     report.attempt("devices", lambda: check_devices(config.trainer))
     if uses_gpu(config.trainer):
         free, total = torch.cuda.mem_get_info()
@@ -56,14 +56,21 @@ def check_machine(report: Report, config: TrainConfig) -> None:
 
 
 def check_step(report: Report, config: TrainConfig, setup: Setup) -> Any:
-    """One training batch forwards and backwards, and what memory it takes; returns the batch."""
+    """Run one training batch forwards and backwards, and report its loss and memory.
+
+    Returns:
+        The batch.
+
+    Raises:
+        UserError: the loss is not finite, or there is no gradient.
+    """
     device = torch.device("cuda" if uses_gpu(config.trainer) else "cpu")
     module = setup.module.to(device).train()
     batch: Any = next(iter(setup.datamodule.train_dataloader()))
-    kept: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     image, target = batch["image"].to(device), batch["target"].to(device)
@@ -76,20 +83,20 @@ def check_step(report: Report, config: TrainConfig, setup: Setup) -> Any:
     if not any(p.grad is not None and p.grad.any() for p in module.parameters()):
         raise UserError("The first batch gives no gradient: nothing would be learnt.")
     report.add("step", "ok", f"a batch of {len(target)}: loss {loss.item():.4f}, with gradients")
-    _check_memory(report, setup, sum(kept.values()), device)
+    _check_memory(report, setup, sum(saved.values()), device)
     return batch
 
 
 def _check_memory(report: Report, setup: Setup, activations: int, device: torch.device) -> None:
     module, cached_images = setup.module, setup.datamodule.cached_images
     weights = 4 * sum(p.numel() * p.element_size() for p in module.parameters())
-    kept = sum(each.array.nbytes for each in cached_images.kept.values())
-    needed = activations + weights + kept
+    cached = sum(each.array.nbytes for each in cached_images.kept.values())
+    needed = activations + weights + cached
     on_gpu = device.type == "cuda"
     free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
     report.add(
         "memory", "ok" if needed < 0.9 * free else "error",
         f"about {needed / MIB:,.0f} MiB: {activations / MIB:,.0f} for a batch's activations, "
-        f"{weights / MIB:,.0f} for weights, gradients and Adam, {kept / MIB:,.0f} for images "
+        f"{weights / MIB:,.0f} for weights, gradients and Adam, {cached / MIB:,.0f} for images "
         f"(cache={cached_images.mode}); {free / GIB:.1f} GiB are free",
     )  # fmt: skip

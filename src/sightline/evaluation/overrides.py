@@ -1,5 +1,6 @@
 """What a command's overrides change of the config that a checkpoint holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -25,8 +26,12 @@ class DataOverrides:
     tracking: list[str]
 
 
-def read_data_overrides(words: list[str]) -> DataOverrides:
+def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides:
     """Sort overrides.
+
+    Args:
+        words: KEY=VALUE.
+        known: the command's own options, for the message.
 
     Raises:
         UserError: one that would change the model or the training.
@@ -34,9 +39,6 @@ def read_data_overrides(words: list[str]) -> DataOverrides:
     keys = {word: word.lstrip("+").partition("=")[0] for word in words}
     for word, key in keys.items():
         if key != "data" and not key.startswith(("data.", "tracking.")):
-            from sightline.evaluation.options import EvaluateOptions
-
-            known = [field.alias or name for name, field in EvaluateOptions.model_fields.items()]
             raise UserError(
                 f"Unknown option {key!r}.{did_you_mean(key, known)} An evaluation takes "
                 f"{', '.join(known)}, and overrides of data and tracking ({word!r} is neither)."

@@ -9,8 +9,8 @@ import numpy as np
 from sightline.config.schema import Node, TrainConfig
 from sightline.errors import UserError
 from sightline.evaluation.data import Samples, check_same, other_samples, own_samples
-from sightline.evaluation.options import EvaluateOptions
 from sightline.evaluation.overrides import DataOverrides
+from sightline.evaluation.settings import EvaluationSettings
 from sightline.inference.device import choose_device
 from sightline.inference.model import LoadedModel
 from sightline.inference.splits import probs_on, readable
@@ -70,34 +70,34 @@ class Subject:
 
 
 def stored_target(
-    trained: Trained, options: EvaluateOptions, changes: DataOverrides
+    trained: Trained, settings: EvaluationSettings, changes: DataOverrides
 ) -> Subject | None:
     """From the run's stored table, where that is all that is asked for; else None."""
-    asked = options.tta or options.robustness or options.predict_again or options.name
+    asked = settings.tta or settings.robustness or settings.predict_again or settings.name
     if asked or changes.data or not trained.is_best or trained.run is None:
         return None
     try:
-        table = Predictions.read(trained.run.file(f"predictions/{options.split}.parquet"))
+        table = Predictions.read(trained.run.file(f"predictions/{settings.split}.parquet"))
     except UserError:
-        log.info("stored predictions: none of %s", options.split)
+        log.info("stored predictions: none of %s", settings.split)
         return None
     mode = trained.model.label_mode
     if (table.class_names, table.label_mode) != (mode.class_names, mode.name):
         raise UserError(
-            f"The stored predictions of {options.split} are of other classes than the checkpoint."
+            f"The stored predictions of {settings.split} are of other classes than the checkpoint."
         )
-    return Subject(options.split, SECTIONS[options.split], table, None, {}, None)
+    return Subject(settings.split, SECTIONS[settings.split], table, None, {}, None)
 
 
 def predicted_target(
-    trained: Trained, config: TrainConfig, options: EvaluateOptions, changes: DataOverrides
+    trained: Trained, config: TrainConfig, settings: EvaluationSettings, changes: DataOverrides
 ) -> Subject:
     """From the images themselves.
 
     Args:
         trained: the model.
         config: of the training, with what changes in its data.
-        options: of the command.
+        settings: of the evaluation.
         changes: of the data.
 
     Raises:
@@ -106,20 +106,20 @@ def predicted_target(
     model = trained.model
     own = not changes.other_data
     read = own_samples if own else other_samples
-    samples = read(config, model.label_mode, options.split)
-    if own and options.name is None:
+    samples = read(config, model.label_mode, settings.split)
+    if own and settings.name is None:
         params = trained.run.params if trained.run else {}
-        check_same(samples, params.get(f"data.digest.{options.split}"), options.split)
+        check_same(samples, params.get(f"data.digest.{settings.split}"), settings.split)
     split = samples.split
     if config.data_common.on_error == "skip":
         split, reasons = readable(model, split)
         if reasons:
             log.warning("%d images cannot be read and are left out, such as: %s",
                         len(reasons), reasons[0])  # fmt: skip
-    views = averaged_views(options.tta, trained.config["augment"]) if options.tta else {}
+    views = averaged_views(settings.tta, trained.config["augment"]) if settings.tta else {}
     asked = {("", 0): as_it_is} | {(name, 0): view for name, view in views.items()}
-    asked |= corrupted_views() if options.robustness else {}
-    model.to(choose_device(options.device))
+    asked |= corrupted_views() if settings.robustness else {}
+    model.to(choose_device(settings.device))
     found = probs_on(model, split, asked, config.data_common.num_workers)
     probs = found.pop(("", 0))
     if views:
@@ -131,21 +131,21 @@ def predicted_target(
         class_names=model.class_names,
         label_mode=model.label_mode.name,
     )
-    name, prefix = _names(trained, options, samples, own and options.name is None)
+    name, prefix = _names(trained, settings, samples, own and settings.name is None)
     table = with_metadata(table, split.metadata)
-    digest = None if own and options.name is None else samples.digest
+    digest = None if own and settings.name is None else samples.digest
     return Subject(name, prefix, table, replace(samples, split=split), found, digest)
 
 
 def _names(
-    trained: Trained, options: EvaluateOptions, samples: Samples, own: bool
+    trained: Trained, settings: EvaluationSettings, samples: Samples, own: bool
 ) -> tuple[str, str]:
     """Of the files and of the metrics: of the run's own best checkpoint the split's own."""
-    averaged = "_tta" if options.tta else ""
+    averaged = "_tta" if settings.tta else ""
     if own:
         other = "" if trained.is_best or trained.run is None else f"_{trained.path.stem}"
-        return options.split + other + averaged, SECTIONS[options.split] + other + averaged
-    name = options.name or _plain(samples.name)
+        return settings.split + other + averaged, SECTIONS[settings.split] + other + averaged
+    name = settings.name or _plain(samples.name)
     if name in RESERVED:
         raise UserError(
             f"name={name}: {name!r} is what the run's own data is called; give other data another "

@@ -23,8 +23,8 @@ TIMED_S = 0.5
 
 
 @dataclass(frozen=True)
-class Trial:
-    """How a file did beside the model that it was made of.
+class FormatCheck:
+    """A file compared with the model that it was made of.
 
     Attributes:
         name: of the row.
@@ -59,7 +59,7 @@ class Checks:
 
 def export_model(
     model: LoadedModel, kind: str, path: Path, checks: Checks, int8: str | None, ranges: np.ndarray
-) -> list[Trial]:
+) -> list[FormatCheck]:
     """Write the file, and tell how it did.
 
     Args:
@@ -100,7 +100,7 @@ def export_model(
     return trials
 
 
-def _refuse(trial: Trial, path: Path, count: int) -> None:
+def _refuse(trial: FormatCheck, path: Path, count: int) -> None:
     if not trial.difference <= TOLERANCE or trial.changed:
         raise UserError(
             f"{path} was not written: on {count} images the file's probabilities differ from "
@@ -120,7 +120,7 @@ def _run_of(model: LoadedModel) -> Run:
     return run
 
 
-def _try(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Checks) -> Trial:
+def _try(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Checks) -> FormatCheck:
     expected = _in_batches(_run_of(model), checks.images)
     probs = _in_batches(run, checks.images)
     decided, wanted = _decide(model, probs), _decide(model, expected)
@@ -129,7 +129,7 @@ def _try(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Check
     if checks.targets is not None:
         known = checks.targets >= 0
         accuracy = float((decided == checks.targets)[known].mean())
-    return Trial(
+    return FormatCheck(
         name,
         size_bytes,
         _speed(run, checks.images),

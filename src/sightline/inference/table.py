@@ -6,54 +6,17 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
 
 import pyarrow as pa
-from pydantic import Field, NonNegativeInt, PositiveInt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sightline.config.options import Options, Several
 from sightline.errors import UserError
 from sightline.inference.partial import Partial
 from sightline.inference.table_files import write_table
+from sightline.inference.table_options import TableOptions
 
 log = logging.getLogger(__name__)
-
-
-class TableOptions(Options):
-    """What commands that make a table over images have in common."""
-
-    run: str
-    input: str
-    output: str
-    root: str | None = None
-    image_column: str | None = None
-    image_suffix: str = ""
-    overwrite: bool = False
-    device: str = "auto"
-    batch_size: PositiveInt | None = None
-    num_workers: Literal["auto"] | NonNegativeInt = "auto"
-    plugins: Several = ()
-    uri: Annotated[str | None, Field(alias="tracking.uri")] = None
-
-
-OPTIONS = """\
-  run=          an MLflow run id, runs:/ID, a run's folder, or a checkpoint file
-  input=        an image, a folder, a pattern ('photos/*.jpg'), a table that names images (CSV,
-                TSV, JSON lines, Parquet), Parquet files that hold them, or - for a list of paths
-                on standard input
-  output=       FILE; its ending says the kind
-  overwrite=    true: replace the output where it exists
-  root=         the folder that a table's paths, and the column id, are relative to
-  image_column= of a table; else image, path, file, ... whichever is there
-  image_suffix= put behind names in a table that have no ending, such as .jpg
-  device=       auto (a GPU where there is one), cpu, cuda, cuda:1
-  batch_size=   images at a time; else as in training
-  num_workers=  processes that read images; auto: one a core where there are many
-  plugins=      [PACKAGE], where the model is built by a package of your own
-  tracking.uri= of the tracking store; else MLFLOW_TRACKING_URI, or the project's own
-"""
 
 
 def make_table(

@@ -1,4 +1,4 @@
-"""What a person reads while a run goes on: log lines that get along with a progress bar."""
+"""Log lines on the console, above a live progress bar, and in a log file."""
 
 import logging
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sightline.cluster.ranks import rank
 
 @contextmanager
 def log_to_console() -> Iterator[None]:
-    """Inside, log lines go to the console."""
+    """Send log lines to the console, inside the context."""
     handler = ConsoleHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     root = logging.getLogger()
@@ -28,7 +28,7 @@ def log_to_console() -> Iterator[None]:
 
 @contextmanager
 def log_to(file: Path) -> Iterator[None]:
-    """Inside, log lines go to the console, and with their time to a file; from rank 0 alone."""
+    """Send log lines to the console, and with their time to a file; of rank 0 alone."""
     to_console, to_file = ConsoleHandler(), LogFile(file, encoding="utf-8")
     to_console.setFormatter(logging.Formatter("%(message)s"))
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -36,7 +36,7 @@ def log_to(file: Path) -> Iterator[None]:
     level = root.level
     root.setLevel(logging.INFO)
     for handler in (to_console, to_file):
-        handler.addFilter(lambda _: rank() == 0)  # of several processes the first speaks
+        handler.addFilter(lambda _: rank() == 0)  # one process writes for all
         root.addHandler(handler)
     try:
         yield
@@ -48,17 +48,17 @@ def log_to(file: Path) -> Iterator[None]:
 
 
 class LogFile(logging.FileHandler):
-    """A log file that a full disk cuts short, without a stack trace for each line."""
+    """A log file that a full disk truncates, without a stack trace for each line."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Leave the line out; whoever writes what matters says what is wrong."""
+        """Drop the line: the writer of the results reports the full disk."""
 
 
 class ConsoleHandler(logging.Handler):
-    """Log lines on standard output through rich, so that a live progress bar stays below them."""
+    """Log lines on standard output through rich, which keeps a live progress bar below them."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record, never wrapped or coloured."""
+        """Print one record: not wrapped, and coloured only where it is a warning."""
         style = "yellow" if record.levelno == logging.WARNING else None
         get_console().print(
             self.format(record), style=style, markup=False, highlight=False, soft_wrap=True

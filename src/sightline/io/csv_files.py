@@ -1,21 +1,54 @@
-"""Tables as CSV, which MLflow shows sortable."""
+"""CSV text of tables: the one writer, with the line ends and number formats of each file."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
-def to_csv(rows: Sequence[dict[str, object]]) -> str:
-    """A line a row, the columns of the first one; empty where a value is undefined."""
+def csv_text(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    decimals: int | None = None,
+    line_end: str = "\n",
+) -> str:
+    """A header and one line a row; None is an empty cell.
+
+    Args:
+        columns: names of the columns.
+        rows: each as long as `columns`.
+        decimals: of numbers, where an undefined one (NaN) is an empty cell too; None for numbers in
+            full, and NaN as `nan`.
+        line_end: between the lines; `\\r\\n` is that of RFC 4180.
+    """
     out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: _shown(value) for key, value in row.items()})
+    writer = csv.writer(out, lineterminator=line_end)
+    writer.writerow(columns)
+    writer.writerows([_cell(value, decimals) for value in row] for row in rows)
     return out.getvalue()
 
 
-def _shown(value: object) -> object:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.6f}"  # NaN differs from itself
+def to_csv(
+    records: Sequence[Mapping[str, object]], decimals: int | None = 6, line_end: str = "\n"
+) -> str:
+    """One line a record, with the columns of the first one; a missing value is an empty cell.
+
+    Args:
+        records: values by column.
+        decimals: as for `csv_text`.
+        line_end: as for `csv_text`.
+
+    Raises:
+        ValueError: a record has a column that the first one does not have.
+    """
+    columns = list(records[0])
+    for record in records:
+        if unknown := record.keys() - set(columns):
+            raise ValueError(f"expected the columns {columns}, but got {sorted(unknown)} too")
+    rows = ([record.get(column) for column in columns] for record in records)
+    return csv_text(columns, rows, decimals, line_end)
+
+
+def _cell(value: object, decimals: int | None) -> object:
+    if decimals is not None and isinstance(value, float):
+        return "" if value != value else f"{value:.{decimals}f}"  # NaN differs from itself
     return value

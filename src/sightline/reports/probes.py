@@ -1,9 +1,6 @@
 """How well simple classifiers do on features: nearest neighbours, and a logistic regression."""
 
-import csv
-import io
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,15 +55,6 @@ def probe_rows(
              "accuracy": float(accuracy), "f1_macro": float(f1)}
         )  # fmt: skip
     return rows
-
-
-def probe_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as CSV."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def _probes(count: int, multi_label: bool) -> dict[str, Any]:

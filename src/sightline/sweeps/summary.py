@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.reports.canvas import to_png
 from sightline.reports.sweep_figures import (
@@ -26,7 +27,6 @@ from sightline.sweeps.table import (
     group_rows,
     job_row,
     swept_keys,
-    to_csv,
     to_markdown,
 )
 from sightline.tracking.description import group_name
@@ -117,7 +117,7 @@ class SweepTracker:
             if known["status"] == "FINISHED":
                 self._finished[number] = known
             rows.append(known)
-        self.tracker.log_text(hide_password(to_csv(rows)), "summary.csv")
+        self.tracker.log_text(hide_password(to_csv(rows, None, line_end="\r\n")), "summary.csv")
         note = to_markdown(rows, keys, self.metrics, self.maximise)
         self.tracker.set_tags({"mlflow.note.content": hide_password(note)})
         self._connection.poll()
@@ -138,7 +138,7 @@ class SweepTracker:
         ranked = [row for row in rows if math.isfinite(row[self.metrics[0]])]
         groups = group_rows(ranked, keys, self.metrics[0])
         if len(groups) < len(ranked):
-            self.tracker.log_text(to_csv(groups), "groups.csv")
+            self.tracker.log_text(to_csv(groups, None, line_end="\r\n"), "groups.csv")
         if last or time.monotonic() - self._drawn > FIGURES_EVERY_S:
             for name, figure in self.figures(ranked, keys).items():
                 self.tracker.log_png(to_png(figure), f"figures/{name}.png")

@@ -1,7 +1,5 @@
 """What became of each job of a sweep: rows of a table, groups of them, and a note."""
 
-import csv
-import io
 import json
 import math
 import statistics
@@ -119,15 +117,6 @@ def curve_of(job: Job, metric: str) -> list[float]:
     """A metric's value in each epoch, as the job told it."""
     points = RunFolder(job.output_dir).state.points.get(metric, [])
     return [value for _, value in points]
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """Rows with equal keys as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def to_markdown(

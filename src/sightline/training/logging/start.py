@@ -6,12 +6,12 @@ import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
 from sightline.config.schema import Job, TrainConfig
 from sightline.data.splits.make import split_digest, split_table
+from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.tracking.dataset_inputs import dataset_inputs
 from sightline.tracking.description import params, run_name
@@ -94,8 +94,8 @@ def _log_data_and_model(tracker: Tracker, config: TrainConfig, job: Job, setup: 
     pq.write_table(split_table(setup.splits), tracker.file("split/split.parquet"))
     tracker.log_artifact("split/split.parquet")
     if setup.skipped:
-        rows = pd.DataFrame([asdict(each) for each in setup.skipped])
-        tracker.log_text(rows.to_csv(index=False), "skipped.csv")
+        rows = [asdict(each) for each in setup.skipped]
+        tracker.log_text(to_csv(rows, decimals=None), "skipped.csv")
 
 
 def _log_provenance(tracker: Tracker, config: TrainConfig, job: Job) -> None:

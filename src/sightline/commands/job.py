@@ -1,0 +1,22 @@
+"""`sightline job`: one job whose config is frozen in its folder; not for people.
+
+Ranks, sweeps and Slurm start their processes with this command.
+"""
+
+from pathlib import Path
+
+from sightline.config.command import Command
+
+
+def run(words: list[str]) -> int:
+    """Run the job that is frozen in the folder."""
+    from sightline.cluster.requeue import ignore_signals
+
+    ignore_signals()
+    from sightline.training.job import run_frozen
+
+    run_frozen(Path(words[0]))
+    return 0
+
+
+COMMAND = Command(help="run the job that is frozen in a folder", run=run)

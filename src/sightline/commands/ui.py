@@ -1,0 +1,38 @@
+"""`sightline ui`: MLflow's web interface on the project's tracking store."""
+
+import os
+import sys
+
+from sightline.config.command import Command
+from sightline.config.options import Options, flag
+
+
+class UiOptions(Options):
+    """Options of `sightline ui`."""
+
+    port: int = flag("port of the web server", default=5000, metavar="PORT")
+
+
+def run(options: UiOptions) -> int:
+    """Replace this process by MLflow's own UI server."""
+    from sightline.paths import default_store
+
+    # In the environment: every user of the machine can read a process's arguments.
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
+    command = [sys.executable, "-m", "mlflow", "ui", *options.words]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
+
+
+COMMAND = Command(
+    help="open the MLflow UI on the project's store",
+    section="runs",
+    about="""\
+Starts MLflow's web server on the store of MLFLOW_TRACKING_URI, by default the project's own.""",
+    examples={"sightline ui --port 5001": ""},
+    options=UiOptions,
+    overrides={"FLAGS": "further flags of `mlflow ui`; `mlflow ui --help` lists them"},
+    others="anything",
+    run=run,
+)

@@ -1,0 +1,112 @@
+"""All checks of config, data, model, store and machine, top-down, in one report."""
+
+import json
+import logging
+from pathlib import Path
+
+from sightline.config.compose import compose_job
+from sightline.config.schema import TrainConfig
+from sightline.data.cache.digests import content_digests
+from sightline.data.checks import check_columns
+from sightline.data.source import Split
+from sightline.doctor.findings import Level, Report
+from sightline.doctor.images import check_images, check_near_duplicates, inspect_images
+from sightline.doctor.machine import check_folder, check_machine, check_step
+from sightline.io.secrets import hide_password
+from sightline.label_modes.base import LabelMode
+from sightline.reports.balance import draw_balance
+from sightline.reports.samples import MAX_IMAGES, draw_samples
+from sightline.tracking.mlflow.store import open_store
+from sightline.training.quiet import quiet_libraries
+from sightline.training.setup import Setup, apply_label_mode, read_source, set_up
+
+
+def run_doctor(overrides: list[str], folder: Path) -> bool:
+    """Check everything and write the report; whether there is no error.
+
+    Args:
+        overrides: of a training's config.
+        folder: for report.json and the figures.
+
+    Raises:
+        UserError: the overrides do not compose.
+    """
+    quiet_libraries()
+    config, job = compose_job(overrides)
+    folder.mkdir(parents=True, exist_ok=True)
+    report = Report()
+    report.add("config", "ok", "it composes, and every value has the expected type")
+    check_machine(report, config)
+    report.attempt("tracking", lambda: _check_store(report, config))
+    setup = _check_data_and_model(report, config, folder)
+    check_folder(report, job.output_dir, setup)
+    report.print()
+    path = folder / "report.json"
+    path.write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    counts = report.to_dict()
+    print(
+        f"\n{counts['errors']} errors, {counts['warnings']} warnings; {path} and figures beside it."
+    )
+    return not report.failed
+
+
+def _check_store(report: Report, config: TrainConfig) -> None:
+    store = open_store(config.tracking)
+    report.add("tracking", "ok", f"{hide_password(store.uri)} answers")
+
+
+def _check_data_and_model(report: Report, config: TrainConfig, folder: Path) -> Setup | None:
+    # Unreadable images are a finding of their own, and must not stop the checks that follow.
+    lenient = config.model_copy(
+        update={"data": config.data | {"on_error": "skip", "max_skipped_fraction": 1.0}}
+    )
+    source = report.attempt("data", lambda: read_source(lenient))
+    if source is None:
+        return None
+    labelled = report.attempt("labels", lambda: apply_label_mode(lenient, source))
+    if labelled is None:
+        return None
+    label_mode, splits = labelled
+    sizes = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
+    report.add("data", "ok", f"{source.name} ({source.location}): {sizes}")
+    report.add("labels", "ok", label_mode.describe())
+    counts = {name: label_mode.count(split.targets) for name, split in splits.items()}
+    draw_balance(counts).savefig(folder / "class_balance.png", dpi=120)
+    _check_splits(report, splits, label_mode)
+    setup = report.attempt("model", lambda: _set_up_quietly(lenient))
+    if setup is None:
+        return None
+    total = sum(parameter.numel() for parameter in setup.module.parameters())
+    spec = setup.module.classifier.preprocess
+    size = f"{spec.in_chans}×{spec.img_size}×{spec.img_size}"
+    report.add("model", "ok", f"{total:,} parameters, input {size}, weights at hand")
+    batch = report.attempt("step", lambda: check_step(report, lenient, setup))
+    if batch is not None:
+        captions = [label_mode.examples(target) for target in batch["target"][:MAX_IMAGES]]
+        figure = draw_samples(batch["image"][:MAX_IMAGES], captions, "training images")
+        figure.savefig(folder / "samples.png", dpi=120)
+    return setup
+
+
+def _set_up_quietly(config: TrainConfig) -> Setup:
+    """The setup of a training, without its log lines."""
+    logging.disable(logging.WARNING)
+    try:
+        return set_up(config)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _check_splits(report: Report, splits: dict[str, Split], label_mode: LabelMode) -> None:
+    images = {id(split.images): split.images for split in splits.values()}
+    facts = {key: inspect_images(each, "inspecting images") for key, each in images.items()}
+    check_images(report, splits, facts)
+    contents = {key: content_digests(each) for key, each in images.items()}
+    problems = list(check_columns(splits, contents, label_mode))
+    for problem in problems:
+        level: Level = "error" if problem.serious else "warning"
+        report.add(problem.check, level, problem.message, problem.details)
+    for check in ("classes", "duplicates"):
+        if not any(problem.check == check for problem in problems):
+            report.add(check, "ok", "none missing or rare" if check == "classes" else "none")
+    check_near_duplicates(report, splits, facts, contents)

@@ -1,0 +1,187 @@
+"""Evaluation of a stored model, top-down: model, predictions, metrics, logging."""
+
+import logging
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from rich import get_console
+
+from sightline.config.schema import Job, TrackingConfig, TrainConfig
+from sightline.errors import UserError
+from sightline.evaluation.destination import new_run_for, original_run
+from sightline.evaluation.logging import log_robustness, log_slices
+from sightline.evaluation.overrides import (
+    DataOverrides,
+    compose_now,
+    overridden_config,
+)
+from sightline.evaluation.report import log_report
+from sightline.evaluation.settings import EvaluationSettings
+from sightline.evaluation.target import Subject, Trained, predicted_target, stored_target
+from sightline.inference.load import load_checkpoint, read_checkpoint
+from sightline.io.console import log_to_console
+from sightline.metrics.evaluation import Evaluation, evaluate_table
+from sightline.metrics.slices import Slices, measure_slices
+from sightline.reports.words import metrics_table, results_in_words
+from sightline.runs.folder import RunFolder
+from sightline.tracking.mlflow.links import run_link
+from sightline.tracking.mlflow.stored_run import find_checkpoint_file
+from sightline.tracking.mlflow.tags import LOOKS
+from sightline.tracking.sender.client import RunLocation, SenderClient, warn_of_pending
+from sightline.tracking.tracker import Tracker
+from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The results of an evaluation, before any of them is logged."""
+
+    subject: Subject
+    evaluation: Evaluation
+    slices: list[Slices]
+
+
+def evaluate(
+    run: str, uri: str | None, settings: EvaluationSettings, changes: DataOverrides, command: str
+) -> None:
+    """Evaluate a run's model and log the results.
+
+    Args:
+        run: run id, runs:/ID, a run's folder or a checkpoint file.
+        uri: of the tracking store; None for the default.
+        settings: split, metrics and views.
+        changes: overrides of data and tracking.
+        command: as it was typed, which a new run records.
+
+    Raises:
+        UserError: the run, the data or an option cannot be used; nothing is logged then.
+    """
+    now, job = compose_now(changes)
+    with log_to_console():
+        trained = _load(run, uri, settings.plugins)
+        found = _evaluate(trained, settings, changes, now)
+        _check_name(trained, found.subject)
+        tracking = now.tracking.model_copy(update={"uri": uri or now.tracking.uri})
+        with _destination(trained, settings, tracking, job, found, command) as (tracker, client):
+            _log(tracker, trained, found)
+            if settings.report:
+                log_report(tracker, now.report, settings.plugins, trained, found.subject,
+                            found.evaluation)  # fmt: skip
+            if not settings.new_run:
+                _count_look(tracker, trained, found.subject)
+        if settings.new_run and trained.run is not None and _inspects_test(found.subject):
+            with original_run(trained.run, tracking) as (own, _):
+                _count_look(own, trained, found.subject)
+        _announce(found, client, tracker)
+
+
+def _load(wanted: str, uri: str | None, plugins: tuple[str, ...]) -> Trained:
+    path, run = find_checkpoint_file(wanted, uri)
+    model = load_checkpoint(path, plugins)
+    return Trained(path, run, model, read_checkpoint(path)["sightline"].config)
+
+
+def _evaluate(
+    trained: Trained, settings: EvaluationSettings, changes: DataOverrides, now: TrainConfig
+) -> Found:
+    subject = stored_target(trained, settings, changes)
+    if subject is None:
+        config = overridden_config(trained.config, now, settings.plugins, changes)
+        subject = predicted_target(trained, config, settings, changes)
+    else:
+        log.info("data:    the stored predictions of %s, %d samples", subject.name,
+                 len(subject.table))  # fmt: skip
+    mode, tuning = trained.model.label_mode, trained.model.tuning
+    found = evaluate_table(mode, subject.table, tuning)
+    slices = [
+        measure_slices(
+            mode, subject.table, tuning, column, settings.slice_metric, settings.min_slice
+        )
+        for column in settings.slices
+    ]
+    return Found(subject, found, slices)
+
+
+def _check_name(trained: Trained, subject: Subject) -> None:
+    """Refuse a name under which the run already has results of other data."""
+    logged = trained.run.tags.get(f"evaluated.{subject.name}") if trained.run else None
+    if subject.digest is not None and logged not in (None, subject.digest):
+        raise UserError(
+            f"name={subject.name}: the run already has results of other data under this name "
+            f"(digest {logged}); give another name=NAME."
+        )
+
+
+def _destination(
+    trained: Trained, settings: EvaluationSettings, tracking: TrackingConfig, job: Job,
+    found: Found, command: str,
+) -> AbstractContextManager[tuple[Tracker, SenderClient]]:  # fmt: skip
+    run = trained.run
+    if run is not None and not settings.new_run:
+        return original_run(run, tracking)
+    of = run.run_id if run is not None and run.run_id else str(trained.path.absolute())
+    title = f"{found.subject.name} of {run.name if run else trained.path.name}"
+    return new_run_for(of, title, RunFolder(job.output_dir), command, tracking)
+
+
+def _log(tracker: Tracker, trained: Trained, found: Found) -> None:
+    subject, mode = found.subject, trained.model.label_mode
+    step = int(trained.run.metrics.get("epochs", 1)) - 1 if trained.run else 0
+    log_evaluation(
+        tracker, mode, subject.name, subject.prefix, subject.table, found.evaluation, step,
+        known=trained.run.metrics if trained.run else {},
+    )  # fmt: skip
+    for each in found.slices:
+        log_slices(tracker, subject.name, subject.prefix, each, found.evaluation, step)
+    if subject.corrupted:
+        log_robustness(tracker, mode, subject.name, subject.prefix, subject.table,
+                        subject.corrupted)  # fmt: skip
+    if subject.digest is not None:
+        tracker.set_tags({f"evaluated.{subject.name}": subject.digest})
+
+
+def _inspects_test(subject: Subject) -> bool:
+    """Whether the run's own test split was inspected."""
+    return subject.digest is None and subject.prefix.startswith(SECTIONS["test"])
+
+
+def _count_look(tracker: Tracker, trained: Trained, subject: Subject) -> None:
+    if trained.run is None or not _inspects_test(subject):
+        return
+    tags = max(trained.run.tags, tracker.before.tags, key=lambda tags: int(tags.get(LOOKS, "0")))
+    log.info(
+        "test:    this run's test split was looked at %d times", count_test_look(tracker, tags)
+    )
+
+
+def _announce(found: Found, client: SenderClient, tracker: Tracker) -> None:
+    name, evaluation = found.subject.name, found.evaluation
+    headlines = {each: evaluation.metrics[each] for each in evaluation.headlines}
+    ends = {name: evaluation.interval_ends()}
+    cells = results_in_words({"metrics": {name: headlines}, "intervals": ends})
+    get_console().print(metrics_table({f"{name}, {evaluation.samples:,} samples": cells[name]}))
+    for each in found.slices:
+        _announce_slices(each)
+    log.info("folder:           %s", tracker.folder)
+    warn_of_pending(tracker.folder)
+    run: RunLocation | None = client.run
+    if run is not None:
+        log.info("MLflow run:       %s", run.run_id)
+        log.info("this run:         %s", run_link(run.uri, run.experiment_id, run.run_id))
+
+
+def _announce_slices(slices: Slices) -> None:
+    metric, worst = slices.metric, slices.worst
+    for value, each in slices.found.items():
+        row = {metric: each.metrics[metric]} if metric in each.metrics else {}
+        ends = {"": each.interval_ends()}
+        words = results_in_words({"metrics": {"": row}, "intervals": ends})[""]
+        mark = "  ← the worst" if value == worst else ""
+        log.info("%s=%s (%d samples): %s %s%s", slices.column, value, each.samples, metric,
+                 words.get(metric, "undefined"), mark)  # fmt: skip
+    if slices.small:
+        small = ", ".join(f"{value} ({count})" for value, count in list(slices.small.items())[:10])
+        log.info("%s: too few samples to compare: %s%s", slices.column, small,
+                 " and more" if len(slices.small) > 10 else "")  # fmt: skip

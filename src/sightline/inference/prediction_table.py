@@ -1,0 +1,47 @@
+"""The table of a model's predictions for images."""
+
+from pathlib import Path
+
+from sightline.inference.device import choose_device
+from sightline.inference.inputs import read_inputs
+from sightline.inference.load import load_checkpoint
+from sightline.inference.rows import schema_of
+from sightline.inference.table import file_digest, make_table
+from sightline.inference.table_files import TABLES, check_output
+from sightline.inference.table_options import TableOptions
+from sightline.io.console import log_to_console
+from sightline.tracking.mlflow.stored_run import find_checkpoint_file
+
+
+def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> None:
+    """Predict the images of the input and write a row for each.
+
+    Args:
+        options: model, input and output.
+        calibrated: with the run's temperature and thresholds, where it has them.
+        top_k: the number of most probable classes that have columns of their own.
+
+    Raises:
+        UserError: the run, the input or the output cannot be used; no file is left behind.
+    """
+    check_output(Path(options.output), TABLES, options.overwrite)
+    device = choose_device(options.device)
+    with log_to_console():
+        checkpoint, _ = find_checkpoint_file(options.run, options.uri)
+        model = load_checkpoint(checkpoint, options.plugins).with_batch_size(options.batch_size)
+        inputs = read_inputs(
+            options.input, options.root, options.image_column, options.image_suffix
+        )
+        answers = model.to(device).answers(calibrated, top_k)
+        made_of = {
+            "model": file_digest(checkpoint),
+            "input": inputs.fingerprint,
+            "calibrated": str(calibrated).lower(),
+            "label_mode": model.label_mode.name,
+            "temperature": str(answers.tuning.temperature),
+            "thresholds": str(answers.tuning.thresholds),
+        }
+        make_table(
+            options, schema_of(answers.schema), made_of, len(inputs),
+            lambda start: model.predict_rows(inputs, answers, start, options.num_workers),
+        )  # fmt: skip

@@ -1,0 +1,96 @@
+"""The list of runs under a folder: status, progress, and the runs whose process is gone."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sightline.cluster.slurm import ENDED, SlurmError, job_state, slurm_is_here
+from sightline.runs.folder import RunFolder, run_folders
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The status of a run.
+
+    Attributes:
+        folder: of the run.
+        name: in MLflow.
+        status: the last one recorded; WAITING before the first.
+        epochs: the number of epochs recorded.
+        max_epochs: the number of epochs to train; `?` without a limit.
+        silent_s: seconds since its last record or heartbeat.
+        end: its final status and the evidence, where it is RUNNING and its process is gone.
+        note: the process or Slurm job that runs it, where one is known.
+    """
+
+    folder: RunFolder
+    name: str
+    status: str
+    epochs: int
+    max_epochs: int | str
+    silent_s: float
+    end: tuple[str, str] | None
+    note: str
+
+
+def list_runs(root: Path) -> list[RunStatus]:
+    """The status of every run under a folder."""
+    return [_status_of(folder) for folder in run_folders(root)]
+
+
+def _status_of(folder: RunFolder) -> RunStatus:
+    frozen = folder.frozen
+    assert frozen is not None
+    state = folder.state
+    silent_s = time.time() - state.time_ms / 1000 if state.time_ms else 0.0
+    end, note = None, ""
+    if state.status == "RUNNING":
+        silent_s, end, note = _find_process(folder, silent_s)
+    most = frozen.config.trainer.get("max_epochs", "?")
+    return RunStatus(
+        folder, state.name or folder.path.name, state.status or "WAITING", state.epochs,
+        "?" if most == -1 else most, silent_s, end, note,
+    )  # fmt: skip
+
+
+def _find_process(folder: RunFolder, silent_s: float) -> tuple[float, tuple[str, str] | None, str]:
+    """Of a run with the status RUNNING: seconds since its last sign of life, its end, a note."""
+    held = folder.owner()
+    if held is None:
+        return silent_s, ("FAILED", "no process works in its folder"), ""
+    owner, silent_s = held
+    where = f"process {owner.pid} on {owner.host}"
+    if owner.slurm_job is not None:
+        job = f"Slurm job {owner.slurm_job}"
+        if not slurm_is_here():
+            return silent_s, None, f"{job}; Slurm is not on this machine"
+        try:
+            state = job_state(owner.slurm_job)
+        except SlurmError as error:
+            return silent_s, None, f"{job}: {error}"
+        if state is not None and state not in ENDED:
+            return silent_s, None, f"{job} is {state}"
+        end = "KILLED" if state == "CANCELLED" else "FAILED"
+        return silent_s, (end, f"{job} is {state or 'no longer known'}; it was {where}"), ""
+    if owner.gone(silent_s):
+        ago = timedelta(seconds=round(silent_s))
+        return silent_s, ("FAILED", f"{where} is gone; last sign of life {ago} ago"), ""
+    return silent_s, None, where
+
+
+def print_runs(runs: list[RunStatus], root: Path) -> None:
+    """Print a table, one line a run.
+
+    The lines are not wrapped in a narrow terminal: names and folders are there to be copied.
+    """
+    rows = [("STATUS", "EPOCH", "LAST SIGN OF LIFE", "RUN", "FOLDER", "")]
+    for run in runs:
+        ago = "" if run.status == "WAITING" else f"{timedelta(seconds=round(run.silent_s))} ago"
+        status = run.status if run.end is None else f"{run.status}, but gone"
+        where = str(run.folder.path.relative_to(root))
+        note = run.note if run.end is None else run.end[1]
+        rows.append((status, f"{run.epochs}/{run.max_epochs}", ago, run.name, where, note))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())

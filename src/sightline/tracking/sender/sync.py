@@ -1,0 +1,115 @@
+"""Upload of the journals of runs whose records are not all in MLflow."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from sightline.config.schema import TrackingConfig
+from sightline.errors import UserError
+from sightline.io.secrets import split_credentials, with_credentials
+from sightline.runs.folder import RunFolder
+from sightline.tracking.sender.client import ONE_TRY, SOON
+
+if TYPE_CHECKING:
+    from sightline.tracking.mlflow.store import Store
+
+TRACKING = {
+    "run_name": None, "offline": False, "start_timeout_s": 10, "flush_timeout_s": 60,
+    "system_metrics_interval_s": None, "register_as": None,
+}  # fmt: skip
+
+
+def sync_folder(root: Path, uri: str | None = None, again: bool = False) -> int:
+    """Upload the pending records of every run under a folder; 1 where one could not be uploaded.
+
+    Args:
+        root: the folder of a run, or one above runs.
+        uri: the store; None for the one that each run names.
+        again: whether records that were uploaded or refused are uploaded again.
+    """
+    found = [
+        folder
+        for path in sorted(root.rglob("tracking/journal.jsonl"))
+        if (folder := RunFolder(path.parent.parent)) and (again or folder.upload.count_pending())
+    ]
+    if not found:
+        print(f"Nothing is pending under {root}.")
+        return 0
+    os.environ.update(SOON | os.environ | ONE_TRY)
+    stores = Stores()
+    failed = [folder for folder in found if not _sync_one(folder, uri, again, stores)]
+    return 1 if failed else 0
+
+
+class Stores:
+    """Open stores by address: one that does not answer is waited for only once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str | None, str], Store | UserError] = {}
+
+    def open(self, config: TrackingConfig) -> "Store":
+        """The store that a run's config names."""
+        from sightline.tracking.mlflow.store import open_store
+
+        key = (config.uri, config.experiment)
+        if key not in self._found:
+            try:
+                self._found[key] = open_store(config)
+            except UserError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, UserError):
+            raise found
+        return found
+
+
+def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
+    """The store of a run, with the credentials of the environment, which are not stored."""
+    stored = folder.upload.destination()
+    if stored:
+        config = TrackingConfig.model_validate(TRACKING | stored)
+    else:  # the run was killed before it recorded its store
+        frozen = folder.frozen
+        if frozen is None:
+            raise UserError("its store is not recorded; give tracking.uri=URI.")
+        config = frozen.config.tracking
+    uri = given or with_credentials(config.uri)
+    if uri is not None:
+        uri, credentials = split_credentials(uri)
+        os.environ.update(credentials)
+    return config.model_copy(update={"uri": uri})
+
+
+def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -> bool:
+    from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, short_message
+    from sightline.tracking.sender.uploader import RunUpload
+
+    before, refused = folder.upload.count_pending(), folder.upload.count_refused()
+    try:
+        config = _destination(folder, uri)
+        with folder.upload.lock(timeout_s=1):
+            outgoing = RunUpload(folder, config, stores.open)
+            if again:
+                outgoing.restart()
+                refused = 0
+            outgoing.upload_all()
+    except Timeout:
+        print(f"{folder}: another process is uploading it.")
+        return True
+    except UPLOAD_ERRORS as error:
+        left = folder.upload.count_pending()
+        problem = f"{left} of {before} records are still pending: {short_message(error)}"
+        print(f"Error: {folder}: {problem}", file=sys.stderr)
+        return False
+    run_id = folder.upload.position()["run_id"]
+    newly = folder.upload.count_refused() - refused
+    if newly:
+        print(f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; "
+              f"{folder.upload.refused} gives the reasons.", file=sys.stderr)  # fmt: skip
+        return False
+    sent = "all" if again else f"{before}"
+    print(f"{folder}: {sent} records are in MLflow, run {run_id}.")
+    return True

@@ -1,0 +1,61 @@
+"""Facts that a training depends on: commit, versions, hardware and data, as stored and as now."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sightline.config.schema import TrainConfig
+from sightline.data.cache.digests import content_digests
+from sightline.data.splits.make import split_digest
+from sightline.tracking.mlflow.stored_run import StoredRun
+from sightline.tracking.provenance import environment, git_state
+from sightline.training.setup import apply_label_mode, read_source
+
+
+def data_facts(config: TrainConfig) -> dict[str, str]:
+    """Digests of the data as it is now."""
+    _, splits = apply_label_mode(config, read_source(config))
+    images = {id(split.images): split.images for split in splits.values()}
+    contents = {key: content_digests(each) for key, each in images.items()}
+    found = {name: split.digest(contents[id(split.images)]) for name, split in splits.items()}
+    return {f"data: {key}": d for key, d in (found | {"split": split_digest(splits)}).items()}
+
+
+def stored_facts(stored: StoredRun) -> dict[str, str]:
+    """Commit, versions, hardware and digests of the data as the run stored them."""
+    about = json.loads(stored.file("provenance/environment.json").read_text(encoding="utf-8"))
+    commit = stored.tags.get("mlflow.source.git.commit")
+    diff = ""
+    if commit is not None and stored.tags.get("git.dirty") == "True":
+        diff = stored.file("provenance/git_status.txt").read_text(encoding="utf-8")
+        diff += stored.file("provenance/git.diff").read_text(encoding="utf-8")
+    prefix = "data.digest."
+    data = {
+        f"data: {key.removeprefix(prefix)}": value
+        for key, value in stored.params.items()
+        if key.startswith(prefix)
+    }
+    if stored.params.get("data.skipped", "0") != "0":
+        data = {}  # skipped images are known only after all images have been read
+    return _described(commit, diff, about) | data
+
+
+def current_facts() -> dict[str, str]:
+    """Commit, versions and hardware as they are now."""
+    git = git_state()
+    commit = None if git is None else git.commit or "none"
+    return _described(commit, "" if git is None else git.status + git.diff, environment())
+
+
+def _described(commit: str | None, changes: str, about: Mapping[str, Any]) -> dict[str, str]:
+    """Facts as text, by name; uncommitted changes are compared by their digest."""
+    digest = hashlib.blake2b(changes.encode(), digest_size=4).hexdigest()
+    facts = {
+        "commit": commit or "no git checkout",
+        "uncommitted changes": f"yes ({digest})" if changes else "none",
+    }
+    for key in ("python", "os", "cpu", "cpu_cores", "torch_threads", "gpus", "cuda", "cudnn"):
+        value = about.get(key)
+        facts[key] = ", ".join(value) if isinstance(value, list) else str(value)
+    return facts | {f"package {name}": version for name, version in about["packages"].items()}
