@@ -117,7 +117,6 @@ def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
 
 def test_two_ranks_share_a_stream(tmp_path: Path) -> None:
     """41 samples in 3 shards: 20 steps of 1 on each rank, whatever shards each has."""
-    pytest.importorskip("webdataset")
     make_shards(tmp_path / "s", {"train": [20, 15, 6], "val": [9], "test": [9]})
     code, _, err = finish(start(
         tmp_path, "train", *SMALL, "trainer.max_epochs=2", "data=webdataset", "label_mode=binary",
