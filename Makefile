@@ -23,7 +23,7 @@ golden-record: .venv/ready  ## what they give now is what is to be expected from
 
 soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
 	$(BIN)/pytest -m soak -s
-	PYTHONPATH=tests $(BIN)/python -m soak.soak $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m support.soak $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

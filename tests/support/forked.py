@@ -123,7 +123,7 @@ class ForkedPopen(subprocess.Popen):  # type: ignore[type-arg]
 
 @contextmanager
 def forking(log: Path) -> Iterator[None]:
-    """Fork from a server of this process inside; its output goes to `log`."""
+    """Fork from a server with this process's environment inside; its output goes to `log`."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # OpenBLAS reads it too
     command = [sys.executable, "-m", "support.forkserver", str(theirs.fileno()), " " * ROOM]
@@ -132,12 +132,12 @@ def forking(log: Path) -> Iterator[None]:
             command, cwd=SUPPORT.parent, env=environment, pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
+    before = ForkedPopen.server, subprocess.Popen
     ForkedPopen.server = ForkServer(ours, environment, log)
     subprocess.Popen = ForkedPopen  # type: ignore[misc]
     try:
         yield
     finally:
-        subprocess.Popen = Popen  # type: ignore[misc]
-        ForkedPopen.server = None
+        ForkedPopen.server, subprocess.Popen = before  # type: ignore[misc]
         ours.close()
         process.wait(60)
