@@ -28,15 +28,18 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded images and digests go to a folder of the session's own."""
+def environment_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images and digests go to a folder of the session's own; a process has one thread."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGHTLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("OMP_NUM_THREADS", "1")  # threads of tests at once spin for each other's cores
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
-def forked_processes(own_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def forked_processes(
+    environment_of_tests: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """Sightline's processes are forked from one that has the imports done."""
     with forking(tmp_path_factory.mktemp("forkserver") / "output.txt"):
         yield

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-ENTRY_POINTS = ("sightline.cli", "sightline.tracking.sender.process")
+ENTRY_POINTS = ("sightline.cli", "sightline.tracking.sender.process", "mlflow", "uvicorn")
 # Environment that libraries read when imported: where it differs, a new process is started.
 READ_BY_IMPORTS = ("HF_", "HUGGINGFACE_", "TORCH_", "TIMM", "MPL", "MKL_", "OPENBLAS", "ATEN_",
                    "ONEDNN", "HOME", "LD_", "PYTHON", "VIRTUAL_ENV", "ARROW_")  # fmt: skip

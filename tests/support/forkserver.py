@@ -34,7 +34,8 @@ from support.forked import ENTRY_POINTS, ForkedPopen, ForkServer
 PRELOADED = (
     "torch", "torchvision", "pytorch_lightning", "torchmetrics", "timm", "mlflow",
     "mlflow.store.tracking.sqlalchemy_store", "alembic.command", "hydra", "sklearn.metrics",
-    "scipy.stats", "matplotlib.pyplot", "kornia", "pandas", "pyarrow.parquet",
+    "scipy.stats", "matplotlib.pyplot", "kornia", "pandas", "pyarrow.parquet", "mlflow.cli",
+    "mlflow.server.fastapi_app", "uvicorn.main",
 )  # fmt: skip
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)  # meant for the caller
 STARTED_WITH = dict(os.environ)
