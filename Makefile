@@ -3,14 +3,17 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test golden golden-record soak lint audit ui bench clean
+.PHONY: train test test-slurm golden golden-record soak lint audit ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
 
-test: .venv/ready  ## the whole test suite
-	$(BIN)/pytest -n 3 --dist loadgroup $(or $(ARGS),-m "not soak and not slurm")
-	$(if $(ARGS),,$(BIN)/pytest -m slurm)  # alone: they share one Slurm, and wait for it
+test: .venv/ready  ## the whole test suite; ARGS=tests/data for a part of it
+	$(BIN)/pytest -n 3 --dist loadgroup --durations=20 $(or $(ARGS),-m "not soak and not slurm")
+	$(if $(ARGS),,$(MAKE) test-slurm)
+
+test-slurm: .venv/ready  ## the tests on a real Slurm, one at a time: they share it
+	$(BIN)/pytest -m slurm --durations=20
 
 golden: .venv/ready  ## short trainings compared with their recorded results; ARGS=CASE for one
 	$(BIN)/python tests/golden/golden.py $(ARGS)
@@ -20,7 +23,7 @@ golden-record: .venv/ready  ## record their results anew: a deliberate act, seen
 
 soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
 	$(BIN)/pytest -m soak -s
-	PYTHONPATH=tests $(BIN)/python -m soak.soak $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m support.soak $(ARGS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ import torch
 from mlflow import MlflowClient
 from support import cheap_job
 from support.commands import QUICK, Done, Sightline
+from support.forked import ForkedPopen, forking
 from support.images import label_rows, make_folder, make_split_images
 from support.runs import Trained
 from support.server import TrackingServer
@@ -27,11 +28,27 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded images and digests go to a folder of the session's own."""
+def environment_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images and digests go to a folder of the session's own; a process has one thread."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGHTLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("OMP_NUM_THREADS", "1")  # threads of tests at once spin for each other's cores
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def forked_processes(
+    environment_of_tests: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Sightline's processes are forked from one that has the imports done."""
+    with forking(tmp_path_factory.mktemp("forkserver") / "output.txt"):
+        yield
+
+
+@pytest.fixture
+def new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests about what a new interpreter does: nothing is forked."""
+    monkeypatch.setattr(ForkedPopen, "server", None)
 
 
 @pytest.fixture(scope="session")

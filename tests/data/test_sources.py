@@ -262,7 +262,6 @@ def test_people_with_at_least_twenty_images(
 
 
 def test_hugging_face_from_a_local_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("datasets")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     make_folder(tmp_path / "pets" / "train", {"cat": 4, "dog": 4}, (SIDE, SIDE))
     make_folder(tmp_path / "pets" / "test", {"cat": 2, "dog": 2}, (SIDE, SIDE))
@@ -273,7 +272,6 @@ def test_hugging_face_from_a_local_folder(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_hugging_face_in_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("datasets")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     root = tmp_path / "pets"
     for split, count in (("train", 8), ("validation", 4), ("test", 4)):
@@ -311,7 +309,6 @@ def test_every_source_is_tested() -> None:
 
 
 def test_shards_are_read_in_sequence_once_an_epoch(tmp_path: Path) -> None:
-    pytest.importorskip("webdataset")
     make_shards(tmp_path / "s", {"train": [10, 14, 6], "val": [8], "test": [8]})
     data = source(
         "webdataset", train=f"{tmp_path}/s/train-{{0000..0002}}.tar",
@@ -336,7 +333,6 @@ def test_shards_are_read_in_sequence_once_an_epoch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("several", [False, True])
 def test_a_stream_trains_with_workers(several: bool, sightline: Sightline, tmp_path: Path) -> None:
-    pytest.importorskip("webdataset")
     make_shards(tmp_path / "s", {"train": [20, 20], "val": [10], "test": [10]}, several)
     done = sightline(
         "train", "data=webdataset",
@@ -351,7 +347,6 @@ def test_a_stream_trains_with_workers(several: bool, sightline: Sightline, tmp_p
 
 
 def test_a_damaged_shard_and_an_unknown_class_are_named(tmp_path: Path) -> None:
-    pytest.importorskip("webdataset")
     make_shards(tmp_path / "s", {"train": [4], "val": [4], "test": [4]})
     urls = {name: f"{tmp_path}/s/{name}-0000.tar" for name in ("train", "val", "test")}
     with pytest.raises(UserError, match=r"val-0000\.tar, sample '000005'.*class 1"):

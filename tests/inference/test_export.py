@@ -58,7 +58,8 @@ def test_torch_export_runs_without_sightline(
 
 
 def test_eight_bits_say_what_they_cost(sightline: Sightline, trained: Train) -> None:
-    onnx = pytest.importorskip("onnx")
+    import onnx
+
     run = trained("multiclass")
     for how in ("static", "dynamic"):
         words = [f"run={run.folder}", "format=onnx", f"output={how}.onnx", f"int8={how}"]

@@ -27,9 +27,6 @@ from sightline.reports.sections.per_class import per_class_report
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-needs_chromium = pytest.mark.skipif(
-    not CHROMIUM, reason="no Chromium here: apt-get install chromium (.ci/setup does)"
-)
 WIDTHS = (1280, 390)
 BROWSERS_OWN = (".google.com", ".googleapis.com", ".gstatic.com")  # whatever page it shows
 
@@ -119,6 +116,7 @@ def proxy() -> Iterator[Proxy]:
 
 
 def browse(page: Path, proxy: Proxy, *flags: str) -> str:
+    assert CHROMIUM, "no Chromium: apt-get install chromium (.ci/setup does)"
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -156,7 +154,6 @@ document.body.append(JSON.stringify(found));
 """
 
 
-@needs_chromium
 def test_looked_at_in_chromium_at_both_widths(
     pages: dict[str, str], tmp_path: Path, proxy: Proxy
 ) -> None:
@@ -191,7 +188,6 @@ def test_looked_at_in_chromium_at_both_widths(
     assert {host for host in hosts if not host.endswith(BROWSERS_OWN)} == {"control.invalid"}
 
 
-@needs_chromium
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_screenshot_shows_the_page_in_the_readers_colours(
     pages: dict[str, str], tmp_path: Path, proxy: Proxy, dark: bool

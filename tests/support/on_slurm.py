@@ -48,6 +48,7 @@ def slurm_answers() -> bool:
 
 MARKS = [
     pytest.mark.slurm,
+    pytest.mark.usefixtures("new_processes"),
     pytest.mark.xdist_group("slurm"),  # stories on the one Slurm
     pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
 ]

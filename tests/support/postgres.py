@@ -30,7 +30,7 @@ class Postgres:
     def __enter__(self) -> Postgres:
         binaries = _binaries()
         if binaries is None:
-            pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+            pytest.fail("PostgreSQL is not installed: apt-get install postgresql (.ci/setup does)")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

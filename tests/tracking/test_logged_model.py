@@ -110,7 +110,8 @@ def test_the_same_answers_from_training_to_onnx(
 
     That `sightline evaluate` finds the same again is in test_evaluate.py, over the same runs.
     """
-    onnxruntime = pytest.importorskip("onnxruntime")
+    import onnxruntime
+
     run = trained(mode)
     stored = Predictions.read(run.folder / "predictions" / "test.parquet")
     ids = stored.ids[:100]

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from soak import COMMAND, kill_all, run_differences
 from support.commands import ONE_THREAD, SMALL, client_of, finish, start, wait_for_line
 from support.data_sets import make_shards
+from support.differences import run_differences
 from support.images import make_folder
+from support.soak import COMMAND, kill_all
 
 from sightline.predictions import Predictions
 
 ROOT = Path(__file__).parent.parent.parent
 
 
+@pytest.mark.usefixtures("new_processes")
 @pytest.mark.parametrize(
     ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
 )
@@ -44,6 +46,7 @@ def test_a_signal_saves_and_ends_as_killed(
     assert names == {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
 
 
+@pytest.mark.usefixtures("new_processes")
 def test_a_killed_run_is_the_same_in_the_end(tmp_path: Path) -> None:
     """One of the runs that `make soak` kills at random moments."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -117,7 +120,6 @@ def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
 
 def test_two_ranks_share_a_stream(tmp_path: Path) -> None:
     """41 samples in 3 shards: 20 steps of 1 on each rank, whatever shards each has."""
-    pytest.importorskip("webdataset")
     make_shards(tmp_path / "s", {"train": [20, 15, 6], "val": [9], "test": [9]})
     code, _, err = finish(start(
         tmp_path, "train", *SMALL, "trainer.max_epochs=2", "data=webdataset", "label_mode=binary",

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
 from support.commands import SMALL, finish, start
 from support.differences import run_differences
 

@@ -1,0 +1,167 @@
+"""Runs, a sweep and a store of an earlier Sightline: they load, resume, evaluate and compare."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.old_form.unpack import HERE, unpack
+from mlflow import MlflowClient
+from support.commands import SIGHTLINE
+from support.forked import forking
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "golden.py"
+SPEC = importlib.util.spec_from_file_location("golden_results", GOLDEN)
+assert SPEC is not None
+assert SPEC.loader is not None
+golden = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(golden)
+pytestmark = [
+    pytest.mark.xdist_group("old form"),  # one server with the environment of what is expected
+    pytest.mark.usefixtures("environment"),
+]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One thread and the instructions of the processor that the results were made with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        for name, value in golden.ENVIRONMENT.items():
+            patch.setenv(name, value)
+        with forking(tmp_path_factory.mktemp("forkserver") / "output.txt"):
+            yield
+
+
+def expected(item: str) -> dict[str, Any]:
+    return json.loads((HERE / "expected" / f"{item}.json").read_text())
+
+
+def sightline(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [SIGHTLINE, *arguments], cwd=folder, capture_output=True, text=True, check=False,
+        env=dict(os.environ), timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def assert_same(reached: Any, wanted: Any, where: str = "") -> None:
+    """The same to the last bit with the versions that gave it; else numbers are near."""
+    if isinstance(wanted, dict):
+        assert set(reached) >= set(wanted), where
+        for key in wanted:
+            assert_same(reached[key], wanted[key], f"{where}/{key}")
+    elif isinstance(wanted, list):
+        assert len(reached) == len(wanted), where
+        for index, each in enumerate(wanted):
+            assert_same(reached[index], each, f"{where}/{index}")
+    elif isinstance(wanted, float) and not SAME_VERSIONS:
+        assert reached == pytest.approx(wanted, rel=1e-3, abs=1e-6), where
+    else:
+        assert reached == wanted, where
+
+
+SAME_VERSIONS = expected("multiclass")["versions"] == golden.versions()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["stored", "predicted again"])
+@pytest.mark.parametrize("item", ["binary", "multiclass"])
+def test_a_finished_run_evaluates_as_before(tmp_path: Path, item: str, again: bool) -> None:
+    folder = unpack(item, tmp_path)
+    run = folder / "runs" / item
+    words = ["split=val", "report=false", "device=cpu", *(["predict_again=true"] if again else [])]
+    reached = run / "metrics" / "val.json"
+    reached.unlink()  # what training wrote
+    sightline(folder, "evaluate", f"run={run}", *words)
+    wanted = expected(item)["evaluate"]["val, predicted again" if again else "val"]
+    assert_same(json.loads(reached.read_text()), wanted)
+
+
+def predict(folder: Path, run: str) -> list[dict[str, Any]]:
+    shutil.copytree(HERE / "pictures", folder / "pictures")
+    words = ["input=pictures", "output=answers.jsonl", "device=cpu", "num_workers=0"]
+    sightline(folder, "predict", f"run={run}", *words)
+    rows = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    return [row | {"path": Path(row["path"]).name} for row in rows]
+
+
+@pytest.mark.parametrize("item", ["binary", "multiclass"])
+def test_a_finished_run_predicts_as_before(tmp_path: Path, item: str) -> None:
+    folder = unpack(item, tmp_path)
+    assert_same(predict(folder, f"{folder}/runs/{item}"), expected(item)["predict"])
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    folder = unpack("interrupted", tmp_path)
+    run = folder / "runs" / "interrupted"
+    sightline(folder, "train", f"resume={run}")
+    reached, wanted = golden.read_run(run), expected("interrupted")["uninterrupted"]
+    if not SAME_VERSIONS:
+        del wanted["weights"]
+    assert_same(reached, wanted)
+
+
+def test_a_pending_journal_is_uploaded_completely(tmp_path: Path) -> None:
+    folder, wanted = unpack("pending", tmp_path), expected("pending")
+    assert wanted["records"] == 43
+    assert "43 records" in sightline(folder, "sync")
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    [run] = client.search_runs(["1"])
+    assert run.info.status == wanted["status"]
+    metrics = {key: value for key, value in run.data.metrics.items() if key in wanted["metrics"]}
+    assert metrics == wanted["metrics"]
+    params = {key: value for key, value in run.data.params.items() if key in wanted["params"]}
+    assert params == wanted["params"]
+    found = artifacts(client, run.info.run_id)  # images of steps have names with a time in them
+    assert {name for name in found if not name.startswith("images/")} == set(wanted["artifacts"])
+    assert "Nothing is pending" in sightline(folder, "sync")
+
+
+def artifacts(client: MlflowClient, run_id: str, path: str | None = None) -> set[str]:
+    found: set[str] = set()
+    for item in client.list_artifacts(run_id, path):
+        found |= artifacts(client, run_id, item.path) if item.is_dir else {item.path}
+    return found
+
+
+def test_a_sweep_trains_the_missing_job_alone(tmp_path: Path) -> None:
+    folder, wanted = unpack("sweep", tmp_path), expected("sweep")
+    jobs = folder / "sweeps" / "three"
+    before = {n: (jobs / n / "checkpoints" / "last.ckpt").stat().st_mtime_ns for n in ("0", "1")}
+    sightline(folder, *wanted["arguments"])
+    after = {n: (jobs / n / "checkpoints" / "last.ckpt").stat().st_mtime_ns for n in ("0", "1")}
+    assert after == before
+    for number, job in wanted["jobs"].items():
+        if not SAME_VERSIONS:
+            del job["weights"]
+        assert_same(golden.read_run(jobs / number), job, number)
+
+
+def test_runs_of_a_store_compare_as_before(tmp_path: Path) -> None:
+    folder, wanted = unpack("store", tmp_path), expected("store")
+    ids = wanted["runs"]
+    questions = {
+        "compare": ["tracking.experiment=sightline"],
+        "compare two runs": [f"runs=[{ids['seed1']},{ids['seed2']}]"],
+        "compare by test/accuracy": ["tracking.experiment=sightline", "metric=test/accuracy"],
+    }
+    for number, (question, words) in enumerate(questions.items()):
+        output = folder / f"compared{number}"
+        sightline(folder, "compare", *words, f"output={output}")
+        for name, rows in wanted[question].items():
+            with (output / f"{name}.csv").open(newline="") as stream:
+                assert_same(list(csv.DictReader(stream)), rows, f"{question}/{name}")
+
+
+def test_a_stored_model_predicts_as_before(tmp_path: Path) -> None:
+    folder, wanted = unpack("store", tmp_path), expected("store")
+    assert_same(predict(folder, wanted["runs"]["seed1"]), wanted["predict"])

@@ -1,0 +1,143 @@
+"""A `subprocess.Popen` that forks Sightline's processes from a server with the imports done.
+
+A new Python process that trains or uploads spends 4 to 8 seconds of CPU on imports. Inside
+`forking`, the commands that `_main_of` knows are forked instead from `support/forkserver.py`, and
+everything else is started as ever. What is forked is a real process in all that a test or the
+product can see: a child of its caller, with arguments in /proc/PID/cmdline, environment, working
+folder, descriptors, session, process group, signal mask and a normal end.
+
+Tests about what a new interpreter does use the fixture `new_processes`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+ENTRY_POINTS = ("sightline.cli", "sightline.tracking.sender.process", "mlflow", "uvicorn")
+# Environment that libraries read when imported: where it differs, a new process is started.
+READ_BY_IMPORTS = ("HF_", "HUGGINGFACE_", "TORCH_", "TIMM", "MPL", "MKL_", "OPENBLAS", "ATEN_",
+                   "ONEDNN", "HOME", "LD_", "PYTHON", "VIRTUAL_ENV", "ARROW_")  # fmt: skip
+HANDLED = ("PYTHONPATH", "PYTHONUNBUFFERED")
+PR_SET_CHILD_SUBREAPER = 36
+ROOM = 8000  # bytes for the arguments that /proc shows of a forked process
+SUPPORT = Path(__file__).resolve().parent
+SIGHTLINE = str(Path(sys.executable).parent / "sightline")
+Popen = subprocess.Popen
+
+
+def _main_of(words: list[str]) -> list[str] | None:
+    """What a command runs, as `-m MODULE ...` or `SCRIPT ...`; None for what is not forked."""
+    if words[0] == SIGHTLINE:
+        return words
+    if words[0] != sys.executable or len(words) < 2:
+        return None
+    if words[1] == "-m" and words[2] in ENTRY_POINTS:
+        return words[1:]
+    if words[1] == SIGHTLINE or Path(words[1]).resolve().parent == SUPPORT:
+        return words[1:]
+    return None
+
+
+class ForkServer:
+    """The caller's end of a server; of use in the process alone that made it.
+
+    Args:
+        channel: the socket to the server.
+        environment: that the server was started with.
+        log: the server's output, shown where it died.
+    """
+
+    def __init__(self, channel: socket.socket, environment: dict[str, str], log: Path) -> None:
+        self.channel = channel
+        self.environment = environment
+        self.log = log
+        self.owner = os.getpid()
+        self._lock = threading.Lock()
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def serves(self, environment: dict[str, str]) -> bool:
+        """Whether a process with this environment would have imported the same."""
+        if os.getpid() != self.owner:
+            return False
+        names = {name for name in (*environment, *self.environment)
+                 if name.startswith(READ_BY_IMPORTS) and name not in HANDLED}  # fmt: skip
+        return all(environment.get(name) == self.environment.get(name) for name in names)
+
+    def fork(self, request: dict[str, Any], descriptors: list[int]) -> int:
+        """Have a process forked; its id, a child of this process."""
+        with self._lock:
+            # The server forks twice; this process adopts what the process in between leaves.
+            self._prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            try:
+                socket.send_fds(self.channel, [json.dumps(request).encode()], descriptors)
+                answer = self.channel.recv(100)
+            except OSError:
+                answer = b""
+            finally:
+                self._prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        if not answer:
+            raise RuntimeError(f"The fork server is gone.\n{self.log.read_text()}")
+        return int(answer)
+
+
+class ForkedPopen(subprocess.Popen):  # type: ignore[type-arg]
+    """Forks from `server` where it can."""
+
+    server: ClassVar[ForkServer | None] = None
+
+    def _execute_child(self, *positional: Any) -> None:
+        given = inspect.signature(super()._execute_child).bind(*positional).arguments
+        args, env, server = given["args"], given["env"], ForkedPopen.server
+        words = [] if isinstance(args, str | bytes | os.PathLike) else [os.fspath(a) for a in args]
+        main = _main_of(words) if words else None
+        environment = {os.fspath(k): os.fspath(v) for k, v in (env or os.environ).items()}
+        special = given["shell"] or given["preexec_fn"] or given["pass_fds"]
+        if main is None or special or server is None or not server.serves(environment):
+            super()._execute_child(*positional)
+            return
+        ends = [given[name] for name in ("p2cread", "c2pwrite", "errwrite")]
+        request = {
+            "main": main, "words": words, "env": environment,
+            "cwd": str(given["cwd"] or Path.cwd()),
+            "new_session": given["start_new_session"],
+            "mask": [int(signum) for signum in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
+        }  # fmt: skip
+        inherited = [number if end == -1 else end for number, end in enumerate(ends)]
+        self.pid = server.fork(request, inherited)
+        self._child_created = True
+        self._close_pipe_fds(*(given[name] for name in (
+            "p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")))  # fmt: skip
+
+
+@contextmanager
+def forking(log: Path) -> Iterator[None]:
+    """Fork from a server with this process's environment inside; its output goes to `log`."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # OpenBLAS reads it too
+    command = [sys.executable, "-m", "support.forkserver", str(theirs.fileno()), " " * ROOM]
+    with log.open("wb") as output, theirs:
+        process = Popen(
+            command, cwd=SUPPORT.parent, env=environment, pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
+    before = ForkedPopen.server, subprocess.Popen
+    ForkedPopen.server = ForkServer(ours, environment, log)
+    subprocess.Popen = ForkedPopen  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        ForkedPopen.server, subprocess.Popen = before  # type: ignore[misc]
+        ours.close()
+        process.wait(60)

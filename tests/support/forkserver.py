@@ -1,0 +1,182 @@
+"""A server that has imported torch, Lightning and MLflow, and forks the processes of tests.
+
+`python -m support.forkserver DESCRIPTOR`, started by `support.forked.forking`. Requests are lines
+of JSON, with the standard descriptors of the new process, on a Unix socket; it is answered by the
+process's id. Each forked process has a server of its own, forked at its beginning, for the
+processes that it starts. A server ends with its caller.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import importlib
+import io
+import json
+import os
+import pkgutil
+import random
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from support.forked import ENTRY_POINTS, ForkedPopen, ForkServer
+
+PRELOADED = (
+    "torch", "torchvision", "pytorch_lightning", "torchmetrics", "timm", "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store", "alembic.command", "hydra", "sklearn.metrics",
+    "scipy.stats", "matplotlib.pyplot", "kornia", "pandas", "pyarrow.parquet", "mlflow.cli",
+    "mlflow.server.fastapi_app", "uvicorn.main",
+)  # fmt: skip
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)  # meant for the caller
+STARTED_WITH = dict(os.environ)
+
+
+def _serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Fork for each request; returns in the processes that were forked, with what to become."""
+    while True:
+        data, descriptors, *_ = socket.recv_fds(channel, 1 << 20, 3)
+        if not data:
+            os._exit(0)  # the caller is gone
+        if os.fork() == 0:
+            between = os.getpid()
+            if os.fork():
+                os._exit(0)
+            while os.getppid() == between:
+                time.sleep(0.0005)
+            channel.send(str(os.getpid()).encode())
+            channel.close()
+            return json.loads(data), descriptors
+        os.wait()
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _next_process(channel: socket.socket) -> tuple[dict[str, Any], list[int], socket.socket]:
+    """What to become, in a process that has a server of its own, to which the socket leads."""
+    while True:
+        request, descriptors = _serve(channel)
+        if request["new_session"]:
+            os.setsid()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        starts_none = "sightline.tracking.sender.process" in request["main"]
+        if starts_none or os.fork():
+            theirs.close()
+            return request, descriptors, ours
+        ours.close()
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel = theirs
+
+
+def _show_arguments(words: list[str]) -> None:
+    """Write a command into the place of this process's arguments, where /proc reads them."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, 48 and 49 from 1
+    shown = b"\0".join(word.encode() for word in words)[: end - begin - 1]
+    ctypes.memmove(begin, shown.ljust(end - begin, b"\0"), end - begin)
+
+
+def _become(request: dict[str, Any], descriptors: list[int], server: socket.socket) -> None:
+    """Take a request's place: arguments, environment, folder, descriptors, signals."""
+    import numpy
+    import torch
+
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    for signum in IGNORED:
+        usual = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
+        signal.signal(signum, usual)
+    signal.pthread_sigmask(signal.SIG_SETMASK, request["mask"])
+    ForkedPopen.server = ForkServer(server, STARTED_WITH, Path(os.devnull))
+    subprocess.Popen = ForkedPopen  # type: ignore[misc]
+    environment = request["env"]
+    for name in set(STARTED_WITH) - set(environment):
+        del os.environ[name]  # what imports have set stays, as in a new process
+    os.environ.update(environment)
+    os.chdir(request["cwd"])
+    main = request["main"]
+    first = str(Path.cwd()) if main[0] == "-m" else str(Path(main[0]).resolve().parent)
+    sys.path[: 1 + len(_python_path(STARTED_WITH))] = [first, *_python_path(environment)]
+    if environment.get("PYTHONUNBUFFERED"):
+        sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
+    random.seed()
+    numpy.random.seed()
+    torch.set_num_threads(int(environment.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+    _show_arguments(request["words"])
+
+
+def _python_path(environment: dict[str, str]) -> list[str]:
+    paths = environment.get("PYTHONPATH", "").split(os.pathsep)
+    return [str(Path(path).absolute()) for path in paths if path]
+
+
+def _warm_up() -> None:
+    """Have libraries do what they do once a process."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from mlflow.utils import requirements_utils
+
+    figure = Figure()
+    figure.subplots().set_title("fonts")
+    FigureCanvasAgg(figure).print_png(io.BytesIO())
+    requirements_utils._init_modules_to_packages_map()  # reads every installed package
+
+
+def _run(main: list[str]) -> NoReturn:
+    """Run it as the main module, and end as the interpreter does, without taking modules apart."""
+    status = 1
+    try:
+        if main[0] == "-m":
+            sys.argv = main[1:]
+            runpy.run_module(main[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = main
+            runpy.run_path(main[0], run_name="__main__")
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        if isinstance(leaving.code, str):
+            print(leaving.code, file=sys.stderr)
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status & 0xFF)
+
+
+def main() -> None:
+    """Import, serve, and run what a forked process is to run."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    for signum in IGNORED:
+        signal.signal(signum, signal.SIG_IGN)
+    for name in PRELOADED:
+        importlib.import_module(name)
+    package = importlib.import_module("sightline")
+    for found in pkgutil.walk_packages(package.__path__, "sightline."):
+        if found.name not in ENTRY_POINTS:
+            importlib.import_module(found.name)
+    _warm_up()
+    gc.collect()
+    gc.freeze()
+    request, descriptors, server = _next_process(channel)
+    _become(request, descriptors, server)
+    _run(request["main"])
+
+
+if __name__ == "__main__":
+    main()
