@@ -58,7 +58,7 @@ def test_a_server_that_is_killed_at_random(
     code, _, err = finish(start(tmp_path, "sync"), timeout_s=600)
     assert code == 0, err
     [folder] = run_folders(tmp_path)
-    check_all_arrived(MlflowClient(tracking_server.uri), folder)
+    check_all_arrived(MlflowClient(tracking_server.uri), folder.path)
 
 
 def p99(told: Tell) -> float:
@@ -94,7 +94,7 @@ def test_sixteen_cold_starts(tmp_path: Path, attempt: int) -> None:
         assert code == 0, err
         assert "locked" not in out + err
     client = client_of(tmp_path)
-    folders = run_folders(tmp_path)
+    folders = [folder.path for folder in run_folders(tmp_path)]
     assert len(folders) == len(client.search_runs(["1"])) == 16
     for folder in folders:
         run = check_all_arrived(client, folder)

@@ -27,7 +27,13 @@ from sightline.errors import UserError
 from sightline.reports.canvas import to_png
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.records import ArtifactRecord, ImageRecord, MetricsRecord, ModelRecord
+from sightline.runs.journal.records import (
+    ArtifactRecord,
+    DatasetsRecord,
+    ImageRecord,
+    MetricsRecord,
+    ModelRecord,
+)
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 
@@ -165,8 +171,8 @@ def check_all_arrived(
     assert [str(model.status) for model in models] == ["READY"] * sum(
         isinstance(r, ModelRecord) for r in records
     )
-    contexts = {record["context"] for r in records if r["op"] == "datasets"
-                for record in r["datasets"]}  # fmt: skip
+    logged = [dataset for r in records if isinstance(r, DatasetsRecord) for dataset in r.datasets]
+    contexts = {dataset["context"] for dataset in logged}
     inputs = run.inputs.dataset_inputs
     assert {tag.value for each in inputs for tag in each.tags} == contexts
     assert len(inputs) == len(contexts)

@@ -17,25 +17,26 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
-from sightline.runs.journal.outbox import (
-    count_pending,
-    count_refused,
-    journal_path,
-    read_upload_position,
-    refused_path,
-    write_destination,
-)
 from support.commands import finish, wait_for_line
 from support.server import TrackingServer
 from support.telling import Tell, check_all_arrived, told_points, write
 
 from sightline.commands import run_command
 from sightline.errors import UserError
-from sightline.runs.journal.file import JournalWriter, Record, read_journal
+from sightline.runs.folder import RunFolder
+from sightline.runs.journal.file import JournalWriter, read_journal
+from sightline.runs.journal.records import (
+    ArtifactRecord,
+    ImageRecord,
+    MetricsRecord,
+    ParamsRecord,
+    Record,
+    RefusedRecord,
+)
+from sightline.runs.journal.upload import UploadState
 from sightline.tracking.mlflow.databases import network_file_system
 from sightline.tracking.mlflow.errors import describe, http_status, is_refusal
 from sightline.tracking.mlflow.store import open_store
-from sightline.tracking.sender import uploader as courier
 from sightline.tracking.sender.client import ONE_TRY
 from sightline.tracking.sender.uploader import RunUpload
 from sightline.tracking.tracker import Tracker
@@ -45,15 +46,20 @@ from sightline.tracking.tracker import Tracker
 def told(tmp_path: Path, store: str) -> Tell:
     """A run that told all and sent nothing."""
     told = Tell(str(tmp_path / "run"), store, steps=5, tracking={"experiment": tmp_path.name})
-    tracker = Tracker(Path(told.folder))
-    write(tracker, told)
-    tracker.journal.close()
-    write_destination(tracker.folder, told.config)
+    folder = RunFolder(Path(told.folder))
+    write(Tracker(folder), told)
+    folder.upload.write_destination(told.config)
     return told
 
 
 def arrived(told: Tell) -> None:
     check_all_arrived(MlflowClient(told.uri), Path(told.folder), experiment=told.config.experiment)
+
+
+def refused_records(folder: RunFolder) -> list[dict[str, Any]]:
+    """The records that MLflow refused, as the journal has them."""
+    records = [record for record, _ in read_journal(folder.upload.refused)]
+    return [record.record for record in records if isinstance(record, RefusedRecord)]
 
 
 class CrashError(Exception):
@@ -64,21 +70,21 @@ def test_a_crash_after_any_request_doubles_nothing(
     told: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before what was sent is noted, once after each request: all kinds of records come twice."""
-    folder = Path(told.folder)
-    note = courier.write_upload_position
+    folder = RunFolder(Path(told.folder))
+    note = UploadState.write_position
 
     def crash(*_: Any) -> None:
         raise CrashError
 
     requests_made = 0
     while True:
-        monkeypatch.setattr(courier, "write_upload_position", crash)
+        monkeypatch.setattr(UploadState, "write_position", crash)
         try:
             RunUpload(folder, told.config).upload_all()
             break
         except CrashError:
             requests_made += 1
-        monkeypatch.setattr(courier, "write_upload_position", crash_after(1, note))
+        monkeypatch.setattr(UploadState, "write_position", crash_after(1, note))
         try:
             RunUpload(folder, told.config).upload_all()
         except CrashError:
@@ -99,39 +105,39 @@ def crash_after(count: int, note: Callable[..., None]) -> Callable[..., None]:
     return write
 
 
-@pytest.mark.parametrize("which", ["first", "middle"])
+@pytest.mark.parametrize("which", ["version", "first", "middle"])
 def test_a_damaged_line_is_said_and_the_rest_arrives(
     which: str, told: Tell, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = Path(told.folder)
-    journal = journal_path(folder)
+    folder = RunFolder(Path(told.folder))
+    journal = folder.upload.journal
     lines = journal.read_bytes().splitlines(keepends=True)
-    number = 0 if which == "first" else len(lines) // 2
+    number = {"version": 0, "first": 1, "middle": len(lines) // 2}[which]
     lines[number] = lines[number][:20] + bytes([lines[number][20] ^ 1]) + lines[number][21:]
     journal.write_bytes(b"".join(lines))
     RunUpload(folder, told.config).upload_all()
     assert "damaged" in caplog.text
     client = MlflowClient(told.uri)
-    run = client.get_run(read_upload_position(folder)["run_id"])
+    run = client.get_run(folder.upload.position()["run_id"])
     assert run.info.status == "FINISHED"
-    for key, points in told_points(folder).items():
+    for key, points in told_points(folder.path).items():
         assert len(client.get_metric_history(run.info.run_id, key)) == len(points)
-    assert len(told_points(folder)["val/m0"]) == (5 if which == "first" else 4)
+    assert len(told_points(folder.path)["val/m0"]) == (4 if which == "middle" else 5)
 
 
 def test_a_journal_that_lost_its_end_is_sent_again(told: Tell) -> None:
     """As after a power cut: what is appended then lies before the noted offset."""
-    folder = Path(told.folder)
+    folder = RunFolder(Path(told.folder))
     RunUpload(folder, told.config).upload_all()
-    journal = journal_path(folder)
+    journal = folder.upload.journal
     content = journal.read_bytes()
     journal.write_bytes(content[: len(content) // 2])
     journal = JournalWriter(journal)
-    journal.append({"op": "metrics", "metrics": {"val/m0": 0.5}, "step": 9, "time_ms": 1})
+    journal.append(MetricsRecord(metrics={"val/m0": 0.5}, step=9, time_ms=1))
     journal.close()
-    assert count_pending(folder) > 0
+    assert folder.upload.count_pending() > 0
     RunUpload(folder, told.config).upload_all()
-    run_id = read_upload_position(folder)["run_id"]
+    run_id = folder.upload.position()["run_id"]
     history = MlflowClient(told.uri).get_metric_history(run_id, "val/m0")
     assert sorted(point.step for point in history) == [0, 1, 2, 3, 4, 9]
 
@@ -140,68 +146,68 @@ def test_what_is_refused_is_said_kept_and_holds_nothing_up(
     told: Tell, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One of two params, an image that is none, and a file that is gone; the rest arrives."""
-    folder = Path(told.folder)
-    journal = JournalWriter(journal_path(folder))
-    (folder / "images" / "no.png").write_bytes(b"not an image")
+    folder = RunFolder(Path(told.folder))
+    journal = JournalWriter(folder.upload.journal)
+    (folder.path / "images" / "no.png").write_bytes(b"not an image")
     bad: list[Record] = [
-        {"op": "params", "params": {"lr": "another value", "later": "2"}},
-        {"op": "image", "path": "images/no.png", "key": "no", "step": 0},
-        {"op": "artifact", "path": "gone.txt"},
-        {"op": "artifact", "path": "results.json"},
-        {"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7},
+        ParamsRecord(params={"lr": "another value", "later": "2"}, time_ms=1),
+        ImageRecord(path="images/no.png", key="no", step=0),
+        ArtifactRecord(path="gone.txt"),
+        ArtifactRecord(path="results.json"),
+        MetricsRecord(metrics={"val/m0": 7.0}, step=7),
     ]
-    (folder / "results.json").write_text("{}")
+    (folder.path / "results.json").write_text("{}")
     for record in bad:
-        journal.append(record | {"time_ms": 1})
+        journal.append(record)
     journal.close()
     RunUpload(folder, told.config).upload_all()
-    client, run_id = MlflowClient(told.uri), read_upload_position(folder)["run_id"]
+    client, run_id = MlflowClient(told.uri), folder.upload.position()["run_id"]
     run = client.get_run(run_id)
     assert (run.data.params["lr"], run.data.params["later"]) == ("0.1", "2")
     assert run.data.metrics["val/m0"] == 7.0
     assert "results.json" in {item.path for item in client.list_artifacts(run_id)}
-    assert (count_pending(folder), count_refused(folder)) == (0, 3)
-    refused = [record["record"] for record, _ in read_journal(refused_path(folder))]
+    assert (folder.upload.count_pending(), folder.upload.count_refused()) == (0, 3)
+    refused = refused_records(folder)
     assert {"op": "params", "params": {"lr": "another value"}, "time_ms": 1} in refused
     assert "another value" in caplog.text
-    (folder / "gone.txt").write_text("back")
-    arguments = ["--again", str(folder), f"tracking.uri={told.uri}"]
+    (folder.path / "gone.txt").write_text("back")
+    arguments = ["--again", str(folder.path), f"tracking.uri={told.uri}"]
     assert run_command("sync", arguments) == 1
     assert "MLflow refuses 2 records" in capsys.readouterr().err
     assert "gone.txt" in {item.path for item in client.list_artifacts(run_id)}
 
 
 def test_a_deleted_run_is_said_and_taken_back(told: Tell) -> None:
-    folder = Path(told.folder)
+    folder = RunFolder(Path(told.folder))
     outgoing = RunUpload(folder, told.config)
-    outgoing.upload(outgoing.lanes[0])
-    client, run_id = MlflowClient(told.uri), read_upload_position(folder)["run_id"]
+    outgoing.upload(outgoing.streams[0])
+    client, run_id = MlflowClient(told.uri), folder.upload.position()["run_id"]
     client.delete_run(run_id)
-    waiting = count_pending(folder)
+    waiting = folder.upload.count_pending()
     assert waiting > 0
     with pytest.raises(UserError, match=f"the run {run_id} was deleted in MLflow"):
         RunUpload(folder, told.config).upload_all()
-    journal = JournalWriter(journal_path(folder))
-    journal.append({"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7, "time_ms": 1})
+    journal = JournalWriter(folder.upload.journal)
+    journal.append(MetricsRecord(metrics={"val/m0": 7.0}, step=7, time_ms=1))
     journal.close()
     with pytest.raises(UserError, match=f"mlflow runs restore --run-id {run_id}"):
-        outgoing.upload(outgoing.lanes[0])  # found while it is being sent to
-    assert (count_pending(folder), count_refused(folder)) == (waiting + 1, 0)
+        outgoing.upload(outgoing.streams[0])  # found while it is being sent to
+    assert (folder.upload.count_pending(), folder.upload.count_refused()) == (waiting + 1, 0)
     client.restore_run(run_id)
     RunUpload(folder, told.config).upload_all()
     arrived(told)
 
 
 def test_another_store_gets_all_of_it(told: Tell, tmp_path: Path) -> None:
-    folder = Path(told.folder)
+    folder = RunFolder(Path(told.folder))
     RunUpload(folder, told.config).upload_all()
     told.uri = f"sqlite:///{tmp_path}/other/mlflow.db"
     arguments = [str(tmp_path), f"tracking.uri={told.uri}"]
     assert run_command("sync", arguments) == 0  # nothing is pending
     assert run_command("sync", ["--again", *arguments]) == 0
     arrived(told)
-    journal = JournalWriter(journal_path(folder))
-    journal.append({"op": "metrics", "metrics": {"val/m0": 7.0}, "step": 7, "time_ms": 1})
+    journal = JournalWriter(folder.upload.journal)
+    journal.append(MetricsRecord(metrics={"val/m0": 7.0}, step=7, time_ms=1))
     journal.close()
     told.uri = f"sqlite:///{tmp_path}/third/mlflow.db"
     RunUpload(folder, told.config).upload_all()
@@ -255,13 +261,13 @@ def test_a_proxy_that_loses_answers_and_takes_nothing_large(
     told: Tell, proxy: str, tracking_server: TrackingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests are made smaller; the file that is too large is said; nothing is there twice."""
-    folder = Path(told.folder)
-    journal = JournalWriter(journal_path(folder))
+    folder = RunFolder(Path(told.folder))
+    journal = JournalWriter(folder.upload.journal)
     for step in range(100, 140):
-        journal.append({"op": "metrics", "metrics": {f"more/{i}": 1.5 for i in range(20)},
-                      "step": step, "time_ms": step})  # fmt: skip
-    (folder / "after.txt").write_text("after")
-    journal.append({"op": "artifact", "path": "after.txt", "time_ms": 1})
+        points = {f"more/{i}": 1.5 for i in range(20)}
+        journal.append(MetricsRecord(metrics=points, step=step, time_ms=step))
+    (folder.path / "after.txt").write_text("after")
+    journal.append(ArtifactRecord(path="after.txt", time_ms=1))
     journal.close()
     told.uri, told.tracking = proxy, {}
     for key, value in ONE_TRY.items():
@@ -277,15 +283,15 @@ def test_a_proxy_that_loses_answers_and_takes_nothing_large(
             if failures > 200:
                 raise
     assert failures > 3
-    client, run_id = MlflowClient(tracking_server.uri), read_upload_position(folder)["run_id"]
-    for key, points in told_points(folder).items():
+    client, run_id = MlflowClient(tracking_server.uri), folder.upload.position()["run_id"]
+    for key, points in told_points(folder.path).items():
         there = [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run_id, key)]
         assert sorted(there) == sorted(points), key
     assert len(client.search_runs(["1"])) == 1
     assert "after.txt" in {item.path for item in client.list_artifacts(run_id)}
-    refused = [record["record"] for record, _ in read_journal(refused_path(folder))]
+    refused = refused_records(folder)
     assert [record["op"] for record in refused] == ["artifact", "model"]  # of 100 kB
-    assert count_pending(folder) == 0
+    assert folder.upload.count_pending() == 0
 
 
 def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:

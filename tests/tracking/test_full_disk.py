@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from sightline.runs.journal.outbox import journal_path
 from support.commands import SMALL, finish, start
 from support.telling import Tell, told_points
 
-from sightline.runs.journal.file import JournalWriteError, JournalWriter, Record, read_journal
+from sightline.runs.folder import RunFolder
+from sightline.runs.journal.file import JournalWriteError, JournalWriter, read_journal
+from sightline.runs.journal.records import MetricsRecord
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
 
@@ -38,8 +39,8 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     subprocess.run(["umount", "-l", place], check=False)
 
 
-def metrics(step: int) -> Record:
-    return {"op": "metrics", "metrics": {"val/loss": 1.0, "x" * 200: 2.0}, "step": step}
+def metrics(step: int) -> MetricsRecord:
+    return MetricsRecord(metrics={"val/loss": 1.0, "x" * 200: 2.0}, step=step, time_ms=step)
 
 
 def fill(journal: JournalWriter) -> int:
@@ -88,7 +89,7 @@ def test_a_run_on_a_full_disk_ends_as_failed_with_all_it_could_tell(
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     code, out, err = finish(Tell(str(folder), uri, steps=5000, pause_s=0.002).start())
     assert code == 1, out
-    assert f"Cannot write {journal_path(folder)}: No space left on device" in err
+    assert f"Cannot write {RunFolder(folder).upload.journal}: No space left on device" in err
     assert "Traceback" not in err
     client = MlflowClient(uri)
     [run] = client.search_runs(["1"])

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from sightline.runs.journal.outbox import count_pending
 from support.commands import QUICK, SMALL, Sightline, client_of, finish, start, wait_for_line
 from support.server import TrackingServer
 from support.telling import check_all_arrived, told_points
@@ -38,8 +37,8 @@ def test_a_server_that_goes_away_and_comes_back(
     assert "pending" not in out
     [folder] = run_folders(tmp_path)
     client = MlflowClient(tracking_server.uri)
-    run = check_all_arrived(client, folder)
-    assert len(told_points(folder)["val/loss"]) == 25
+    run = check_all_arrived(client, folder.path)
+    assert len(told_points(folder.path)["val/loss"]) == 25
     [model] = client.search_logged_models(["1"])
     assert model.source_run_id == run.info.run_id
     assert str(model.status) == "READY"
@@ -55,7 +54,7 @@ def test_a_server_that_is_away_at_the_end(tmp_path: Path, tracking_server: Track
     assert code == 0, err
     assert "test (best checkpoint)" in out
     [folder] = run_folders(tmp_path)
-    pending = count_pending(folder)
+    pending = folder.upload.count_pending()
     assert pending > 0
     said = re.search(rf"pending: +(\d+) records; `sightline sync {folder}` sends them", out)
     assert said is not None
@@ -68,7 +67,7 @@ def test_a_server_that_is_away_at_the_end(tmp_path: Path, tracking_server: Track
     code, out, err = finish(start(tmp_path, "sync"))
     assert code == 0, err
     assert f"{pending} records are in MLflow" in out
-    check_all_arrived(MlflowClient(tracking_server.uri), folder)
+    check_all_arrived(MlflowClient(tracking_server.uri), folder.path)
     code, out, _ = finish(start(tmp_path, "sync"))
     assert code == 0
     assert "Nothing is pending" in out
@@ -79,11 +78,11 @@ def test_sending_everything_again_changes_nothing(tmp_path: Path) -> None:
     code, _, err = finish(start(tmp_path, *FEW))
     assert code == 0, err
     [folder] = run_folders(tmp_path)
-    check_all_arrived(client_of(tmp_path), folder)
-    (folder / "tracking" / "sent.json").write_text("{to")
+    check_all_arrived(client_of(tmp_path), folder.path)
+    (folder.path / "tracking" / "sent.json").write_text("{to")
     code, _, err = finish(start(tmp_path, "sync", str(folder)))
     assert code == 0, err
-    check_all_arrived(client_of(tmp_path), folder)
+    check_all_arrived(client_of(tmp_path), folder.path)
     assert len(client_of(tmp_path).search_logged_models(["1"])) == 1
 
 
@@ -138,7 +137,7 @@ def test_without_a_server_from_the_start(offline: str, tmp_path: Path) -> None:
     [folder] = run_folders(tmp_path)
     code, out, err = finish(start(tmp_path, "sync", f"tracking.uri=sqlite:///{tmp_path}/own.db"))
     assert code == 0, err
-    run = check_all_arrived(MlflowClient(f"sqlite:///{tmp_path}/own.db"), folder)
+    run = check_all_arrived(MlflowClient(f"sqlite:///{tmp_path}/own.db"), folder.path)
     assert run.data.metrics["system/cpu_utilization_percentage"] >= 0
 
 
@@ -172,7 +171,7 @@ def test_a_killed_training_leaves_what_it_told_and_a_true_status(tmp_path: Path)
     client = client_of(tmp_path)
     run = wait_until_ended(client)
     assert "without a word" in run.data.tags["error"]
-    check_all_arrived(client, folder, "FAILED")
+    check_all_arrived(client, folder.path, "FAILED")
 
 
 def wait_until_ended(client: MlflowClient) -> Run:
