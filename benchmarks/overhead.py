@@ -53,7 +53,7 @@ def hand_written_epoch(setup: Setup) -> float:
 def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     """Images per second of a real fit, tracked in MLflow with system metrics on."""
     folder = RunFolder(job.output_dir)
-    connection = SenderClient(config.tracking, folder, patient=False)
+    connection = SenderClient(config.tracking, folder, continue_offline=False)
     connection.wait_until_ready()
     tracker = Tracker(folder)
     folder.freeze(config, job)

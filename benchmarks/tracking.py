@@ -66,7 +66,7 @@ def main(pairs: int, steps: int, uri: str | None) -> None:
             "flush_timeout_s": 300, "system_metrics_interval_s": 5,
         })  # fmt: skip
         run = RunFolder(Path(folder) / "run")
-        connection = SenderClient(config, run, patient=False)
+        connection = SenderClient(config, run, continue_offline=False)
         connection.wait_until_ready()
         tracker = Tracker(run)
         tracker.start("benchmark", {"run_key": uuid.uuid4().hex})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +15,7 @@ SOURCE = Path(sightline.__file__).parent
 # From the bottom up. A module imports only from its own line, or from those before it; a line
 # names packages or modules, and the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "types", "predictions", "paths"],
+    ["errors", "types", "predictions", "paths", "tracking.mlflow.tags"],
     ["cluster"],
     ["io"],
     ["config"],
@@ -24,7 +25,21 @@ LAYERS = [
     ["metrics"],
     ["reports"],
     ["runs"],
-    ["tracking"],
+    ["tracking.description", "tracking.provenance", "tracking.dataset_inputs", "tracking.tracker"],
+    ["tracking.mlflow.environment", "tracking.mlflow.errors", "tracking.mlflow.links"],
+    [
+        "tracking.mlflow.databases",
+        "tracking.mlflow.views",
+        "tracking.mlflow.http_artifacts",
+        "tracking.mlflow.batches",
+        "tracking.mlflow.system_metrics",
+        "tracking.mlflow.client",
+    ],
+    ["tracking.mlflow.store", "tracking.mlflow.stored_run", "tracking.mlflow.model"],
+    ["tracking.mlflow.artifacts", "tracking.mlflow.queries"],
+    ["tracking.mlflow.delivery"],
+    ["tracking.sender.launch", "tracking.sender.run_upload"],
+    ["tracking.sender"],
     ["comparison"],
     ["inference"],
     ["training"],
@@ -33,6 +48,7 @@ LAYERS = [
     ["commands"],
     ["cli"],
 ]
+FILES_OF_MLFLOW = {"mlflow.db", "mlflow.yaml"}  # like a tag's name, but none
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))
 LINES = {name: number for number, names in enumerate(LAYERS) for name in names}
 
@@ -85,6 +101,28 @@ def importers(package: str) -> set[str]:
 def test_mlflow_is_known_to_its_own_room_and_to_the_model_it_loads() -> None:
     known = {name for name in importers("mlflow") if not name.startswith("tracking.mlflow.")}
     assert known == {"inference.pyfunc"}
+
+
+def test_tracking_knows_neither_training_nor_reports() -> None:
+    """Not even for typing: a run of anything can be logged."""
+    for path in (SOURCE / "tracking").rglob("*.py"):
+        for name in imported(path):
+            assert not name.startswith(("sightline.training", "sightline.reports")), path
+
+
+def test_tags_are_named_in_one_place() -> None:
+    """A tag of MLflow's is a constant of tracking.mlflow.tags, which anything may import."""
+    tags = SOURCE / "tracking" / "mlflow" / "tags.py"
+    assert imported(tags) == set()
+    unique = {"run_key", "run_folder", "evaluates", "test.looks", "git.dirty", "told_ms"}
+    for path in MODULES:
+        if path == tags:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named = re.match(r"mlflow\.\w+(\.\w+)*$|evaluated\.$", node.value)
+                assert node.value not in unique, f"{path}: {node.value}"
+                assert named is None or node.value in FILES_OF_MLFLOW, f"{path}: {node.value}"
 
 
 def test_instantiate_is_called_in_one_place() -> None:

@@ -79,7 +79,7 @@ class Tell:
 def tell(told: Tell) -> list[float]:
     """Tell it, with a sender; the seconds of each step."""
     folder = RunFolder(Path(told.folder))
-    connection = SenderClient(told.config, folder, patient=False)
+    connection = SenderClient(told.config, folder, continue_offline=False)
     tracker = Tracker(folder)
 
     def after(step: int) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import subprocess
 import sys
 import threading
+import time
+import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +28,7 @@ from support.telling import Tell, check_all_arrived, told_points, write
 from sightline.commands import run_command
 from sightline.errors import UserError
 from sightline.runs.folder import RunFolder
-from sightline.runs.journal.file import JournalWriter, read_journal
+from sightline.runs.journal.file import JournalFormatError, JournalWriter, read_journal
 from sightline.runs.journal.records import (
     ArtifactRecord,
     ImageRecord,
@@ -35,10 +39,11 @@ from sightline.runs.journal.records import (
 )
 from sightline.runs.journal.upload import UploadState
 from sightline.tracking.mlflow.databases import network_file_system
+from sightline.tracking.mlflow.environment import ONE_TRY
 from sightline.tracking.mlflow.errors import describe, http_status, is_refusal
 from sightline.tracking.mlflow.store import open_store
-from sightline.tracking.sender.client import ONE_TRY
-from sightline.tracking.sender.uploader import RunUpload
+from sightline.tracking.sender.run_upload import RunUpload
+from sightline.tracking.sender.uploader import Uploader
 from sightline.tracking.tracker import Tracker
 
 
@@ -179,8 +184,8 @@ def test_what_is_refused_is_said_kept_and_holds_nothing_up(
 
 def test_a_deleted_run_is_said_and_taken_back(told: Tell) -> None:
     folder = RunFolder(Path(told.folder))
-    outgoing = RunUpload(folder, told.config)
-    outgoing.upload(outgoing.streams[0])
+    run_upload = RunUpload(folder, told.config)
+    run_upload.upload(run_upload.streams[0])
     client, run_id = MlflowClient(told.uri), folder.upload.position()["run_id"]
     client.delete_run(run_id)
     waiting = folder.upload.count_pending()
@@ -191,7 +196,7 @@ def test_a_deleted_run_is_said_and_taken_back(told: Tell) -> None:
     journal.append(MetricsRecord(metrics={"val/m0": 7.0}, step=7, time_ms=1))
     journal.close()
     with pytest.raises(UserError, match=f"mlflow runs restore --run-id {run_id}"):
-        outgoing.upload(outgoing.streams[0])  # found while it is being sent to
+        run_upload.upload(run_upload.streams[0])  # found while it is being sent to
     assert (folder.upload.count_pending(), folder.upload.count_refused()) == (waiting + 1, 0)
     client.restore_run(run_id)
     RunUpload(folder, told.config).upload_all()
@@ -214,22 +219,72 @@ def test_another_store_gets_all_of_it(told: Tell, tmp_path: Path) -> None:
     arrived(told)
 
 
+def make_future(folder: RunFolder) -> None:
+    """Add a record of an operation that only a later version knows."""
+    text = json.dumps({"op": "audio", "path": "a.wav", "time_ms": 1}).encode()
+    with folder.upload.journal.open("ab") as journal:
+        journal.write(b"%08x %s\n" % (zlib.crc32(text), text))
+
+
+def test_a_journal_of_another_version_is_one_message_and_stops_no_other(
+    told: Tell, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`sync` uploads the other folders; `runs` lists the folder; resuming it is refused."""
+    good = RunFolder(tmp_path / "z")
+    copy = Tell(str(good.path), told.uri, steps=1, files=False, tracking=told.tracking)
+    write(Tracker(good), copy)
+    good.upload.write_destination(copy.config)
+    bad = RunFolder(Path(told.folder))
+    make_future(bad)
+    message = f"{bad.upload.journal}: the record that ends at byte"
+    for again in ([], ["--again"]):
+        assert run_command("sync", [*again, str(tmp_path)]) == 1
+        out, err = capfd.readouterr()
+        assert err.count(message) == 1, err
+        assert "the operation 'audio'" in err
+        assert f"{good.path}: " in out
+        assert (out + err).count(str(bad.path)) == 1
+    check_all_arrived(MlflowClient(told.uri), good.path, experiment=tmp_path.name)
+    with pytest.raises(JournalFormatError, match="the operation 'audio'"):
+        Tracker(bad)
+
+
+def test_the_sender_reports_a_journal_of_another_version_and_ends(told: Tell) -> None:
+    """A retry would read the same: it must not go on until the time for the flush is over."""
+    folder = RunFolder(Path(told.folder))
+    make_future(folder)
+    events: list[dict[str, str]] = []
+    run_upload = RunUpload(folder, told.config)
+    closing = threading.Event()
+    streams = [each for each in run_upload.streams if not each.files]
+    uploader = Uploader(run_upload, streams, closing, lambda **event: events.append(event))
+    uploader.start()
+    uploader.join(30)
+    assert not uploader.is_alive()
+    [warning] = [event for event in events if event["event"] == "warning"]
+    assert "the operation 'audio'" in warning["message"]
+
+
 class Proxy(BaseHTTPRequestHandler):
     """Takes no body above 20 kB, and loses a third of the answers that the server gave."""
 
     server_uri: ClassVar[str]
+    slow_s: ClassVar[float] = 0.0  # before a stored file is confirmed; then nothing else is done
     chance: ClassVar[random.Random] = random.Random(0)
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if len(body) > 20_000:
+        if not self.slow_s and len(body) > 20_000:
             self.reply(413, b"<html>Request Entity Too Large</html>")
             return
         headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
         response = requests.request(
             self.command, self.server_uri + self.path, data=body, headers=headers, timeout=60
         )
-        if "/mlflow-artifacts/" not in self.path and self.chance.random() < 1 / 3:
+        if self.slow_s:
+            time.sleep(self.slow_s * (self.command == "PUT"))
+            self.reply(response.status_code, response.content)
+        elif "/mlflow-artifacts/" not in self.path and self.chance.random() < 1 / 3:
             self.close_connection = True
             self.connection.close()
         else:
@@ -272,11 +327,11 @@ def test_a_proxy_that_loses_answers_and_takes_nothing_large(
     told.uri, told.tracking = proxy, {}
     for key, value in ONE_TRY.items():
         monkeypatch.setenv(key, value)
-    outgoing = RunUpload(folder, told.config)
+    run_upload = RunUpload(folder, told.config)
     failures = 0
     while True:
         try:
-            outgoing.upload_all()
+            run_upload.upload_all()
             break
         except (MlflowException, OSError, UserError):
             failures += 1
@@ -292,6 +347,31 @@ def test_a_proxy_that_loses_answers_and_takes_nothing_large(
     refused = refused_records(folder)
     assert [record["op"] for record in refused] == ["artifact", "model"]  # of 100 kB
     assert folder.upload.count_pending() == 0
+
+
+def test_a_server_that_stores_files_slowly_has_the_time(
+    told: Tell, proxy: str, tracking_server: TrackingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload has a timeout of its own; the environment, which other threads read, stays."""
+    monkeypatch.setattr(Proxy, "slow_s", 3.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    before = dict(os.environ)
+    seen: list[dict[str, str]] = []
+    log_artifact = MlflowClient.log_artifact
+
+    def watch(*arguments: Any, **options: Any) -> None:
+        seen.append(dict(os.environ))
+        log_artifact(*arguments, **options)
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", watch)
+    told.uri, told.tracking = proxy, {}
+    folder = RunFolder(Path(told.folder))
+    RunUpload(folder, told.config).upload_all()
+    check_all_arrived(MlflowClient(tracking_server.uri), folder.path)
+    assert seen == [before] * len(seen)
+    assert len(seen) >= 2
+    assert dict(os.environ) == before
 
 
 def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:

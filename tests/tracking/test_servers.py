@@ -76,7 +76,7 @@ def test_a_server_with_a_password(
         folder = tmp_path / "work" / "run"
         code, out, err = finish(Tell(str(folder), server.uri).start(MLFLOW_TRACKING_TOKEN="t0ken"))
         assert code == 1
-        assert "does not let you in (HTTP status 401). Give MLFLOW_TRACKING_USERNAME" in err
+        assert "refuses access (HTTP status 401). Set MLFLOW_TRACKING_USERNAME" in err
         assert "t0ken" not in out + err
         assert not folder.exists()
         uri = server.uri.replace("//", f"//admin:{ADMIN.replace(' ', '%20')}@")

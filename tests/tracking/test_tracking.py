@@ -56,7 +56,7 @@ def test_a_server_that_is_away_at_the_end(tmp_path: Path, tracking_server: Track
     [folder] = run_folders(tmp_path)
     pending = folder.upload.count_pending()
     assert pending > 0
-    said = re.search(rf"pending: +(\d+) records; `sightline sync {folder}` sends them", out)
+    said = re.search(rf"pending: +(\d+) records; `sightline sync {folder}` uploads them", out)
     assert said is not None
     assert int(said[1]) == pending
     code, _, err = finish(start(tmp_path, "sync"))
@@ -170,7 +170,7 @@ def test_a_killed_training_leaves_what_it_told_and_a_true_status(tmp_path: Path)
     [folder] = run_folders(tmp_path)
     client = client_of(tmp_path)
     run = wait_until_ended(client)
-    assert "without a word" in run.data.tags["error"]
+    assert "without a report" in run.data.tags["error"]
     check_all_arrived(client, folder.path, "FAILED")
 
 

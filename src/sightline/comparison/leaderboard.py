@@ -9,9 +9,10 @@ from scipy import special
 
 from sightline.comparison.compared_run import ComparedRun, beside
 from sightline.config.schema import REPLICATES
+from sightline.tracking.mlflow.tags import ERROR, GROUP, REPRODUCES
 
 # What a training found out or was told about its machine, and the name that says the rest again.
-NOT_CONFIG = ("group", "data.cache.used", "data.skipped", "data.digest.split")
+NOT_CONFIG = (GROUP, "data.cache.used", "data.skipped", "data.digest.split")
 TELLING = ("model", "model.name", "label_mode", "data")  # what a person looks for first
 DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
 CONFIDENCE = 0.95
@@ -170,8 +171,8 @@ def _partner_of(runs: Sequence[ComparedRun], metric: str | None) -> Estimate | N
 
 def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | None:
     """Which run of the group it repeats: the same seed again says nothing about seeds."""
-    if "reproduces" in run.tags:
-        return f"reproduces {run.tags['reproduces']}"
+    if REPRODUCES in run.tags:
+        return f"reproduces {run.tags[REPRODUCES]}"
     same = [each for each in group or [] if each.repeat == run.repeat and "seed" in run.params]
     return f"the same config and seed as {same[0].run_id}" if same else None
 
@@ -179,7 +180,7 @@ def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | Non
 def _why_not(run: ComparedRun, metric: str) -> str | None:
     """Why a run is not ranked; None where it is."""
     if run.status != "FINISHED":
-        error = run.tags.get("error", "")
+        error = run.tags.get(ERROR, "")
         return f"{run.status}: {error}" if error else run.status
     if not math.isfinite(run.metrics.get(metric, math.nan)):
         return f"has no {metric}"

@@ -16,6 +16,7 @@ from sightline.io.secrets import hide_password
 from sightline.label_modes.base import LabelMode
 from sightline.reports.balance import draw_balance
 from sightline.reports.samples import MAX_IMAGES, draw_samples
+from sightline.tracking.mlflow.environment import set_request_environment
 from sightline.tracking.mlflow.store import open_store
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import Setup, apply_label_mode, read_source, set_up
@@ -51,6 +52,7 @@ def run_doctor(overrides: list[str], folder: Path) -> bool:
 
 
 def _check_store(report: Report, config: TrainConfig) -> None:
+    set_request_environment()
     store = open_store(config.tracking)
     report.add("tracking", "ok", f"{hide_password(store.uri)} answers")
 

@@ -1,8 +1,6 @@
 """Where an evaluation is told: in the run that it is of, or in a new one that names it."""
 
-import getpass
 import logging
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +8,8 @@ from sightline.config.schema import TrackingConfig
 from sightline.io.secrets import hide_password, with_credentials
 from sightline.paths import project_root
 from sightline.runs.folder import RunFolder
+from sightline.tracking.description import origin_tags
+from sightline.tracking.mlflow import tags
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
@@ -50,16 +50,8 @@ def new_run_for(
     """
     with _connected(folder, tracking) as connection:
         tracker = Tracker(folder)
-        tracker.start(name, {
-            "kind": "evaluation",
-            "evaluates": of,
-            "command": hide_password(command),
-            "run_folder": str(folder),
-            "run_key": uuid.uuid4().hex,
-            "mlflow.user": getpass.getuser(),
-            "mlflow.source.name": "sightline",
-            "mlflow.source.type": "LOCAL",
-        })  # fmt: skip
+        purpose = {tags.KIND: tags.KIND_EVALUATION, tags.EVALUATES: of}
+        tracker.start(name, purpose | origin_tags(folder, command))
         try:
             yield tracker, connection
         except BaseException:
@@ -72,7 +64,7 @@ def new_run_for(
 def _connected(folder: RunFolder, tracking: TrackingConfig) -> Iterator[SenderClient]:
     quiet = tracking.model_copy(update={"system_metrics_interval_s": None})
     with folder.lock():
-        connection = SenderClient(quiet, folder, patient=True)
+        connection = SenderClient(quiet, folder, continue_offline=True)
         try:
             connection.wait_until_ready()
             yield connection

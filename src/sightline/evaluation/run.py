@@ -26,7 +26,7 @@ from sightline.reports.words import metrics_table, results_in_words
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.links import run_link
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
-from sightline.tracking.mlflow.tags import LOOKS
+from sightline.tracking.mlflow.tags import LOOKS, evaluated_digest
 from sightline.tracking.sender.client import RunLocation, SenderClient, warn_of_pending
 from sightline.tracking.tracker import Tracker
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
@@ -106,7 +106,7 @@ def _evaluate(
 
 def _check_name(trained: Trained, subject: Subject) -> None:
     """Refuse a name under which the run already has results of other data."""
-    logged = trained.run.tags.get(f"evaluated.{subject.name}") if trained.run else None
+    logged = trained.run.tags.get(evaluated_digest(subject.name)) if trained.run else None
     if subject.digest is not None and logged not in (None, subject.digest):
         raise UserError(
             f"name={subject.name}: the run already has results of other data under this name "
@@ -139,7 +139,7 @@ def _log(tracker: Tracker, trained: Trained, found: Found) -> None:
         log_robustness(tracker, mode, subject.name, subject.prefix, subject.table,
                         subject.corrupted)  # fmt: skip
     if subject.digest is not None:
-        tracker.set_tags({f"evaluated.{subject.name}": subject.digest})
+        tracker.set_tags({evaluated_digest(subject.name): subject.digest})
 
 
 def _inspects_test(subject: Subject) -> bool:

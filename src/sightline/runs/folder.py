@@ -15,6 +15,7 @@ from sightline.runs.journal.records import StatusRecord, TagsRecord
 from sightline.runs.journal.state import JournalReader, RunState
 from sightline.runs.journal.upload import UploadState
 from sightline.runs.lock import LockOwner, lock_owner, run_lock
+from sightline.tracking.mlflow.tags import ERROR, REAPED
 
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"  # the same paths in MLflow
 
@@ -129,7 +130,7 @@ class RunFolder:
         """
         with self.lock():
             journal = JournalWriter(self.upload.journal)
-            journal.append(TagsRecord(tags={"error": reason, "reaped": reason}))
+            journal.append(TagsRecord(tags={ERROR: reason, REAPED: reason}))
             journal.append(StatusRecord(status=status), sync=True)
             journal.close()
 

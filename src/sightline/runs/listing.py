@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sightline.cluster.slurm import ENDED, SlurmError, job_state, slurm_is_here
 from sightline.runs.folder import RunFolder, run_folders
+from sightline.runs.journal.file import JournalFormatError
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,17 @@ class RunStatus:
 
 
 def list_runs(root: Path) -> list[RunStatus]:
-    """The status of every run under a folder."""
+    """The status of every run under a folder; UNREADABLE for the journal of another version."""
     return [_status_of(folder) for folder in run_folders(root)]
 
 
 def _status_of(folder: RunFolder) -> RunStatus:
     frozen = folder.frozen
     assert frozen is not None
-    state = folder.state
+    try:
+        state = folder.state
+    except JournalFormatError as error:
+        return RunStatus(folder, folder.path.name, "UNREADABLE", 0, "?", 0.0, None, str(error))
     silent_s = time.time() - state.time_ms / 1000 if state.time_ms else 0.0
     end, note = None, ""
     if state.status == "RUNNING":

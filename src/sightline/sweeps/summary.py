@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-import uuid
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -29,7 +28,8 @@ from sightline.sweeps.table import (
     swept_keys,
     to_markdown,
 )
-from sightline.tracking.description import group_name
+from sightline.tracking.description import group_name, origin_tags
+from sightline.tracking.mlflow import tags
 from sightline.tracking.mlflow.links import run_link, sweep_link
 from sightline.tracking.mlflow.views import sweep_view, view_key
 from sightline.tracking.sender.client import SenderClient
@@ -65,7 +65,7 @@ class SweepTracker:
         self.tracker = Tracker(RunFolder(sweep.folder))
         self._config = sweep.tracking
         self._connection = SenderClient(
-            self._config, RunFolder(sweep.folder), patient=not sweep.new
+            self._config, RunFolder(sweep.folder), continue_offline=not sweep.new
         )
         self._finished: dict[int, Row] = {}  # rows that do not change any more
         self._curves: dict[str, dict[int, list[float]]] = {}  # by group and number
@@ -83,14 +83,8 @@ class SweepTracker:
     def start(self) -> None:
         """Start the sweep's run, or say that it goes on."""
         sweep = self.sweep
-        self.tracker.start(sweep.folder.name, {
-            "command": hide_password(sweep.command),
-            "run_folder": str(sweep.folder),
-            "run_key": uuid.uuid4().hex,
-            "kind": "sweep",
-            "mlflow.source.name": "sightline",
-            "mlflow.source.type": "LOCAL",
-        })  # fmt: skip
+        origin = origin_tags(self.tracker.folder, sweep.command)
+        self.tracker.start(sweep.folder.name, origin | {tags.KIND: tags.KIND_SWEEP})
         self.tracker.log_text(hide_password(sweep.command) + "\n", "command.txt")
         self.tracker.log_artifact("sweep.json")
         self.update()
@@ -119,7 +113,7 @@ class SweepTracker:
             rows.append(known)
         self.tracker.log_text(hide_password(to_csv(rows, None, line_end="\r\n")), "summary.csv")
         note = to_markdown(rows, keys, self.metrics, self.maximise)
-        self.tracker.set_tags({"mlflow.note.content": hide_password(note)})
+        self.tracker.set_tags({tags.NOTE: hide_password(note)})
         self._connection.poll()
         return rows
 

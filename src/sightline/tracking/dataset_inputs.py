@@ -1,4 +1,4 @@
-"""The data set as MLflow knows it: one input for each split, with digest, size and class counts."""
+"""MLflow's data set inputs of a run: one for each split, with digest, size and class counts."""
 
 import json
 
@@ -19,10 +19,10 @@ def dataset_inputs(
     """The fields of MLflow's `Dataset` and its context, and the content digest of each split.
 
     Args:
-        source: for the name and the place.
+        source: gives the name and the location.
         splits: with targets as the label mode encodes them.
         contents: content digests of each `Split.images`, by its id().
-        label_mode: counts the classes.
+        label_mode: of the targets.
     """
     inputs = []
     digests = {}

@@ -1,21 +1,43 @@
-"""A run in words: its name, its parameters, its note."""
+"""Name, first tags, parameters and note of a run."""
 
+import getpass
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
 from sightline.config.schema import REPLICATES, Job, TrainConfig
+from sightline.io.secrets import hide_password
+from sightline.runs.folder import RunFolder
+from sightline.tracking.mlflow import tags
 
-# Config groups whose choice is itself what one compares by.
+# Config groups whose choice is a parameter of the run.
 GROUPS = (
     "data", "label_mode", "model", "augment", "mix", "loss", "optimizer", "scheduler", "trainer",
 )  # fmt: skip
 MAX_VALUE = 200
 
 
+def origin_tags(folder: RunFolder, command: str) -> dict[str, str]:
+    """The first tags of every run: its place, the command, the user and a unique key.
+
+    Args:
+        folder: the run's own folder.
+        command: as it was typed; passwords in it are hidden.
+    """
+    return {
+        tags.COMMAND: hide_password(command),
+        tags.RUN_FOLDER: str(folder),
+        tags.RUN_KEY: uuid.uuid4().hex,
+        tags.USER: getpass.getuser(),
+        tags.SOURCE_NAME: "sightline",
+        tags.SOURCE_TYPE: "LOCAL",
+    }
+
+
 def run_name(config: TrainConfig, job: Job) -> str:
-    """A name whose telling part comes first: model, seed, then what else the group's name says."""
+    """A name that begins with model, seed and fold; then the rest of the group's name."""
     if config.tracking.run_name:
         return config.tracking.run_name
     model, *rest = _name_parts(config, job)
@@ -29,9 +51,9 @@ def group_name(config: TrainConfig, job: Job) -> str:
 
 
 def _name_parts(config: TrainConfig, job: Job) -> list[str]:
-    """Model, what was overridden, data, label mode."""
-    said = [_short_override(override) for override in job.overrides]
-    parts = [_model(config, job), *filter(None, said), _data(config, job)]
+    """Model, overrides, data, label mode."""
+    overrides = [_short_override(override) for override in job.overrides]
+    parts = [_model(config, job), *filter(None, overrides), _data(config, job)]
     if job.choices["label_mode"] != "multiclass":
         parts.append(job.choices["label_mode"])
     return parts
@@ -52,30 +74,28 @@ def _model(config: TrainConfig, job: Job) -> str:
 
 
 def _short_override(override: str) -> str:
-    """`optimizer.lr=0.1` as `lr=0.1`; nothing for what the name or the place says anyhow."""
+    """`optimizer.lr=0.1` as `lr=0.1`; empty for what the name has anyhow."""
     key, _, value = override.lstrip("+~").partition("=")
-    said_anyhow = {"model", "model.name", "model.pretrained", "label_mode", "data", *REPLICATES}
-    said_anyhow |= {
-        f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")
-    }
+    in_name = {"model", "model.name", "model.pretrained", "label_mode", "data", *REPLICATES}
+    in_name |= {f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")}
     elsewhere = (
         "tracking.", "checkpoint.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins",
         "sweep.", "report",
     )  # fmt: skip
-    if key in said_anyhow or key.startswith(elsewhere):
+    if key in in_name or key.startswith(elsewhere):
         return ""
     if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
-        value = f"{float(value):.6g}"  # as a search draws it
+        value = f"{float(value):.6g}"  # as a search samples it
     return f"{key.rsplit('.', 1)[-1]}={value}"
 
 
 def params(config: TrainConfig, job: Job) -> dict[str, Any]:
-    """What a person compares by: each group's choice, and every value under a short dotted key."""
+    """The parameters: the choice of each group, and every value under a short dotted key."""
     values: dict[str, Any] = {name: job.choices[name] for name in GROUPS if name in job.choices}
     if "name" in config.model:
         values["model"] = config.model["name"]
     values["seed"] = config.seed
-    values["group"] = group_name(config, job)
+    values[tags.GROUP] = group_name(config, job)
     values["monitor"] = config.monitor
     values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
     values["ema.decay"] = config.ema.decay
@@ -103,8 +123,8 @@ def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, str]]) -> 
     """The run's summary in Markdown.
 
     Args:
-        facts: what it is, line by line.
-        results: metrics for each split, in words.
+        facts: name and text of each line.
+        results: for each split, metrics as text.
     """
     lines = [f"- **{name}**: {value}" for name, value in facts.items()]
     names = list(dict.fromkeys(name for metrics in results.values() for name in metrics))

@@ -1,4 +1,4 @@
-"""Where a run comes from: commit, uncommitted changes, environment."""
+"""Provenance of a run: commit, uncommitted changes, environment."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-MAX_DIFF = 5_000_000  # characters; beyond it the diff is cut, and says so
+MAX_DIFF = 5_000_000  # characters; a longer diff is cut and marked
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class GitState:
 
     Attributes:
         commit: the full hash; None outside a checkout or before the first commit.
-        status: `git status --porcelain`: what is changed or untracked.
-        diff: what is changed against the commit.
+        status: `git status --porcelain`: changed and untracked files.
+        diff: the changes against the commit.
     """
 
     commit: str | None
@@ -65,13 +65,13 @@ def environment() -> dict[str, Any]:
 def installed_packages() -> dict[str, str]:
     """Versions of all installed packages, from the names of their `.dist-info` folders.
 
-    Their metadata says the same, but reading it delays the first training step.
+    Their metadata has the same, but reading it delays the first training step.
     """
     found: dict[str, str] = {}
     for folder in sys.path:
         for path in Path(folder).glob("*.dist-info"):
             name, _, version = path.stem.rpartition("-")
-            found.setdefault(name, version)  # an earlier place is the one that is imported
+            found.setdefault(name, version)  # of several, the first on the path is imported
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 

@@ -24,6 +24,7 @@ from sightline.runs.journal.records import (
     ViewRecord,
 )
 from sightline.runs.journal.state import JournalReader
+from sightline.tracking.mlflow.tags import ERROR
 
 MAX_PARAM = 6000  # characters; MLflow's limit
 MAX_TAG = 8000
@@ -57,8 +58,8 @@ class Tracker:
         self.started = True
         if self.before.name is None:
             self._journal.append(RunRecord(name=name, tags=_tags(tags)))
-        if self.before.tags.get("error"):  # no longer true
-            self.set_tags({"error": ""})
+        if self.before.tags.get(ERROR):  # no longer true
+            self.set_tags({ERROR: ""})
         self._journal.append(StatusRecord(status="RUNNING"), sync=True)
 
     def log_params(self, params: Mapping[str, Any]) -> None:

@@ -82,7 +82,7 @@ def _train(config: TrainConfig, job: Job, folder: RunFolder, resumed: bool) -> N
     if config.tracking.uri is None:  # the same store, wherever it is resumed or synced from
         tracking = config.tracking.model_copy(update={"uri": default_store()})
         config = config.model_copy(update={"tracking": tracking})
-    connection = SenderClient(config.tracking, folder, patient=resumed or job.in_sweep)
+    connection = SenderClient(config.tracking, folder, continue_offline=resumed or job.in_sweep)
     try:
         from sightline.training.logging.results import announce
         from sightline.training.run import train

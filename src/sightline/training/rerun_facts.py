@@ -9,6 +9,7 @@ from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import content_digests
 from sightline.data.splits.make import split_digest
 from sightline.tracking.mlflow.stored_run import StoredRun
+from sightline.tracking.mlflow.tags import GIT_COMMIT, GIT_DIRTY
 from sightline.tracking.provenance import environment, git_state
 from sightline.training.setup import apply_label_mode, read_source
 
@@ -25,9 +26,9 @@ def data_facts(config: TrainConfig) -> dict[str, str]:
 def stored_facts(stored: StoredRun) -> dict[str, str]:
     """Commit, versions, hardware and digests of the data as the run stored them."""
     about = json.loads(stored.file("provenance/environment.json").read_text(encoding="utf-8"))
-    commit = stored.tags.get("mlflow.source.git.commit")
+    commit = stored.tags.get(GIT_COMMIT)
     diff = ""
-    if commit is not None and stored.tags.get("git.dirty") == "True":
+    if commit is not None and stored.tags.get(GIT_DIRTY) == "True":
         diff = stored.file("provenance/git_status.txt").read_text(encoding="utf-8")
         diff += stored.file("provenance/git.diff").read_text(encoding="utf-8")
     prefix = "data.digest."

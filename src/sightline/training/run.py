@@ -10,6 +10,7 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.runs.resume import check_same_data
+from sightline.tracking.mlflow.tags import ERROR, PRUNED
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.devices import check_devices
@@ -74,12 +75,13 @@ def _run_status(tracker: Tracker) -> Iterator[None]:
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
         pruned = tracker.folder.pruned
-        tracker.set_tags({"pruned": pruned} if pruned else {"error": f"stopped by signal {signum}"})
+        stopped = f"stopped by signal {signum}"
+        tracker.set_tags({PRUNED: pruned} if pruned else {ERROR: stopped})
         _log_checkpoints(tracker)
         tracker.finish("KILLED")
         raise
     except BaseException as error:
-        tracker.set_tags({"error": f"{type(error).__name__}: {error}"})
+        tracker.set_tags({ERROR: f"{type(error).__name__}: {error}"})
         _log_checkpoints(tracker)
         tracker.finish("FAILED")
         raise

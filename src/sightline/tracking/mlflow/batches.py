@@ -1,4 +1,4 @@
-"""Batches of records: as many neighbours as MLflow takes in one request."""
+"""Batches of consecutive records, each as large as MLflow takes in one request."""
 
 from collections.abc import Iterator
 
@@ -11,34 +11,34 @@ MAX_BYTES = 500_000  # of a request; MLflow takes twice that
 
 
 def merge(records: Iterator[tuple[Record, int]]) -> Iterator[tuple[list[Record], int]]:
-    """Neighbours that MLflow takes in one request, with the offset after the last of them.
+    """Batches of consecutive records, each with the offset after its last one.
 
     Args:
         records: each with the offset after it, in bytes.
     """
-    group: list[Record] = []
+    batch: list[Record] = []
     sizes = dict.fromkeys(MAX_ENTRIES, 0)
     begin = end = 0
     for record, offset in records:
-        if group and not (
+        if batch and not (
             isinstance(record, EntriesRecord)
-            and isinstance(group[-1], EntriesRecord)
+            and isinstance(batch[-1], EntriesRecord)
             and sizes[record.op] + len(record.entries) <= MAX_ENTRIES[record.op]
             and sum(sizes.values()) + len(record.entries) <= MAX_ENTRIES["metrics"]
             and offset - begin <= MAX_BYTES
         ):
-            yield group, end
-            group, sizes, begin = [], dict.fromkeys(MAX_ENTRIES, 0), end
-        group.append(record)
+            yield batch, end
+            batch, sizes, begin = [], dict.fromkeys(MAX_ENTRIES, 0), end
+        batch.append(record)
         if isinstance(record, EntriesRecord):
             sizes[record.op] += len(record.entries)
         end = offset
-    if group:
-        yield group, end
+    if batch:
+        yield batch, end
 
 
 def halves(records: list[Record]) -> list[list[Record]]:
-    """Two parts of what was refused; none where it has no parts."""
+    """The two halves of a refused batch; none of a single entry."""
     if len(records) > 1:
         middle = len(records) // 2
         return [records[:middle], records[middle:]]

@@ -1,6 +1,7 @@
-"""Stores in a database that is used directly: SQLite's file, or a server's, each made ready once.
+"""Stores in a database without a tracking server: a SQLite file, or a database server.
 
-MLflow's own first use of an empty database is a race that breaks it when several runs start.
+Each is created under a lock: MLflow's own first use of an empty database is a race that breaks it
+when several runs start at once.
 """
 
 import contextlib
@@ -26,8 +27,8 @@ from sightline.tracking.mlflow.errors import UnreachableError, short_message
 
 log = logging.getLogger(__name__)
 
-LOCK_TIMEOUT_S = 300  # for other processes that make the store ready
-POSTGRES_LOCK = 5_316_904  # a number of our own, for its advisory lock
+LOCK_TIMEOUT_S = 300  # for other processes that create the store
+POSTGRES_LOCK = 5_316_904  # the key of Sightline's advisory lock
 NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "davfs", "fuse", "glusterfs", "gpfs", "lustre", "ncpfs",
     "nfs", "nfs4", "orangefs", "panfs", "pvfs2", "smb2", "smb3", "smbfs", "virtiofs", "wekafs",
@@ -37,7 +38,7 @@ LOCAL_FUSE = {"fuse.fuse-overlayfs"}
 
 @contextlib.contextmanager
 def open_sqlite(database: Path) -> Iterator[MlflowClient]:
-    """A client of the store in a file, made if need be; inside, other processes wait.
+    """A client of the store in a file, created if need be; other processes wait inside.
 
     Raises:
         OSError, SQLAlchemyError, MlflowException: it cannot be used.
@@ -54,7 +55,7 @@ def open_sqlite(database: Path) -> Iterator[MlflowClient]:
     try:
         with lock:
             if not database.exists():
-                _make(database)
+                _create(database)
             if network is None:
                 _use_wal(database)
             client = MlflowClient(f"sqlite:///{database}")
@@ -66,7 +67,7 @@ def open_sqlite(database: Path) -> Iterator[MlflowClient]:
 
 @contextlib.contextmanager
 def open_database(uri: str, timeout_s: float) -> Iterator[MlflowClient]:
-    """A client of the store in a server's database; inside, other processes wait (PostgreSQL).
+    """A client of the store on a database server; other processes wait inside (PostgreSQL).
 
     Raises:
         UserError: it does not answer in time, or its driver is missing.
@@ -88,7 +89,7 @@ def open_database(uri: str, timeout_s: float) -> Iterator[MlflowClient]:
 
 
 def network_file_system(path: Path) -> str | None:
-    """The kind of network file system that a file lies, or would lie, on; None for a local one."""
+    """The network file system of a path, which need not exist; None for a local one."""
     place = path.resolve()
     mounts = [part for part in psutil.disk_partitions(all=True)
               if place.is_relative_to(part.mountpoint)]  # fmt: skip
@@ -99,8 +100,8 @@ def network_file_system(path: Path) -> str | None:
     return kind if network else None
 
 
-def _make(database: Path) -> None:
-    """Make an empty store beside its place, so that no half of one is ever there."""
+def _create(database: Path) -> None:
+    """Create an empty store atomically: beside its place, then renamed."""
     partial = database.with_name(f".{database.name}.new")
     partial.unlink(missing_ok=True)
     engine = sqlalchemy.create_engine(f"sqlite:///{partial}")
@@ -110,7 +111,7 @@ def _make(database: Path) -> None:
 
 
 def _use_wal(database: Path) -> None:
-    """Let readers and the writer go on beside each other."""
+    """Let readers and a writer work at the same time."""
     with contextlib.closing(sqlite3.connect(database, timeout=5)) as connection:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -131,8 +132,8 @@ def _connect(
             if time.monotonic() > deadline:
                 raise UnreachableError(
                     f"The database {shown} did not answer within {timeout_s:g} s: "
-                    f"{short_message(error)}. Start it, correct tracking.uri, or go on without it "
-                    "with tracking.offline=auto.",
+                    f"{short_message(error)}. Start it, correct tracking.uri, or continue "
+                    "without it with tracking.offline=auto.",
                     short_message(error),
                 ) from error
         time.sleep(min(0.5, max(0.05, deadline - time.monotonic())))

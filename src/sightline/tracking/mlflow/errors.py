@@ -1,4 +1,4 @@
-"""What goes wrong on the way to MLflow: what passes, what a person can mend, what is refused."""
+"""Errors of uploads to MLflow: retryable, to be fixed by the user, or refusals."""
 
 import re
 
@@ -9,21 +9,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
 
-# Whatever the store, the network or the file system may raise; each passes, or can be mended.
+# Errors of the store, the network or the file system; after each, an upload can be retried.
 UPLOAD_ERRORS = (MlflowException, SQLAlchemyError, OSError, requests.RequestException, UserError)
-RETRYABLE_STATUSES = (
-    401,
-    403,
-    408,
-    429,
-)  # HTTP statuses below 500 after which the same may be taken later
+# HTTP statuses below 500 after which the same request may succeed later.
+RETRYABLE_STATUSES = (401, 403, 408, 429)
 
 
 class UnreachableError(UserError):
     """A store that does not answer.
 
     Attributes:
-        problem: how it failed to, in a few words.
+        problem: the reason, in a few words.
     """
 
     def __init__(self, message: str, problem: str) -> None:
@@ -32,22 +28,22 @@ class UnreachableError(UserError):
 
 
 class UploadError(Exception):
-    """A record that cannot be sent whatever the store does, such as one whose file is gone."""
+    """A record that no store can take, such as one whose file is gone."""
 
 
 def http_status(error: BaseException) -> int | None:
-    """The status that a server answered with, or would have; None where it did not answer."""
+    """The HTTP status of an answer, or that of the error in it; None without an answer."""
     if isinstance(error, MlflowException):
-        said = re.search(r"failed with error code (\d{3}) ", str(error))
-        if said is not None:
-            return int(said[1])
+        status = re.search(r"failed with error code (\d{3}) ", str(error))
+        if status is not None:
+            return int(status[1])
         return None if _cause(error) else int(error.get_http_status_code())
     response = getattr(error, "response", None)
     return None if response is None else int(response.status_code)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the same would be refused again; only where the store and the run are sound."""
+    """Whether the same request would be refused again, provided that the run still exists."""
     if isinstance(error, UploadError):
         return True
     status = http_status(error)
@@ -59,7 +55,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def short_message(error: BaseException) -> str:
-    """What went wrong, in a line, without passwords."""
+    """The error in a line, without passwords."""
     cause = _cause(error)
     if cause is not None:
         status = re.search(r"too many (\d{3}) error responses", str(cause))
@@ -69,16 +65,16 @@ def short_message(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """What went wrong, as a sentence without its full stop."""
+    """The error as a sentence without its full stop."""
     if isinstance(error, UnreachableError):
         return f"MLflow cannot be reached ({error.problem})"
     if http_status(error) is None and not isinstance(error, UserError):
         return f"MLflow cannot be reached ({short_message(error)})"
-    return f"MLflow does not take what the run tells ({short_message(error).rstrip('.')})"
+    return f"MLflow does not accept the run's records ({short_message(error).rstrip('.')})"
 
 
 def _cause(error: BaseException) -> BaseException | None:
-    """The failure of the connection that MLflow puts into an exception of its own."""
+    """The failed connection behind an exception of MLflow's."""
     cause = error.__cause__ or error.__context__
     network = isinstance(cause, requests.RequestException)
     return cause if isinstance(error, MlflowException) and network else None

@@ -1,6 +1,6 @@
 """Links into MLflow's UI."""
 
-LOCAL_UI = "http://127.0.0.1:5000"  # where `mlflow ui` answers unless told otherwise
+LOCAL_UI = "http://127.0.0.1:5000"  # the default address of `mlflow ui`
 MACHINE_LEARNING = "workflowType=machine_learning"  # a fresh browser opens the GenAI view
 
 
@@ -10,7 +10,7 @@ def run_link(uri: str, experiment_id: str, run_id: str) -> str:
 
 
 def view_links(uri: str, experiment_id: str) -> dict[str, str]:
-    """Addresses of the saved views, by what they show."""
+    """Addresses of the saved views, by name."""
     runs = f"{_base(uri)}/#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}"
     return {
         "leaderboard": f"{runs}&viewStateShareKey=leaderboard",

@@ -22,35 +22,35 @@ from mlflow.types.schema import Array
 from PIL import Image
 
 from sightline.runs.journal.records import ModelRecord
+from sightline.tracking.mlflow.tags import RECORD_MS
 
 SIGHTLINE = Path(__file__).parents[2]  # the package, which is shipped with the model
 CODE = SIGHTLINE / "inference" / "pyfunc.py"
-# What loading a checkpoint and answering imports, beside Sightline's own code, which is shipped.
+# Imports of loading and prediction, besides Sightline's own code, which is shipped.
 REQUIREMENTS = (
     "mlflow", "torch", "torchvision", "timm", "torchmetrics", "hydra-core", "pydantic", "numpy",
     "pandas", "pyarrow", "pillow", "rich", "psutil", "packaging", "tifffile",
 )  # fmt: skip
-TOLD = "told_ms"  # the tag that says which record a model was made for
-OF_THE_MODEL = ("val_best/", "test/")  # metrics of the checkpoint that the model is
+MODEL_METRICS = ("val_best/", "test/")  # prefixes of the metrics of the best checkpoint
 
 
 @dataclass(frozen=True)
 class CheckpointModel:
-    """What a run tells of its model.
+    """A checkpoint that is logged as a model.
 
     Attributes:
         checkpoint: the file.
-        class_names: of the columns that the model answers with.
+        class_names: of the columns of the answer.
         multi_label: whether an image can have any number of labels.
         plugins: packages that the model may be built with.
-        told_ms: when it was told, ms; the same record is not logged twice.
+        record_ms: the time of its record, ms; the same record is not logged twice.
     """
 
     checkpoint: Path
     class_names: list[str]
     multi_label: bool
     plugins: list[str]
-    told_ms: int
+    record_ms: int
 
     @classmethod
     def from_record(cls, record: ModelRecord, checkpoint: Path) -> Self:
@@ -63,21 +63,22 @@ class CheckpointModel:
 def log_model(
     client: MlflowClient, uri: str, run_id: str, record: CheckpointModel, register: str | None
 ) -> None:
-    """Log a checkpoint as the model `model`, with the run's metrics of it; once for each record.
+    """Log a checkpoint as the model `model`, linked to the run's metrics; once for each record.
 
     Args:
         client: of the store.
         uri: the store's.
-        run_id: the run that made it.
-        record: what it is made of.
-        register: the name that it becomes a new version of in the model registry, or None.
+        run_id: the run of the checkpoint.
+        record: the checkpoint and the description of its outputs.
+        register: the name in the model registry that gets a new version, or None.
     """
     experiment_id = client.get_run(run_id).info.experiment_id
     model = _logged(client, experiment_id, run_id, record)
     if model is None:
         mlflow.set_tracking_uri(uri)
+        tags = {RECORD_MS: str(record.record_ms)}
         model = client.create_logged_model(
-            experiment_id, name="model", source_run_id=run_id, tags={TOLD: str(record.told_ms)}
+            experiment_id, name="model", source_run_id=run_id, tags=tags
         )
         _upload(client, run_id, model, record)
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -90,10 +91,11 @@ def log_model(
 def _logged(
     client: MlflowClient, experiment_id: str, run_id: str, record: CheckpointModel
 ) -> LoggedModel | None:
-    """The model that an earlier sender made of this record; one that died half-way is removed."""
-    made = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
-    for model in made:
-        if model.tags.get(TOLD) == str(record.told_ms):
+    """The model that an earlier sender logged for this record; an incomplete one is removed."""
+    wanted = f"source_run_id = '{run_id}'"
+    found = client.search_logged_models([experiment_id], filter_string=wanted)
+    for model in found:
+        if model.tags.get(RECORD_MS) == str(record.record_ms):
             if model.status == "READY":
                 return model
             client.delete_logged_model(model.model_id)
@@ -109,7 +111,7 @@ def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: Check
         own = shutil.copytree(
             SIGHTLINE, Path(folder) / "sightline", ignore=shutil.ignore_patterns("conf", "__pyc*")
         )
-        # Not `log_model`, which loads the whole model once to try the example.
+        # Not `log_model`, which loads the complete model once to try the example.
         mlflow.pyfunc.save_model(
             f"{folder}/model",
             mlflow_model=Model(
@@ -127,7 +129,7 @@ def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: Check
 
 
 def _plugins(packages: list[str]) -> tuple[list[str], list[str]]:
-    """What the plugins add: requirements of those from an index, the code of others."""
+    """Requirements for plugins from a package index, and the code of other plugins."""
     requirements, code = [], []
     names = packages_distributions() if packages else {}
     for package in packages:
@@ -165,11 +167,11 @@ def _example() -> pd.DataFrame:
 
 
 def _link_metrics(client: MlflowClient, run_id: str, model_id: str) -> None:
-    """Show the run's metrics of the checkpoint as the model's: the same points, which MLflow then
-    does not store twice in the run."""
+    """Link the metrics of the checkpoint to the model: the same points, so that MLflow does not
+    store them twice in the run."""
     points: list[Metric] = []
     for key in client.get_run(run_id).data.metrics:
-        if key.startswith(OF_THE_MODEL):
+        if key.startswith(MODEL_METRICS):
             last = max(client.get_metric_history(run_id, key), key=lambda point: point.timestamp)
             points.append(Metric(key, last.value, last.timestamp, last.step, model_id=model_id))
     if points:

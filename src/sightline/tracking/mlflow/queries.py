@@ -1,4 +1,4 @@
-"""Many runs of a store at once: an experiment's, those that are named, and their tables."""
+"""Queries for many runs of a store: of an experiment, of given names, and their tables."""
 
 import contextlib
 import gc
@@ -15,16 +15,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sightline.errors import UserError, did_you_mean
 from sightline.io.secrets import hide_password
 from sightline.predictions import Predictions
-from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, open_client, stored
-from sightline.tracking.mlflow.tags import LOOKS
+from sightline.tracking.mlflow import tags
+from sightline.tracking.mlflow.client import open_client
+from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, stored
 
-PAGE = 1000  # runs that are asked for at a time
-READERS = 16  # reading waits for disks and networks
+PAGE = 1000  # runs in one request
+READERS = 16  # threads; they wait for disks and networks
 TEST_DIGEST = "data.digest.test"
 
 
 def runs_of_experiment(name: str, uri: str | None) -> list[StoredRun]:
-    """Every run that is not deleted, sweeps' own among them.
+    """Every run that is not deleted, also the sweeps' own runs.
 
     Raises:
         UserError: there is no such experiment, or the store does not answer.
@@ -34,7 +35,7 @@ def runs_of_experiment(name: str, uri: str | None) -> list[StoredRun]:
         found = client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage != "active":
             names = [each.name for each in client.search_experiments()]
-            gone = "was deleted" if found is not None else "is not there"
+            gone = "was deleted" if found is not None else "does not exist"
             raise UserError(
                 f"tracking.experiment={name}: this experiment {gone} in "
                 f"{hide_password(client.tracking_uri)}.{did_you_mean(name, names)} It has: "
@@ -47,7 +48,7 @@ def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
     """Runs by id, `runs:/ID` or folder; a sweep's own run stands for its jobs.
 
     Raises:
-        UserError: one of them is not there.
+        UserError: one of them does not exist.
     """
     found: dict[str, StoredRun] = {}
     for name in names:
@@ -59,12 +60,12 @@ def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
 
 def is_sweep(run: StoredRun) -> bool:
     """Whether it is a sweep's own run."""
-    return run.tags.get("kind") == "sweep"
+    return run.tags.get(tags.KIND) == tags.KIND_SWEEP
 
 
 def is_training(run: StoredRun) -> bool:
-    """Whether it trained something: neither a sweep's own run nor an evaluation's."""
-    return "kind" not in run.tags
+    """Whether it is the run of a training, not a sweep's own or an evaluation's."""
+    return tags.KIND not in run.tags
 
 
 def jobs_of(sweep: StoredRun) -> list[StoredRun]:
@@ -77,8 +78,8 @@ def jobs_of(sweep: StoredRun) -> list[StoredRun]:
 
 def in_sweep(run: StoredRun, sweep: StoredRun) -> bool:
     """Whether a run is a job of a sweep."""
-    folder, of = run.tags.get("run_folder"), sweep.tags.get("run_folder")
-    return bool(folder and of) and Path(str(folder)).parent == Path(str(of))
+    own, parent = run.tags.get(tags.RUN_FOLDER), sweep.tags.get(tags.RUN_FOLDER)
+    return bool(own and parent) and Path(str(own)).parent == Path(str(parent))
 
 
 def sweeps_of(runs: Sequence[StoredRun], uri: str | None) -> list[StoredRun]:
@@ -88,13 +89,13 @@ def sweeps_of(runs: Sequence[StoredRun], uri: str | None) -> list[StoredRun]:
     if not experiments:
         return []
     with _answering(client):
-        found = _search(client, experiments, "tags.kind = 'sweep'")
+        found = _search(client, experiments, f"tags.{tags.KIND} = '{tags.KIND_SWEEP}'")
     sweeps = [stored(client, run) for run in found]
     return [sweep for sweep in sweeps if any(in_sweep(run, sweep) for run in runs)]
 
 
 def read_tables(runs: Sequence[StoredRun], split: str) -> dict[str, Predictions | UserError]:
-    """The predictions of each run on a split, by its id; or why it has none."""
+    """The predictions of each run on a split, by the run's key; an error where it has none."""
 
     def read(run: StoredRun) -> Predictions | UserError:
         path = f"predictions/{split}.parquet"
@@ -110,16 +111,16 @@ def read_tables(runs: Sequence[StoredRun], split: str) -> dict[str, Predictions 
 
 
 def key_of(run: StoredRun) -> str:
-    """By which runs are told apart: the id, or the folder of a run that is not in MLflow."""
+    """The key of a run: its id, or the folder of one that is not in MLflow."""
     return run.run_id or str(run.folder)
 
 
 def count_looks(digest: str, known: Sequence[StoredRun], uri: str | None) -> tuple[int, int]:
-    """How often a test set was looked at, and by how many runs of the store.
+    """How often a test set was evaluated, and by how many runs of the store.
 
     Args:
-        digest: the test set's.
-        known: runs that were read already, of some experiments.
+        digest: of the test set.
+        known: runs that were read already: all those of some experiments.
         uri: of the store.
     """
     client = open_client(uri)
@@ -137,9 +138,9 @@ def count_looks(digest: str, known: Sequence[StoredRun], uri: str | None) -> tup
 
 
 def _looks(run: StoredRun) -> int:
-    said = run.tags.get(LOOKS, "")
-    if said.isdigit():
-        return int(said)
+    count = run.tags.get(tags.LOOKS, "")
+    if count.isdigit():
+        return int(count)
     return int(any(key.startswith("test/") for key in run.metrics))
 
 
@@ -147,7 +148,7 @@ def add_artifacts(run: StoredRun, folder: Path, path: str) -> None:
     """Log all files of a folder under a path of the run's artifacts.
 
     Raises:
-        UserError: the store does not take them.
+        UserError: the store does not accept them.
     """
     client = open_client(run.uri)
     with _answering(client):
@@ -155,8 +156,8 @@ def add_artifacts(run: StoredRun, folder: Path, path: str) -> None:
 
 
 def _search(client: MlflowClient, experiments: list[str], wanted: str = "") -> list[Run]:
-    """All pages. Collecting garbage meanwhile would take longer than the search itself: every
-    parameter and metric is an object of its own to the database's library."""
+    """The runs of all pages. The garbage collector is off meanwhile: it would take longer than the
+    search, as every parameter and metric is an object of the database's library."""
     runs: list[Run] = []
     token = None
     enabled = gc.isenabled()
@@ -175,7 +176,7 @@ def _search(client: MlflowClient, experiments: list[str], wanted: str = "") -> l
 
 @contextlib.contextmanager
 def _answering(client: MlflowClient) -> Iterator[None]:
-    """Inside, what the store does not do becomes a message."""
+    """Turn errors of the store into a message."""
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:

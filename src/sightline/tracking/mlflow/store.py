@@ -1,16 +1,15 @@
-"""The MLflow store that runs go to: found, made ready, and seen to answer."""
+"""The MLflow store of runs: opened, made ready, and probed for an answer."""
 
-import contextlib
 import math
-import os
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request, verify_rest_response
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
@@ -23,8 +22,10 @@ from sightline.tracking.mlflow.errors import (
     http_status,
     short_message,
 )
+from sightline.tracking.mlflow.http_artifacts import register_repositories
 from sightline.tracking.mlflow.views import save_views
-from sightline.tracking.sender.client import ONE_TRY
+
+PROBE = "/api/2.0/mlflow/experiments/get-by-name"
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,16 @@ class Store:
 
 
 def open_store(config: TrackingConfig) -> Store:
-    """The store that the config names, or the project's own.
+    """Open the store that the config names, or the project's own.
 
     Raises:
         UserError: the store cannot be written, the server does not answer within
-            `start_timeout_s` or does not let one in, or the experiment was deleted.
+            `start_timeout_s` or refuses the credentials, or the experiment was deleted.
     """
     uri = config.uri or default_store()
+    register_repositories()
     try:
-        with _requests_within(config.start_timeout_s):
-            return _open(uri, config)
+        return _open(uri, config)
     except UPLOAD_ERRORS as error:
         if isinstance(error, UserError):
             raise
@@ -72,7 +73,7 @@ def _open(uri: str, config: TrackingConfig) -> Store:
     else:
         raise UserError(
             f"tracking.uri={hide_password(uri)}: expected http(s)://SERVER, sqlite:///FILE or a "
-            "database URI; MLflow no longer keeps runs in plain folders."
+            "database URI; MLflow no longer stores runs in plain folders."
         )
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
@@ -96,22 +97,21 @@ def _ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -
 
 
 def _reach_server(uri: str, config: TrackingConfig) -> MlflowClient:
-    """A client of a server that answered as MLflow does, within the time that it may take."""
-    client = MlflowClient(uri)
+    """A client of a server that answered as MLflow does within `start_timeout_s`."""
     deadline = time.monotonic() + config.start_timeout_s
     shown = hide_password(uri)
     while True:
         try:
-            client.get_experiment_by_name(config.experiment)
+            _probe(uri, config)
         except MlflowException as error:
             status, problem = http_status(error), short_message(error)
         except ValueError:
             status, problem = 404, "its answer is not MLflow's"
         else:
-            return client
+            return MlflowClient(uri)
         if status in (401, 403):
             raise UserError(
-                f"The tracking server {shown} does not let you in (HTTP status {status}). Give "
+                f"The tracking server {shown} refuses access (HTTP status {status}). Set "
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
             )
         if status is not None and 400 <= status < 500 and status not in (408, 429):
@@ -119,24 +119,29 @@ def _reach_server(uri: str, config: TrackingConfig) -> MlflowClient:
         if time.monotonic() > deadline:
             raise UnreachableError(
                 f"The tracking server {shown} did not answer within {config.start_timeout_s:g} s "
-                f"({problem}). Start it, correct tracking.uri (or MLFLOW_TRACKING_URI), go on "
+                f"({problem}). Start it, correct tracking.uri (or MLFLOW_TRACKING_URI), continue "
                 "without it with tracking.offline=auto, or log locally with tracking.uri=null.",
                 problem,
             )
         time.sleep(min(0.5, max(0.05, deadline - time.monotonic())))
 
 
-@contextlib.contextmanager
-def _requests_within(timeout_s: float) -> Iterator[None]:
-    """Inside, a request is tried once and given up after at most this time."""
-    wanted = ONE_TRY | {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(max(1, math.floor(timeout_s)))}
-    before = {key: os.environ.get(key) for key in wanted}
-    os.environ.update(wanted)
+def _probe(uri: str, config: TrackingConfig) -> None:
+    """Request the experiment once, with a timeout of its own; it need not exist yet.
+
+    Raises:
+        MlflowException: the server does not answer, or refuses.
+        ValueError: its answer is not one of MLflow's.
+    """
+    response = http_request(
+        get_default_host_creds(uri), PROBE, "GET", max_retries=0,
+        timeout=max(1, math.floor(config.start_timeout_s)),
+        params={"experiment_name": config.experiment},
+    )  # fmt: skip
     try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
+        verify_rest_response(response, PROBE)
+        if "experiment" not in response.json():
+            raise ValueError("there is no experiment in the answer")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise

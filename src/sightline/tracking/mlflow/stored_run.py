@@ -1,7 +1,6 @@
-"""A run that was logged before, by whatever names it: its id, its folder or one of its files."""
+"""A run that was logged before, found by its id, its folder or one of its files."""
 
 import atexit
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -15,25 +14,25 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from sightline.errors import UserError
-from sightline.io.secrets import hide_password, split_credentials, with_credentials
-from sightline.paths import default_store
+from sightline.io.secrets import hide_password
 from sightline.runs.folder import BEST, RunFolder
-from sightline.tracking.sender.client import ONE_TRY, SOON
+from sightline.tracking.mlflow.client import open_client
+from sightline.tracking.mlflow.tags import RUN_FOLDER
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What is known of a run, from MLflow, or from its folder where MLflow does not have it.
+    """A run as MLflow has it, or as its folder does where MLflow does not.
 
     Attributes:
-        run_id: MLflow's id; None for a run that was not brought there.
+        run_id: MLflow's id; None for a run that was not uploaded.
         uri: of the store; None likewise.
         experiment_id: MLflow's; None likewise.
-        folder: the run's own, where this machine has it.
+        folder: the run's own; None where it is not on this machine.
         name: the run's name.
         status: RUNNING, FINISHED, FAILED or KILLED.
         params, metrics, tags: as logged; of each metric the last value.
-        artifacts: where MLflow keeps its artifacts; None for a run that it does not have.
+        artifacts: the location of its artifacts in MLflow; None for a run that was not uploaded.
     """
 
     run_id: str | None
@@ -50,7 +49,7 @@ class StoredRun:
     def file(self, path: str) -> Path:
         """An artifact on this machine: in the run's folder or the store's, else downloaded.
 
-        What is downloaded is kept for this process.
+        A download is kept until this process ends.
 
         Raises:
             UserError: the run has no such artifact, or it was deleted.
@@ -77,14 +76,14 @@ class StoredRun:
         """Refuse a run that did not end as FINISHED.
 
         Raises:
-            UserError: says how it stands and what to do.
+            UserError: with its status and the command that resumes it.
         """
         if self.status != "FINISHED":
-            where = self.folder or self.tags.get("run_folder", self.run_id)
+            where = self.folder or self.tags.get(RUN_FOLDER, self.run_id)
             raise UserError(
                 f"The run {self.name!r} ({self.run_id or self.folder}) is {self.status}: it never "
-                f"finished. Go on with it first (sightline train resume={where}), or give one of "
-                "its checkpoint files."
+                f"finished. Resume it first (sightline train resume={where}), or give one of its "
+                "checkpoint files."
             )
 
     @cached_property
@@ -93,27 +92,8 @@ class StoredRun:
         return open_client(self.uri)
 
 
-def open_client(uri: str | None) -> MlflowClient:
-    """A client for reading: of this store, of MLFLOW_TRACKING_URI, or of the project's own.
-
-    Raises:
-        UserError: there is no such store.
-    """
-    address = with_credentials(uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store())
-    assert address is not None
-    os.environ.update(SOON | os.environ | ONE_TRY)
-    if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
-        raise UserError(
-            f"There is no MLflow store {address}: nothing was trained here yet. Give another with "
-            "tracking.uri=URI or MLFLOW_TRACKING_URI."
-        )
-    address, credentials = split_credentials(address)
-    os.environ.update(credentials)
-    return MlflowClient(address)
-
-
 def find_stored_run(wanted: str, uri: str | None = None) -> StoredRun:
-    """The run that an MLflow run id, `runs:/ID` or a run's folder names.
+    """Find a run by an MLflow run id, `runs:/ID` or its folder.
 
     Raises:
         UserError: there is none, it was deleted, or the store does not answer.
@@ -162,15 +142,15 @@ def _in_store(run_id: str, uri: str | None, folder: RunFolder | None) -> StoredR
 
 
 def stored(client: MlflowClient, run: Run, folder: RunFolder | None = None) -> StoredRun:
-    """What MLflow knows of a run, and its own folder where this machine has it.
+    """A run of MLflow's, with its own folder where this machine has it.
 
     Args:
-        client: that the run was found by.
+        client: of the store.
         run: MLflow's.
-        folder: where it is known already.
+        folder: the run's own, where it is known already.
     """
     info, data = run.info, run.data
-    own = data.tags.get("run_folder")
+    own = data.tags.get(RUN_FOLDER)
     if folder is None and own:
         named = RunFolder(Path(own))
         location = named.upload.location
@@ -183,7 +163,7 @@ def stored(client: MlflowClient, run: Run, folder: RunFolder | None = None) -> S
 
 
 def _in_folder(folder: RunFolder, uri: str | None) -> StoredRun:
-    """From MLflow where the run was uploaded; what is pending in the folder is left aside."""
+    """From MLflow where the run was uploaded; pending records in the folder are not read."""
     if not folder.upload.journal.is_file():
         raise UserError(f"{folder} holds no run of Sightline.")
     location = folder.upload.location
@@ -193,7 +173,7 @@ def _in_folder(folder: RunFolder, uri: str | None) -> StoredRun:
 
 
 def read_from_journal(folder: RunFolder) -> StoredRun:
-    """What a run logged into its folder, whether or not it was uploaded."""
+    """A run as its folder has it, whether or not it was uploaded."""
     state = folder.state
     return StoredRun(
         None, None, None, folder, state.name or folder.path.name, state.status or "RUNNING",

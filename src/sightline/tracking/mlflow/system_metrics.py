@@ -1,4 +1,4 @@
-"""What the machine does while a run goes on: CPU, memory, disk, network and GPU."""
+"""Metrics of the machine during a run: CPU, memory, disk, network and GPU."""
 
 import contextlib
 import threading
@@ -16,7 +16,7 @@ from sightline.runs.journal.records import MetricsRecord
 
 
 class SystemMetricsMonitor(threading.Thread):
-    """Samples MLflow's own monitors into a journal until it is told to stop.
+    """Samples MLflow's own monitors into a journal until `stop` is called.
 
     Args:
         path: the journal.
@@ -29,24 +29,24 @@ class SystemMetricsMonitor(threading.Thread):
         self.interval_s = interval_s
         self._stopped = threading.Event()
         self._monitors: list[BaseMetricsMonitor] = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
-        with contextlib.suppress(Exception):  # MLflow's way of saying that there is no GPU
+        with contextlib.suppress(Exception):  # MLflow raises where there is no GPU
             self._monitors.append(GPUMonitor())
 
     def run(self) -> None:
         """Sample, and once more at the end, so that a short run has a sample too."""
         journal = JournalWriter(self.path)
         step = sum(1 for _ in read_journal(self.path))
-        going_on = True
-        while going_on:
-            going_on = not self._stopped.wait(self.interval_s)
+        running = True
+        while running:
+            running = not self._stopped.wait(self.interval_s)
             try:
                 journal.append(MetricsRecord(metrics=self._sample(), step=step))
-            except UserError:  # a full disk: the training says so itself
+            except UserError:  # a full disk: the training reports it itself
                 return
             step += 1
 
     def stop(self) -> None:
-        """Take the last sample."""
+        """Take the last sample and end."""
         self._stopped.set()
         self.join(timeout=10)
 

@@ -1,3 +1,48 @@
-"""Names in MLflow that one part writes and another reads."""
+"""Tags of MLflow runs, experiments and models that Sightline writes or reads.
 
-LOOKS = "test.looks"  # the tag that counts how often a run's test split was evaluated
+The module imports nothing: every room may use it, without MLflow.
+"""
+
+# The origin of a run.
+RUN_KEY = "run_key"  # unique: finds a run whose creation was not confirmed
+RUN_FOLDER = "run_folder"
+COMMAND = "command"
+USER = "mlflow.user"
+SOURCE_NAME = "mlflow.source.name"
+SOURCE_TYPE = "mlflow.source.type"
+GIT_COMMIT = "mlflow.source.git.commit"
+GIT_DIRTY = "git.dirty"
+
+# The purpose of a run, and its relation to others.
+KIND = "kind"  # a training's run has none
+KIND_SWEEP = "sweep"
+KIND_EVALUATION = "evaluation"
+SWEEP = "sweep"  # the name of the sweep that a job belongs to
+EVALUATES = "evaluates"  # the id of a run, or the path of a checkpoint
+REPRODUCES = "reproduces"  # the id, or the folder, of the run that is trained again
+
+# The end of a run.
+ERROR = "error"
+REAPED = "reaped"  # the evidence that the process of the run is gone
+PRUNED = "pruned"
+
+# The results of a run.
+NOTE = "mlflow.note.content"
+LOOKS = "test.looks"  # how often the test split was evaluated
+
+GROUP = "group"  # the parameter that runs share which differ in their seed and fold alone
+
+# Of a logged model: the time of its record in ms, so that no record makes two models.
+RECORD_MS = "told_ms"
+
+EXPERIMENT_KIND = "mlflow.experimentKind"
+
+
+def evaluated_digest(name: str) -> str:
+    """The tag with the digest of the data that was evaluated under a name."""
+    return f"evaluated.{name}"
+
+
+def shared_view(key: str) -> str:
+    """The tag of an experiment with the state of a shared view, as MLflow's UI stores it."""
+    return f"mlflow.sharedViewState.{key}"

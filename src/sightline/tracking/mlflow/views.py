@@ -1,6 +1,6 @@
-"""Saved views of an experiment, so that it opens as a comparison, and links into MLflow's UI.
+"""Saved views of an experiment, so that it opens as a comparison of its runs.
 
-MLflow's UI keeps the state of a shared view as JSON in the experiment's tag
+MLflow's UI stores the state of a shared view as JSON in the experiment's tag
 `mlflow.sharedViewState.KEY` and opens it with `&viewStateShareKey=KEY`; seen in MLflow 3.17.
 """
 
@@ -8,6 +8,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from sightline.tracking.mlflow.tags import EXPERIMENT_KIND, GROUP, SWEEP, shared_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +34,7 @@ BARS = ("val_best/accuracy", "val_best/loss", "test/accuracy", "train/images_per
 
 
 def _charts(section: str) -> list[dict[str, Any]]:
-    """What people compare by, in reading order; MLflow adds charts of the other metrics below."""
+    """Charts of the metrics that runs are compared by; MLflow adds the other metrics below."""
     kinds = [("LINE", CURVES), ("BAR", BARS)]
     return [
         {
@@ -63,7 +65,7 @@ LINE: Mapping[str, Any] = {
 GROUPED: Mapping[str, Any] = {  # mean curves over the seeds and folds of a config
     "groupBy": {
         "aggregateFunction": "average",
-        "groupByKeys": [{"mode": "param", "groupByData": "group"}],
+        "groupByKeys": [{"mode": "param", "groupByData": GROUP}],
     },
     "useGroupedValuesInCharts": True,
 }
@@ -96,18 +98,18 @@ def view_key(sweep: str) -> str:
 def sweep_view(
     sweep: str, swept: Sequence[str], metrics: Sequence[str], maximise: bool, grouped: bool
 ) -> dict[str, Any]:
-    """A view of the runs of one sweep: what was swept beside what was reached, the best first.
+    """A view of the runs of one sweep: swept values beside results, the best run first.
 
     Args:
         sweep: its name, the tag `sweep` of its runs.
         swept: the keys that differ between them.
-        metrics: what they are compared by.
-        maximise: whether more of the first is better.
+        metrics: that they are compared by.
+        maximise: whether a larger value of the first is better.
         grouped: whether it opens by groups, with mean curves over seeds and folds.
     """
     columns = [f"metrics.`{name}`" for name in metrics] + [f"params.`{key}`" for key in swept]
     return {
-        "searchFilter": f"tags.sweep = '{sweep}'",
+        "searchFilter": f"tags.{SWEEP} = '{sweep}'",
         "orderByKey": columns[0],
         "orderByAsc": not maximise,
         "selectedColumns": [*dict.fromkeys(columns), "attributes.`Duration`"],
@@ -118,13 +120,13 @@ def save_view(
     client: "MlflowClient", experiment_id: str, key: str, view: Mapping[str, Any]
 ) -> None:
     """Store one view with the experiment."""
-    client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{key}", json.dumps(view))
+    client.set_experiment_tag(experiment_id, shared_view(key), json.dumps(view))
 
 
 def save_views(client: "MlflowClient", experiment: "Experiment") -> None:
-    """Store the views with the experiment, where they are not there already."""
-    wanted = {f"mlflow.sharedViewState.{key}": json.dumps(view) for key, view in VIEWS.items()}
-    wanted["mlflow.experimentKind"] = "custom_model_development"
+    """Store the views with the experiment, where they are missing or differ."""
+    wanted = {shared_view(key): json.dumps(view) for key, view in VIEWS.items()}
+    wanted[EXPERIMENT_KIND] = "custom_model_development"
     for key, value in wanted.items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)

@@ -1,6 +1,5 @@
 """Upload of the journals of runs whose records are not all in MLflow."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.io.secrets import split_credentials, with_credentials
 from sightline.runs.folder import RunFolder
-from sightline.tracking.sender.client import ONE_TRY, SOON
+from sightline.runs.journal.file import JournalFormatError
+from sightline.tracking.mlflow.environment import set_request_environment
 
 if TYPE_CHECKING:
     from sightline.tracking.mlflow.store import Store
@@ -28,20 +28,25 @@ def sync_folder(root: Path, uri: str | None = None, again: bool = False) -> int:
     Args:
         root: the folder of a run, or one above runs.
         uri: the store; None for the one that each run names.
-        again: whether records that were uploaded or refused are uploaded again.
+        again: whether records that were uploaded or refused are uploaded once more.
     """
-    found = [
-        folder
-        for path in sorted(root.rglob("tracking/journal.jsonl"))
-        if (folder := RunFolder(path.parent.parent)) and (again or folder.upload.count_pending())
-    ]
-    if not found:
+    found: list[RunFolder] = []
+    failures = 0
+    for path in sorted(root.rglob("tracking/journal.jsonl")):
+        folder = RunFolder(path.parent.parent)
+        try:
+            if folder.upload.count_pending() or again:
+                found.append(folder)
+        except JournalFormatError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            failures += 1
+    if not found and not failures:
         print(f"Nothing is pending under {root}.")
         return 0
-    os.environ.update(SOON | os.environ | ONE_TRY)
+    set_request_environment()
     stores = Stores()
-    failed = [folder for folder in found if not _sync_one(folder, uri, again, stores)]
-    return 1 if failed else 0
+    failures += sum(not _sync_one(folder, uri, again, stores) for folder in found)
+    return 1 if failures else 0
 
 
 class Stores:
@@ -79,23 +84,23 @@ def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
     uri = given or with_credentials(config.uri)
     if uri is not None:
         uri, credentials = split_credentials(uri)
-        os.environ.update(credentials)
+        set_request_environment(credentials)
     return config.model_copy(update={"uri": uri})
 
 
 def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -> bool:
     from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, short_message
-    from sightline.tracking.sender.uploader import RunUpload
+    from sightline.tracking.sender.run_upload import RunUpload
 
     before, refused = folder.upload.count_pending(), folder.upload.count_refused()
     try:
         config = _destination(folder, uri)
         with folder.upload.lock(timeout_s=1):
-            outgoing = RunUpload(folder, config, stores.open)
+            run_upload = RunUpload(folder, config, stores.open)
             if again:
-                outgoing.restart()
+                run_upload.restart()
                 refused = 0
-            outgoing.upload_all()
+            run_upload.upload_all()
     except Timeout:
         print(f"{folder}: another process is uploading it.")
         return True

@@ -13,6 +13,7 @@ from sightline.reports.words import metrics_table, results_in_words
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
+from sightline.tracking.mlflow.tags import NOTE
 from sightline.tracking.tracker import Tracker
 from sightline.training.fit import Results
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
@@ -69,7 +70,7 @@ def log_results(
         "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
     }
     tracker.log_json(reached, "results.json")
-    tracker.set_tags({"mlflow.note.content": note(about, results_in_words(reached))})
+    tracker.set_tags({NOTE: note(about, results_in_words(reached))})
     return reached
 
 

@@ -1,8 +1,6 @@
 """The log of a training's start: name, tags, parameters, data sets, provenance."""
 
-import getpass
 import logging
-import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,8 @@ from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.tracking.dataset_inputs import dataset_inputs
-from sightline.tracking.description import params, run_name
+from sightline.tracking.description import origin_tags, params, run_name
+from sightline.tracking.mlflow import tags
 from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
@@ -29,15 +28,9 @@ def start_run(tracker: Tracker, connection: SenderClient) -> None:
     """Start the MLflow run of a frozen training, or resume it; RUNNING from now on."""
     config, job = _launched(tracker)
     name = run_name(config, job)
-    belongs_to = {"sweep": job.sweep, "reproduces": job.reproduces}
-    tracker.start(name, {key: value for key, value in belongs_to.items() if value is not None} | {
-        "command": hide_password(job.command),
-        "run_folder": str(tracker.folder),
-        "run_key": uuid.uuid4().hex,  # by which it is found where its creation is not confirmed
-        "mlflow.user": getpass.getuser(),
-        "mlflow.source.name": "sightline",
-        "mlflow.source.type": "LOCAL",
-    })  # fmt: skip
+    belongs_to = {tags.SWEEP: job.sweep, tags.REPRODUCES: job.reproduces}
+    known = {key: value for key, value in belongs_to.items() if value is not None}
+    tracker.start(name, known | origin_tags(tracker.folder, job.command))
     found = connection.wait_for_run()
     log.info("%s %s (%s)", "run:".ljust(8), name, found.run_id if found else "not in MLflow yet")
 
@@ -107,7 +100,7 @@ def _log_provenance(tracker: Tracker, config: TrainConfig, job: Job) -> None:
     tracker.log_json(environment(), "provenance/environment.json")
     git = git_state()
     if git is not None:
-        dirty = {"mlflow.source.git.commit": git.commit or "none", "git.dirty": git.dirty}
+        dirty = {tags.GIT_COMMIT: git.commit or "none", tags.GIT_DIRTY: git.dirty}
         tracker.set_tags({key: str(value) for key, value in dirty.items()})
         tracker.log_text(git.status, "provenance/git_status.txt")
         tracker.log_text(git.diff, "provenance/git.diff")
