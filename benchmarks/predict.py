@@ -22,8 +22,8 @@ from torchvision.transforms import v2
 
 from sightline.inference.inputs import read_inputs
 from sightline.inference.model import LoadedModel
-from sightline.inference.rows import schema_of
-from sightline.inference.table import make_table
+from sightline.inference.result_rows import schema_of
+from sightline.inference.resumable_table import make_table
 from sightline.inference.table_options import TableOptions
 from sightline.label_modes.multiclass import Multiclass
 from sightline.models.classifier import Classifier
@@ -64,13 +64,13 @@ def sightline(model: LoadedModel, folder: Path, output: Path, workers: int) -> f
     """Images per second, from finding the images to the table."""
     began = time.perf_counter()
     inputs = read_inputs(folder)
-    answers = model.answers()
+    decisions = model.decisions()
     options = TableOptions.model_validate(
         {"run": "", "input": str(folder), "output": str(output), "overwrite": True}
     )
     make_table(
-        options, schema_of(answers.schema), {"input": inputs.fingerprint}, len(inputs),
-        lambda start: model.predict_rows(inputs, answers, start, workers),
+        options, schema_of(decisions.schema), {"input": inputs.fingerprint}, len(inputs),
+        lambda start: model.predict_rows(inputs, decisions, start, workers),
     )  # fmt: skip
     return len(inputs) / (time.perf_counter() - began)
 

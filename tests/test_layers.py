@@ -20,10 +20,15 @@ LAYERS = [
     ["io"],
     ["config"],
     ["label_modes"],
-    ["models"],
+    ["models.classifier", "models.backbone", "models.cnn"],
+    ["models.grad_cam", "models.build"],
     ["data"],
     ["metrics"],
-    ["reports"],
+    ["reports.parts", "reports.figures.axis_values"],
+    ["reports.canvas", "reports.confusion_clusters", "reports.evaluated_split"],
+    ["reports.figures", "reports.section_inputs"],
+    ["reports.thumbnails", "reports.metric_tables", "reports.formatted_metrics"],
+    ["reports.sections", "reports.page", "reports.terminal"],
     ["runs"],
     ["tracking.description", "tracking.provenance", "tracking.dataset_inputs", "tracking.tracker"],
     ["tracking.mlflow.environment", "tracking.mlflow.errors", "tracking.mlflow.links"],
@@ -41,9 +46,25 @@ LAYERS = [
     ["tracking.sender.launch", "tracking.sender.run_upload"],
     ["tracking.sender"],
     ["comparison"],
-    ["inference"],
+    ["inference.corruptions.sampling", "inference.corruptions.textures"],
+    ["inference.corruptions", "inference.device", "inference.decisions", "inference.views"],
+    ["inference.parquet_images", "inference.image_batches", "inference.feature_probes"],
+    ["inference.partial_table", "inference.table_files", "inference.table_options"],
+    ["inference.inputs", "inference.resumable_table"],
+    ["inference.result_rows"],
+    ["inference.model"],
+    ["inference.load", "inference.split_probs", "inference.explainer", "inference.formats.base"],
+    ["inference.formats"],
+    ["inference.model_export"],
+    ["inference.export_checks", "inference.features", "inference.prediction_table"],
+    ["inference.pyfunc"],
     ["training"],
-    ["evaluation", "doctor"],
+    ["evaluation.settings", "evaluation.overrides", "evaluation.destination"],
+    ["evaluation.samples"],
+    ["evaluation.target"],
+    ["evaluation.logging", "evaluation.report"],
+    ["evaluation.run", "evaluation.run_export"],
+    ["doctor"],
     ["sweeps"],
     ["commands"],
     ["cli"],
@@ -132,6 +153,12 @@ def test_instantiate_is_called_in_one_place() -> None:
 def test_reports_know_neither_lightning_nor_mlflow() -> None:
     for path in (SOURCE / "reports").rglob("*.py"):
         assert not {n.split(".")[0] for n in imported(path)} & {"mlflow", "pytorch_lightning"}
+
+
+def test_sections_import_no_other_section() -> None:
+    package = "sightline.reports.sections."
+    for path in (SOURCE / "reports/sections").glob("*.py"):
+        assert not {name for name in imported(path) if name.startswith(package)}, path.name
 
 
 def test_only_label_modes_know_the_label_mode() -> None:

@@ -21,7 +21,7 @@ from support.runs import MODES, Trained
 from sightline.data.reading.images import ArrayImages
 from sightline.data.source import SourceData, take
 from sightline.errors import UserError
-from sightline.evaluation.data import match_classes
+from sightline.evaluation.samples import match_classes
 from sightline.predictions import Predictions
 from sightline.runs.folder import RunFolder
 

@@ -15,10 +15,10 @@ from support.runs import Trained
 
 from sightline import load
 from sightline.errors import UserError
-from sightline.inference import export
-from sightline.inference.export import Checks, export_model
+from sightline.inference import model_export
 from sightline.inference.formats.base import Run
 from sightline.inference.formats.torch_export import TorchExport
+from sightline.inference.model_export import Checks, export_model
 
 Train = Callable[[str], Trained]
 
@@ -87,7 +87,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
     run = trained("multiclass")
     model = load(run.checkpoint)
     images = model.prepare(sorted(run.root.glob("val/*/*"))[:9]).numpy()
-    monkeypatch.setitem(export.FORMATS, "torch_export", Wrong)
+    monkeypatch.setitem(model_export.FORMATS, "torch_export", Wrong)
     path = tmp_path / "model.pt2"
     with pytest.raises(UserError, match=r"differ from the model's by up to 0\.0002"):
         export_model(model, "torch_export", path, Checks(images, None), None, images)

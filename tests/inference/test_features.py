@@ -19,8 +19,8 @@ from torch import nn
 
 from sightline import load
 from sightline.errors import UserError
+from sightline.inference.feature_probes import probe_rows
 from sightline.models.classifier import Classifier
-from sightline.reports.probes import probe_rows
 from sightline.types import PreprocessSpec
 
 Train = Callable[[str], Trained]

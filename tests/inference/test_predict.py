@@ -24,7 +24,7 @@ from support.runs import MODES, Trained
 
 from sightline import load
 from sightline.errors import UserError
-from sightline.inference.partial import Partial
+from sightline.inference.partial_table import PartialTable
 from sightline.predictions import Predictions
 
 Train = Callable[[str], Trained]
@@ -211,27 +211,27 @@ def test_a_partial_file_is_of_its_own_rows_alone(tmp_path: Path) -> None:
     schema = pa.schema([("x", pa.int64())], metadata={"model": "a", "input": "b"})
     path = tmp_path / "t.partial"
     batch = pa.RecordBatch.from_pydict({"x": [1, 2, 3]}, schema=schema)
-    with Partial(path, schema, discard=False) as partial:
+    with PartialTable(path, schema, discard=False) as partial:
         partial.append(batch)
         with pytest.raises(UserError, match="Another process"):
-            Partial(path, schema, discard=False)
+            PartialTable(path, schema, discard=False)
     whole = path.stat().st_size
-    with Partial(path, schema, discard=False) as partial:
+    with PartialTable(path, schema, discard=False) as partial:
         partial.append(batch)
     longer = path.read_bytes()
     for cut in range(whole, len(longer)):  # wherever the process died
         path.write_bytes(longer[:cut])
-        with Partial(path, schema, discard=False) as partial:
+        with PartialTable(path, schema, discard=False) as partial:
             assert partial.rows == 3
             assert path.stat().st_size == whole
     other = schema.with_metadata({"model": "z", "input": "b"})
     with pytest.raises(UserError, match="differs in: model"):
-        Partial(path, other, discard=False)
-    with Partial(path, other, discard=True) as partial:
+        PartialTable(path, other, discard=False)
+    with PartialTable(path, other, discard=True) as partial:
         assert partial.rows == 0
     assert not path.exists()
     path.write_bytes(b"something else entirely" * 10)
-    with Partial(path, schema, discard=True) as partial:
+    with PartialTable(path, schema, discard=True) as partial:
         assert partial.rows == 0
 
 

@@ -17,19 +17,19 @@ from sightline.errors import UserError
 from sightline.label_modes.base import ConfusionMatrix
 from sightline.metrics.tuning import Tuning
 from sightline.metrics.values import compute_metrics, per_class_rows
-from sightline.reports.clusters import confusion_order
+from sightline.reports.confusion_clusters import confusion_order
 from sightline.reports.metric_tables import metric_tables
 from sightline.reports.parts import Chart, Gallery, Section, Table
 from sightline.reports.sections.confusion import confused_pairs, confusion_report
 from sightline.reports.sections.curves import curves_report, precision_recall_curves, roc_curves
 from sightline.reports.sections.embedding import embed_2d, embedding_report
-from sightline.reports.sections.gallery import gallery_report, least_certain, worst_errors
+from sightline.reports.sections.gallery import gallery_report, least_certain
 from sightline.reports.sections.grad_cam import grad_cam_report
 from sightline.reports.sections.label_errors import find_suspects, label_errors_report
 from sightline.reports.sections.learning_curves import learning_curves_report
 from sightline.reports.sections.per_class import per_class_report
 from sightline.reports.sections.reliability import reliability_report
-from sightline.reports.tiles import draw_contact_sheet, thumbnail
+from sightline.reports.thumbnails import draw_contact_sheet, thumbnail
 
 MODES = ["binary", "multiclass", "multilabel"]
 SIZES = [("binary", 2), ("multiclass", 10), ("multiclass", 200), ("multilabel", 10),
@@ -147,7 +147,7 @@ def test_curves_of_a_huge_table_are_of_a_part_that_is_said(monkeypatch: pytest.M
 
 def test_worst_errors_are_wrong_and_worst_first() -> None:
     evaluated = make_evaluated("multiclass", 3)
-    rows = worst_errors(evaluated, 10)
+    rows = evaluated.worst_errors(10)
     targets, probs = evaluated.table.targets, evaluated.table.probs
     assert (probs[rows].argmax(axis=1) != targets[rows]).all()
     wrong = np.flatnonzero(probs.argmax(axis=1) != targets)
@@ -175,7 +175,7 @@ def test_a_gallery_says_target_decision_and_probabilities() -> None:
     section = gallery_report(evaluated, read_image, 6)
     worst, uncertain = (part for part in section.parts if isinstance(part, Gallery))
     assert len(worst.tiles) == len(uncertain.tiles) == 6
-    row = worst_errors(evaluated, 1)[0]
+    row = evaluated.worst_errors(1)[0]
     target, decided = evaluated.table.targets[row], evaluated.decided[row]
     tile = worst.tiles[0]
     assert list(tile.lines[:3]) == [

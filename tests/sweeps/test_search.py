@@ -17,7 +17,7 @@ from support.cheap_job import start_sweep, starts, summary, wait_for
 from support.commands import QUICK, Done, Sightline
 
 from sightline.errors import UserError
-from sightline.reports.search_figures import draw_history, draw_importances, draw_tradeoff
+from sightline.reports.figures.search import draw_history, draw_importances, draw_tradeoff
 from sightline.sweeps.search.samplers import SAMPLERS, make_sampler
 from sightline.sweeps.search.spaces import Space, draw, read_spaces, samples
 

@@ -41,7 +41,7 @@ def run(options: ExportOptions) -> int:
     """
     if options.int8 and options.format != "onnx":
         raise UserError(f"int8={options.int8}: only format=onnx has int8 weights.")
-    from sightline.evaluation.export import export_run
+    from sightline.evaluation.run_export import export_run
 
     export_run(
         options.run, options.uri, options.format, Path(options.output), options.overwrite,

@@ -14,8 +14,8 @@ from sightline.doctor.images import check_images, check_near_duplicates, inspect
 from sightline.doctor.machine import check_folder, check_machine, check_step
 from sightline.io.secrets import hide_password
 from sightline.label_modes.base import LabelMode
-from sightline.reports.balance import draw_balance
-from sightline.reports.samples import MAX_IMAGES, draw_samples
+from sightline.reports.figures.class_balance import draw_balance
+from sightline.reports.figures.image_grid import MAX_IMAGES, draw_samples
 from sightline.tracking.mlflow.environment import set_request_environment
 from sightline.tracking.mlflow.store import open_store
 from sightline.training.quiet import quiet_libraries

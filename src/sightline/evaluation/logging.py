@@ -8,8 +8,8 @@ from sightline.metrics.robustness import curves, robustness_rows
 from sightline.metrics.slices import Slices
 from sightline.predictions import Predictions
 from sightline.reports.canvas import to_png
-from sightline.reports.robustness import draw_robustness
-from sightline.reports.slices import draw_slices
+from sightline.reports.figures.robustness import draw_robustness
+from sightline.reports.figures.slices import draw_slices
 from sightline.tracking.tracker import Tracker
 
 CURVE = "accuracy"  # a headline metric of every label mode

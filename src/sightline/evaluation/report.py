@@ -1,7 +1,7 @@
 """report.html of an evaluation, beside that of the training."""
 
 from sightline.config.schema import Node
-from sightline.evaluation.target import Subject, Trained
+from sightline.evaluation.target import EvaluationTarget, StoredModel
 from sightline.inference.explainer import SampleExplainer
 from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.values import metric_names
@@ -14,8 +14,8 @@ OF_A_TRAINING = "learning_curves"  # the section that no evaluation has
 
 
 def log_report(
-    tracker: Tracker, sections: dict[str, Node], plugins: tuple[str, ...], trained: Trained,
-    subject: Subject, found: Evaluation,
+    tracker: Tracker, sections: dict[str, Node], plugins: tuple[str, ...], stored: StoredModel,
+    target: EvaluationTarget, found: Evaluation,
 ) -> None:  # fmt: skip
     """Make NAME/report.html; sections that look at images only where they were at hand.
 
@@ -23,28 +23,28 @@ def log_report(
         tracker: of the run.
         sections: of today's config.
         plugins: packages whose sections may be named.
-        trained: the model.
-        subject: what was evaluated.
+        stored: the model.
+        target: what was evaluated.
         found: its evaluation.
     """
-    model, samples = trained.model, subject.samples
+    model, samples = stored.model, target.samples
     mode = model.label_mode
-    looking = None
+    explainer = None
     if samples is not None:
-        looking = SampleExplainer(samples.split, model.classifier, mode, model.device)
-    what = report.Subject(
-        title=trained.run.name if trained.run else trained.path.name,
-        subtitle=f"{trained.path.name} on {subject.name}, {len(subject.table):,} samples",
+        explainer = SampleExplainer(samples.split, model.classifier, mode, model.device)
+    what = report.ReportContent(
+        title=stored.run.name if stored.run else stored.path.name,
+        subtitle=f"{stored.path.name} on {target.name}, {len(target.table):,} samples",
         facts={
-            "data": samples.name if samples else f"the stored predictions of {subject.name}",
+            "data": samples.name if samples else f"the stored predictions of {target.name}",
             "labels": mode.describe(),
         },
-        metrics=metric_tables({subject.name: found.rows()}, metric_names(mode)),
-        evaluated=EvaluatedSplit(subject.name, mode, subject.table, model.tuning),
+        metrics=metric_tables({target.name: found.rows()}, metric_names(mode)),
+        evaluated=EvaluatedSplit(target.name, mode, target.table, model.tuning),
         per_class=found.per_class,
         history=[],
         best_epoch=None,
-        looking=looking,
+        explainer=explainer,
     )
     wanted = {name: node for name, node in sections.items() if name != OF_A_TRAINING}
-    report.publish_report(tracker, wanted, plugins, what, folder=f"{subject.name}/")
+    report.publish_report(tracker, wanted, plugins, what, folder=f"{target.name}/")

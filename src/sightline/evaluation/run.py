@@ -17,12 +17,17 @@ from sightline.evaluation.overrides import (
 )
 from sightline.evaluation.report import log_report
 from sightline.evaluation.settings import EvaluationSettings
-from sightline.evaluation.target import Subject, Trained, predicted_target, stored_target
+from sightline.evaluation.target import (
+    EvaluationTarget,
+    StoredModel,
+    predicted_target,
+    stored_target,
+)
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.io.console import log_to_console
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.slices import Slices, measure_slices
-from sightline.reports.words import metrics_table, results_in_words
+from sightline.reports.formatted_metrics import metrics_table, results_in_words
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.links import run_link
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
@@ -35,10 +40,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Found:
+class EvaluationResult:
     """The results of an evaluation, before any of them is logged."""
 
-    subject: Subject
+    target: EvaluationTarget
     evaluation: Evaluation
     slices: list[Slices]
 
@@ -60,104 +65,104 @@ def evaluate(
     """
     now, job = compose_now(changes)
     with log_to_console():
-        trained = _load(run, uri, settings.plugins)
-        found = _evaluate(trained, settings, changes, now)
-        _check_name(trained, found.subject)
+        stored = _load(run, uri, settings.plugins)
+        found = _evaluate(stored, settings, changes, now)
+        _check_name(stored, found.target)
         tracking = now.tracking.model_copy(update={"uri": uri or now.tracking.uri})
-        with _destination(trained, settings, tracking, job, found, command) as (tracker, client):
-            _log(tracker, trained, found)
+        with _destination(stored, settings, tracking, job, found, command) as (tracker, client):
+            _log(tracker, stored, found)
             if settings.report:
-                log_report(tracker, now.report, settings.plugins, trained, found.subject,
+                log_report(tracker, now.report, settings.plugins, stored, found.target,
                             found.evaluation)  # fmt: skip
             if not settings.new_run:
-                _count_look(tracker, trained, found.subject)
-        if settings.new_run and trained.run is not None and _inspects_test(found.subject):
-            with original_run(trained.run, tracking) as (own, _):
-                _count_look(own, trained, found.subject)
+                _count_look(tracker, stored, found.target)
+        if settings.new_run and stored.run is not None and _inspects_test(found.target):
+            with original_run(stored.run, tracking) as (own, _):
+                _count_look(own, stored, found.target)
         _announce(found, client, tracker)
 
 
-def _load(wanted: str, uri: str | None, plugins: tuple[str, ...]) -> Trained:
+def _load(wanted: str, uri: str | None, plugins: tuple[str, ...]) -> StoredModel:
     path, run = find_checkpoint_file(wanted, uri)
     model = load_checkpoint(path, plugins)
-    return Trained(path, run, model, read_checkpoint(path)["sightline"].config)
+    return StoredModel(path, run, model, read_checkpoint(path)["sightline"].config)
 
 
 def _evaluate(
-    trained: Trained, settings: EvaluationSettings, changes: DataOverrides, now: TrainConfig
-) -> Found:
-    subject = stored_target(trained, settings, changes)
-    if subject is None:
-        config = overridden_config(trained.config, now, settings.plugins, changes)
-        subject = predicted_target(trained, config, settings, changes)
+    stored: StoredModel, settings: EvaluationSettings, changes: DataOverrides, now: TrainConfig
+) -> EvaluationResult:
+    target = stored_target(stored, settings, changes)
+    if target is None:
+        config = overridden_config(stored.config, now, settings.plugins, changes)
+        target = predicted_target(stored, config, settings, changes)
     else:
-        log.info("data:    the stored predictions of %s, %d samples", subject.name,
-                 len(subject.table))  # fmt: skip
-    mode, tuning = trained.model.label_mode, trained.model.tuning
-    found = evaluate_table(mode, subject.table, tuning)
+        log.info("data:    the stored predictions of %s, %d samples", target.name,
+                 len(target.table))  # fmt: skip
+    mode, tuning = stored.model.label_mode, stored.model.tuning
+    found = evaluate_table(mode, target.table, tuning)
     slices = [
         measure_slices(
-            mode, subject.table, tuning, column, settings.slice_metric, settings.min_slice
+            mode, target.table, tuning, column, settings.slice_metric, settings.min_slice
         )
         for column in settings.slices
     ]
-    return Found(subject, found, slices)
+    return EvaluationResult(target, found, slices)
 
 
-def _check_name(trained: Trained, subject: Subject) -> None:
+def _check_name(stored: StoredModel, target: EvaluationTarget) -> None:
     """Refuse a name under which the run already has results of other data."""
-    logged = trained.run.tags.get(evaluated_digest(subject.name)) if trained.run else None
-    if subject.digest is not None and logged not in (None, subject.digest):
+    logged = stored.run.tags.get(evaluated_digest(target.name)) if stored.run else None
+    if target.digest is not None and logged not in (None, target.digest):
         raise UserError(
-            f"name={subject.name}: the run already has results of other data under this name "
+            f"name={target.name}: the run already has results of other data under this name "
             f"(digest {logged}); give another name=NAME."
         )
 
 
 def _destination(
-    trained: Trained, settings: EvaluationSettings, tracking: TrackingConfig, job: Job,
-    found: Found, command: str,
+    stored: StoredModel, settings: EvaluationSettings, tracking: TrackingConfig, job: Job,
+    found: EvaluationResult, command: str,
 ) -> AbstractContextManager[tuple[Tracker, SenderClient]]:  # fmt: skip
-    run = trained.run
+    run = stored.run
     if run is not None and not settings.new_run:
         return original_run(run, tracking)
-    of = run.run_id if run is not None and run.run_id else str(trained.path.absolute())
-    title = f"{found.subject.name} of {run.name if run else trained.path.name}"
+    of = run.run_id if run is not None and run.run_id else str(stored.path.absolute())
+    title = f"{found.target.name} of {run.name if run else stored.path.name}"
     return new_run_for(of, title, RunFolder(job.output_dir), command, tracking)
 
 
-def _log(tracker: Tracker, trained: Trained, found: Found) -> None:
-    subject, mode = found.subject, trained.model.label_mode
-    step = int(trained.run.metrics.get("epochs", 1)) - 1 if trained.run else 0
+def _log(tracker: Tracker, stored: StoredModel, found: EvaluationResult) -> None:
+    target, mode = found.target, stored.model.label_mode
+    step = int(stored.run.metrics.get("epochs", 1)) - 1 if stored.run else 0
     log_evaluation(
-        tracker, mode, subject.name, subject.prefix, subject.table, found.evaluation, step,
-        known=trained.run.metrics if trained.run else {},
+        tracker, mode, target.name, target.prefix, target.table, found.evaluation, step,
+        known=stored.run.metrics if stored.run else {},
     )  # fmt: skip
     for each in found.slices:
-        log_slices(tracker, subject.name, subject.prefix, each, found.evaluation, step)
-    if subject.corrupted:
-        log_robustness(tracker, mode, subject.name, subject.prefix, subject.table,
-                        subject.corrupted)  # fmt: skip
-    if subject.digest is not None:
-        tracker.set_tags({evaluated_digest(subject.name): subject.digest})
+        log_slices(tracker, target.name, target.prefix, each, found.evaluation, step)
+    if target.corrupted:
+        log_robustness(tracker, mode, target.name, target.prefix, target.table,
+                        target.corrupted)  # fmt: skip
+    if target.digest is not None:
+        tracker.set_tags({evaluated_digest(target.name): target.digest})
 
 
-def _inspects_test(subject: Subject) -> bool:
+def _inspects_test(target: EvaluationTarget) -> bool:
     """Whether the run's own test split was inspected."""
-    return subject.digest is None and subject.prefix.startswith(SECTIONS["test"])
+    return target.digest is None and target.prefix.startswith(SECTIONS["test"])
 
 
-def _count_look(tracker: Tracker, trained: Trained, subject: Subject) -> None:
-    if trained.run is None or not _inspects_test(subject):
+def _count_look(tracker: Tracker, stored: StoredModel, target: EvaluationTarget) -> None:
+    if stored.run is None or not _inspects_test(target):
         return
-    tags = max(trained.run.tags, tracker.before.tags, key=lambda tags: int(tags.get(LOOKS, "0")))
+    tags = max(stored.run.tags, tracker.before.tags, key=lambda tags: int(tags.get(LOOKS, "0")))
     log.info(
         "test:    this run's test split was looked at %d times", count_test_look(tracker, tags)
     )
 
 
-def _announce(found: Found, client: SenderClient, tracker: Tracker) -> None:
-    name, evaluation = found.subject.name, found.evaluation
+def _announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) -> None:
+    name, evaluation = found.target.name, found.evaluation
     headlines = {each: evaluation.metrics[each] for each in evaluation.headlines}
     ends = {name: evaluation.interval_ends()}
     cells = results_in_words({"metrics": {name: headlines}, "intervals": ends})

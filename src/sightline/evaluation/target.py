@@ -8,12 +8,12 @@ import numpy as np
 
 from sightline.config.schema import Node, TrainConfig
 from sightline.errors import UserError
-from sightline.evaluation.data import Samples, check_same, other_samples, own_samples
 from sightline.evaluation.overrides import DataOverrides
+from sightline.evaluation.samples import Samples, check_same, other_samples, own_samples
 from sightline.evaluation.settings import EvaluationSettings
 from sightline.inference.device import choose_device
 from sightline.inference.model import LoadedModel
-from sightline.inference.splits import probs_on, readable
+from sightline.inference.split_probs import probs_on, readable
 from sightline.inference.views import as_it_is, averaged_views, corrupted_views
 from sightline.predictions import Predictions, with_metadata
 from sightline.runs.folder import BEST
@@ -27,7 +27,7 @@ Corrupted = dict[tuple[str, int], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Trained:
+class StoredModel:
     """A checkpoint and where it comes from.
 
     Attributes:
@@ -49,7 +49,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationTarget:
     """What came of the model on some samples.
 
     Attributes:
@@ -70,32 +70,32 @@ class Subject:
 
 
 def stored_target(
-    trained: Trained, settings: EvaluationSettings, changes: DataOverrides
-) -> Subject | None:
+    stored: StoredModel, settings: EvaluationSettings, changes: DataOverrides
+) -> EvaluationTarget | None:
     """From the run's stored table, where that is all that is asked for; else None."""
     asked = settings.tta or settings.robustness or settings.predict_again or settings.name
-    if asked or changes.data or not trained.is_best or trained.run is None:
+    if asked or changes.data or not stored.is_best or stored.run is None:
         return None
     try:
-        table = Predictions.read(trained.run.file(f"predictions/{settings.split}.parquet"))
+        table = Predictions.read(stored.run.file(f"predictions/{settings.split}.parquet"))
     except UserError:
         log.info("stored predictions: none of %s", settings.split)
         return None
-    mode = trained.model.label_mode
+    mode = stored.model.label_mode
     if (table.class_names, table.label_mode) != (mode.class_names, mode.name):
         raise UserError(
             f"The stored predictions of {settings.split} are of other classes than the checkpoint."
         )
-    return Subject(settings.split, SECTIONS[settings.split], table, None, {}, None)
+    return EvaluationTarget(settings.split, SECTIONS[settings.split], table, None, {}, None)
 
 
 def predicted_target(
-    trained: Trained, config: TrainConfig, settings: EvaluationSettings, changes: DataOverrides
-) -> Subject:
+    stored: StoredModel, config: TrainConfig, settings: EvaluationSettings, changes: DataOverrides
+) -> EvaluationTarget:
     """From the images themselves.
 
     Args:
-        trained: the model.
+        stored: the model.
         config: of the training, with what changes in its data.
         settings: of the evaluation.
         changes: of the data.
@@ -103,12 +103,12 @@ def predicted_target(
     Raises:
         UserError: the data cannot be read, is not the run's own, or has other classes.
     """
-    model = trained.model
+    model = stored.model
     own = not changes.other_data
     read = own_samples if own else other_samples
     samples = read(config, model.label_mode, settings.split)
     if own and settings.name is None:
-        params = trained.run.params if trained.run else {}
+        params = stored.run.params if stored.run else {}
         check_same(samples, params.get(f"data.digest.{settings.split}"), settings.split)
     split = samples.split
     if config.data_common.on_error == "skip":
@@ -116,7 +116,7 @@ def predicted_target(
         if reasons:
             log.warning("%d images cannot be read and are left out, such as: %s",
                         len(reasons), reasons[0])  # fmt: skip
-    views = averaged_views(settings.tta, trained.config["augment"]) if settings.tta else {}
+    views = averaged_views(settings.tta, stored.config["augment"]) if settings.tta else {}
     asked = {("", 0): as_it_is} | {(name, 0): view for name, view in views.items()}
     asked |= corrupted_views() if settings.robustness else {}
     model.to(choose_device(settings.device))
@@ -131,19 +131,19 @@ def predicted_target(
         class_names=model.class_names,
         label_mode=model.label_mode.name,
     )
-    name, prefix = _names(trained, settings, samples, own and settings.name is None)
+    name, prefix = _names(stored, settings, samples, own and settings.name is None)
     table = with_metadata(table, split.metadata)
     digest = None if own and settings.name is None else samples.digest
-    return Subject(name, prefix, table, replace(samples, split=split), found, digest)
+    return EvaluationTarget(name, prefix, table, replace(samples, split=split), found, digest)
 
 
 def _names(
-    trained: Trained, settings: EvaluationSettings, samples: Samples, own: bool
+    stored: StoredModel, settings: EvaluationSettings, samples: Samples, own: bool
 ) -> tuple[str, str]:
     """Of the files and of the metrics: of the run's own best checkpoint the split's own."""
     averaged = "_tta" if settings.tta else ""
     if own:
-        other = "" if trained.is_best or trained.run is None else f"_{trained.path.stem}"
+        other = "" if stored.is_best or stored.run is None else f"_{stored.path.stem}"
         return settings.split + other + averaged, SECTIONS[settings.split] + other + averaged
     name = settings.name or _plain(samples.name)
     if name in RESERVED:

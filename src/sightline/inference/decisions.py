@@ -12,8 +12,8 @@ from sightline.metrics.tuning import Tuning
 
 
 @dataclass(frozen=True)
-class Answers:
-    """How a model answers.
+class Decisions:
+    """How a model decisions.
 
     Attributes:
         label_mode: of the model.

@@ -14,9 +14,9 @@ from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.decode import UnreadableImage, image_from_array
 from sightline.data.source import Split
 from sightline.errors import UserError
-from sightline.inference.export import Checks, FormatCheck
 from sightline.inference.inputs import read_inputs
 from sightline.inference.model import LoadedModel
+from sightline.inference.model_export import Checks, FormatCheck
 
 log = logging.getLogger(__name__)
 

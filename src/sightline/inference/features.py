@@ -14,16 +14,16 @@ from sightline.data.labels.columns import LabelColumns, read_labels
 from sightline.data.tables.files import Origin, Rows, existing_file, read_table
 from sightline.errors import UserError
 from sightline.inference.device import choose_device
+from sightline.inference.feature_probes import FOLDS, probe_rows
 from sightline.inference.inputs import Inputs, read_inputs
 from sightline.inference.load import load_checkpoint
 from sightline.inference.model import LoadedModel
-from sightline.inference.rows import schema_of
-from sightline.inference.table import file_digest, make_table
+from sightline.inference.result_rows import schema_of
+from sightline.inference.resumable_table import file_digest, make_table
 from sightline.inference.table_files import check_output
 from sightline.inference.table_options import TableOptions
 from sightline.io.console import log_to_console
 from sightline.io.csv_files import to_csv
-from sightline.reports.probes import FOLDS, probe_rows
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 
 log = logging.getLogger(__name__)

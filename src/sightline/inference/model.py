@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.decode import ImageData, image_from_array, normalise_image, read_image
-from sightline.inference.decisions import Answers
+from sightline.inference.decisions import Decisions
 from sightline.inference.device import computing
 from sightline.inference.inputs import Inputs, read_inputs
-from sightline.inference.rows import rows_of, schema_of
+from sightline.inference.result_rows import rows_of, schema_of
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import Tuning
 from sightline.models.classifier import Classifier
@@ -101,9 +101,9 @@ class LoadedModel:
         ]
         return torch.cat(parts).numpy()
 
-    def answers(self, calibrated: bool = True, top_k: int = 0) -> Answers:
-        """How the model answers: with its own tuning, or as if it had none."""
-        return Answers(self.label_mode, self.tuning if calibrated else UNTUNED, top_k)
+    def decisions(self, calibrated: bool = True, top_k: int = 0) -> Decisions:
+        """How the model decisions: with its own tuning, or as if it had none."""
+        return Decisions(self.label_mode, self.tuning if calibrated else UNTUNED, top_k)
 
     def predict(
         self,
@@ -126,20 +126,20 @@ class LoadedModel:
             UserError: there is nothing to predict; an image that cannot be read is a row.
         """
         inputs = read_inputs(paths, **reading)
-        answers = self.answers(calibrated, top_k)
-        rows = self.predict_rows(inputs, answers, num_workers=num_workers)
-        return pa.Table.from_batches(rows, schema_of(answers.schema)).to_pandas()
+        decisions = self.decisions(calibrated, top_k)
+        rows = self.predict_rows(inputs, decisions, num_workers=num_workers)
+        return pa.Table.from_batches(rows, schema_of(decisions.schema)).to_pandas()
 
     def predict_rows(
-        self, inputs: Inputs, answers: Answers, start: int = 0, num_workers: int | str = "auto"
+        self, inputs: Inputs, decisions: Decisions, start: int = 0, num_workers: int | str = "auto"
     ) -> Iterator[pa.RecordBatch]:
         """The rows of `predict` from the image `start` on, a batch at a time."""
 
         def answer(batch: Tensor) -> pa.RecordBatch:
-            return answers.rows(self.label_mode.probs(self.logits(batch)).numpy())
+            return decisions.rows(self.label_mode.probs(self.logits(batch)).numpy())
 
         return rows_of(
-            inputs, ImageTransform(self.preprocess), answer, answers.schema, start,
+            inputs, ImageTransform(self.preprocess), answer, decisions.schema, start,
             self.batch_size, num_workers,
         )  # fmt: skip
 

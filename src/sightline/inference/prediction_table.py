@@ -5,8 +5,8 @@ from pathlib import Path
 from sightline.inference.device import choose_device
 from sightline.inference.inputs import read_inputs
 from sightline.inference.load import load_checkpoint
-from sightline.inference.rows import schema_of
-from sightline.inference.table import file_digest, make_table
+from sightline.inference.result_rows import schema_of
+from sightline.inference.resumable_table import file_digest, make_table
 from sightline.inference.table_files import TABLES, check_output
 from sightline.inference.table_options import TableOptions
 from sightline.io.console import log_to_console
@@ -32,16 +32,16 @@ def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> No
         inputs = read_inputs(
             options.input, options.root, options.image_column, options.image_suffix
         )
-        answers = model.to(device).answers(calibrated, top_k)
+        decisions = model.to(device).decisions(calibrated, top_k)
         made_of = {
             "model": file_digest(checkpoint),
             "input": inputs.fingerprint,
             "calibrated": str(calibrated).lower(),
             "label_mode": model.label_mode.name,
-            "temperature": str(answers.tuning.temperature),
-            "thresholds": str(answers.tuning.thresholds),
+            "temperature": str(decisions.tuning.temperature),
+            "thresholds": str(decisions.tuning.thresholds),
         }
         make_table(
-            options, schema_of(answers.schema), made_of, len(inputs),
-            lambda start: model.predict_rows(inputs, answers, start, options.num_workers),
+            options, schema_of(decisions.schema), made_of, len(inputs),
+            lambda start: model.predict_rows(inputs, decisions, start, options.num_workers),
         )  # fmt: skip

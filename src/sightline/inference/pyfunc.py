@@ -47,7 +47,7 @@ class SightlinePyfunc(PythonModel):
             probs = self.model.probs([_image(value) for value in model_input["image"]])
         except UserError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
-        return self.model.answers(calibrated).rows(probs).to_pandas()
+        return self.model.decisions(calibrated).rows(probs).to_pandas()
 
 
 def _image(value: Any) -> bytes | np.ndarray:

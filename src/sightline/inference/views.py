@@ -1,6 +1,6 @@
 """Views of images: for averages at test time, and corrupted ones for robustness."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -11,8 +11,8 @@ from torch import Tensor
 from sightline.config.schema import Node
 from sightline.errors import UserError
 from sightline.inference.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from sightline.inference.splits import View
 
+View = Callable[[Tensor], Tensor]  # of images (B, C, H, W), uint8
 FLIP = "RandomHorizontalFlip"  # torchvision's name
 
 

@@ -59,6 +59,13 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     return figure
 
 
+def plain_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` by `height` inches, in matplotlib's own style."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def to_chart(figure: Figure, name: str, alt: str, shrinks: bool = False) -> Chart:
     """A figure as it goes into a page and into a file."""
     return Chart(name, to_png(figure), alt, round(figure.get_figwidth() * CSS_PIXELS), shrinks)

@@ -1,6 +1,5 @@
 """One evaluated split, as every report of it sees it."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -8,16 +7,10 @@ from typing import Self
 import numpy as np
 import torch
 
-from sightline.data.reading.decode import ImageData
 from sightline.label_modes.base import ConfusionMatrix, LabelMode
 from sightline.metrics.calibration import calibrated
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
-
-ReadImage = Callable[[str], ImageData]  # from a sample's id
-Embed = Callable[[Sequence[str]], np.ndarray]  # from N ids to penultimate features (N, D)
-# From N ids and a class for each to images (N, C, H, W), uint8, and heat (N, H, W) in [0, 1].
-Explain = Callable[[Sequence[str], np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +72,18 @@ class EvaluatedSplit:
         known = ~np.isnan(self.truth)
         differs: np.ndarray = (known & (self.truth != self.chosen)).any(axis=1)
         return differs
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """Shape (N, C), in [0, 1]: |truth - probability|; 0 where the truth is not known."""
+        gaps: np.ndarray = np.nan_to_num(np.abs(self.truth - self.probs.astype(float)))
+        return gaps
+
+    def worst_errors(self, count: int) -> np.ndarray:
+        """At most `count` rows of wrong decisions, those with the largest gap of a class first."""
+        worst = np.argsort(-self.gaps.max(axis=1), kind="stable")
+        rows: np.ndarray = worst[self.wrong[worst]][:count]
+        return rows
 
     @property
     def opposed(self) -> list[int]:

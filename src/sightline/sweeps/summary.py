@@ -10,12 +10,8 @@ from matplotlib.figure import Figure
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.reports.canvas import to_png
-from sightline.reports.sweep_figures import (
-    draw_best_so_far,
-    draw_main_effects,
-    draw_mean_curves,
-    draw_parallel,
-)
+from sightline.reports.figures.sweep import draw_main_effects, draw_parallel
+from sightline.reports.figures.sweep_progress import draw_best_so_far, draw_mean_curves
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import (

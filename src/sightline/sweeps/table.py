@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.config.schema import REPLICATES, Job
-from sightline.reports.axis_values import to_number
+from sightline.reports.figures.axis_values import to_number
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.process import last_output
 

@@ -9,8 +9,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from sightline.reports.canvas import WIDTH, new_figure, short, styled, to_chart
-from sightline.reports.evaluated_split import Embed, EvaluatedSplit
+from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Section, Table
+from sightline.reports.section_inputs import Embed
 
 Method = Literal["pca", "tsne"]
 MAX_COLOURS = 10

@@ -3,16 +3,10 @@
 import numpy as np
 import torch
 
-from sightline.reports.evaluated_split import EvaluatedSplit, ReadImage
+from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section
-from sightline.reports.tiles import sample_tile
-
-
-def worst_errors(evaluated: EvaluatedSplit, count: int) -> np.ndarray:
-    """Rows whose decision is wrong, those first whose probability of some class is most off."""
-    worst = np.argsort(-_gaps(evaluated).max(axis=1), kind="stable")
-    rows: np.ndarray = worst[evaluated.wrong[worst]][:count]
-    return rows
+from sightline.reports.section_inputs import ReadImage
+from sightline.reports.thumbnails import sample_tile
 
 
 def least_certain(evaluated: EvaluatedSplit, count: int) -> np.ndarray:
@@ -31,10 +25,9 @@ def gallery_report(evaluated: EvaluatedSplit, read_image: ReadImage, count: int)
         read_image: from an id.
         count: images in each.
     """
-    gaps = _gaps(evaluated)
     errors = [
-        sample_tile(evaluated, i, read_image, _first(-gaps[i]))
-        for i in worst_errors(evaluated, count)
+        sample_tile(evaluated, i, read_image, _first(-evaluated.gaps[i]))
+        for i in evaluated.worst_errors(count)
     ]
     uncertain = [
         sample_tile(evaluated, i, read_image, _first(np.abs(evaluated.probs[i] - 0.5)))
@@ -50,12 +43,6 @@ def gallery_report(evaluated: EvaluatedSplit, read_image: ReadImage, count: int)
         "Below each: the target, what was decided, and the probabilities that matter most."
     )
     return Section("Images", text, [gallery for gallery in galleries if gallery.tiles])
-
-
-def _gaps(evaluated: EvaluatedSplit) -> np.ndarray:
-    """Shape (N, C): how far each probability is from the truth; 0 where nobody knows it."""
-    gaps: np.ndarray = np.nan_to_num(np.abs(evaluated.truth - evaluated.probs.astype(float)))
-    return gaps
 
 
 def _first(keys: np.ndarray) -> list[int]:

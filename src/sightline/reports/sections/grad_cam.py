@@ -4,10 +4,10 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from sightline.reports.evaluated_split import EvaluatedSplit, Explain
+from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section, Tile
-from sightline.reports.sections.gallery import worst_errors
-from sightline.reports.tiles import SIDE, thumbnail
+from sightline.reports.section_inputs import Explain
+from sightline.reports.thumbnails import SIDE, thumbnail
 
 
 def overlay(image: np.ndarray, heat: np.ndarray) -> Image.Image:
@@ -42,7 +42,7 @@ def grad_cam_report(evaluated: EvaluatedSplit, explain: Explain, count: int, see
         Gallery("grad_cam_right", "Decided rightly", []),
     ]
     filled = []
-    for gallery, rows in zip(galleries, (worst_errors(evaluated, count), drawn), strict=True):
+    for gallery, rows in zip(galleries, (evaluated.worst_errors(count), drawn), strict=True):
         if len(rows):
             tiles = _tiles(evaluated, rows, explain)
             filled.append(Gallery(gallery.name, gallery.caption, tiles))

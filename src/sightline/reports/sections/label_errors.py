@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sightline.errors import UserError
-from sightline.reports.evaluated_split import EvaluatedSplit, ReadImage
+from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section, Table
-from sightline.reports.tiles import sample_tile
+from sightline.reports.section_inputs import ReadImage
+from sightline.reports.thumbnails import sample_tile
 
 
 @dataclass(frozen=True)

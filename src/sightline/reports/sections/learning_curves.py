@@ -9,8 +9,8 @@ from matplotlib.ticker import MaxNLocator
 from sightline.errors import UserError
 from sightline.reports.canvas import new_figure, styled, to_chart
 from sightline.reports.parts import Section, Table
+from sightline.reports.section_inputs import Point
 
-Point = tuple[str, int, float]  # key such as `val/loss`, epoch from 0, value
 MAX_OTHERS = 6  # further val metrics, drawn together
 
 

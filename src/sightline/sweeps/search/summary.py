@@ -6,7 +6,7 @@ import optuna
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
-from sightline.reports.search_figures import draw_history, draw_importances, draw_tradeoff
+from sightline.reports.figures.search import draw_history, draw_importances, draw_tradeoff
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.table import Row
 

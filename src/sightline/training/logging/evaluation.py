@@ -1,14 +1,15 @@
 """The log of an evaluated split: metrics, tables, figures."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sightline.io.csv_files import to_csv
-from sightline.label_modes.base import LabelMode
+from sightline.label_modes.base import ConfusionMatrix, LabelMode
 from sightline.metrics.evaluation import Evaluation
 from sightline.predictions import Predictions
 from sightline.reports.canvas import to_png
-from sightline.reports.sections.confusion import TITLES, confusion_record, draw_confusion
+from sightline.reports.figures.confusion import TITLES, draw_confusion
 from sightline.tracking.mlflow.tags import LOOKS
 from sightline.tracking.tracker import Tracker
 
@@ -73,9 +74,24 @@ def count_test_look(tracker: Tracker, before: Mapping[str, str]) -> int:
 
 def _log_confusion(tracker: Tracker, label_mode: LabelMode, name: str, table: Predictions) -> None:
     matrices = label_mode.confusion_matrices(table)
-    record = {"split": name, "samples": len(table), "matrices": confusion_record(matrices)}
+    record = {"split": name, "samples": len(table), "matrices": _confusion_record(matrices)}
     tracker.log_json(record, f"confusion_matrix/{name}.json")
     for by, words in TITLES.items():
         suffix = "" if by == "count" else f"_by_{by}"
         figure = draw_confusion(matrices, f"{name}: {words}", by)
         tracker.log_png(to_png(figure), f"confusion_matrix/{name}{suffix}.png")
+
+
+def _confusion_record(matrices: Sequence[ConfusionMatrix]) -> list[dict[str, Any]]:
+    """The matrices for JSON: rows are targets, columns are decisions."""
+    return [
+        {
+            "title": matrix.title,
+            "rows": list(matrix.rows),
+            "columns": list(matrix.columns),
+            "counts": matrix.counts.tolist(),
+            "total": int(matrix.counts.sum()),
+            "sums_to_n": matrix.sums_to_n,
+        }
+        for matrix in matrices
+    ]

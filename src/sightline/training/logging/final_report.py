@@ -13,7 +13,12 @@ from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
 from sightline.tracking.tracker import Tracker
 from sightline.training.devices import uses_gpu
-from sightline.training.logging.report import Subject, epoch_history, logged_name, publish_report
+from sightline.training.logging.report import (
+    ReportContent,
+    epoch_history,
+    logged_name,
+    publish_report,
+)
 from sightline.training.logging.start import facts
 from sightline.training.setup import Setup
 
@@ -38,7 +43,7 @@ def log_training_report(
     mode = setup.label_mode
     device = torch.device("cuda" if uses_gpu(config.trainer) else "cpu")
     shown = [split, *(name for name in found if name != split)]
-    subject = Subject(
+    content = ReportContent(
         title=logged_name(tracker),
         subtitle=f"The best checkpoint (epoch {best_epoch + 1}, by {config.monitor}) on {split}",
         facts=facts(config, setup),
@@ -47,6 +52,6 @@ def log_training_report(
         per_class=found[split].per_class,
         history=epoch_history(tracker),
         best_epoch=best_epoch,
-        looking=SampleExplainer(setup.splits[split], setup.module.classifier, mode, device),
+        explainer=SampleExplainer(setup.splits[split], setup.module.classifier, mode, device),
     )
-    publish_report(tracker, config.report, config.plugins, subject)
+    publish_report(tracker, config.report, config.plugins, content)

@@ -14,8 +14,8 @@ from sightline.io.csv_files import csv_text
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Gallery, Section, Table
-from sightline.reports.sections.learning_curves import Point
-from sightline.reports.tiles import draw_contact_sheet
+from sightline.reports.section_inputs import INPUT_NAMES, Point, SectionInputs
+from sightline.reports.thumbnails import draw_contact_sheet
 from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -23,13 +23,10 @@ log = logging.getLogger(__name__)
 # What one section can fail of without the others: a library that is missing or refuses, data that
 # it cannot be made of, memory, files.
 FAILURES = (UserError, ArithmeticError, LookupError, RuntimeError, OSError)
-OFFERED = (
-    "evaluated", "per_class", "history", "best_epoch", "read_image", "embed", "explain",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Subject:
+class ReportContent:
     """What a report is of.
 
     Attributes:
@@ -41,7 +38,7 @@ class Subject:
         per_class: a row a class.
         history: what epochs told.
         best_epoch: of the checkpoint that was evaluated, from 0; None where it is not known.
-        looking: at the images, with the model; None where they are gone.
+        explainer: at the images, with the model; None where they are gone.
     """
 
     title: str
@@ -52,7 +49,7 @@ class Subject:
     per_class: Sequence[Mapping[str, object]]
     history: Sequence[Point]
     best_epoch: int | None
-    looking: SampleExplainer | None
+    explainer: SampleExplainer | None
 
 
 def check_sections(sections: Mapping[str, Node], plugins: Iterable[str]) -> None:
@@ -62,11 +59,11 @@ def check_sections(sections: Mapping[str, Node], plugins: Iterable[str]) -> None
         UserError: a section does not exist, or has other options.
     """
     for name, node in sections.items():
-        check_node(node, f"report.{name}", plugins, offered=dict.fromkeys(OFFERED))
+        check_node(node, f"report.{name}", plugins, offered=dict.fromkeys(INPUT_NAMES))
 
 
 def publish_report(
-    tracker: Tracker, sections: Mapping[str, Node], plugins: Iterable[str], subject: Subject,
+    tracker: Tracker, sections: Mapping[str, Node], plugins: Iterable[str], content: ReportContent,
     folder: str = "",
 ) -> None:  # fmt: skip
     """Make the sections, and tell the page and every chart, table and gallery as a file.
@@ -77,22 +74,23 @@ def publish_report(
         tracker: of the run.
         sections: by name, in order; none: nothing is made.
         plugins: packages whose sections may be named.
-        subject: what the report is of.
+        content: what the report is of.
         folder: of the run's, ending in a slash, that the files go to.
     """
+    inputs = _inputs(content)
     made: list[Section] = []
     problems: list[str] = []
     for name, node in sections.items():
         try:
-            section = build(node, f"report.{name}", plugins, offered=_offered(subject))
+            section = build(node, f"report.{name}", plugins, offered=vars(inputs))
         except FAILURES as error:
             problems.append(f"{name}: {error}")
             log.warning("report.html is without %s: %s", name, error)
             continue
         made.append(section)
-        _save(tracker, section, subject.evaluated.split, f"{folder}report/")
+        _save(tracker, section, content.evaluated.split, f"{folder}report/")
     if sections:
-        page = Page(subject.title, subject.subtitle, subject.facts, subject.metrics, made, problems)
+        page = Page(content.title, content.subtitle, content.facts, content.metrics, made, problems)
         tracker.log_text(render_page(page), f"{folder}report.html")
 
 
@@ -111,26 +109,25 @@ def logged_name(tracker: Tracker) -> str:
     return tracker.folder.state.name or tracker.folder.path.name
 
 
-def _offered(subject: Subject) -> dict[str, Any]:
-    looking = subject.looking
-    values = (
-        subject.evaluated,
-        list(subject.per_class),
-        list(subject.history),
-        subject.best_epoch,
-        looking.read_image if looking else _not_read,
-        looking.embed if looking else _gone,
-        looking.explain if looking else _gone,
+def _inputs(content: ReportContent) -> SectionInputs:
+    explainer = content.explainer
+    return SectionInputs(
+        evaluated=content.evaluated,
+        per_class=[dict(row) for row in content.per_class],
+        history=list(content.history),
+        best_epoch=content.best_epoch,
+        read_image=explainer.read_image if explainer else _no_image,
+        embed=explainer.embed if explainer else _no_model,
+        explain=explainer.explain if explainer else _no_model,
     )
-    return dict(zip(OFFERED, values, strict=True))
 
 
-def _gone(*_: object) -> Any:
-    raise UserError("it needs the images and the model; only stored predictions were at hand.")
+def _no_model(*_: object) -> Any:
+    raise UserError("it needs the images and the model; only stored predictions were available.")
 
 
-def _not_read(name: str) -> ImageData:
-    raise UnreadableImage("(its image was not at hand)")
+def _no_image(name: str) -> ImageData:
+    raise UnreadableImage("(its image was not available)")
 
 
 def _save(tracker: Tracker, section: Section, split: str, folder: str) -> None:

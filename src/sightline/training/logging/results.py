@@ -9,7 +9,7 @@ from rich import get_console
 from sightline.config.schema import TrainConfig
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.tuning import tuning_record
-from sightline.reports.words import metrics_table, results_in_words
+from sightline.reports.formatted_metrics import metrics_table, results_in_words
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links

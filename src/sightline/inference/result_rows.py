@@ -7,7 +7,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from sightline.data.loading.transforms import ImageTransform
-from sightline.inference.batches import read_batches
+from sightline.inference.image_batches import image_batches
 from sightline.inference.inputs import Inputs
 
 NAMES = (pa.field("path", pa.string()), pa.field("id", pa.string()))
@@ -37,9 +37,9 @@ def rows_of(
         schema: of those rows.
         start: how many images are done.
         batch_size: images at a time.
-        num_workers: see `read_batches`.
+        num_workers: see `image_batches`.
     """
-    for batch in read_batches(inputs.images, transform, start, batch_size, num_workers):
+    for batch in image_batches(inputs.images, transform, start, batch_size, num_workers):
         if len(batch.errors) < batch.size:
             answered = answer(batch.images)
         else:

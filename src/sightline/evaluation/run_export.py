@@ -7,9 +7,9 @@ from sightline.config.compose import compose_job
 from sightline.data.source import Split
 from sightline.errors import UserError
 from sightline.evaluation.overrides import DataOverrides, overridden_config
-from sightline.inference.export import FORMATS, export_model
 from sightline.inference.export_checks import checks_of_input, checks_of_splits, print_checks
 from sightline.inference.load import load_checkpoint, read_checkpoint
+from sightline.inference.model_export import FORMATS, export_model
 from sightline.inference.table_files import check_output
 from sightline.io.console import log_to_console
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sightline.reports.sweep_figures import draw_best
+from sightline.reports.canvas import plain_figure
+from sightline.reports.figures.sweep_progress import draw_best
 
 History = Sequence[tuple[int, Sequence[float]]]  # a trial's number and its objectives
 
@@ -22,8 +22,7 @@ def draw_history(
         objectives: names, and whether more is better.
         given_up: numbers of the trials without a value, by what became of them.
     """
-    figure = Figure(figsize=(7, 0.6 + 2.8 * len(objectives)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plain_figure(7, 0.6 + 2.8 * len(objectives))
     axes = figure.subplots(len(objectives), 1, sharex=True, squeeze=False)[:, 0]
     ordered = sorted(history)
     for index, (ax, (name, maximise)) in enumerate(zip(axes, objectives, strict=True)):
@@ -48,8 +47,7 @@ def draw_importances(importances: Mapping[str, Mapping[str, float]]) -> Figure:
     """
     most = max(len(shares) for shares in importances.values())
     width = 1.5 + 4.5 * len(importances)
-    figure = Figure(figsize=(width, 1.2 + 0.4 * most), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plain_figure(width, 1.2 + 0.4 * most)
     axes = figure.subplots(1, len(importances), squeeze=False)[0]
     for ax, (name, shares) in zip(axes, importances.items(), strict=True):
         ordered = sorted(shares.items(), key=lambda item: item[1])
@@ -69,8 +67,7 @@ def draw_tradeoff(history: History, names: Sequence[str], best: set[int]) -> Fig
         names: of the objectives.
         best: numbers of the trials on the front.
     """
-    figure = Figure(figsize=(5.5, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plain_figure(5.5, 4)
     ax = figure.subplots()
     for chosen, colour, label in (
         (False, "0.6", "a trial"),

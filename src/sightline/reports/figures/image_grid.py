@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
+
+from sightline.reports.canvas import plain_figure
 
 MAX_IMAGES = 32
 COLUMNS = 8
@@ -21,8 +22,7 @@ def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     """
     count = min(len(images), MAX_IMAGES)
     rows = math.ceil(count / COLUMNS)
-    figure = Figure(figsize=(COLUMNS * 1.1, rows * 1.3 + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plain_figure(COLUMNS * 1.1, rows * 1.3 + 0.4)
     figure.suptitle(title, fontsize=10)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
     for ax in axes:

@@ -1,7 +1,7 @@
 """A model over a whole split, in several views of each image at once."""
 
 import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -17,11 +17,11 @@ from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.workers import start_worker, usable_cores
 from sightline.data.source import Split
 from sightline.inference.model import LoadedModel
+from sightline.inference.views import View
 
 log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
-View = Callable[[Tensor], Tensor]  # of images (B, C, H, W), uint8
 
 
 def probs_on(

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sightline.errors import UserError
 
 
-class Partial:
+class PartialTable:
     """A growing file of record batches, held by one process.
 
     Args:

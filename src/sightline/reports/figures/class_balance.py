@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from sightline.reports.canvas import plain_figure
 
 MAX_CLASSES = 60
 
@@ -20,8 +21,7 @@ def draw_balance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     names = sorted(train, key=lambda name: -train[name])
     if len(names) > MAX_CLASSES:
         names = names[: MAX_CLASSES // 2] + names[-MAX_CLASSES // 2 :]
-    figure = Figure(figsize=(7, 0.22 * len(names) + 1.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plain_figure(7, 0.22 * len(names) + 1.2)
     ax = figure.subplots()
     places = np.arange(len(names))
     left = np.zeros(len(names))

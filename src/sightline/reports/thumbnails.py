@@ -8,8 +8,9 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from sightline.data.reading.decode import ImageData, UnreadableImage
-from sightline.reports.evaluated_split import EvaluatedSplit, ReadImage
+from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Cell, Gallery, Tile
+from sightline.reports.section_inputs import ReadImage
 
 SIDE = 128  # pixels of the longer side
 COLUMNS = 4  # of a sheet

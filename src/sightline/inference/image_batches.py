@@ -18,7 +18,7 @@ PARALLEL_FROM = 256  # images: fewer are read before worker processes have start
 
 
 @dataclass(frozen=True)
-class ReadBatch:
+class ImageBatch:
     """Consecutive images.
 
     Attributes:
@@ -33,12 +33,12 @@ class ReadBatch:
     images: Tensor
     errors: dict[int, str]
 
-    def pin_memory(self) -> "ReadBatch":
+    def pin_memory(self) -> "ImageBatch":
         """The same in memory that a GPU copies from at once; the loader calls this."""
-        return ReadBatch(self.start, self.size, self.images.pin_memory(), self.errors)
+        return ImageBatch(self.start, self.size, self.images.pin_memory(), self.errors)
 
 
-class ReadBatches(Dataset[ReadBatch]):
+class ImageBatches(Dataset[ImageBatch]):
     """Item b is the b-th batch of what is left to read.
 
     Args:
@@ -59,7 +59,7 @@ class ReadBatches(Dataset[ReadBatch]):
     def __len__(self) -> int:
         return -(-(len(self.images) - self.start) // self.batch_size)
 
-    def __getitem__(self, number: int) -> ReadBatch:
+    def __getitem__(self, number: int) -> ImageBatch:
         start = self.start + number * self.batch_size
         size = min(self.batch_size, len(self.images) - start)
         images, errors = [], {}
@@ -72,13 +72,13 @@ class ReadBatches(Dataset[ReadBatch]):
             except Exception as error:  # noqa: BLE001  damaged files make decoders raise anything
                 errors[position] = f"{type(error).__name__}: {error}"
         stacked = torch.stack(images) if images else torch.empty(0, dtype=torch.uint8)
-        return ReadBatch(start, size, stacked, errors)
+        return ImageBatch(start, size, stacked, errors)
 
 
-def read_batches(
+def image_batches(
     images: Images, transform: ImageTransform, start: int, batch_size: int, num_workers: int | str
-) -> DataLoader[ReadBatch]:
-    """A loader of ReadBatch over all images from `start` on.
+) -> DataLoader[ImageBatch]:
+    """A loader of ImageBatch over all images from `start` on.
 
     Args:
         images: all images.
@@ -90,7 +90,7 @@ def read_batches(
     if num_workers == "auto":
         num_workers = usable_cores() if len(images) - start >= PARALLEL_FROM else 0
     return DataLoader(
-        ReadBatches(images, transform, start, batch_size),
+        ImageBatches(images, transform, start, batch_size),
         batch_size=None,
         num_workers=int(num_workers),
         worker_init_fn=start_worker,

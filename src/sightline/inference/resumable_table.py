@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sightline.errors import UserError
-from sightline.inference.partial import Partial
+from sightline.inference.partial_table import PartialTable
 from sightline.inference.table_files import write_table
 from sightline.inference.table_options import TableOptions
 
@@ -44,7 +44,9 @@ def make_table(
     if output.exists() and Path(options.input).exists() and output.samefile(options.input):
         raise UserError(f"output={output} is the input itself; give another name.")
     schema = schema.with_metadata(made_of)
-    with Partial(output.with_name(f"{output.name}.partial"), schema, options.overwrite) as partial:
+    with PartialTable(
+        output.with_name(f"{output.name}.partial"), schema, options.overwrite
+    ) as partial:
         if partial.rows:
             log.info("going on from %s: %s of %s rows are done.", partial.path,
                      f"{partial.rows:,}", f"{total:,}")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Figures that belong to no section: of sweeps, searches, slices, corruptions and data."""
