@@ -7,8 +7,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from sightline.reports.canvas import to_png
-from sightline.reports.figures.image_grid import MAX_IMAGES, draw_samples
 from sightline.reports.figures.confusion import draw_confusion
+from sightline.reports.figures.image_grid import MAX_IMAGES, draw_samples
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.module import LitClassifier
