@@ -27,7 +27,7 @@ from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.io.console import log_to_console
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.slices import Slices, measure_slices
-from sightline.reports.formatted_metrics import metrics_table, results_in_words
+from sightline.reports.formatted_metrics import metrics_table, format_metrics
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.links import run_link
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
@@ -165,7 +165,7 @@ def _announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) -
     name, evaluation = found.target.name, found.evaluation
     headlines = {each: evaluation.metrics[each] for each in evaluation.headlines}
     ends = {name: evaluation.interval_ends()}
-    cells = results_in_words({"metrics": {name: headlines}, "intervals": ends})
+    cells = format_metrics({"metrics": {name: headlines}, "intervals": ends})
     get_console().print(metrics_table({f"{name}, {evaluation.samples:,} samples": cells[name]}))
     for each in found.slices:
         _announce_slices(each)
@@ -182,7 +182,7 @@ def _announce_slices(slices: Slices) -> None:
     for value, each in slices.found.items():
         row = {metric: each.metrics[metric]} if metric in each.metrics else {}
         ends = {"": each.interval_ends()}
-        words = results_in_words({"metrics": {"": row}, "intervals": ends})[""]
+        words = format_metrics({"metrics": {"": row}, "intervals": ends})[""]
         mark = "  ← the worst" if value == worst else ""
         log.info("%s=%s (%d samples): %s %s%s", slices.column, value, each.samples, metric,
                  words.get(metric, "undefined"), mark)  # fmt: skip

@@ -1,1 +1,1 @@
-"""One file a report: from a prediction table to figures and tables."""
+"""Reports of predictions: figures, tables, galleries and the HTML page that shows them."""

@@ -1,4 +1,4 @@
-"""How every figure looks: one width, one print, and names of any script and length."""
+"""Style of figures: width, font sizes, fonts for any script, and their form as PNG."""
 
 import io
 import warnings
@@ -16,9 +16,9 @@ from sightline.reports.parts import Chart
 
 P = ParamSpec("P")
 
-WIDTH = 4.3  # inches: on the page as wide as a narrow screen, so that the print is readable there
-CSS_PIXELS = 84  # an inch, on the page
-DPI = 168  # twice as many, for screens that have them
+WIDTH = 4.3  # inches: as wide as a narrow screen at CSS_PIXELS, so that text is readable there
+CSS_PIXELS = 84  # of the page for each inch
+DPI = 168  # twice CSS_PIXELS, for high-density screens
 STYLE: dict[str, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -34,7 +34,7 @@ SCRIPTS = ("Noto Sans", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Arial Unicode 
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in the style of all figures, without changing anybody else's."""
+    """Decorate a drawing function: it draws in the reports' style, which holds only inside it."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -46,13 +46,13 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 @cache
 def _style() -> Any:
-    """With the usual font, and those that this machine has for the scripts that it lacks."""
+    """The style with matplotlib's font, and installed fonts for the scripts that it lacks."""
     there = {font.name for font in fontManager.ttflist}
     return STYLE | {"font.family": ["DejaVu Sans", *(name for name in SCRIPTS if name in there)]}
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure of that many inches, laid out by constraints."""
+    """An empty figure of `width` by `height` inches with constrained layout."""
     layout = ConstrainedLayoutEngine(w_pad=0.07, h_pad=0.07)
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
@@ -67,21 +67,21 @@ def plain_figure(width: float, height: float) -> Figure:
 
 
 def to_chart(figure: Figure, name: str, alt: str, shrinks: bool = False) -> Chart:
-    """A figure as it goes into a page and into a file."""
+    """A figure as a chart of a section."""
     return Chart(name, to_png(figure), alt, round(figure.get_figwidth() * CSS_PIXELS), shrinks)
 
 
 def to_png(figure: Figure, dpi: int = DPI) -> bytes:
-    """The figure's drawing."""
+    """The figure as PNG."""
     out = io.BytesIO()
     with matplotlib.rc_context(_style()), warnings.catch_warnings():
-        # A script without a font becomes boxes here; the tables beside have the names.
+        # Letters without a font become boxes; the tables beside the figure hold the names.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(out, dpi=dpi, format="png")
     return out.getvalue()
 
 
 def short(name: str, limit: int = 16) -> str:
-    """A class's name as matplotlib may print it: on one line, cut, and no formula."""
+    """A class's name for matplotlib: on one line, at most `limit` characters, `$` escaped."""
     line = " ".join(name.split()) or "(no name)"
     return (line if len(line) <= limit else line[: limit - 1] + "…").replace("$", r"\$")

@@ -1,21 +1,22 @@
-"""Which classes are confused with each other: an order that puts them together, and groups."""
+"""Clusters of confused classes: an order of classes that puts them together, and groups."""
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-MAX_OPTIMAL = 400  # classes: the best order of the leaves takes time that grows with their cube
-APART = 0.8  # classes are grouped while a tenth of each one's samples goes to another on average
+MAX_OPTIMAL = 400  # classes: optimal leaf ordering takes time that grows with their cube
+# Distance at which clusters are cut: on average a tenth of a class's samples goes to the other.
+APART = 0.8
 
 
 def confusion_order(counts: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """Hierarchical clustering (average linkage) by the share of samples that two classes exchange.
+    """Hierarchical clustering (average linkage) by the shares of samples that two classes exchange.
 
     Args:
-        counts: shape (C, C), targets by decisions.
+        counts: shape (C, C), rows are targets, columns are decisions.
 
     Returns:
-        The classes' order, and the groups of two classes or more as (start, size) in it.
+        The order of the classes, shape (C,), and groups of at least two as (start, size) in it.
     """
     rows = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     distance = np.clip(1 - (rows + rows.T), 0, 1)

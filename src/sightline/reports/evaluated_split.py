@@ -1,4 +1,4 @@
-"""One evaluated split, as every report of it sees it."""
+"""One evaluated split: predictions, decisions and what follows from them."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,12 +15,12 @@ from sightline.predictions import Predictions
 
 @dataclass(frozen=True)
 class EvaluatedSplit:
-    """A table of predictions, and what is decided from it.
+    """A table of predictions, and the decisions made from it.
 
     Attributes:
-        split: its name.
-        label_mode: what targets and probabilities mean.
-        table: as stored, before calibration.
+        split: name.
+        label_mode: meaning of targets and probabilities.
+        table: the predictions as stored, before calibration.
         tuning: temperature and thresholds of the model.
     """
 
@@ -31,7 +31,7 @@ class EvaluatedSplit:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """One a column of `probs`."""
+        """One name for each column of `probs`."""
         return self.table.class_names
 
     @cached_property
@@ -41,7 +41,7 @@ class EvaluatedSplit:
 
     @property
     def probs(self) -> np.ndarray:
-        """Calibrated, double, shape (N, C)."""
+        """Calibrated probabilities, float64, shape (N, C)."""
         return self.calibrated.probs
 
     @cached_property
@@ -53,22 +53,22 @@ class EvaluatedSplit:
 
     @cached_property
     def matrices(self) -> list[ConfusionMatrix]:
-        """Of the targets and the decisions."""
+        """Confusion matrices of targets and decisions."""
         return self.label_mode.confusion_matrices(self.calibrated, self.tuning.thresholds)
 
     @cached_property
     def truth(self) -> np.ndarray:
-        """Shape (N, C): 1 where the class is there, 0 where not, NaN where nobody knows."""
+        """Targets, shape (N, C): 1 where the class is present, 0 where not, NaN where unknown."""
         return self._as_rows(self.table.targets)
 
     @cached_property
     def chosen(self) -> np.ndarray:
-        """Shape (N, C): 1 where the class was decided for."""
+        """Decisions, shape (N, C): 1 where the class was decided for, else 0."""
         return self._as_rows(self.decided)
 
     @cached_property
     def wrong(self) -> np.ndarray:
-        """Shape (N,): whether the decision differs from what is known of the target."""
+        """Shape (N,), bool: whether the decision differs from the known part of the target."""
         known = ~np.isnan(self.truth)
         differs: np.ndarray = (known & (self.truth != self.chosen)).any(axis=1)
         return differs
@@ -87,16 +87,16 @@ class EvaluatedSplit:
 
     @property
     def opposed(self) -> list[int]:
-        """The classes that are looked at one against the rest: of a binary mode the positive."""
+        """Indices of the classes that have one-vs-rest curves; of a binary mode the positive one."""
         count = len(self.class_names)
         return list(range(count)) if self.label_mode.num_outputs > 1 else [count - 1]
 
     def words(self, encoded: np.ndarray) -> str:
-        """A target or a decision in words."""
+        """An encoded target or decision as class names."""
         return self.label_mode.examples(torch.as_tensor(encoded)) or "(none)"
 
     def select(self, rows: np.ndarray | slice) -> Self:
-        """Some of the samples."""
+        """The same split with some of its samples."""
         table = replace(
             self.table,
             ids=self.table.ids[rows],
@@ -107,9 +107,9 @@ class EvaluatedSplit:
         return replace(self, table=table)
 
     def sample(self, count: int, seed: int) -> Self:
-        """At most so many samples, drawn at random and kept in order."""
-        drawn = np.random.default_rng(seed).permutation(len(self.table))[:count]
-        return self.select(np.sort(drawn))
+        """At most `count` samples, chosen at random, in their order."""
+        chosen = np.random.default_rng(seed).permutation(len(self.table))[:count]
+        return self.select(np.sort(chosen))
 
     def _as_rows(self, encoded: np.ndarray) -> np.ndarray:
         rows: np.ndarray = self.label_mode.soft(torch.from_numpy(encoded)).numpy()

@@ -1,4 +1,4 @@
-"""Metrics in words, for the terminal and a run's note."""
+"""Metrics formatted as text with their intervals, for the terminal and a run's note."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-Words = dict[str, dict[str, str]]  # for each split, a metric's name to its value in words
+FormattedMetrics = dict[str, dict[str, str]]  # by split, a metric's name to its value as text
 
 
-def results_in_words(results: Mapping[str, Any]) -> Words:
-    """Values with their intervals.
+def format_metrics(results: Mapping[str, Any]) -> FormattedMetrics:
+    """Values with four decimals, each with its interval where there is one.
 
     Args:
-        results: `metrics` and `intervals`, each by split and then by name.
+        results: `metrics` and `intervals`, each by split and then by the metric's name.
     """
     intervals = results.get("intervals", {})
     return {
@@ -26,14 +26,14 @@ def _value(value: float, ends: tuple[float, float] | None) -> str:
     return f"{value:.4f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
 
 
-def metrics_table(words: Words) -> Table:
-    """A row a metric, a column a split."""
+def metrics_table(metrics: FormattedMetrics) -> Table:
+    """A rich table with a row for each metric and a column for each split."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric [95 % interval]", overflow="fold")
-    for title in words:
+    for title in metrics:
         table.add_column(title, justify="right")
-    for name in dict.fromkeys(name for cells in words.values() for name in cells):
-        table.add_row(name, *(_escaped(cells.get(name, "")) for cells in words.values()))
+    for name in dict.fromkeys(name for cells in metrics.values() for name in cells):
+        table.add_row(name, *(_escaped(cells.get(name, "")) for cells in metrics.values()))
     return table
 
 

@@ -1,4 +1,4 @@
-"""Metrics of one or more splits side by side, with their intervals."""
+"""Tables of metrics: splits side by side, with 95 % intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,11 +8,11 @@ Row = Mapping[str, object]
 
 
 def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -> list[Table]:
-    """The headline metrics, and folded all others.
+    """A table of the headline metrics, and a folded one of all others.
 
     Args:
-        rows: for each split `metric`, `value`, and `low` and `high` where there is an interval.
-        headlines: names, in order.
+        rows: by split, rows with `metric`, `value`, and `low` and `high` where there is an interval.
+        headlines: names of metrics, in order.
     """
     cells = {
         split: {str(row["metric"]): (_number(row["value"]), _interval(row)) for row in each}
@@ -37,11 +37,11 @@ def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -
 
 def _interval(row: Row) -> str | None:
     low, high = _number(row.get("low")), _number(row.get("high"))
-    return None if low is None or high is None else short_message(low, high)
+    return None if low is None or high is None else interval_text(low, high)
 
 
-def short_message(low: float, high: float) -> str:
-    """An interval, on one line."""
+def interval_text(low: float, high: float) -> str:
+    """An interval on one line, three decimals each."""
     return f"{low:.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:.3f}"
 
 

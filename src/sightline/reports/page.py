@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a run: facts, metrics and sections. No script, no network."""
+"""Self-contained HTML page of a run: facts, metrics and sections, without scripts or network."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -11,22 +11,22 @@ from jinja2 import Environment, StrictUndefined
 from sightline.reports.parts import Cell, Chart, Gallery, Section, Table
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
-SHOWN_ROWS = 15  # of a table; the others unfold
-MAX_ROWS = 300  # that a page holds; the whole table is a file beside it
+SHOWN_ROWS = 15  # of a table; the others are folded
+MAX_ROWS = 300  # of a table in the page; the complete table is a file beside it
 MAX_BYTES = 5_000_000
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a report says of one run.
+    """Content of the page of one run.
 
     Attributes:
         title: the run's name.
-        subtitle: what was evaluated.
+        subtitle: checkpoint and split that were evaluated.
         facts: name to value, in order.
-        metrics: tables of them, the headline ones first.
+        metrics: tables of metrics, the headline ones first.
         sections: in order.
-        problems: what could not be shown, and why, in words.
+        problems: sections that are missing, each with the reason.
     """
 
     title: str
@@ -38,19 +38,19 @@ class Page:
 
 
 def render_page(page: Page) -> str:
-    """The page as HTML, under 5 MB: galleries that would not fit are left out and named.
+    """The page as HTML of at most 5 MB: the largest sections are left out and named until it fits.
 
-    Every text is escaped; images and charts are inside.
+    Every text is escaped; images and charts are embedded.
     """
     html = _render(page)
     sections, left_out = list(page.sections), list(page.problems)
     while len(html.encode()) > MAX_BYTES and sections:
-        heaviest = max(range(len(sections)), key=lambda i: _weight(sections[i]))
+        largest = max(range(len(sections)), key=lambda i: _image_bytes(sections[i]))
         left_out.append(
-            f"{sections[heaviest].title}: left out here, the page would be over "
+            f"{sections[largest].title}: left out here, the page would be over "
             f"{MAX_BYTES // 1_000_000} MB; its files are beside it."
         )
-        del sections[heaviest]
+        del sections[largest]
         html = _render(replace(page, sections=sections, problems=left_out))
     return html
 
@@ -63,7 +63,7 @@ def _render(page: Page) -> str:
     return template.render(page=page, shown_rows=SHOWN_ROWS, max_rows=MAX_ROWS)
 
 
-def _weight(section: Section) -> int:
+def _image_bytes(section: Section) -> int:
     total = 0
     for part in section.parts:
         if isinstance(part, Chart):

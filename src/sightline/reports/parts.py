@@ -1,4 +1,4 @@
-"""What a report is made of: charts, tables and galleries, as data that a page or a folder shows."""
+"""Parts of a report as data: charts, tables, galleries, and the sections that hold them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, drawn.
+    """A drawn figure.
 
     Attributes:
         name: of its file, without the suffix.
-        png: the drawing.
-        alt: what it shows, for those who cannot see it.
-        width: in CSS pixels, at which its text has the size of the page's small print.
-        shrinks: whether a narrow screen may show it smaller, instead of a part of it.
+        png: the figure as PNG.
+        alt: alternative text for screen readers.
+        width: in CSS pixels; at this width its text is as large as the page's small text.
+        shrinks: whether a narrow screen shows it smaller, instead of scrolling it.
     """
 
     name: str
@@ -30,11 +30,11 @@ class Table:
     """Rows under named columns; a float is shown with four digits, None as an empty cell.
 
     Attributes:
-        name: of its file, without the suffix; None where another file has the rows already.
-        caption: above it.
-        columns: their names.
+        name: of its CSV file, without the suffix; None where another file holds the rows.
+        caption: title above it.
+        columns: names.
         rows: each as long as `columns`.
-        folded: whether a page shows it on request only.
+        folded: whether the page shows it only after a click.
     """
 
     name: str | None
@@ -46,12 +46,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Tile:
-    """One small image and what is said of it.
+    """One small image with its caption.
 
     Attributes:
         jpeg: the image; None where it could not be read.
-        lines: below it; the first is its name.
-        record: the same as columns of a table.
+        lines: of the caption; the first is the sample's id.
+        record: the same values by column, for the gallery's CSV file.
     """
 
     jpeg: bytes | None
@@ -64,8 +64,8 @@ class Gallery:
     """Small images, in order.
 
     Attributes:
-        name: of its files, without the suffix.
-        caption: above it.
+        name: of its PNG and CSV files, without the suffix.
+        caption: title above it.
         tiles: may be empty.
     """
 
@@ -79,12 +79,12 @@ Part = Chart | Table | Gallery
 
 @dataclass(frozen=True)
 class Section:
-    """One report.
+    """One section of report.html.
 
     Attributes:
-        title: its heading.
-        text: what to know before reading it, in plain sentences.
-        parts: what it shows, in order.
+        title: heading.
+        text: introduction, in plain sentences.
+        parts: charts, tables and galleries, in order.
     """
 
     title: str

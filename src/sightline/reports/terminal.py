@@ -1,4 +1,4 @@
-"""A table of a report, as a terminal shows it."""
+"""A report's table in a terminal."""
 
 from rich import box
 from rich.markup import escape
@@ -6,15 +6,15 @@ from rich.table import Table as RichTable
 
 from sightline.reports.parts import Cell, Table
 
-# Columns of short numbers, which are not broken; other columns are as wide as their longest word.
+# Columns of short numbers, whose lines are never broken.
 NUMBERS = (
     "rank", "runs", "pair", "seeds", "difference", "95 % interval", "alone", "p", "p (Holm)",
 )  # fmt: skip
-NARROWEST, WIDEST = 10, 20  # characters that a column of words is given at least
+NARROWEST, WIDEST = 10, 20  # bounds of a text column's least width, in characters
 
 
 def to_rich(table: Table, rows: int | None = None) -> RichTable:
-    """The table's first rows, or all of them."""
+    """The table's first `rows` rows, or all of them, as a rich table."""
     drawn = RichTable(
         box=box.SIMPLE_HEAD, title=table.caption, title_justify="left", pad_edge=False,
         padding=(0, 1, 0, 0),

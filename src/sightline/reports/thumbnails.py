@@ -1,4 +1,4 @@
-"""Small images for galleries, and a gallery as one sheet."""
+"""Thumbnails of samples for galleries, and a gallery as one contact sheet."""
 
 import io
 import math
@@ -13,50 +13,53 @@ from sightline.reports.parts import Cell, Gallery, Tile
 from sightline.reports.section_inputs import ReadImage
 
 SIDE = 128  # pixels of the longer side
-COLUMNS = 4  # of a sheet
+COLUMNS = 4  # of a contact sheet
 LINE, GAP = 16, 8  # pixels
 MAX_LINE = 34  # characters
 
 
-def thumbnail(picture: ImageData, width: int = SIDE, height: int = SIDE) -> bytes:
-    """A small JPEG; a tiny image is enlarged without smoothing, so that its pixels are seen.
+def thumbnail(image: ImageData, width: int = SIDE, height: int = SIDE) -> bytes:
+    """The image as a small JPEG; a smaller image is enlarged without smoothing.
 
-    Of an array with another number of channels than 1, 3 or 4, the first three (or one) are shown.
+    Of an array with more than three channels the first three are shown, of one with fewer the
+    first.
 
     Args:
         image: of any size.
-        width, height: pixels that it may take.
+        width, height: bounds in pixels.
     """
-    if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture[:, :, :3] if picture.shape[2] > 3 else picture[:, :, 0])
-    if picture.mode in ("RGBA", "LA", "PA", "P"):
-        rgba = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    image = picture.convert("RGB")
-    scale = min(width / image.width, height / image.height)
-    size = [max(1, round(scale * side)) for side in image.size]
-    how = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image[:, :, :3] if image.shape[2] > 3 else image[:, :, 0])
+    if image.mode in ("RGBA", "LA", "PA", "P"):
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    rgb = image.convert("RGB")
+    scale = min(width / rgb.width, height / rgb.height)
+    size = [max(1, round(scale * side)) for side in rgb.size]
+    filter_ = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     out = io.BytesIO()
-    image.resize((size[0], size[1]), how).save(out, "JPEG", quality=80)
+    rgb.resize((size[0], size[1]), filter_).save(out, "JPEG", quality=80)
     return out.getvalue()
 
 
 def sample_tile(
     evaluated: EvaluatedSplit, index: int, read_image: ReadImage, classes: list[int]
 ) -> Tile:
-    """A sample with its target, its decision and the probabilities of some classes.
+    """A sample's tile: image, target, decision, and the probabilities of some classes.
 
     Args:
-        evaluated: what the sample is in.
-        index: its row.
-        read_image: from its id.
-        classes: whose probabilities are said.
+        evaluated: the split.
+        index: row of the sample.
+        read_image: reads its image.
+        classes: indices of the classes whose probabilities are shown.
     """
     name = str(evaluated.table.ids[index])
     target = evaluated.words(evaluated.table.targets[index])
     decided = evaluated.words(evaluated.decided[index])
-    said = [f"{evaluated.class_names[c]}: {evaluated.probs[index, c]:.3f}" for c in classes]
-    lines = [name, f"target: {target}", f"decided: {decided}", *said]
+    probabilities = [
+        f"{evaluated.class_names[c]}: {evaluated.probs[index, c]:.3f}" for c in classes
+    ]
+    lines = [name, f"target: {target}", f"decided: {decided}", *probabilities]
     record: dict[str, Cell] = {"id": name, "target": target, "decided": decided}
     for place, c in enumerate(classes, start=1):
         record[f"class_{place}"] = evaluated.class_names[c]
@@ -68,10 +71,10 @@ def sample_tile(
 
 
 def draw_contact_sheet(gallery: Gallery, title: str) -> bytes:
-    """The whole gallery as one PNG, its lines cut to fit."""
+    """The gallery as one PNG, the lines of its captions cut to fit."""
     lines = max((len(tile.lines) for tile in gallery.tiles), default=1) - 1
     images = [Image.open(io.BytesIO(tile.jpeg)) if tile.jpeg else None for tile in gallery.tiles]
-    height = max((picture.height for picture in images if picture), default=0)
+    height = max((image.height for image in images if image), default=0)
     cell_width, cell_height = 2 * SIDE, height + (lines + 1) * LINE
     rows = math.ceil(len(gallery.tiles) / COLUMNS)
     size = (COLUMNS * cell_width + GAP, rows * (cell_height + GAP) + 3 * LINE)
@@ -79,11 +82,11 @@ def draw_contact_sheet(gallery: Gallery, title: str) -> bytes:
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
     draw.text((GAP, GAP), f"{title}: {gallery.caption}", "black", font)
-    for place, (tile, picture) in enumerate(zip(gallery.tiles, images, strict=True)):
+    for place, (tile, image) in enumerate(zip(gallery.tiles, images, strict=True)):
         left = GAP + place % COLUMNS * cell_width
         top = 2 * LINE + place // COLUMNS * (cell_height + GAP)
-        if picture is not None:
-            sheet.paste(picture, (left, top))
+        if image is not None:
+            sheet.paste(image, (left, top))
         for number, line in enumerate(tile.lines[1:]):
             cut = " ".join(line.split())
             cut = cut if len(cut) <= MAX_LINE else cut[: MAX_LINE - 1] + "…"

@@ -1,21 +1,21 @@
-"""Swept values on an axis: numbers by size or by their logarithm, words in their order."""
+"""Axis positions of swept values: numbers on a linear or logarithmic scale, words in order."""
 
 import math
 from collections.abc import Sequence
 
-LOG_FROM = 50  # a positive axis that spans at least this factor is drawn in logarithms
+LOG_FROM = 50  # a positive axis that spans at least this factor is logarithmic
 MAX_LABELS = 8
-NONE = "(none)"  # for a job that has no such value
+NONE = "(none)"  # label of a job without a value
 
 
 class Scale:
-    """Places from 0 to 1 for texts that are all numbers, or else words.
+    """Positions in [0, 1] of values that are all numbers, or else of words.
 
     Args:
-        texts: every value, as text; empty where there is none.
+        texts: the values as text; "" for a job without a value.
 
     Attributes:
-        numeric: whether all that are there are numbers.
+        numeric: whether all values are numbers.
         logarithmic: whether numbers are placed by their logarithm.
     """
 
@@ -30,7 +30,7 @@ class Scale:
         self._floor = 0.12 if self.numeric and "" in self._order else 0.0  # below it: no value
 
     def place(self, text: str) -> float:
-        """Where a value lies."""
+        """Position in [0, 1] of a value."""
         if not self.numeric:
             return _share(self._order.index(text), 0, len(self._order) - 1)
         if not text:
@@ -39,7 +39,7 @@ class Scale:
         return self._floor + (1 - self._floor) * share
 
     def labels(self) -> list[tuple[float, str]]:
-        """Places with what is written there: each value, or of many numbers a few."""
+        """Positions and labels of the ticks: every value, or five of more than 8 numbers."""
         if len(self._order) <= MAX_LABELS or not self.numeric:
             step = math.ceil(len(self._order) / (2 * MAX_LABELS))
             return [(self.place(text), shorten(text) or NONE) for text in self._order[::step]]
@@ -53,7 +53,7 @@ class Scale:
 
 
 def value_order(text: str) -> tuple[int, float, str]:
-    """A key to sort by: no value first, then numbers by size, then words."""
+    """Sort key: no value first, then numbers by size, then words."""
     number = to_number(text)
     if not text:
         return (0, 0.0, "")
@@ -61,7 +61,7 @@ def value_order(text: str) -> tuple[int, float, str]:
 
 
 def to_number(text: str) -> float | None:
-    """A finite number, or None."""
+    """The text as a finite number, or None."""
     try:
         number = float(text)
     except ValueError:
@@ -70,7 +70,7 @@ def to_number(text: str) -> float | None:
 
 
 def shorten(text: str) -> str:
-    """A value as it fits on an axis: numbers to three digits."""
+    """A value shortened for an axis: numbers to three digits, words to 18 characters."""
     number = to_number(text)
     if number is not None and len(text) > 6:
         return f"{number:.3g}"

@@ -1,4 +1,4 @@
-"""How many samples of each class are in each split."""
+"""Figure of class balance: samples of each class in each split."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ MAX_CLASSES = 60
 
 
 def draw_balance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Horizontal bars, the class with the most training samples first.
+    """Stacked horizontal bars, the class with the most training samples first.
 
     Args:
-        counts: for each split, the samples of each class; at most 60 classes are drawn, the
-            commonest and the rarest.
+        counts: samples by split and then by class, training first; of more than 60 classes the
+            30 most frequent and the 30 rarest are drawn.
     """
     train = next(iter(counts.values()))
     names = sorted(train, key=lambda name: -train[name])
@@ -35,7 +35,7 @@ def draw_balance(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     ax.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=len(counts), frameon=False, fontsize=8)
     title = "samples of each class" + (
-        f" (the {MAX_CLASSES // 2} commonest and rarest of {len(train)})"
+        f" (the {MAX_CLASSES // 2} most frequent and rarest of {len(train)})"
         if len(train) > MAX_CLASSES
         else ""
     )

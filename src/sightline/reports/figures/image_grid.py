@@ -1,4 +1,4 @@
-"""A training batch as the model sees it."""
+"""Figure of a training batch: a grid of augmented images with their labels."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     """A grid of up to 32 images with their labels.
 
     Args:
-        images: shape (B, C, H, W), uint8, after augmentation: what normalisation is applied to.
+        images: shape (B, C, H, W), uint8, after augmentation and before normalisation.
         captions: one an image.
         title: of the figure.
     """

@@ -1,4 +1,4 @@
-"""Robustness as curves over severities."""
+"""Figure of robustness: a metric over the severities of each corruption."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ COLOURS = 10  # of matplotlib's cycle; the lines after them are dashed
 
 @styled
 def draw_robustness(curves: Mapping[str, Sequence[float]], metric: str, title: str) -> Figure:
-    """A line a corruption, from the clean images (0) to the strongest; the mean is bold.
+    """One line for each corruption over severities, 0 being the clean images; the mean is bold.
 
     Args:
-        curves: by corruption, the metric at severities 0, 1, ...
-        metric: its name.
+        curves: by corruption (and `mean`), the metric at severities 0, 1, ...
+        metric: name, for the axis.
         title: of the figure.
     """
     figure = new_figure(max(4.2, 0.2 * len(curves) + 1))
@@ -25,7 +25,7 @@ def draw_robustness(curves: Mapping[str, Sequence[float]], metric: str, title: s
     styles = {name: _style(name, index) for index, name in enumerate(curves)}
     for name, values in curves.items():
         ax.plot(range(len(values)), values, marker="o", markersize=3, **styles[name])
-    # Names stand in the order in which the lines end: no colour has to be looked up.
+    # Names stand in the order of the lines' ends, so that a line is found without its colour.
     names = sorted(curves, key=lambda name: curves[name][-1])
     for name, height in zip(names, np.linspace(0, 1, len(names)), strict=True):
         colour = styles[name]["color"]

@@ -1,4 +1,4 @@
-"""Figures of a search: the values over its trials, what they depend on, the trade-off of two."""
+"""Figures of a search: history of its trials, importance of keys, trade-off of two objectives."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,16 @@ History = Sequence[tuple[int, Sequence[float]]]  # a trial's number and its obje
 
 
 def draw_history(
-    history: History, objectives: Sequence[tuple[str, bool]], given_up: Mapping[str, Sequence[int]]
+    history: History,
+    objectives: Sequence[tuple[str, bool]],
+    without_value: Mapping[str, Sequence[int]],
 ) -> Figure:
-    """Each objective of each trial in the order of their numbers, and the best until then.
+    """Each objective over the trials' numbers, and the best value so far.
 
     Args:
         history: the complete trials.
-        objectives: names, and whether more is better.
-        given_up: numbers of the trials without a value, by what became of them.
+        objectives: name of each, and whether it is maximised.
+        without_value: numbers of the trials without a value, by their final state.
     """
     figure = plain_figure(7, 0.6 + 2.8 * len(objectives))
     axes = figure.subplots(len(objectives), 1, sharex=True, squeeze=False)[:, 0]
@@ -28,7 +30,7 @@ def draw_history(
     for index, (ax, (name, maximise)) in enumerate(zip(axes, objectives, strict=True)):
         numbers = [number for number, _ in ordered]
         draw_best(ax, numbers, [values[index] for _, values in ordered], maximise, "a trial")
-        for marker, (kind, gone) in zip("|x", given_up.items(), strict=False):
+        for marker, (kind, gone) in zip("|x", without_value.items(), strict=False):
             if gone:
                 ax.plot(gone, [0.02] * len(gone), marker, color="C3", label=kind, markersize=6,
                         transform=ax.get_xaxis_transform())  # fmt: skip
@@ -40,10 +42,10 @@ def draw_history(
 
 
 def draw_importances(importances: Mapping[str, Mapping[str, float]]) -> Figure:
-    """For each objective, the share of its variance that each searched key explains (fANOVA).
+    """Bars: the share of each objective's variance that each key explains (fANOVA).
 
     Args:
-        importances: for each objective, shares by key.
+        importances: shares in [0, 1] by objective and then by key.
     """
     most = max(len(shares) for shares in importances.values())
     width = 1.5 + 4.5 * len(importances)
@@ -60,12 +62,12 @@ def draw_importances(importances: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def draw_tradeoff(history: History, names: Sequence[str], best: set[int]) -> Figure:
-    """The first two objectives against each other; trials that no other beats in all are marked.
+    """Scatter plot of the first two objectives, with the Pareto front marked.
 
     Args:
         history: the complete trials.
         names: of the objectives.
-        best: numbers of the trials on the front.
+        best: numbers of the trials on the Pareto front.
     """
     figure = plain_figure(5.5, 4)
     ax = figure.subplots()

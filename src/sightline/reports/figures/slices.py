@@ -1,4 +1,4 @@
-"""Slices as dots with their intervals."""
+"""Figure of slices: a metric and its interval for each value of a metadata column."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,12 +13,12 @@ SHOWN = 30  # slices, the worst first
 @styled
 def draw_slices(rows: Sequence[Mapping[str, object]], metric: str, whole: float, title: str
 ) -> Figure:  # fmt: skip
-    """A line a slice, the worst first, and where the whole table is.
+    """One row for each slice, the lowest value first; a dashed line marks all samples.
 
     Args:
         rows: with `value`, `samples`, the metric and its `_low` and `_high`.
-        metric: its name.
-        whole: of all samples.
+        metric: key of the rows.
+        whole: the metric over all samples.
         title: of the figure.
     """
     known = [row for row in rows if isinstance(row.get(metric), float)]

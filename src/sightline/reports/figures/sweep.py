@@ -1,4 +1,4 @@
-"""Figures of a sweep: every job across its swept values, the effect of each, the best so far."""
+"""Figures of a sweep: parallel coordinates of its jobs, and main effects of its keys."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ from sightline.reports.figures.axis_values import Scale, shorten, value_order
 
 Row = Mapping[str, Any]
 MAX_GROUPS = 10  # in one figure of curves
-MANY = 8  # values of a number from which on it is drawn on an axis of its own, not as classes
+MANY = 8  # distinct numbers beyond which the axis is continuous instead of categorical
 
 
 def draw_parallel(
     rows: Sequence[Row], keys: Sequence[str], metrics: Sequence[str], maximise: bool
 ) -> Figure:
-    """One line a job through all of its swept values to the metrics, the best drawn last.
+    """Parallel coordinates: a line for each job through swept values and metrics, the best on top.
 
     Args:
-        rows: finished jobs: swept values as text (empty where a job has none), and the metrics.
+        rows: finished jobs: swept values as text ("" where a job has none), and the metrics.
         keys: the swept keys.
-        metrics: keys of what was reached; the first gives the colour.
-        maximise: whether more of the first is better.
+        metrics: keys of the metrics; the first gives the colour.
+        maximise: whether a larger value of the first metric is better.
     """
     names = [*keys, *metrics]
     figure = plain_figure(max(6.0, 1.9 * len(names)), 4.4)
@@ -62,7 +62,7 @@ def draw_parallel(
 
 
 def draw_main_effects(rows: Sequence[Row], keys: Sequence[str], metric: str) -> Figure:
-    """For each swept key, the metric of every job at its value; the mean where values recur.
+    """A panel for each swept key: the metric of every job at its value, and means of equal values.
 
     Args:
         rows: finished jobs.
@@ -84,7 +84,7 @@ def draw_main_effects(rows: Sequence[Row], keys: Sequence[str], metric: str) -> 
         ax.spines[["top", "right"]].set_visible(False)
     for ax in axes[:, 0]:
         ax.set_ylabel(metric)
-    figure.suptitle("each job, and the mean at each value that recurs", fontsize=10)
+    figure.suptitle("each job, and the mean of jobs with the same value", fontsize=10)
     return figure
 
 
@@ -112,6 +112,6 @@ def _draw_effect(ax: Axes, texts: Sequence[str], values: Sequence[float]) -> Non
 
 
 def _short(name: str) -> str:
-    """A key on two lines, so that neighbours do not run into each other."""
+    """A long key on two lines, so that neighbouring labels do not overlap."""
     head, _, last = name.rpartition(".")
     return f"{head}.\n{last}" if head and len(name) > 14 else name

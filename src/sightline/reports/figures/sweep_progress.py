@@ -16,12 +16,12 @@ MAX_GROUPS = 10  # in one figure of curves
 
 
 def draw_best_so_far(rows: Sequence[Row], metric: str, maximise: bool) -> Figure:
-    """The metric of every job as it ended, and the best until then.
+    """The metric of every job over the time at which it ended, and the best value so far.
 
     Args:
-        rows: finished jobs, with `ended`, the moment in ISO format.
+        rows: finished jobs, with `ended`, a time in ISO format.
         metric: the metric's key.
-        maximise: whether more is better.
+        maximise: whether a larger value is better.
     """
     figure = plain_figure(6, 3.4)
     ax = figure.subplots()
@@ -38,7 +38,7 @@ def draw_best_so_far(rows: Sequence[Row], metric: str, maximise: bool) -> Figure
 def draw_best(
     ax: Axes, places: Sequence[float], values: Sequence[float], maximise: bool, label: str
 ) -> None:
-    """Draw values and the best until then."""
+    """Draw values and the best value so far on existing axes."""
     best = (np.maximum if maximise else np.minimum).accumulate(np.array(values))
     ax.plot(places, values, "o", color="0.6", markersize=4, label=label)
     ax.step(places, best, where="post", color="C0", linewidth=2, label="best so far")
@@ -48,15 +48,15 @@ def draw_best(
 def draw_mean_curves(
     groups: Mapping[str, Sequence[Sequence[float]]], metric: str, maximise: bool
 ) -> Figure:
-    """The mean over the runs of each group in each epoch, and the range from least to greatest.
+    """Mean and range over the runs of each group in each epoch.
 
-    Of many groups those are drawn whose mean best values are best.
+    Of more than 10 groups those with the best mean of their runs' best values are drawn.
 
     Args:
-        groups: for each group's name, each run's values by epoch; where runs are of different
-            lengths, an epoch's mean is over those that reached it.
+        groups: by the group's name, each run's values by epoch; an epoch's mean is over the runs
+            that reached it.
         metric: the metric's key.
-        maximise: whether more is better.
+        maximise: whether a larger value is better.
     """
     figure = plain_figure(8.5, 4)
     ax = figure.subplots()

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from sightline.reports.canvas import new_figure, short, styled, to_chart
 from sightline.reports.evaluated_split import EvaluatedSplit
-from sightline.reports.metric_tables import short_message
+from sightline.reports.metric_tables import interval_text
 from sightline.reports.parts import Cell, Section, Table
 
 Row = Mapping[str, object]
@@ -79,7 +79,7 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def _interval(row: Row, key: str) -> Cell:
     low, high = _number(row[f"{key}_low"]), _number(row[f"{key}_high"])
-    return short_message(low, high) if low == low else None
+    return interval_text(low, high) if low == low else None
 
 
 def _cell(value: object) -> Cell:

@@ -9,7 +9,7 @@ from rich import get_console
 from sightline.config.schema import TrainConfig
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.tuning import tuning_record
-from sightline.reports.formatted_metrics import metrics_table, results_in_words
+from sightline.reports.formatted_metrics import metrics_table, format_metrics
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
@@ -70,7 +70,7 @@ def log_results(
         "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
     }
     tracker.log_json(reached, "results.json")
-    tracker.set_tags({NOTE: note(about, results_in_words(reached))})
+    tracker.set_tags({NOTE: note(about, format_metrics(reached))})
     return reached
 
 
@@ -83,7 +83,7 @@ def announce(folder: RunFolder, results: Mapping[str, Any], with_links: bool) ->
         with_links: whether addresses in the UI are printed.
     """
     words = {
-        f"{split} (best checkpoint)": cells for split, cells in results_in_words(results).items()
+        f"{split} (best checkpoint)": cells for split, cells in format_metrics(results).items()
     }
     get_console().print(metrics_table(words))
     run = folder.upload.location
