@@ -107,7 +107,7 @@ def test_areas_under_the_curves_are_scikit_learns(mode: str) -> None:
     truth, probs = evaluated.truth, evaluated.table.probs
     roc = {curve.name: curve.area for curve in roc_curves(evaluated)}
     precision = {curve.name: curve.area for curve in precision_recall_curves(evaluated)}
-    for index in evaluated.opposed:
+    for index in evaluated.one_vs_rest:
         known = ~np.isnan(truth[:, index])
         columns = truth[known, index], probs[known, index]
         name = evaluated.class_names[index]
@@ -141,7 +141,7 @@ def test_a_class_without_samples_is_named_and_has_no_curve() -> None:
 def test_curves_of_a_huge_table_are_of_a_part_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sightline.reports.sections.curves.MAX_CELLS", 300)
     section = curves_report(make_evaluated("multiclass", 3))
-    assert "Of 100 samples, drawn from 400." in section.text
+    assert "Of 100 samples, chosen at random from 400." in section.text
     assert sum(int(str(row[1])) for row in tables(section)["areas"].rows) == 100
 
 
@@ -176,7 +176,7 @@ def test_a_gallery_says_target_decision_and_probabilities() -> None:
     worst, uncertain = (part for part in section.parts if isinstance(part, Gallery))
     assert len(worst.tiles) == len(uncertain.tiles) == 6
     row = evaluated.worst_errors(1)[0]
-    target, decided = evaluated.table.targets[row], evaluated.decided[row]
+    target, decided = evaluated.table.targets[row], evaluated.decisions[row]
     tile = worst.tiles[0]
     assert list(tile.lines[:3]) == [
         f"image {row:05d}.png", f"target: class {target}", f"decided: class {decided}",
@@ -375,7 +375,7 @@ def test_odd_tables_make_a_report_all_the_same(mode: str, case: str) -> None:
     elif case == "one class":
         evaluated = replace(evaluated, table=replace(table, targets=np.zeros_like(table.targets)))
     elif case == "all right":
-        evaluated = replace(evaluated, table=replace(table, targets=evaluated.decided))
+        evaluated = replace(evaluated, table=replace(table, targets=evaluated.decisions))
     rows = per_class_rows(evaluated.label_mode, evaluated.table)
     for section in (
         confusion_report(evaluated, 15),

@@ -27,7 +27,7 @@ from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.io.console import log_to_console
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.slices import Slices, measure_slices
-from sightline.reports.formatted_metrics import metrics_table, format_metrics
+from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.links import run_link
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file

@@ -45,7 +45,7 @@ class EvaluatedSplit:
         return self.calibrated.probs
 
     @cached_property
-    def decided(self) -> np.ndarray:
+    def decisions(self) -> np.ndarray:
         """Decisions, in the form of `table.targets`."""
         probs = torch.from_numpy(self.probs)
         decided: np.ndarray = self.label_mode.decide(probs, self.tuning.thresholds).numpy()
@@ -62,15 +62,15 @@ class EvaluatedSplit:
         return self._as_rows(self.table.targets)
 
     @cached_property
-    def chosen(self) -> np.ndarray:
+    def decision_rows(self) -> np.ndarray:
         """Decisions, shape (N, C): 1 where the class was decided for, else 0."""
-        return self._as_rows(self.decided)
+        return self._as_rows(self.decisions)
 
     @cached_property
     def wrong(self) -> np.ndarray:
         """Shape (N,), bool: whether the decision differs from the known part of the target."""
         known = ~np.isnan(self.truth)
-        differs: np.ndarray = (known & (self.truth != self.chosen)).any(axis=1)
+        differs: np.ndarray = (known & (self.truth != self.decision_rows)).any(axis=1)
         return differs
 
     @cached_property
@@ -86,12 +86,12 @@ class EvaluatedSplit:
         return rows
 
     @property
-    def opposed(self) -> list[int]:
-        """Indices of the classes that have one-vs-rest curves; of a binary mode the positive one."""
+    def one_vs_rest(self) -> list[int]:
+        """Indices of the classes with one-vs-rest curves; of a binary mode the positive one."""
         count = len(self.class_names)
         return list(range(count)) if self.label_mode.num_outputs > 1 else [count - 1]
 
-    def words(self, encoded: np.ndarray) -> str:
+    def as_text(self, encoded: np.ndarray) -> str:
         """An encoded target or decision as class names."""
         return self.label_mode.examples(torch.as_tensor(encoded)) or "(none)"
 

@@ -11,7 +11,7 @@ def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -
     """A table of the headline metrics, and a folded one of all others.
 
     Args:
-        rows: by split, rows with `metric`, `value`, and `low` and `high` where there is an interval.
+        rows: by split, rows with `metric`, `value`, and `low` and `high` of an interval, if any.
         headlines: names of metrics, in order.
     """
     cells = {

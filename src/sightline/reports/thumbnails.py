@@ -54,8 +54,8 @@ def sample_tile(
         classes: indices of the classes whose probabilities are shown.
     """
     name = str(evaluated.table.ids[index])
-    target = evaluated.words(evaluated.table.targets[index])
-    decided = evaluated.words(evaluated.decided[index])
+    target = evaluated.as_text(evaluated.table.targets[index])
+    decided = evaluated.as_text(evaluated.decisions[index])
     probabilities = [
         f"{evaluated.class_names[c]}: {evaluated.probs[index, c]:.3f}" for c in classes
     ]

@@ -28,13 +28,13 @@ LARGE = 6.5  # inches
 
 @styled
 def draw_confusion(matrices: Sequence[ConfusionMatrix], title: str, by: By) -> Figure:
-    """Counts, or shares of each row or column; darker is more. Of several labels a panel each.
+    """One matrix, or a panel for each label; the darker a cell, the larger its share.
 
     Args:
-        matrices: one, or one a label with the table of labels confused with each other last, which
-            is not drawn.
-        title: of the whole figure.
-        by: what a cell is a share of; of a table that does not sum to N, always the count.
+        matrices: one matrix; or one for each label, followed by the matrix of labels confused with
+            each other, which is not drawn.
+        title: of the figure.
+        by: what a cell is a share of; a matrix that does not sum to N always shows counts.
     """
     *panels, last = matrices
     if not panels:
@@ -59,12 +59,12 @@ def draw_confusion(matrices: Sequence[ConfusionMatrix], title: str, by: By) -> F
 
 
 def _table(ax: Axes, matrix: ConfusionMatrix, by: By, title: str) -> None:
-    """A matrix in its own order; one that is too large for names in the order of its clusters."""
+    """Draw a matrix in the order of its classes; one of more than 40, in the order of clusters."""
     if len(matrix.columns) <= MAX_NAMED:
         _panel(ax, matrix, by, title)
         return
     order, groups = confusion_order(matrix.counts)
-    _panel(ax, matrix, by, f"{title}\nwhat is confused stands together", order=order)
+    _panel(ax, matrix, by, f"{title}\nconfused classes stand together", order=order)
     for start, size in groups:
         square = Rectangle((start - 0.5, start - 0.5), size, size, fill=False, edgecolor="C3")
         ax.add_patch(square)
@@ -75,7 +75,7 @@ def _errors(matrix: ConfusionMatrix) -> int:
 
 
 def _side(classes: int) -> float:
-    """Inches: room for numbers and names; beyond `MAX_NAMED` there are none."""
+    """Side of the figure in inches, with room for names and numbers up to `MAX_NAMED` classes."""
     return LARGE if classes > MAX_NAMED else float(np.clip(0.28 * classes + 1.3, WIDTH, 12.0))
 
 
@@ -95,7 +95,7 @@ def _panel(
     large = len(counts) > MAX_NAMED
     if order is not None:
         shares = shares[np.ix_(order, order)]
-    # Of many classes the few errors of each would be too pale on a linear scale.
+    # With many classes the few errors of each would be too pale on a linear scale.
     ax.imshow(shares, cmap="Blues", norm=PowerNorm(0.4 if large else 1.0, 0, 1),
               interpolation="nearest")  # fmt: skip
     ax.set_title(title, fontsize=9)
@@ -120,7 +120,7 @@ def _write_cells(
 ) -> None:
     for row, column in np.ndindex(*counts.shape):
         if counts[row, column] == 0 and len(counts) > 2:
-            continue  # an empty cell reads more easily than a nought
+            continue  # an empty cell is easier to read than a zero
         share, count = float(shares[row, column]), int(counts[row, column])
         text = _percent(share) if as_shares else _short_count(count, len(counts))
         colour = "white" if share > 0.6 else "black"
@@ -128,7 +128,7 @@ def _write_cells(
 
 
 def _percent(share: float) -> str:
-    """Without a sign; what is neither none nor all is not rounded to it."""
+    """Percent without the sign; a share in (0, 1) is never rounded to 0 or 100."""
     extreme = 0 < share < 0.005 or 0.995 <= share < 1
     return f"{100 * share:.{int(extreme)}f}"
 

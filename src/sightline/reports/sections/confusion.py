@@ -13,11 +13,11 @@ from sightline.reports.parts import Cell, Section, Table
 
 
 def confusion_report(evaluated: EvaluatedSplit, max_pairs: int) -> Section:
-    """Matrices raw, by row and by column, and the pairs that are confused most.
+    """Section with matrices of counts, of shares by row and by column, and the most confused pairs.
 
     Args:
         evaluated: the split.
-        max_pairs: length of the list.
+        max_pairs: length of the list of pairs.
     """
     matrices = evaluated.matrices
     count = len(evaluated.class_names)
@@ -33,7 +33,7 @@ def confusion_report(evaluated: EvaluatedSplit, max_pairs: int) -> Section:
     mixed = matrices[-1]
     if len(matrices) > 1:
         figure = draw_confusion(
-            [mixed], f"{evaluated.split}: labels mixed up with each other", "count"
+            [mixed], f"{evaluated.split}: labels confused with each other", "count"
         )
         alt = f"How often each of {count} labels was missed while another was wrongly predicted"
         charts.append(to_chart(figure, "confusion_mixed", alt, shrinks=count > MAX_NAMED))
@@ -50,12 +50,12 @@ def confusion_report(evaluated: EvaluatedSplit, max_pairs: int) -> Section:
                             "framed above", ("classes", "names"), rows))  # fmt: skip
     text = "Rows are targets, columns are decisions."
     if len(matrices) > 1:
-        text = "One matrix a label: rows say whether it is there, columns what was decided."
+        text = "One matrix for each label: rows are targets, columns are decisions."
     return Section("Confusion", text, [*charts, *(table for table in tables if table.rows)])
 
 
 def confused_pairs(matrix: ConfusionMatrix, count: int) -> Table:
-    """The cells off the diagonal that hold most, the largest first."""
+    """Table of the `count` largest cells off the diagonal, the largest first."""
     off = matrix.counts * ~np.eye(len(matrix.counts), dtype=bool)
     sums = np.maximum(matrix.counts.sum(axis=1), 1)
     largest = np.argsort(-off, axis=None, kind="stable")[:count]

@@ -1,4 +1,4 @@
-"""ROC and precision–recall curves: each class against the rest, and the classes' mean."""
+"""ROC and precision–recall curves of each class against the rest, and their mean."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Section, Table
 
 GRID = np.linspace(0, 1, 501)
-MAX_NAMED = 10  # with more classes, the worst are named and the others are thin lines
+MAX_NAMED = 10  # with more classes, only the worst are named and coloured
 WORST = 5
-MAX_CELLS = 20_000_000  # probabilities that are sorted: about ten seconds
+MAX_CELLS = 20_000_000  # probabilities, N · C, which take about ten seconds to sort
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ class Curve:
     """One class against the rest, on `GRID`.
 
     Attributes:
-        name: of the class.
-        heights: true-positive rates over false-positive rates, or precisions over recalls.
-        area: the class's AUROC or average precision.
-        positives: samples of the class.
+        name: class name.
+        heights: true-positive rates over false-positive rates, or precision over recall; shape
+            (501,), in [0, 1].
+        area: AUROC or average precision.
+        positives: number of samples of the class.
     """
 
     name: str
@@ -35,12 +36,12 @@ class Curve:
 
 
 def roc_curves(evaluated: EvaluatedSplit) -> list[Curve]:
-    """Of every class that has samples and samples of others."""
+    """ROC curves of every class that has positive and negative samples."""
     return _curves(evaluated, _roc, needs_negatives=True)
 
 
 def precision_recall_curves(evaluated: EvaluatedSplit) -> list[Curve]:
-    """Of every class that has samples."""
+    """Precision–recall curves of every class that has samples."""
     return _curves(evaluated, _precision_recall, needs_negatives=False)
 
 
@@ -50,7 +51,7 @@ def _curves(
     needs_negatives: bool,
 ) -> list[Curve]:
     curves = []
-    for index in evaluated.opposed:
+    for index in evaluated.one_vs_rest:
         known = ~np.isnan(evaluated.truth[:, index])
         target = evaluated.truth[known, index]
         positives = int(target.sum())
@@ -70,7 +71,7 @@ def _roc(target: np.ndarray, prob: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _precision_recall(target: np.ndarray, prob: np.ndarray) -> tuple[np.ndarray, float]:
     precision, recall, _ = precision_recall_curve(target, prob)
-    # Between two recalls the precision is that of the higher one; recalls come in falling order.
+    # Between two recalls the precision is that of the higher one; recalls are in falling order.
     at = np.searchsorted(recall[::-1], GRID - 1e-12)
     heights = precision[::-1][np.minimum(at, len(precision) - 1)]
     return heights, float(average_precision_score(target, prob))
@@ -78,7 +79,7 @@ def _precision_recall(target: np.ndarray, prob: np.ndarray) -> tuple[np.ndarray,
 
 @styled
 def draw_curves(curves: Sequence[Curve], kind: str, title: str) -> Figure:
-    """Up to 10 classes each in its colour; of more, the worst five, and the others in grey.
+    """Curves of up to 10 classes in colours; of more, the worst five in colours, the others grey.
 
     Args:
         curves: at least one.
@@ -93,7 +94,7 @@ def draw_curves(curves: Sequence[Curve], kind: str, title: str) -> Figure:
     ax = figure.subplots()
 
     def line(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A ROC curve begins in the corner, whatever rate it first rises to."""
+        """The points of a curve; a ROC curve begins at (0, 0)."""
         return (np.append(0, GRID), np.append(0, heights)) if roc else (GRID, heights)
 
     if roc:
@@ -118,11 +119,14 @@ def draw_curves(curves: Sequence[Curve], kind: str, title: str) -> Figure:
 
 
 def curves_report(evaluated: EvaluatedSplit) -> Section:
-    """Both kinds of curves, and the area of every class; of a huge table, of a part of it."""
+    """Section with both kinds of curves and the areas of every class.
+
+    A table of more than 20 million probabilities is sampled.
+    """
     total = len(evaluated.table)
-    drawn = max(1, MAX_CELLS // len(evaluated.class_names))
-    if total > drawn:
-        evaluated = evaluated.sample(drawn, seed=0)
+    limit = max(1, MAX_CELLS // len(evaluated.class_names))
+    if total > limit:
+        evaluated = evaluated.sample(limit, seed=0)
     charts, areas = [], {}
     for kind, title, curves in (
         ("roc", "ROC, one class against the rest", roc_curves(evaluated)),
@@ -133,7 +137,7 @@ def curves_report(evaluated: EvaluatedSplit) -> Section:
             alt = f"{title}: curves of {len(curves)} classes"
             figure = draw_curves(curves, kind, f"{evaluated.split}: {title}")
             charts.append(to_chart(figure, kind, alt))
-    names = [evaluated.class_names[i] for i in evaluated.opposed]
+    names = [evaluated.class_names[i] for i in evaluated.one_vs_rest]
     rows = [
         (
             name,
@@ -144,9 +148,9 @@ def curves_report(evaluated: EvaluatedSplit) -> Section:
         for name in names
     ]
     columns = ("class", "samples", "AUROC", "average precision")
-    text = "How well the probabilities rank the samples, whatever the threshold."
-    if total > drawn:
-        text += f" Of {drawn:,} samples, drawn from {total:,}."
+    text = "How well the probabilities rank the samples, independent of a threshold."
+    if total > limit:
+        text += f" Of {limit:,} samples, chosen at random from {total:,}."
     absent = [name for name, samples, *_ in rows if samples == 0]
     if absent:
         text += f" Without samples, and so without a curve: {', '.join(absent[:20])}" + (

@@ -1,4 +1,4 @@
-"""A map of the penultimate layer: samples that the model sees as alike lie close together."""
+"""Map of the penultimate features in two dimensions, by PCA or t-SNE."""
 
 from typing import Literal
 
@@ -16,17 +16,17 @@ from sightline.reports.section_inputs import Embed
 Method = Literal["pca", "tsne"]
 MAX_COLOURS = 10
 MAX_NAMED = 30
-PCA_FIRST = 50  # dimensions that t-SNE is given, as its authors did
+PCA_FIRST = 50  # dimensions of t-SNE's input, as in the paper
 ITERATIONS = 500  # enough for a thousand samples
 
 
 def embed_2d(features: np.ndarray, method: Method, seed: int) -> np.ndarray:
-    """Two coordinates a sample.
+    """Coordinates of each sample, shape (N, 2).
 
     Args:
-        features: shape (N, D), N of at least 2.
-        method: pca, or tsne (van der Maaten & Hinton 2008) from the PCA's first axes.
-        seed: of t-SNE.
+        features: shape (N, D), N >= 2.
+        method: pca, or tsne (van der Maaten and Hinton 2008), initialised by PCA.
+        seed: of the PCA's solver and of t-SNE.
     """
     features = features.astype(np.float64)
     wanted = 2 if method == "pca" else PCA_FIRST
@@ -45,11 +45,14 @@ def embed_2d(features: np.ndarray, method: Method, seed: int) -> np.ndarray:
 
 @styled
 def draw_embedding(places: np.ndarray, evaluated: EvaluatedSplit, title: str) -> Figure:
-    """Up to 10 classes in colours, errors as crosses; else right and wrong, and classes' names.
+    """Scatter plot: up to 10 classes in colours, errors as crosses.
+
+    With more classes, or several labels a sample, colours tell right from wrong, and the names of
+    the most frequent classes stand at the medians of their samples.
 
     Args:
-        places: shape (N, 2), of the samples of `evaluated`.
-        evaluated: those samples alone.
+        places: shape (N, 2).
+        evaluated: the N samples.
         title: of the figure.
     """
     one_each = (np.nansum(evaluated.truth, axis=1) == 1).all()
@@ -77,10 +80,10 @@ def draw_embedding(places: np.ndarray, evaluated: EvaluatedSplit, title: str) ->
 
 
 def _name_classes(ax: Axes, places: np.ndarray, evaluated: EvaluatedSplit) -> None:
-    """The names of the commonest classes, each where the middle of its samples lies."""
+    """Write the names of the 30 most frequent classes, each at the median of its samples."""
     there = evaluated.truth == 1
-    commonest = np.argsort(-there.sum(axis=0), kind="stable")[:MAX_NAMED]
-    for c in commonest:
+    frequent = np.argsort(-there.sum(axis=0), kind="stable")[:MAX_NAMED]
+    for c in frequent:
         if there[:, c].any():
             x, y = np.median(places[there[:, c]], axis=0)
             ax.text(x, y, short(evaluated.class_names[c], 12), fontsize=6.5, ha="center")
@@ -89,14 +92,14 @@ def _name_classes(ax: Axes, places: np.ndarray, evaluated: EvaluatedSplit) -> No
 def embedding_report(
     evaluated: EvaluatedSplit, embed: Embed, method: Method, max_samples: int, seed: int
 ) -> Section:
-    """The map.
+    """Section with the map and the coordinates.
 
     Args:
         evaluated: the split.
-        embed: from ids to penultimate features.
+        embed: computes penultimate features.
         method: pca or tsne.
-        max_samples: of a larger split, so many are drawn at random.
-        seed: of that draw, and of t-SNE.
+        max_samples: a larger split is sampled at random to this size.
+        seed: of the sample, and of the method.
     """
     shown = evaluated.sample(max_samples, seed)
     places = embed_2d(embed(shown.table.ids.tolist()), method, seed)
@@ -104,7 +107,7 @@ def embedding_report(
     figure = draw_embedding(places, shown, f"{evaluated.split}: {name}")
     alt = f"Map of {len(shown.table):,} samples by their penultimate features, {name}"
     rows = [
-        (str(key), evaluated.words(target), float(x), float(y))
+        (str(key), evaluated.as_text(target), float(x), float(y))
         for key, target, (x, y) in zip(shown.table.ids, shown.table.targets, places, strict=True)
     ]
     table = Table("embedding", "Coordinates", ("id", "target", "x", "y"), rows, folded=True)
@@ -113,5 +116,5 @@ def embedding_report(
         f"last layer, in two dimensions ({name}); crosses are errors. "
     )
     if method == "tsne":
-        text += "Neighbourhoods mean something here, distances and sizes of clusters do not."
+        text += "Neighbourhoods are meaningful, distances and sizes of clusters are not."
     return Section("Map of the features", text, [to_chart(figure, "embedding", alt), table])

@@ -1,4 +1,4 @@
-"""Images worth looking at: the worst errors, and those that the model is least certain of."""
+"""Galleries of the worst errors and of the least certain decisions."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from sightline.reports.thumbnails import sample_tile
 
 
 def least_certain(evaluated: EvaluatedSplit, count: int) -> np.ndarray:
-    """Rows whose decision was closest to another, right or wrong."""
+    """The `count` rows with the smallest margin to another decision, right or wrong."""
     probs, thresholds = torch.from_numpy(evaluated.probs), evaluated.tuning.thresholds
     margin = evaluated.label_mode.margin(probs, thresholds)
     rows: np.ndarray = np.argsort(margin.numpy(), kind="stable")[:count]
@@ -18,12 +18,12 @@ def least_certain(evaluated: EvaluatedSplit, count: int) -> np.ndarray:
 
 
 def gallery_report(evaluated: EvaluatedSplit, read_image: ReadImage, count: int) -> Section:
-    """Both galleries.
+    """Section with both galleries.
 
     Args:
         evaluated: the split.
-        read_image: from an id.
-        count: images in each.
+        read_image: reads an image by its id.
+        count: images in each gallery.
     """
     errors = [
         sample_tile(evaluated, i, read_image, _first(-evaluated.gaps[i]))
@@ -40,7 +40,7 @@ def gallery_report(evaluated: EvaluatedSplit, read_image: ReadImage, count: int)
     ]
     text = (
         "The worst errors are those whose probability of a class was furthest from the truth. "
-        "Below each: the target, what was decided, and the probabilities that matter most."
+        "Below each image: its target, the decision, and the two most relevant probabilities."
     )
     return Section("Images", text, [gallery for gallery in galleries if gallery.tiles])
 

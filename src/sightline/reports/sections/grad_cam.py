@@ -1,4 +1,4 @@
-"""Where the model looked: Grad-CAM (Selvaraju et al. 2017) laid over a few images."""
+"""Grad-CAM (Selvaraju et al. 2017) over a few images: evidence for the most probable class."""
 
 import matplotlib
 import numpy as np
@@ -11,7 +11,7 @@ from sightline.reports.thumbnails import SIDE, thumbnail
 
 
 def overlay(image: np.ndarray, heat: np.ndarray) -> Image.Image:
-    """The image, and below it the same in grey with the heat over it.
+    """The image above, and below it the same image in grey with the heat map over it.
 
     Args:
         image: shape (C, H, W), uint8, as the model sees it.
@@ -27,28 +27,28 @@ def overlay(image: np.ndarray, heat: np.ndarray) -> Image.Image:
 
 
 def grad_cam_report(evaluated: EvaluatedSplit, explain: Explain, count: int, seed: int) -> Section:
-    """The worst errors, and as many that were right.
+    """Section with a gallery of the worst errors and one of right decisions.
 
     Args:
         evaluated: the split.
-        explain: from ids and a class for each to images and heat.
-        count: of errors, and of right ones.
-        seed: of the draw of right ones.
+        explain: computes images and heat maps from ids and classes.
+        count: images in each gallery.
+        seed: of the random choice of right decisions.
     """
     right = np.flatnonzero(~evaluated.wrong)
-    drawn = np.random.default_rng(seed).permutation(right)[:count]
+    chosen = np.random.default_rng(seed).permutation(right)[:count]
     galleries = [
         Gallery("grad_cam_errors", "The worst errors", []),
         Gallery("grad_cam_right", "Decided rightly", []),
     ]
     filled = []
-    for gallery, rows in zip(galleries, (evaluated.worst_errors(count), drawn), strict=True):
+    for gallery, rows in zip(galleries, (evaluated.worst_errors(count), chosen), strict=True):
         if len(rows):
             tiles = _tiles(evaluated, rows, explain)
             filled.append(Gallery(gallery.name, gallery.caption, tiles))
     text = (
-        "Above the image as the model sees it, below what speaks for its most probable class: "
-        "the brighter, the more (Grad-CAM of the last feature map)."
+        "Above: the image as the model sees it. Below: the evidence for its most probable class, "
+        "the brighter the stronger (Grad-CAM of the last feature map)."
     )
     return Section("Where the model looks", text, filled)
 
@@ -59,9 +59,9 @@ def _tiles(evaluated: EvaluatedSplit, rows: np.ndarray, explain: Explain) -> lis
     tiles = []
     for row, c, image, heat in zip(rows, classes, images, heats, strict=True):
         name = str(evaluated.table.ids[row])
-        target = evaluated.words(evaluated.table.targets[row])
-        looked, prob = evaluated.class_names[c], float(evaluated.probs[row, c])
-        lines = [name, f"target: {target}", f"heat: {looked} {prob:.3f}"]
-        record = {"id": name, "target": target, "class": looked, "probability": prob}
+        target = evaluated.as_text(evaluated.table.targets[row])
+        class_name, prob = evaluated.class_names[c], float(evaluated.probs[row, c])
+        lines = [name, f"target: {target}", f"heat: {class_name} {prob:.3f}"]
+        record = {"id": name, "target": target, "class": class_name, "probability": prob}
         tiles.append(Tile(thumbnail(overlay(image, heat), SIDE, 2 * SIDE), lines, record))
     return tiles

@@ -1,4 +1,4 @@
-"""Labels that are likely wrong, by confident learning (Northcutt et al. 2021, cleanlab)."""
+"""Likely label errors, by confident learning (Northcutt et al. 2021, cleanlab)."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from sightline.reports.thumbnails import sample_tile
 
 @dataclass(frozen=True)
 class Suspect:
-    """A label that the model's probabilities speak against.
+    """A label that the model's probabilities contradict.
 
     Attributes:
         row: of the sample.
-        given: the class that its label says is there, or the label in question.
-        likely: what it is more likely to be, in words.
-        confidence: the probability that the model gives the label as it stands.
-        classes: columns of the probabilities that matter.
+        given: the label as it is, as text.
+        likely: the more likely label, as text.
+        confidence: the model's probability of the given label, in [0, 1].
+        classes: columns of the probabilities that are shown.
     """
 
     row: int
@@ -31,10 +31,10 @@ class Suspect:
 
 
 def find_suspects(evaluated: EvaluatedSplit) -> list[Suspect]:
-    """The likeliest label errors first.
+    """Suspects in ascending order of confidence.
 
-    Where classes exclude each other it is one problem of C classes, else one of yes and no for
-    each label, over the samples where it is known.
+    Exclusive classes are one problem of C classes; other labels are one binary problem each, over
+    the samples where the label is known.
 
     Raises:
         UserError: cleanlab is not installed.
@@ -42,7 +42,7 @@ def find_suspects(evaluated: EvaluatedSplit) -> list[Suspect]:
     if evaluated.label_mode.exclusive:
         found = _exclusive(evaluated)
     else:
-        found = [s for label in evaluated.opposed for s in _one_label(evaluated, label)]
+        found = [s for label in evaluated.one_vs_rest for s in _one_label(evaluated, label)]
     return sorted(found, key=lambda suspect: suspect.confidence)
 
 
@@ -80,7 +80,7 @@ def _ranked_issues(labels: np.ndarray, probs: np.ndarray) -> list[int]:
             "pip install 'sightline[labels]'."
         ) from error
     if len(np.unique(labels)) < 2:
-        return []  # all alike: there is nothing to compare with
+        return []  # a single class: there is nothing to compare with
     ranked = find_label_issues(
         labels, probs.astype(float), return_indices_ranked_by="self_confidence", n_jobs=1
     )
@@ -90,26 +90,26 @@ def _ranked_issues(labels: np.ndarray, probs: np.ndarray) -> list[int]:
 def label_errors_report(
     evaluated: EvaluatedSplit, read_image: ReadImage, count: int, max_samples: int
 ) -> Section:
-    """A table of suspects, and images of the likeliest.
+    """Section with a table of suspects and a gallery of the likeliest.
 
     Args:
         evaluated: predictions of samples that the model was not trained on.
-        read_image: from an id.
-        count: images that are shown.
-        max_samples: of a larger split the first so many are looked at.
+        read_image: reads an image by its id.
+        count: images in the gallery.
+        max_samples: of a larger split only the first `max_samples` are inspected.
     """
     suspects = find_suspects(evaluated.select(slice(max_samples)))
     rows = [(str(evaluated.table.ids[s.row]), s.given, s.likely, s.confidence) for s in suspects]
     tiles = [sample_tile(evaluated, s.row, read_image, s.classes) for s in suspects[:count]]
-    looked_at = min(len(evaluated.table), max_samples)
+    inspected = min(len(evaluated.table), max_samples)
     split = evaluated.split
     if not suspects:
-        text = f"None among {looked_at:,} samples of {split}, by confident learning (cleanlab)."
+        text = f"None among {inspected:,} samples of {split}, by confident learning (cleanlab)."
         return Section("Likely label errors", text, [])
     text = (
-        f"{len(suspects):,} of {looked_at:,} samples of {split} have a label that the model's own "
-        "probabilities speak against more than chance would have it (confident learning, "
-        "cleanlab). They are worth a look; the model can be wrong as well."
+        f"{len(suspects):,} of {inspected:,} samples of {split} have a label that the model's own "
+        "probabilities contradict more than by chance (confident learning, cleanlab). Check them; "
+        "the model can be wrong as well."
     )
     columns = ("id", "label", "more likely", "probability of the label")
     return Section(

@@ -1,4 +1,4 @@
-"""What each epoch brought: losses, metrics and the learning rate."""
+"""Learning curves: losses, metrics and the learning rate of each epoch."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ MAX_OTHERS = 6  # further val metrics, drawn together
 
 @styled
 def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Figure:
-    """Loss, accuracy, further val metrics and the learning rate over epochs.
+    """Panels of loss, accuracy, further val metrics and the learning rate over epochs.
 
     Args:
-        history: of keys that begin with `train/` or `val/`.
-        best_epoch: of the checkpoint that was kept, from 0.
+        history: metrics whose keys begin with `train/` or `val/`.
+        best_epoch: epoch of the best checkpoint, from 0; marked by a dashed line.
     """
     curves = _by_panel(history)
     figure = new_figure(1.7 * len(curves) + 0.4)
@@ -43,7 +43,7 @@ def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Fi
 
 
 def _by_panel(history: Iterable[Point]) -> dict[str, dict[str, dict[int, float]]]:
-    """Panel to line to epoch to value."""
+    """Values by panel, line and epoch."""
     values: dict[str, dict[int, float]] = defaultdict(dict)
     for key, epoch, value in history:
         values[key][epoch] = value
@@ -63,17 +63,17 @@ def _by_panel(history: Iterable[Point]) -> dict[str, dict[str, dict[int, float]]
 
 
 def learning_curves_report(history: list[Point], best_epoch: int | None) -> Section:
-    """The training, epoch by epoch.
+    """Section with the curves and a table of every epoch.
 
     Args:
-        history: of every metric that epochs told.
-        best_epoch: of the checkpoint that was kept, from 0.
+        history: every metric that was logged for an epoch.
+        best_epoch: epoch of the best checkpoint, from 0; None where it is not known.
 
     Raises:
-        UserError: there was no epoch.
+        UserError: the history is empty.
     """
     if not history:
-        raise UserError("no epochs were told.")
+        raise UserError("no epochs were logged.")
     keys = list(dict.fromkeys(key for key, _, _ in history))
     rows: dict[int, dict[str, float]] = defaultdict(dict)
     for key, epoch, value in history:
@@ -87,7 +87,7 @@ def learning_curves_report(history: list[Point], best_epoch: int | None) -> Sect
     )
     figure = draw_learning_curves(history, best_epoch)
     chart = to_chart(figure, "learning_curves", "Loss and metrics over epochs")
-    text = "Training values are of what the model saw, augmented, while it learnt."
+    text = "Training values are of augmented images, measured during the epoch."
     if best_epoch is not None:
-        text += f" The dashed line is the checkpoint that was kept: epoch {best_epoch + 1}."
+        text += f" The dashed line marks the best checkpoint: epoch {best_epoch + 1}."
     return Section("Training", text, [chart, table])

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of every class: as a chart with intervals, and as a table."""
+"""Precision, recall and F1 of every class, as a chart with intervals and as a table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ MAX_CLASSES = 20
 
 @styled
 def draw_per_class(rows: Sequence[Row], title: str) -> Figure:
-    """One line a class, the worst F1 first: each measure a dot, with its interval where known.
+    """One row for each class, the lowest F1 first; a dot for each measure, with its interval.
 
     Args:
         rows: `class`, `support` and the measures, each with `_low` and `_high` where there is an
@@ -52,11 +52,11 @@ def draw_per_class(rows: Sequence[Row], title: str) -> Figure:
 
 
 def per_class_report(evaluated: EvaluatedSplit, per_class: list[dict[str, object]]) -> Section:
-    """Every class by itself.
+    """Section with the chart and the table.
 
     Args:
-        evaluated: what the rows are of.
-        per_class: one row a class.
+        evaluated: the split.
+        per_class: one row for each class.
     """
     figure = draw_per_class(per_class, f"{evaluated.split}: each class (samples)")
     bars = "; the lines are 95 % intervals" if "recall_low" in per_class[0] else ""
@@ -66,7 +66,7 @@ def per_class_report(evaluated: EvaluatedSplit, per_class: list[dict[str, object
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    """The rows with each interval in one cell; per_class/SPLIT.csv has the numbers."""
+    """Table of the rows with each interval in one cell; per_class/SPLIT.csv holds the numbers."""
     columns = [key for key in rows[0] if not key.endswith(("_low", "_high"))]
     with_interval = [key for key in columns if f"{key}_low" in rows[0]]
     names = [*columns, *(f"{key} 95 %" for key in with_interval)]

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: the reliability diagram, before and after scaling."""
+"""Calibration: the reliability diagram before and after temperature scaling."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from sightline.reports.parts import Section, Table
 
 @styled
 def draw_reliability(diagrams: Mapping[str, Reliability], title: str) -> Figure:
-    """Share that came true over confidence, and how many probabilities there were.
+    """Share that came true over the predicted probability, and a histogram of the probabilities.
 
     Args:
-        diagrams: by the words of the legend.
+        diagrams: by their labels in the legend.
         title: of the figure.
     """
     figure = new_figure(WIDTH * 1.1)
@@ -33,10 +33,10 @@ def draw_reliability(diagrams: Mapping[str, Reliability], title: str) -> Figure:
 
 
 def reliability_report(evaluated: EvaluatedSplit) -> Section:
-    """Calibration of the model as trained, and where a temperature was fitted, with it."""
+    """Section with the diagram of the model as trained and, where fitted, with its temperature."""
     temperature = evaluated.tuning.temperature
     tables = {"as trained": evaluated.table}
-    text = "What is given the probability 0.8 should come true four times in five."
+    text = "Of predictions with the probability 0.8, four in five should come true."
     if temperature == 1:
         text += " No temperature was fitted."
     else:

@@ -9,7 +9,7 @@ from rich import get_console
 from sightline.config.schema import TrainConfig
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.tuning import tuning_record
-from sightline.reports.formatted_metrics import metrics_table, format_metrics
+from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
