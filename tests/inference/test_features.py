@@ -52,7 +52,7 @@ def test_they_are_what_a_timm_head_sees(name: str) -> None:
 
 def test_a_model_that_has_none_says_so() -> None:
     classifier = Classifier(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), SPEC)
-    with pytest.raises(UserError, match="Sequential says nothing of its penultimate features"):
+    with pytest.raises(UserError, match="Sequential has no access to its penultimate features"):
         classifier.features(torch.zeros(1, 3, 2, 2, dtype=torch.uint8))
 
 

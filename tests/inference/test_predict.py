@@ -197,7 +197,7 @@ def test_killed_it_goes_on_where_it_stopped(trained: Train, tmp_path: Path) -> N
     again = begin()
     out, err = again.communicate(timeout=240)
     assert again.returncode == 0, err
-    assert "going on from out.parquet.partial" in out
+    assert "resuming from out.parquet.partial" in out
     table = pq.read_table(tmp_path / "out.parquet")
     assert table["path"].to_pylist() == paths
     one = load(run.checkpoint).predict(images)

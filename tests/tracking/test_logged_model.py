@@ -330,7 +330,7 @@ def test_a_strangers_checkpoint_runs_nothing(
     mark = tmp_path / "was_here"
     state = torch.load(run.checkpoint, weights_only=True)
     torch.save(state | {"extra": Malicious(mark)}, "pickle.ckpt")
-    with pytest.raises(UserError, match=r"holds a pickle that asks for \w+\.system"):
+    with pytest.raises(UserError, match=r"holds a pickle that needs \w+\.system"):
         load("pickle.ckpt")
     picture = f"input={run.root}/test/cat/000.png"
     done = sightline("predict", "run=pickle.ckpt", picture, "output=out.csv", tracked=False)
@@ -363,7 +363,7 @@ def test_another_versions_and_anothers_checkpoint_is_refused(
         load(changed(class_names=["cat", "dog"]))
     about = {k: v for k, v in state["sightline"].items() if k != "preprocess"}
     torch.save(state | {"sightline": about}, tmp_path / "older.ckpt")
-    with pytest.raises(UserError, match="says nothing of its preprocess"):
+    with pytest.raises(UserError, match="has no preprocess that Sightline"):
         load(tmp_path / "older.ckpt")
     with pytest.raises(UserError, match="cannot rebuild its model"):
         load(changed(preprocess={"size": 3}))

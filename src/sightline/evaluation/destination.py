@@ -1,4 +1,4 @@
-"""Where an evaluation is told: in the run that it is of, or in a new one that names it."""
+"""Run that an evaluation is logged to: the evaluated run, or a new one that names it."""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def original_run(
     run: StoredRun, tracking: TrackingConfig
 ) -> Iterator[tuple[Tracker, SenderClient]]:
-    """The run itself, in its own folder, or in one for its evaluations where that is elsewhere."""
+    """The evaluated run, in its own folder, or in evaluations/RUN_ID where that folder is gone."""
     folder = run.folder
     if folder is None or not folder.upload.journal.is_file():
         folder = RunFolder(project_root() / "evaluations" / str(run.run_id))
@@ -42,11 +42,11 @@ def new_run_for(
     """A run of kind `evaluation`, tagged with what it evaluates.
 
     Args:
-        of: the run's id, or the checkpoint's path.
+        of: id of the evaluated run, or path of the checkpoint.
         name: of the new run.
         folder: of the new run.
         command: as it was typed.
-        tracking: where to.
+        tracking: config of the tracking store.
     """
     with _connected(folder, tracking) as connection:
         tracker = Tracker(folder)

@@ -1,4 +1,4 @@
-"""What slices and corruptions leave in a run."""
+"""Logging of slices and of robustness to a run."""
 
 from sightline.evaluation.target import Corrupted
 from sightline.io.csv_files import records_to_csv
@@ -18,7 +18,7 @@ CURVE = "accuracy"  # a headline metric of every label mode
 def log_slices(
     tracker: Tracker, name: str, prefix: str, slices: Slices, whole: Evaluation, step: int
 ) -> None:
-    """Tell a column's slices: a table, a figure, and the worst one by name."""
+    """Log the slices of a column: a table, a figure, and the worst one as tag and metric."""
     rows, metric, worst = slices.rows(), slices.metric, slices.worst
     column = "".join(c if c.isalnum() or c in "_-" else "_" for c in slices.column)
     path = f"slices/{name}_{column}"
@@ -40,7 +40,7 @@ def log_robustness(
     tracker: Tracker, label_mode: LabelMode, name: str, prefix: str, clean: Predictions,
     corrupted: Corrupted,
 ) -> None:  # fmt: skip
-    """Tell the curves: a table, a figure, and a metric over severities for each corruption."""
+    """Log robustness: a table, a figure, and a metric over severities for each corruption."""
     rows = robustness_rows(label_mode, clean, corrupted)
     tracker.log_text(records_to_csv(rows, decimals=6), f"robustness/{name}.csv")
     found = curves(rows, CURVE)

@@ -1,4 +1,4 @@
-"""What a command's overrides change of the config that a checkpoint holds."""
+"""Overrides of `data` and `tracking`, applied to the config that a checkpoint holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from sightline.errors import UserError, did_you_mean
 
 @dataclass(frozen=True)
 class DataOverrides:
-    """Overrides, sorted.
+    """Overrides of an evaluation, by the part of the config that they change.
 
     Attributes:
-        data: of `data`.
-        other_data: whether another data source is chosen.
-        tracking: of `tracking`.
+        data: overrides of `data`.
+        other_data: whether they choose another data source.
+        tracking: overrides of `tracking`.
     """
 
     data: list[str]
@@ -27,14 +27,14 @@ class DataOverrides:
 
 
 def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides:
-    """Sort overrides.
+    """Overrides by the part of the config that they change.
 
     Args:
         words: KEY=VALUE.
         known: the command's own options, for the message.
 
     Raises:
-        UserError: one that would change the model or the training.
+        UserError: an override would change anything else.
     """
     keys = {word: word.lstrip("+").partition("=")[0] for word in words}
     for word, key in keys.items():
@@ -49,20 +49,20 @@ def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides
 
 
 def compose_now(changes: DataOverrides) -> tuple[TrainConfig, Job]:
-    """Today's config, for where runs are tracked and for the folder of a new one."""
+    """The config composed now, for its tracking store and for the folder of a new run."""
     return compose_job(changes.tracking)
 
 
 def overridden_config(
     stored: Node, now: TrainConfig, plugins: tuple[str, ...], changes: DataOverrides
 ) -> TrainConfig:
-    """The checkpoint's config with the changes.
+    """The checkpoint's config with overrides of `data`.
 
     Args:
-        stored: as the checkpoint holds it: all but `tracking`.
-        now: whose `tracking` is taken.
+        stored: config of the checkpoint, which has no `tracking`.
+        now: config whose `tracking` is used.
         plugins: packages that may be named beside Sightline's.
-        changes: of `data`.
+        changes: overrides.
     """
     data = dict(stored["data"])
     if changes.other_data:

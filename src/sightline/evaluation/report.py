@@ -1,4 +1,4 @@
-"""report.html of an evaluation, beside that of the training."""
+"""report.html of an evaluation."""
 
 from sightline.config.schema import Node
 from sightline.evaluation.target import EvaluationTarget, StoredModel
@@ -10,29 +10,29 @@ from sightline.reports.metric_tables import metric_tables
 from sightline.tracking.tracker import Tracker
 from sightline.training.logging import report
 
-OF_A_TRAINING = "learning_curves"  # the section that no evaluation has
+OF_A_TRAINING = "learning_curves"  # the section that needs a training's epochs
 
 
 def log_report(
     tracker: Tracker, sections: dict[str, Node], plugins: tuple[str, ...], stored: StoredModel,
     target: EvaluationTarget, found: Evaluation,
 ) -> None:  # fmt: skip
-    """Make NAME/report.html; sections that look at images only where they were at hand.
+    """Log NAME/report.html; sections of images are empty where only predictions are stored.
 
     Args:
         tracker: of the run.
-        sections: of today's config.
+        sections: of the config composed now.
         plugins: packages whose sections may be named.
-        stored: the model.
-        target: what was evaluated.
-        found: its evaluation.
+        stored: the evaluated model.
+        target: name, predictions and samples.
+        found: metrics of the target.
     """
     model, samples = stored.model, target.samples
     mode = model.label_mode
     explainer = None
     if samples is not None:
         explainer = SampleExplainer(samples.split, model.classifier, mode, model.device)
-    what = report.ReportContent(
+    content = report.ReportContent(
         title=stored.run.name if stored.run else stored.path.name,
         subtitle=f"{stored.path.name} on {target.name}, {len(target.table):,} samples",
         facts={
@@ -47,4 +47,4 @@ def log_report(
         explainer=explainer,
     )
     wanted = {name: node for name, node in sections.items() if name != OF_A_TRAINING}
-    report.publish_report(tracker, wanted, plugins, what, folder=f"{target.name}/")
+    report.publish_report(tracker, wanted, plugins, content, folder=f"{target.name}/")

@@ -1,4 +1,4 @@
-"""The samples that are evaluated: the run's own, proved to be the same, or other data's."""
+"""Samples to evaluate: a split of the run's own data, checked by digest, or other data."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Samples:
-    """What is evaluated.
+    """Samples of one split with their digests.
 
     Attributes:
         name: of the data set.
@@ -34,7 +34,11 @@ class Samples:
 
 
 def own_samples(config: TrainConfig, label_mode: LabelMode, name: str) -> Samples:
-    """A split of the data that the config names, drawn as in training."""
+    """A split of the config's own data, split as in training.
+
+    Raises:
+        UserError: the data is read in sequence and has no such split.
+    """
     source = read_source(config)
     if name not in source.splits:
         raise UserError(f"split={name}: {source.name} is read in sequence and has no such split.")
@@ -45,7 +49,7 @@ def other_samples(config: TrainConfig, label_mode: LabelMode, name: str) -> Samp
     """A split of other data, or all of it where it is not split.
 
     Raises:
-        UserError: it has other splits, or samples of a class that the model does not know.
+        UserError: the data has other splits, or samples of a class that the model does not know.
     """
     source = read_given(config)
     split = source.splits.get(name)
@@ -63,19 +67,22 @@ def other_samples(config: TrainConfig, label_mode: LabelMode, name: str) -> Samp
 
 
 def check_same(samples: Samples, trained_on: str | None, what: str) -> None:
-    """Refuse data under the run's own split that is not what the run had.
+    """Check that a split of the run's own data is unchanged since the training.
 
     Args:
         samples: as they are now.
-        trained_on: the digest that the run logged; None where it is not known.
-        what: the split, for the message.
+        trained_on: digest that the run logged; None where it is not known.
+        what: name of the split, for the message.
+
+    Raises:
+        UserError: the digests differ.
     """
     if trained_on is None:
-        log.warning("It is not known which data the run had: no digest to compare with.")
+        log.warning("The run logged no digest of its data: it cannot be checked.")
     elif samples.digest != trained_on:
         raise UserError(
             f"The {what} data differs from what the run had (digest {samples.digest}, then "
-            f"{trained_on}): images, labels or the split have changed. Bring back the data, or "
+            f"{trained_on}): images, labels or the split have changed. Restore the data, or "
             "evaluate it as other data: name=NAME."
         )
 
@@ -89,31 +96,36 @@ def _samples(source: SourceData, split: Split, label_mode: LabelMode) -> Samples
 
 
 def match_classes(source: SourceData, targets: np.ndarray, label_mode: LabelMode) -> np.ndarray:
-    """Targets of the source's classes as those of the model, by name.
+    """Targets re-encoded from the source's classes to the model's, matched by name.
 
-    A label that the data does not have is not known of its samples; a class that it does not have
-    is named.
+    A label that the data does not have is unknown for its samples; an absent class is logged.
 
     Raises:
         UserError: samples of a class that the model does not know.
     """
     known, names = label_mode.class_names, source.class_names
     label_mode.check(targets, f"{source.name} ({source.location})")
-    several = targets.ndim == 2
-    used = (targets == 1).any(axis=0) if several else np.bincount(targets, minlength=len(names)) > 0
-    strange = [name for name, there in zip(names, used, strict=True) if there and name not in known]
-    if strange:
+    multi_label = targets.ndim == 2
+    used = (
+        (targets == 1).any(axis=0)
+        if multi_label
+        else np.bincount(targets, minlength=len(names)) > 0
+    )
+    unknown = [name for name, there in zip(names, used, strict=True) if there and name not in known]
+    if unknown:
         raise UserError(
-            f"{source.name} ({source.location}) has samples of {strange[0]!r}"
-            + (f" and {len(strange) - 1} more classes" if len(strange) > 1 else "")
-            + f", which the model does not know.{did_you_mean(strange[0], known)} Its classes: "
+            f"{source.name} ({source.location}) has samples of {unknown[0]!r}"
+            + (f" and {len(unknown) - 1} more classes" if len(unknown) > 1 else "")
+            + f", which the model does not know.{did_you_mean(unknown[0], known)} Its classes: "
             f"{', '.join(known[:20])}."
         )
     absent = [name for name in known if name not in names]
     if absent:
-        log.warning("%s has no class %s: not measured.", source.name, ", ".join(absent[:20]))
+        log.warning(
+            "%s has no class %s: its metrics are undefined.", source.name, ", ".join(absent[:20])
+        )
     place = {name: index for index, name in enumerate(known)}
-    if not several:
+    if not multi_label:
         return np.array([place.get(name, 0) for name in names], np.int64)[targets]
     matched = np.full((len(targets), len(known)), MISSING, np.int8)
     for index, name in enumerate(names):

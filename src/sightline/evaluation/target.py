@@ -1,4 +1,4 @@
-"""What is evaluated, under which name, and the table of predictions that it comes to."""
+"""Target of an evaluation: the stored model, the names of its results, and its predictions."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from sightline.evaluation.settings import EvaluationSettings
 from sightline.inference.device import choose_device
 from sightline.inference.model import LoadedModel
 from sightline.inference.split_probs import probs_on, readable
-from sightline.inference.views import as_it_is, averaged_views, corrupted_views
+from sightline.inference.views import averaged_views, corrupted_views, unchanged
 from sightline.predictions import Predictions, with_metadata
 from sightline.runs.folder import BEST
 from sightline.tracking.mlflow.stored_run import StoredRun
@@ -28,13 +28,13 @@ Corrupted = dict[tuple[str, int], np.ndarray]
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A checkpoint and where it comes from.
+    """A checkpoint, its run and its model.
 
     Attributes:
-        path: its file.
-        run: that made it; None where that is not known.
+        path: of the checkpoint.
+        run: that wrote it; None where that is not known.
         model: on the CPU.
-        config: that it was trained with, all but `tracking`.
+        config: of the training, without `tracking`.
     """
 
     path: Path
@@ -44,21 +44,21 @@ class StoredModel:
 
     @property
     def is_best(self) -> bool:
-        """Whether the run's own figures are of this checkpoint."""
+        """Whether this is the checkpoint of the run's own results."""
         return self.run is not None and self.path.name == Path(BEST).name
 
 
 @dataclass(frozen=True)
 class EvaluationTarget:
-    """What came of the model on some samples.
+    """Predictions to evaluate, and the names of their results.
 
     Attributes:
-        name: of the files.
-        prefix: of the metrics.
-        table: of the predictions; uncalibrated.
-        samples: what they are of; None where the stored table did.
-        corrupted: probabilities under corruptions; empty where not asked for.
-        digest: of the data where it is not the run's own.
+        name: of the logged files.
+        prefix: of the metrics' keys.
+        table: uncalibrated predictions.
+        samples: of the predictions; None where a stored table is used.
+        corrupted: probabilities (N, C) by corruption and severity; empty where not requested.
+        digest: of the data; None where it is the run's own.
     """
 
     name: str
@@ -72,9 +72,9 @@ class EvaluationTarget:
 def stored_target(
     stored: StoredModel, settings: EvaluationSettings, changes: DataOverrides
 ) -> EvaluationTarget | None:
-    """From the run's stored table, where that is all that is asked for; else None."""
-    asked = settings.tta or settings.robustness or settings.predict_again or settings.name
-    if asked or changes.data or not stored.is_best or stored.run is None:
+    """The run's stored predictions; None where they are missing or the settings need the model."""
+    requested = settings.tta or settings.robustness or settings.predict_again or settings.name
+    if requested or changes.data or not stored.is_best or stored.run is None:
         return None
     try:
         table = Predictions.read(stored.run.file(f"predictions/{settings.split}.parquet"))
@@ -92,13 +92,13 @@ def stored_target(
 def predicted_target(
     stored: StoredModel, config: TrainConfig, settings: EvaluationSettings, changes: DataOverrides
 ) -> EvaluationTarget:
-    """From the images themselves.
+    """Predictions of the model on images.
 
     Args:
         stored: the model.
-        config: of the training, with what changes in its data.
+        config: of the training, with the overrides of its data.
         settings: of the evaluation.
-        changes: of the data.
+        changes: overrides.
 
     Raises:
         UserError: the data cannot be read, is not the run's own, or has other classes.
@@ -117,10 +117,10 @@ def predicted_target(
             log.warning("%d images cannot be read and are left out, such as: %s",
                         len(reasons), reasons[0])  # fmt: skip
     views = averaged_views(settings.tta, stored.config["augment"]) if settings.tta else {}
-    asked = {("", 0): as_it_is} | {(name, 0): view for name, view in views.items()}
-    asked |= corrupted_views() if settings.robustness else {}
+    requested = {("", 0): unchanged} | {(name, 0): view for name, view in views.items()}
+    requested |= corrupted_views() if settings.robustness else {}
     model.to(choose_device(settings.device))
-    found = probs_on(model, split, asked, config.data_common.num_workers)
+    found = probs_on(model, split, requested, config.data_common.num_workers)
     probs = found.pop(("", 0))
     if views:
         probs = np.stack([found.pop((name, 0)) for name in views]).mean(axis=0, dtype=np.float64)
@@ -140,7 +140,7 @@ def predicted_target(
 def _names(
     stored: StoredModel, settings: EvaluationSettings, samples: Samples, own: bool
 ) -> tuple[str, str]:
-    """Of the files and of the metrics: of the run's own best checkpoint the split's own."""
+    """Name of the files and prefix of the metrics' keys."""
     averaged = "_tta" if settings.tta else ""
     if own:
         other = "" if stored.is_best or stored.run is None else f"_{stored.path.stem}"
@@ -148,7 +148,7 @@ def _names(
     name = settings.name or _plain(samples.name)
     if name in RESERVED:
         raise UserError(
-            f"name={name}: {name!r} is what the run's own data is called; give other data another "
+            f"name={name}: {name!r} is reserved for the run's own data; give other data another "
             "name: name=NAME."
         )
     return name + averaged, name + averaged

@@ -1,1 +1,1 @@
-"""A trained model, loaded from its checkpoint alone."""
+"""Inference: loading a checkpoint, predicting images, and exporting models."""

@@ -1,4 +1,4 @@
-"""From probabilities to the rows that people read: what was decided, and how sure it is."""
+"""Decisions as rows: the decided class names, all probabilities, and the top k classes."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,15 @@ from sightline.metrics.tuning import Tuning
 
 @dataclass(frozen=True)
 class Decisions:
-    """How a model decisions.
+    """Rule and columns of a model's decisions.
 
     Attributes:
         label_mode: of the model.
-        tuning: temperature and thresholds, or those of a model that was not tuned.
-        top_k: how many of the most probable classes are named beside the decision; 0: none.
+        tuning: temperature and thresholds.
+        top_k: number of most probable classes with columns of their own; 0 for none.
+
+    Raises:
+        UserError: top_k is larger than the number of classes.
     """
 
     label_mode: LabelMode
@@ -33,8 +36,8 @@ class Decisions:
     @property
     def schema(self) -> pa.Schema:
         """`pred`, `prob_CLASS` for each class, `top_K` and `prob_top_K`."""
-        several = self.label_mode.multi_label
-        fields = [pa.field("pred", pa.list_(pa.string()) if several else pa.string())]
+        multi_label = self.label_mode.multi_label
+        fields = [pa.field("pred", pa.list_(pa.string()) if multi_label else pa.string())]
         fields += [pa.field(f"prob_{name}", pa.float32()) for name in self.label_mode.class_names]
         for rank in range(1, self.top_k + 1):
             fields += [pa.field(f"top_{rank}", pa.string())]
@@ -42,7 +45,7 @@ class Decisions:
         return pa.schema(fields)
 
     def rows(self, probs: np.ndarray) -> pa.RecordBatch:
-        """The answers to N images.
+        """N rows of the columns of `schema`.
 
         Args:
             probs: shape (N, C), before calibration.
@@ -53,7 +56,7 @@ class Decisions:
             calibrated = self.label_mode.calibrate(calibrated, self.tuning.temperature)
         decided = self.label_mode.decide(calibrated, self.tuning.thresholds).numpy()
         calibrated_probs = calibrated.to(torch.float32).numpy()
-        columns = [pa.array(decide_names(names, decided), self.schema.field("pred").type)]
+        columns = [pa.array(decision_names(names, decided), self.schema.field("pred").type)]
         columns += [pa.array(column) for column in np.ascontiguousarray(calibrated_probs.T)]
         if self.top_k:
             order = np.argsort(-calibrated_probs, axis=1, kind="stable")[:, : self.top_k]
@@ -64,8 +67,18 @@ class Decisions:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
-def decide_names(class_names: tuple[str, ...], decided: np.ndarray) -> list[str] | list[list[str]]:
-    """Decisions in the form of encoded targets as names: one an image, or the list of labels."""
+def decision_names(
+    class_names: tuple[str, ...], decided: np.ndarray
+) -> list[str] | list[list[str]]:
+    """Names of decisions that are encoded like targets.
+
+    Args:
+        class_names: C names.
+        decided: class indices (N,), or rows of 0 and 1 (N, C).
+
+    Returns:
+        One name for each image, or one list of names.
+    """
     if decided.ndim == 1:
         return [class_names[index] for index in decided]
     return [[class_names[index] for index in np.flatnonzero(row)] for row in decided]

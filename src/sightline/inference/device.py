@@ -1,4 +1,4 @@
-"""Where and in what precision a model runs: as its training's evaluation did."""
+"""Device and precision of inference, as in the training's evaluation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -8,14 +8,14 @@ import torch
 from sightline.errors import UserError
 
 MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
-WHOLE = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
+TRUE = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """The device that is named; auto: a GPU where there is one, else the CPU.
+    """The named device; auto: an accelerator where there is one, else the CPU.
 
     Raises:
-        UserError: there is no such device here.
+        UserError: this machine has no such device.
     """
     if wanted == "auto":
         accelerator = torch.accelerator.current_accelerator(check_available=True)
@@ -30,15 +30,15 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
 
 def weights_type(precision: Any) -> torch.dtype:
-    """The type of the weights for Lightning's word of a precision."""
-    return WHOLE.get(str(precision), torch.float32)
+    """The data type of the weights for Lightning's `precision`."""
+    return TRUE.get(str(precision), torch.float32)
 
 
 def computing(device: torch.device, precision: Any) -> AbstractContextManager[Any]:
-    """Inside, a forward pass computes as Lightning's `precision` does on this device."""
+    """A context in which a forward pass computes as under Lightning's `precision`."""
     mixed = MIXED.get(str(precision))
     if mixed is None:
         return nullcontext()
     if device.type == "cpu":
-        mixed = torch.bfloat16  # Lightning takes it for 16-mixed too
+        mixed = torch.bfloat16  # as Lightning does for 16-mixed too
     return torch.autocast(device.type, dtype=mixed)

@@ -1,4 +1,4 @@
-"""Looking at evaluated images again: as they lie in the source, and with the model."""
+"""SampleExplainer: images, features and Grad-CAM of evaluated samples by their ids."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -18,12 +18,12 @@ BATCH = 64
 
 
 class SampleExplainer:
-    """What sections of a report need beyond the prediction table.
+    """Access to the images of a split and to the model that evaluated it.
 
     Args:
-        split: that was evaluated.
-        classifier: that did it.
-        label_mode: what its outputs mean.
+        split: the evaluated split.
+        classifier: the evaluated model; it is moved to the device and set to evaluation mode.
+        label_mode: meaning of its outputs.
         device: to compute on.
     """
 
@@ -37,14 +37,18 @@ class SampleExplainer:
         self._transform = ImageTransform(classifier.preprocess)
 
     def read_image(self, name: str) -> ImageData:
-        """The image with this id, as it lies in the source."""
+        """The image with this id as it lies in the source.
+
+        Raises:
+            UnreadableImage: it cannot be decoded.
+        """
         return self.split.read(self._positions[name])
 
     def embed(self, names: Sequence[str]) -> np.ndarray:
         """Penultimate features (N, D), float32.
 
         Raises:
-            UserError: the model has none that it tells of.
+            UserError: the network has no timm-like methods for its features.
         """
         batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
         with torch.inference_mode():
@@ -52,11 +56,11 @@ class SampleExplainer:
         return torch.cat(parts).numpy()
 
     def explain(self, names: Sequence[str], classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (N, C, H, W) as the model sees them, uint8, and heat (N, H, W) in [0, 1].
+        """Images (N, C, H, W) as the model sees them, uint8, and heat maps (N, H, W) in [0, 1].
 
         Args:
             names: N ids.
-            classes: shape (N,), what the heat speaks for.
+            classes: index of the explained class of each image, shape (N,).
 
         Raises:
             UserError: the model has no feature map.

@@ -1,4 +1,4 @@
-"""Real images that an exported file is checked on, and the table of the results."""
+"""Images that an exported file is checked on, and the printed table of the results."""
 
 import logging
 from collections.abc import Mapping

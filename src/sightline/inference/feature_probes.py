@@ -1,4 +1,4 @@
-"""How well simple classifiers do on features: nearest neighbours, and a logistic regression."""
+"""Probes of features: accuracy of nearest neighbours and of a logistic regression."""
 
 import warnings
 from typing import Any
@@ -15,23 +15,23 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 NEIGHBOURS = 20
 FOLDS = 5
-MAX_SAMPLES = 20_000  # of which the probes are fitted and measured
+MAX_SAMPLES = 20_000  # larger tables are sampled
 
 
 def probe_rows(
     features: np.ndarray, targets: np.ndarray, train: np.ndarray | None, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """A row a probe: its name, how it was measured, samples, accuracy and macro F1.
+    """A row for each probe: name, method of measurement, samples, accuracy and macro F1.
 
     The neighbours are the 20 nearest by cosine; the regression is of standardised features.
-    Accuracy of several labels counts label by label.
+    Multi-label accuracy is over all labels.
 
     Args:
         features: shape (N, D).
         targets: class indices (N,), or rows of 0 and 1 (N, L).
-        train: shape (N,), true where a sample is for fitting, the others being measured; None:
-            5-fold cross-validation.
-        seed: draws the folds, and the samples where there are more than 20,000.
+        train: shape (N,), bool: the samples to fit on, the others being measured; None for 5-fold
+            cross-validation.
+        seed: of the folds, and of the sample where there are more than 20,000 rows.
     """
     if len(features) > MAX_SAMPLES:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(features))[:MAX_SAMPLES])

@@ -1,4 +1,4 @@
-"""Images read by worker processes, a batch at a time, in order; a bad one does not end it."""
+"""Batches of images read by worker processes, in order; unreadable images become errors."""
 
 import logging
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sightline.data.reading.workers import start_worker, usable_cores
 
 log = logging.getLogger(__name__)
 
-PARALLEL_FROM = 256  # images: fewer are read before worker processes have started
+PARALLEL_FROM = 256  # images: fewer are read sooner than worker processes start
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class ImageBatch:
     """Consecutive images.
 
     Attributes:
-        start: position of the first.
-        size: how many there are, bad ones among them.
-        images: uint8 of shape (G, C, S, S), those that could be read, in order.
-        errors: what is wrong, by position in the batch.
+        start: position of the first image.
+        size: number of images, unreadable ones included.
+        images: the G readable ones in order, uint8, shape (G, C, S, S).
+        errors: messages, by position in the batch.
     """
 
     start: int
@@ -34,18 +34,18 @@ class ImageBatch:
     errors: dict[int, str]
 
     def pin_memory(self) -> "ImageBatch":
-        """The same in memory that a GPU copies from at once; the loader calls this."""
+        """The same batch in page-locked memory; the loader calls this."""
         return ImageBatch(self.start, self.size, self.images.pin_memory(), self.errors)
 
 
 class ImageBatches(Dataset[ImageBatch]):
-    """Item b is the b-th batch of what is left to read.
+    """Dataset whose item b is the b-th batch from `start` on.
 
     Args:
         images: all images.
         transform: the model's.
-        start: how many are done.
-        batch_size: images a batch.
+        start: position of the first image to read.
+        batch_size: images in a batch.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class ImageBatches(Dataset[ImageBatch]):
 def image_batches(
     images: Images, transform: ImageTransform, start: int, batch_size: int, num_workers: int | str
 ) -> DataLoader[ImageBatch]:
-    """A loader of ImageBatch over all images from `start` on.
+    """A loader of ImageBatch over the images from `start` on.
 
     Args:
         images: all images.
         transform: the model's.
-        start: how many are done.
-        batch_size: images a batch.
-        num_workers: processes that read; auto: one a core where there are many images.
+        start: position of the first image to read.
+        batch_size: images in a batch.
+        num_workers: processes that read; auto: one for each core from 256 images on, else none.
     """
     if num_workers == "auto":
         num_workers = usable_cores() if len(images) - start >= PARALLEL_FROM else 0

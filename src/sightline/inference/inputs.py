@@ -1,4 +1,4 @@
-"""What is to be predicted: an image, a folder, a pattern, a table of images, or a list."""
+"""Images to predict, from a file, a folder, a pattern, a table of images, or a list."""
 
 import glob
 import hashlib
@@ -27,9 +27,8 @@ class Inputs:
     """Images in an order that stays the same as long as the input does.
 
     Attributes:
-        ids: N names as a training's tables have them: paths relative to the root, or row keys.
-        paths: N, where each image lies, as the command would find it; of an image inside a
-            table its id.
+        ids: N ids as in a training's tables: paths relative to the root, or row keys.
+        paths: N paths; of an image inside a table its id.
         images: N images.
     """
 
@@ -56,19 +55,19 @@ def read_inputs(
     image_column: str | None = None,
     image_suffix: str = "",
 ) -> Inputs:
-    """The images that `given` names.
+    """The images that an input names.
 
     Args:
         given: an image; a folder, whose images are found at any depth; a pattern; a table (CSV,
             TSV, JSON lines, Parquet) that names images, or a Parquet file that holds them; `-`
             for a list of paths on standard input; or a list of paths.
-        root: the folder that ids are relative to, and the paths in a table; None: the folder that
-            was given, the table's own, or, for other inputs, ids are the paths as they are.
-        image_column: of a table; None: the first of image, path, file, ... that is there.
-        image_suffix: put behind each name in a table that has no ending of its own, such as .jpg.
+        root: the folder that ids, and the paths in a table, are relative to; None: the given
+            folder, the folder of the table, or, for other inputs, ids are the paths themselves.
+        image_column: of a table; None: the first of image, path, file, ... that it has.
+        image_suffix: appended to names in a table that have no ending, such as .jpg.
 
     Raises:
-        UserError: nothing is there, or it holds no images.
+        UserError: the input does not exist, cannot be read, or holds no images.
     """
     if root is not None:
         existing_folder(root, "root")
@@ -110,7 +109,7 @@ def _listed(paths: list[str], root: str | None) -> Inputs:
 
 
 def _texts(names: Iterable[str]) -> pa.Array:
-    """Names as text; one that is not UTF-8 then names no file, and becomes a row with an error."""
+    """Names as text; a name that is not UTF-8 then names no file: its row has an error."""
     return pa.array([name.encode("utf-8", "replace").decode() for name in names], pa.string())
 
 
@@ -135,7 +134,7 @@ def _in_folder(folder: Path, root: str | None, image_column: str | None) -> Inpu
 def _in_parquet(
     files: list[Path], root: str | None, image_column: str | None, image_suffix: str
 ) -> Inputs:
-    """Images inside Parquet files, or, where a single one names files, those."""
+    """Images inside Parquet files, or the files that a single Parquet file names."""
     try:
         schema = pq.read_schema(files[0])
     except (pa.ArrowInvalid, OSError) as error:

@@ -1,4 +1,4 @@
-"""A trained model from its checkpoint alone: weights, class names, preprocessing, label mode."""
+"""Loading of a model from its checkpoint alone: weights, classes, preprocessing, label mode."""
 
 import os
 import re
@@ -22,13 +22,13 @@ from sightline.models.build import rebuild_classifier
 from sightline.types import PreprocessSpec
 
 PREFIX = "classifier."
-# What a stranger's checkpoint may build; anything else is the user's to allow.
+# What a checkpoint of unknown origin may build; the user may allow further packages.
 BUILDS = ("sightline.models", "sightline.label_modes", "torch.nn")
 PLUGINS = "SIGHTLINE_PLUGINS"
 
 
 class Identity(BaseModel):
-    """What a checkpoint says of itself beside its weights."""
+    """Description of a model that a checkpoint holds beside its weights."""
 
     version: str
     class_names: list[str]
@@ -40,17 +40,17 @@ class Identity(BaseModel):
 def load(run: str | Path, uri: str | None = None, plugins: Sequence[str] = ()) -> LoadedModel:
     """The model of a run's best checkpoint, or of a checkpoint file, on the CPU.
 
-    Only plain containers and tensors are unpickled. Pretrained weights are never asked for. A
-    checkpoint that is a file needs neither a tracking store nor the network.
+    Only plain containers and tensors are unpickled. Pretrained weights are never requested. A
+    checkpoint file needs neither a tracking store nor the network.
 
     Args:
         run: a tracking run's id, `runs:/ID`, a run's folder, or a checkpoint file.
         uri: of the tracking store; None: MLFLOW_TRACKING_URI, or the project's own.
-        plugins: packages that the checkpoint may build its model with, beside Sightline's and
-            torch.nn, as the training was allowed to; also those in SIGHTLINE_PLUGINS, with commas.
+        plugins: packages that may build the model, beside Sightline's and torch.nn; those in the
+            variable SIGHTLINE_PLUGINS, separated by commas, are added.
 
     Raises:
-        UserError: no such run or file, or not a checkpoint that this Sightline can load.
+        UserError: no such run or file, or not a checkpoint that this version can load.
     """
     path = Path(run).expanduser()
     if not path.is_file():
@@ -105,16 +105,16 @@ def load_checkpoint(path: Path, plugins: Sequence[str] = ()) -> LoadedModel:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's tensors and plain containers, with what it says of itself checked.
+    """A checkpoint's `state_dict`, and its checked Identity under `sightline`.
 
     Raises:
-        UserError: it holds a pickle, is damaged, another program's, or a newer Sightline's.
+        UserError: it holds a pickle, is damaged, or belongs to another program or a newer version.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes the unpickler raise anything
         raise UserError(
-            f"{path} is not a checkpoint that is safe to load: {_why(error)}"
+            f"{path} is not a checkpoint that is safe to load: {_reason(error)}"
         ) from error
     if not isinstance(state, dict) or "sightline" not in state or "state_dict" not in state:
         raise UserError(f"{path} is a checkpoint, but not one of Sightline's.")
@@ -124,8 +124,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except ValidationError as error:
         fields = ", ".join(dict.fromkeys(str(problem["loc"][0]) for problem in error.errors()))
         raise UserError(
-            f"{path} says nothing of its {fields} that Sightline {__version__} understands: it was "
-            "written by another version, or changed since."
+            f"{path} has no {fields} that Sightline {__version__} understands: it was written by "
+            "another version, or changed since."
         ) from error
     try:
         newer = Version(identity.version) > Version(__version__)
@@ -139,15 +139,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return {"state_dict": state["state_dict"], "sightline": identity}
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """The reason, without the unpickler's advice to trust the file."""
     named = re.search(r"GLOBAL (\S+)", str(error))
     if named:
         return (
-            f"it holds a pickle that asks for {named[1]}, which could run any code. Only tensors "
-            "and plain containers are loaded; nothing of it was run."
+            f"it holds a pickle that needs {named[1]}, which could run any code. Only tensors and "
+            "plain containers are loaded; none of its code was run."
         )
-    return f"it is damaged, or something else ({type(error).__name__})."
+    return f"it is damaged, or not a checkpoint ({type(error).__name__})."
 
 
 def _check_targets(node: Any, plugins: Sequence[str], path: Path) -> None:
@@ -155,9 +155,9 @@ def _check_targets(node: Any, plugins: Sequence[str], path: Path) -> None:
         package = target.split(".")[0]
         if not any(target.startswith(f"{name}.") for name in (*BUILDS, *plugins)):
             raise UserError(
-                f"{path}: its model is built by {target}, which is not Sightline's and could run "
-                f"any code. If you trust the package {package!r}, say so: plugins=[{package}], or "
-                f"{PLUGINS}={package} in the environment."
+                f"{path}: its model is built by {target}, which is not part of Sightline and could "
+                f"run any code. If you trust the package {package!r}, add plugins=[{package}], or "
+                f"set {PLUGINS}={package} in the environment."
             )
 
 

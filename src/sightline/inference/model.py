@@ -1,4 +1,4 @@
-"""A trained model that answers as it did in its training's evaluation."""
+"""LoadedModel: a trained model that predicts as in its training's evaluation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,15 +31,15 @@ AnyImage = Image.Image | np.ndarray | bytes | Path | str
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model with all that its answers depend on.
+    """A model with everything that its predictions depend on.
 
     Attributes:
         classifier: uint8 images in, logits out; in evaluation mode.
-        label_mode: what the outputs mean.
-        preprocess: how images are prepared.
+        label_mode: meaning of the outputs.
+        preprocess: size, crop and normalisation of images.
         tuning: temperature and thresholds that were fitted on val.
-        precision: the training's, in Lightning's words.
-        batch_size: images at a time, as in training.
+        precision: Lightning's `precision` of the training.
+        batch_size: images in a batch, as in training.
     """
 
     classifier: Classifier
@@ -51,12 +51,12 @@ class LoadedModel:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """One name a column of `probs`."""
+        """One name for each column of `probs`."""
         return self.label_mode.class_names
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the weights."""
         return self.classifier.mean.device
 
     def to(self, device: torch.device | str) -> Self:
@@ -68,8 +68,8 @@ class LoadedModel:
         """Images as the model takes them, uint8 of shape (N, C, S, S): resized, not normalised.
 
         Args:
-            images: opened with Pillow, arrays (H, W) or (H, W, C) of uint8, or the bytes or the
-                path of a file; read as in training.
+            images: Pillow images, uint8 arrays (H, W) or (H, W, C), or the bytes or the path of a
+                file; read as in training.
 
         Raises:
             UserError: an image cannot be read, or has a wrong number of channels.
@@ -94,7 +94,7 @@ class LoadedModel:
         return features.float().cpu()
 
     def probs(self, images: Sequence[AnyImage]) -> np.ndarray:
-        """Probabilities, float32 of shape (N, C), before calibration; see `prepare`."""
+        """Probabilities before calibration, float32, shape (N, C); see `prepare` for `images`."""
         parts = [
             self.label_mode.probs(self.logits(self.prepare(images[i : i + self.batch_size])))
             for i in range(0, len(images), self.batch_size)
@@ -102,7 +102,7 @@ class LoadedModel:
         return torch.cat(parts).numpy()
 
     def decisions(self, calibrated: bool = True, top_k: int = 0) -> Decisions:
-        """How the model decisions: with its own tuning, or as if it had none."""
+        """The rule and columns of decisions: with the model's tuning, or without any."""
         return Decisions(self.label_mode, self.tuning if calibrated else UNTUNED, top_k)
 
     def predict(
@@ -116,14 +116,14 @@ class LoadedModel:
         """A row for each image: path, id, pred, prob_CLASS for each class, and error.
 
         Args:
-            paths: a list of files, or whatever else `read_inputs` takes.
+            paths: a list of files, or any other input of `read_inputs`.
             calibrated: with the temperature and thresholds that were fitted on val.
-            top_k: how many of the most probable classes to name beside the decision.
-            num_workers: processes that read images; auto: one a core where there are many.
+            top_k: number of most probable classes with columns of their own.
+            num_workers: processes that read images; auto: one for each core for many images.
             reading: further arguments of `read_inputs`.
 
         Raises:
-            UserError: there is nothing to predict; an image that cannot be read is a row.
+            UserError: there are no images. One that cannot be read is a row with an error.
         """
         inputs = read_inputs(paths, **reading)
         decisions = self.decisions(calibrated, top_k)
@@ -133,13 +133,13 @@ class LoadedModel:
     def predict_rows(
         self, inputs: Inputs, decisions: Decisions, start: int = 0, num_workers: int | str = "auto"
     ) -> Iterator[pa.RecordBatch]:
-        """The rows of `predict` from the image `start` on, a batch at a time."""
+        """The rows of `predict` from position `start` on, a batch at a time."""
 
-        def answer(batch: Tensor) -> pa.RecordBatch:
+        def decide(batch: Tensor) -> pa.RecordBatch:
             return decisions.rows(self.label_mode.probs(self.logits(batch)).numpy())
 
         return rows_of(
-            inputs, ImageTransform(self.preprocess), answer, decisions.schema, start,
+            inputs, ImageTransform(self.preprocess), decide, decisions.schema, start,
             self.batch_size, num_workers,
         )  # fmt: skip
 
@@ -160,7 +160,7 @@ class LoadedModel:
         )  # fmt: skip
 
     def with_batch_size(self, batch_size: int | None) -> Self:
-        """The same with another number of images at a time; None: as it is."""
+        """The same model with another batch size; None leaves it."""
         return self if batch_size is None else replace(self, batch_size=batch_size)
 
 

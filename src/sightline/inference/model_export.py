@@ -1,4 +1,4 @@
-"""Writing a model for other programs: checked on real images before the file appears."""
+"""Export of a model to a file that other programs run, checked on real images."""
 
 import time
 from collections.abc import Callable
@@ -27,12 +27,12 @@ class FormatCheck:
     """A file compared with the model that it was made of.
 
     Attributes:
-        name: of the row.
+        name: of the row: `checkpoint` for the model itself, or the format.
         size_bytes: of the file; for the model itself, of its weights.
         images_per_second: on the CPU, in batches of 32.
-        difference: from the model's probabilities, the largest.
-        changed: images on which it decides otherwise.
-        accuracy: share of decisions (of several labels: label by label) that are right; None
+        difference: largest absolute difference from the model's probabilities.
+        changed: number of images with another decision than the model's.
+        accuracy: share of right decisions, in [0, 1] (multi-label: over all known labels); None
             without labels.
     """
 
@@ -46,11 +46,11 @@ class FormatCheck:
 
 @dataclass(frozen=True)
 class Checks:
-    """Real images to try files on.
+    """Real images that files are checked on.
 
     Attributes:
-        images: prepared, uint8 (N, C, S, S).
-        targets: encoded, (N,) or (N, L), or None where they are not known.
+        images: prepared, uint8, shape (N, C, S, S).
+        targets: encoded, shape (N,) or (N, L); None where they are not known.
     """
 
     images: np.ndarray
@@ -60,19 +60,22 @@ class Checks:
 def export_model(
     model: LoadedModel, kind: str, path: Path, checks: Checks, int8: str | None, ranges: np.ndarray
 ) -> list[FormatCheck]:
-    """Write the file, and tell how it did.
+    """Write the file once it passes its check.
 
     Args:
-        model: on the CPU; it is written in 32 bits, whatever it was trained in.
+        model: on the CPU; it is written in float32, whatever precision it was trained in.
         kind: a key of FORMATS.
-        path: the file, which appears only if it passes.
-        checks: what it is tried on.
-        int8: dynamic or static, to write weights of 8 bits (ONNX alone); or None.
-        ranges: prepared images that the static way takes the activations' ranges from.
+        path: the file.
+        checks: images that the file is checked on.
+        int8: dynamic or static, to quantise the weights to 8 bits (ONNX only); or None.
+        ranges: prepared images from which static quantisation takes the activations' ranges.
+
+    Returns:
+        A check of the model itself, of the float32 file, and of the int8 file where requested.
 
     Raises:
-        UserError: the file's probabilities differ by more than 1e-4, or a decision does; of 8
-            bits neither is asked, only that it is whole.
+        UserError: the float32 file's probabilities differ by more than 1e-4 from the model's, or
+            a decision differs; or the file cannot be written. An int8 file may differ.
     """
     model = replace(model, precision="32-true", classifier=model.classifier.float().eval())
     form = FORMATS[kind]()
@@ -81,31 +84,31 @@ def export_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         weights = sum(w.nbytes for w in model.classifier.state_dict().values())
-        trials = [_try("checkpoint", _run_of(model), weights, model, checks)]
+        rows = [_check("checkpoint", _run_of(model), weights, model, checks)]
         module = Exportable(model).eval()
         example = torch.from_numpy(checks.images[:1]).repeat(2, 1, 1, 1)
         form.write(module, example, whole, facts_of(model))
-        trials.append(_try(kind, form.open(whole), whole.stat().st_size, model, checks))
-        _refuse(trials[-1], path, len(checks.images))
+        rows.append(_check(kind, form.open(whole), whole.stat().st_size, model, checks))
+        _require_equal(rows[-1], path, len(checks.images))
         if int8:
             quantize(whole, growing, int8, ranges)
             size = growing.stat().st_size
-            trials.append(_try(f"{kind} int8 {int8}", form.open(growing), size, model, checks))
+            rows.append(_check(f"{kind} int8 {int8}", form.open(growing), size, model, checks))
         growing.replace(path)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         growing.unlink(missing_ok=True)
         whole.unlink(missing_ok=True)
-    return trials
+    return rows
 
 
-def _refuse(trial: FormatCheck, path: Path, count: int) -> None:
-    if not trial.difference <= TOLERANCE or trial.changed:
+def _require_equal(check: FormatCheck, path: Path, count: int) -> None:
+    if not check.difference <= TOLERANCE or check.changed:
         raise UserError(
             f"{path} was not written: on {count} images the file's probabilities differ from "
-            f"the model's by up to {trial.difference:.2g} (expected at most {TOLERANCE:g}), and "
-            f"{trial.changed} decisions differ."
+            f"the model's by up to {check.difference:.2g} (expected at most {TOLERANCE:g}), and "
+            f"{check.changed} decisions differ."
         )
 
 
@@ -120,7 +123,7 @@ def _run_of(model: LoadedModel) -> Run:
     return run
 
 
-def _try(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Checks) -> FormatCheck:
+def _check(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Checks) -> FormatCheck:
     expected = _in_batches(_run_of(model), checks.images)
     probs = _in_batches(run, checks.images)
     decided, wanted = _decide(model, probs), _decide(model, expected)
@@ -140,7 +143,7 @@ def _try(name: str, run: Run, size_bytes: int, model: LoadedModel, checks: Check
 
 
 def _in_batches(run: Run, images: np.ndarray) -> np.ndarray:
-    """The last image in a batch of its own: their number must be free."""
+    """Probabilities, the last image in a batch of its own: the batch size must be free."""
     batches = [run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
     return np.concatenate([np.concatenate(batches)[:-1], run(images[-1:])])
 

@@ -1,4 +1,4 @@
-"""Images inside Parquet files, read forward a few rows at a time, so that memory stays flat."""
+"""Images inside Parquet files, read forward a few rows at a time to bound memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from sightline.data.sources.parquet import image_names
 from sightline.errors import UserError
 
 ROWS = 32  # read at a time
-BUFFER = 1 << 20  # bytes of a column that are read at a time
+BUFFER = 1 << 20  # bytes of a column read at a time
 
 
 def holds_images(kind: pa.DataType) -> bool:
-    """Whether a column holds files' bytes, plain or as Hugging Face's {bytes, path}."""
+    """Whether a column holds encoded images: bytes, or Hugging Face's {bytes, path}."""
     if pa.types.is_struct(kind):
         return bool(kind.get_field_index("bytes") >= 0)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
@@ -27,7 +27,7 @@ def holds_images(kind: pa.DataType) -> bool:
 
 @dataclass
 class _Reading:
-    """Where a row group is read: a few rows, the position of the first, and those that follow."""
+    """Reading position in a row group: a few rows, the index of the first, and the next ones."""
 
     group: int
     first: int
@@ -35,7 +35,7 @@ class _Reading:
     following: Iterator[tuple[int, pa.Array]]
 
     def reach(self, row: int) -> bool:
-        """Read on to the row; False where the group ends before."""
+        """Read forward to the row; False where the group ends before it."""
         while row >= self.first + len(self.rows):
             upcoming = next(self.following, None)
             if upcoming is None:
@@ -45,16 +45,17 @@ class _Reading:
 
 
 class ParquetImages(Images):
-    """The images of several files' column, one after another.
+    """The images in a column of several files, one file after another.
 
-    Every process reads for itself. Reading onward is cheap; going back starts a row group again.
+    Every process has its own reader. Reading forward is cheap; reading backward restarts the row
+    group.
 
     Args:
         files: Parquet files.
         column: of images, in each.
 
     Attributes:
-        names: FILE/ROW, with the image's own name where it has one.
+        names: ids FILE/ROW, with the image's own name where it has one.
     """
 
     def __init__(self, files: list[Path], column: str) -> None:
@@ -79,7 +80,7 @@ class ParquetImages(Images):
         return read_image(self.content(index), self.names[index].as_py(), min_side)
 
     def content(self, index: int) -> bytes:
-        """The row's bytes."""
+        """The encoded image in the row."""
         group = int(np.searchsorted(self.ends, index, side="right"))
         reading = self._reading
         if reading is None or reading.group != group or index < reading.first:
@@ -102,12 +103,12 @@ class ParquetImages(Images):
                 first += len(column)
 
     def __getstate__(self) -> dict[str, object]:
-        """Without what is open: a worker process opens the files itself."""
+        """The state without the open reader: a worker process opens the files itself."""
         return self.__dict__ | {"_reading": None}
 
 
 def _sizes_and_names(file: Path, column: str) -> tuple[list[int], list[str | None]]:
-    """The rows of each row group, and the images' own names."""
+    """The number of rows of each row group, and the images' own names."""
     try:
         with pq.ParquetFile(file) as parquet:
             about, schema = parquet.metadata, parquet.schema_arrow

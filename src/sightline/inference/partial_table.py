@@ -1,7 +1,7 @@
-"""Rows that are done, on disk as they come: an interrupted command goes on from there.
+"""Partial table: rows appended to disk as they are computed, so that a command can resume.
 
-The file is an Arrow IPC stream without its end mark: the schema, then one message a batch. A
-process that dies leaves at most a torn last message, which the next one cuts off.
+The file is an Arrow IPC stream without its end mark: the schema, then one message for each batch. A
+process that dies leaves at most one incomplete message at the end, which the next one truncates.
 """
 
 import fcntl
@@ -16,18 +16,19 @@ from sightline.errors import UserError
 
 
 class PartialTable:
-    """A growing file of record batches, held by one process.
+    """A growing file of record batches, locked by one process.
 
     Args:
-        path: the file; it is made where there is none.
-        schema: of the rows; its metadata says what they are made of, as text.
-        discard: throw away what was made of something else, which is refused otherwise.
+        path: the file; created if missing.
+        schema: of the rows; its metadata names the inputs that the rows depend on.
+        discard: whether rows of another schema or other inputs are discarded.
 
     Attributes:
-        rows: how many are in the file.
+        rows: number of rows in the file.
 
     Raises:
-        UserError: another process holds the file, or its rows are of something else.
+        UserError: another process holds the lock, or, without `discard`, the rows have another
+            schema or other inputs.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, discard: bool) -> None:
@@ -50,25 +51,29 @@ class PartialTable:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let the file go; it stays only if it holds rows."""
+        """Close the file and release its lock; an empty file is removed."""
         if self.rows == 0:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Add rows; they are there whole or not at all."""
+        """Append a batch atomically.
+
+        Raises:
+            UserError: the disk is full or cannot be written.
+        """
         self._write(batch.serialize())
         self.rows += batch.num_rows
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows, as they were added."""
+        """All batches, in the order in which they were appended."""
         with pa.OSFile(str(self.path)) as source:
             pa.ipc.read_message(source)
             while (message := _next(source)) is not None:
                 yield pa.ipc.read_record_batch(message, self.schema)
 
     def remove(self) -> None:
-        """Throw the file away."""
+        """Remove the file."""
         self.rows = 0
         self.path.unlink(missing_ok=True)
 
@@ -76,10 +81,12 @@ class PartialTable:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"Another process is writing {self.path}; let it end.") from error
+            raise UserError(
+                f"Another process is writing {self.path}; wait until it ends."
+            ) from error
 
     def _resume(self, discard: bool) -> int:
-        """Where the last whole row ends, in bytes; 0 to begin anew."""
+        """Offset in bytes after the last complete batch; 0 to start over."""
         with pa.OSFile(str(self.path)) as source:
             message = _next(source)
             if message is None:
@@ -93,8 +100,8 @@ class PartialTable:
                     return 0
                 raise UserError(
                     f"{self.path} holds part of a table that differs in: "
-                    f"{_difference(stored, self.schema)}. Give its own command again to finish "
-                    "it, another output, or overwrite=true to discard it."
+                    f"{_difference(stored, self.schema)}. Repeat the command that began it, or "
+                    "give another output, or overwrite=true to discard it."
                 )
             end = source.tell()
             while (message := _next(source)) is not None:
@@ -111,13 +118,13 @@ class PartialTable:
         except OSError as error:
             os.ftruncate(self._descriptor, end)
             raise UserError(
-                f"Cannot write {self.path}: {error.strerror}. The rows that are done are kept; "
-                "give the same command again when there is room."
+                f"Cannot write {self.path}: {error.strerror}. The rows written so far are kept; "
+                "repeat the command when there is space to resume."
             ) from error
 
 
 def _next(source: pa.NativeFile) -> pa.Message | None:
-    """The next whole message; None where there is none."""
+    """The next complete message; None at the end."""
     try:
         return pa.ipc.read_message(source)
     except (EOFError, pa.ArrowInvalid, OSError):
@@ -125,7 +132,7 @@ def _next(source: pa.NativeFile) -> pa.Message | None:
 
 
 def _difference(stored: pa.Schema, wanted: pa.Schema) -> str:
-    """In what the stored rows differ, in words."""
+    """Names of the inputs in which the stored rows differ, or `columns`."""
     before, now = stored.metadata or {}, wanted.metadata or {}
     differing = [key.decode() for key in now if before.get(key) != now[key]]
     return ", ".join(differing) or "columns"

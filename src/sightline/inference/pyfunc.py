@@ -1,4 +1,4 @@
-"""The model as MLflow loads and serves it: images in, classes and their probabilities out.
+"""The model for MLflow (pyfunc): images in, decisions and probabilities out.
 
 MLflow runs this file when the model is loaded ("models from code"). Beside it lie the checkpoint,
 which holds everything else, and Sightline's own code.
@@ -26,7 +26,7 @@ class SightlinePyfunc(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from its checkpoint."""
-        # Here, since MLflow also runs this file to save it, in a process that needs no torch.
+        # Imported here: MLflow also runs this file to save it, in a process that needs no torch.
         from sightline.inference.device import choose_device
         from sightline.inference.load import load
 
@@ -36,11 +36,11 @@ class SightlinePyfunc(PythonModel):
     def predict(  # type: ignore[override]  # MLflow takes it without a context too
         self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """The answers, one row an image.
+        """Decisions and probabilities, one row for each image.
 
         Args:
             model_input: with the column `image`.
-            params: calibrated=False leaves temperature and thresholds aside.
+            params: calibrated=False ignores temperature and thresholds.
         """
         calibrated = bool((params or {}).get("calibrated", True))
         try:

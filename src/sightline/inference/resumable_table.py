@@ -1,4 +1,4 @@
-"""A table over many images, made row by row: goes on after an interruption, appears whole."""
+"""A table of results over many images: resumed after an interruption, written atomically."""
 
 import hashlib
 import logging
@@ -27,18 +27,18 @@ def make_table(
     rows_from: Callable[[int], Iterable[pa.RecordBatch]],
     write: Callable[[Path, pa.Schema, Iterable[pa.RecordBatch]], None] = write_table,
 ) -> None:
-    """Write `total` rows to the output, going on from OUTPUT.partial where that is theirs.
+    """Write `total` rows to the output, resuming from OUTPUT.partial where it has the same inputs.
 
     Args:
         options: the output, and whether it may be overwritten.
         schema: of the rows, with a column `error`.
-        made_of: what the rows depend on, by name; a partial file of other things is refused.
-        total: how many rows there are.
-        rows_from: the rows from a position on.
-        write: writes them all.
+        made_of: inputs that the rows depend on, by name; a partial table of others is refused.
+        total: number of rows.
+        rows_from: gives the rows from a position on, in batches.
+        write: writes all rows to the output.
 
     Raises:
-        UserError: none of the images can be used, or the output cannot be written.
+        UserError: no image can be read, or the output cannot be written.
     """
     output = Path(options.output)
     if output.exists() and Path(options.input).exists() and output.samefile(options.input):
@@ -48,32 +48,32 @@ def make_table(
         output.with_name(f"{output.name}.partial"), schema, options.overwrite
     ) as partial:
         if partial.rows:
-            log.info("going on from %s: %s of %s rows are done.", partial.path,
+            log.info("resuming from %s: %s of %s rows are done.", partial.path,
                      f"{partial.rows:,}", f"{total:,}")  # fmt: skip
         began, done = time.perf_counter(), partial.rows
         try:
             for batch in _shown(rows_from(partial.rows), partial.rows, total):
                 partial.append(batch)
         except KeyboardInterrupt:
-            log.info("interrupted after %s of %s rows; the same command goes on from there.",
+            log.info("interrupted after %s of %s rows; repeat the command to resume.",
                      f"{partial.rows:,}", f"{total:,}")  # fmt: skip
             raise
         seconds = time.perf_counter() - began
         bad, first = _errors(partial.batches())
         if bad == total:
             partial.remove()
-            raise UserError(f"None of the {total:,} images can be used. The first: {first}")
+            raise UserError(f"None of the {total:,} images can be used. The first error: {first}")
         write(output, schema, partial.batches())
         partial.remove()
     if bad:
-        log.warning("%s of %s images could not be used: see the column error. The first: %s",
+        log.warning("%s of %s images could not be used: see the column error. The first error: %s",
                     f"{bad:,}", f"{total:,}", first)  # fmt: skip
     speed = (total - done) / max(seconds, 1e-9)
     log.info("%s rows in %s (%s images/s)", f"{total:,}", output, f"{speed:,.0f}")
 
 
 def _shown(batches: Iterable[pa.RecordBatch], done: int, total: int) -> Iterator[pa.RecordBatch]:
-    """The batches, with a progress bar on a terminal's standard error."""
+    """The batches, with a progress bar where standard error is a terminal."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"), TimeRemainingColumn(),
@@ -92,7 +92,7 @@ def _shown(batches: Iterable[pa.RecordBatch], done: int, total: int) -> Iterator
 
 
 def _errors(batches: Iterable[pa.RecordBatch]) -> tuple[int, str]:
-    """How many rows have an error, and the first."""
+    """The number of rows with an error, and the first error."""
     count, first = 0, ""
     for batch in batches:
         errors = batch.column("error").drop_null()
@@ -102,6 +102,6 @@ def _errors(batches: Iterable[pa.RecordBatch]) -> tuple[int, str]:
 
 
 def file_digest(path: Path) -> str:
-    """32 hexadecimal digits over a file's bytes."""
+    """BLAKE2b digest of a file, 32 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,4 +1,4 @@
-"""A model over a whole split, in several views of each image at once."""
+"""Probabilities of a model on a split, for several views of each image."""
 
 import logging
 from collections.abc import Hashable, Mapping
@@ -33,10 +33,10 @@ def probs_on(
         model: on the device to compute on.
         split: read once, in its order.
         views: by name.
-        num_workers: processes that read images; auto: one a core, none for images in memory.
+        num_workers: processes that read images; auto: one for each core, none for a single batch.
 
     Raises:
-        UnreadableImage: names the image.
+        UnreadableImage: an image cannot be read.
     """
     if num_workers == "auto":
         num_workers = 0 if len(split) <= model.batch_size else usable_cores()
@@ -57,7 +57,7 @@ def probs_on(
 
 
 def readable(model: LoadedModel, split: Split) -> tuple[Split, list[str]]:
-    """The split without images that cannot be read, and why not, for `data.on_error=skip`."""
+    """The split without unreadable images, and their errors, for `data.on_error=skip`."""
     transform = ImageTransform(model.preprocess)
     good, reasons = [], []
     for position in range(len(split)):

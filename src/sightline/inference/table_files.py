@@ -1,4 +1,4 @@
-"""Tables written whole or not at all: CSV, JSON lines or Parquet, by the file's ending."""
+"""Table files written atomically: CSV, JSON lines or Parquet, by the file's ending."""
 
 import json
 from collections.abc import Iterable
@@ -13,18 +13,18 @@ from sightline.errors import UserError
 
 CSV = (".csv",)
 JSON_LINES = (".jsonl", ".ndjson")
-ROW_GROUP = 10_000  # rows
+ROW_GROUP = 10_000  # least number of rows
 
 
 def check_output(path: Path, endings: tuple[str, ...], overwrite: bool) -> None:
-    """Refuse an output before anything is computed.
+    """Check an output before anything is computed.
 
     Raises:
-        UserError: the ending is none of `endings`, the file exists, or it cannot be written.
+        UserError: the ending is none of `endings`, the path is a folder, or the file exists.
     """
     if path.suffix.lower() not in endings:
         raise UserError(
-            f"output={path}: the file's ending says its kind; expected one of {', '.join(endings)}."
+            f"output={path}: the ending chooses the format; expected one of {', '.join(endings)}."
         )
     if path.is_dir():
         raise UserError(f"output={path} is a folder; give a file.")
@@ -33,9 +33,10 @@ def check_output(path: Path, endings: tuple[str, ...], overwrite: bool) -> None:
 
 
 def write_table(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write rows so that the file appears whole, however many there are.
+    """Write rows atomically; in a CSV file, lists are cells of JSON.
 
-    Columns that hold lists are JSON lists in a CSV file's cells.
+    Raises:
+        UserError: the file cannot be written.
     """
     growing = path.with_name(f".{path.name}.growing")
     write = {**dict.fromkeys(CSV, _write_csv), **dict.fromkeys(JSON_LINES, _write_json_lines)}
@@ -71,13 +72,13 @@ def _write_json_lines(path: Path, schema: pa.Schema, batches: Iterable[pa.Record
 
 def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
     with pq.ParquetWriter(path, schema) as writer:
-        waiting: list[pa.RecordBatch] = []
+        pending: list[pa.RecordBatch] = []
         for batch in batches:
-            waiting.append(batch)
-            if sum(each.num_rows for each in waiting) >= ROW_GROUP:
-                writer.write_table(pa.Table.from_batches(waiting, schema))
-                waiting = []
-        writer.write_table(pa.Table.from_batches(waiting, schema))
+            pending.append(batch)
+            if sum(each.num_rows for each in pending) >= ROW_GROUP:
+                writer.write_table(pa.Table.from_batches(pending, schema))
+                pending = []
+        writer.write_table(pa.Table.from_batches(pending, schema))
 
 
 def _is_list(kind: pa.DataType) -> bool:

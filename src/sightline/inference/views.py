@@ -1,4 +1,4 @@
-"""Views of images: for averages at test time, and corrupted ones for robustness."""
+"""Views of images: test-time augmentation, and corruptions for robustness."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,17 +16,17 @@ View = Callable[[Tensor], Tensor]  # of images (B, C, H, W), uint8
 FLIP = "RandomHorizontalFlip"  # torchvision's name
 
 
-def as_it_is(image: Tensor) -> Tensor:
-    """The images themselves."""
+def unchanged(image: Tensor) -> Tensor:
+    """The images, unchanged."""
     return image
 
 
 def averaged_views(kinds: Sequence[str], augment: Mapping[str, Any]) -> dict[str, View]:
-    """The views whose probabilities are averaged: the image, mirrored, and moved a little.
+    """Views whose probabilities are averaged: the image, mirrored, and shifted by 1/16 of its side.
 
     Args:
         kinds: flip, shift.
-        augment: of the training, which says what leaves an image's class as it is.
+        augment: the training's augmentation, which shows what keeps an image's class.
 
     Raises:
         UserError: flip, where the training never mirrored an image.
@@ -39,15 +39,15 @@ def averaged_views(kinds: Sequence[str], augment: Mapping[str, Any]) -> dict[str
         if not _mirrors(augment.get("transforms", [])):
             raise UserError(
                 "tta=flip: the training never mirrored its images (augment has no "
-                "RandomHorizontalFlip), so a mirrored one may mean something else, as a digit or "
-                "a sign does; tta=shift does no such harm."
+                "RandomHorizontalFlip), so a mirrored image may belong to another class, as with "
+                "digits or signs; use tta=shift."
             )
         views |= {f"mirrored {name}": partial(_mirror, view=view) for name, view in views.items()}
     return views
 
 
 class CorruptedView:
-    """Images under one corruption; the draws go on from batch to batch, the same each time.
+    """One corruption of batches of images; the random numbers are the same in every evaluation.
 
     Args:
         name: of `CORRUPTIONS`.
@@ -65,7 +65,7 @@ class CorruptedView:
 
 
 def corrupted_views() -> dict[tuple[str, int], View]:
-    """Each corruption at each severity."""
+    """A view for each corruption and severity."""
     pairs = product(CORRUPTIONS, SEVERITIES)
     return {(name, severity): CorruptedView(name, severity) for name, severity in pairs}
 
@@ -79,7 +79,7 @@ def _mirror(image: Tensor, view: View) -> Tensor:
 
 
 def _shift(image: Tensor, down: int, right: int) -> Tensor:
-    """Moved by a sixteenth of the side; the edge is repeated."""
+    """Images shifted by a sixteenth of the side; the edge is repeated."""
     if not down and not right:
         return image
     step = max(1, image.shape[-1] // 16)

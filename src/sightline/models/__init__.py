@@ -1,1 +1,1 @@
-"""Networks and the preprocessing that belongs to them."""
+"""Networks with their preprocessing."""

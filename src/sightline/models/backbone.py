@@ -1,4 +1,4 @@
-"""Any of timm's image models, from scratch or with pretrained weights, in whole or as a probe."""
+"""timm's image models, from scratch or pretrained, optionally with a frozen backbone."""
 
 import os
 from pathlib import Path
@@ -38,7 +38,7 @@ def timm_backbone(
         num_classes: outputs of the new head.
         in_chans: channels of the images; timm adapts pretrained first layers.
         img_size: side of the images for a model without pretrained weights.
-        img_size_override: the side where the user named one; it holds in any case.
+        img_size_override: side that the user set; it takes precedence over the weights' own.
         from_data: preprocessing for a model without pretrained weights.
         name: timm's name, with or without a weights tag (`resnet18.a1_in1k`).
         pretrained: load timm's weights from the hub or its cache.
@@ -48,14 +48,14 @@ def timm_backbone(
         drop_path_rate: stochastic depth.
 
     Raises:
-        UserError: the name is unknown, or the weights are not to be had.
+        UserError: the name is unknown, the weights cannot be loaded, or options contradict.
     """
     if pretrained and pretrained_path is not None:
         raise UserError("Give model.pretrained=true or model.pretrained_path=FILE, not both.")
     _check_name(name)
     if freeze_backbone and not pretrained and pretrained_path is None:
         raise UserError(
-            "model.freeze_backbone=true trains the head of a backbone that has learnt something; "
+            "model.freeze_backbone=true trains the head of a pretrained backbone; "
             "add model.pretrained=true or model.pretrained_path=FILE."
         )
     with_weights = pretrained or pretrained_path is not None
@@ -77,10 +77,10 @@ def timm_backbone(
 
 
 def fetch_weights(name: str) -> Path:
-    """Load timm's weights of a model once, so that they are in its cache; where they lie there.
+    """Download timm's weights of a model to its cache, and return their path there.
 
     Raises:
-        UserError: the name is unknown, or the weights are not to be had.
+        UserError: the name is unknown, or the weights cannot be loaded.
     """
     _check_name(name)
     config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
@@ -183,7 +183,7 @@ def _preprocess(
 
 
 def _freeze(network: Any) -> None:
-    """Leave only the head to learn, and the backbone's statistics and dropout as in evaluation."""
+    """Train only the head; keep the backbone in evaluation mode (batch statistics, dropout)."""
     head = {id(parameter) for parameter in network.get_classifier().parameters()}
     for parameter in network.parameters():
         parameter.requires_grad = id(parameter) in head

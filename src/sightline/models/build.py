@@ -1,4 +1,4 @@
-"""From the config's `model` to a Classifier, at the start of a training or from a checkpoint."""
+"""Classifier built from the config's `model`, for a training or for a checkpoint's weights."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,10 +18,10 @@ def build_classifier(
 ) -> Classifier:  # fmt: skip
     """A new model for this data.
 
-    A model's `_target_` is a class or function that returns an nn.Module. It is given
-    `num_classes`, and those of `in_chans`, `img_size`, `img_size_override` (the size only where
-    the user named one) and `from_data` (the spec for training from scratch) that its signature
-    has. Where the module has an attribute `preprocess`, that spec is used; else the data's own.
+    A model's `_target_` is a class or function that returns an nn.Module. It receives
+    `num_classes`, and of `in_chans`, `img_size`, `img_size_override` (None unless the user set
+    the size) and `from_data` (the spec for training from scratch) those that its signature
+    names. Where the module has an attribute `preprocess`, that spec is used; else `from_data`.
     """
     in_chans = model_input.in_chans or info.in_chans
     size = model_input.img_size or min(info.img_size, model_input.max_img_size or info.img_size)
@@ -40,7 +40,7 @@ def build_classifier(
 def rebuild_classifier(
     node: Node, preprocess: PreprocessSpec, num_outputs: int, plugins: Iterable[str]
 ) -> Classifier:
-    """The model of a checkpoint, without its weights: pretrained ones are never asked for."""
+    """The model of a checkpoint, without its weights: pretrained ones are never requested."""
     node = {k: v for k, v in node.items() if k not in ("pretrained", "pretrained_path")} | {
         key: value
         for key, value in (("pretrained", False), ("pretrained_path", None))

@@ -1,4 +1,4 @@
-"""A network together with its preprocessing: uint8 images in, logits out."""
+"""Classifier: a network with its preprocessing, from uint8 images to logits."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from sightline.types import PreprocessSpec
 
 
 class Classifier(nn.Module):
-    """Normalises and classifies.
+    """A network that normalises its input.
 
     Args:
         network: from normalised images (B, C, H, W) to logits (B, num_outputs).
-        preprocess: how images were prepared; its mean and std are applied here, so that the
-            same model behaves the same wherever it is used.
+        preprocess: size, crop and normalisation; mean and std are applied here, so that training,
+            evaluation and export normalise alike.
     """
 
     mean: Tensor
@@ -25,7 +25,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.network = network
         self.preprocess = preprocess
-        # Not in the state dict: the spec beside it holds them, and nothing is stated twice.
+        # Not in the state dict: the spec beside it in a checkpoint holds them.
         shape = (1, preprocess.in_chans, 1, 1)
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(shape), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess.std).view(shape), persistent=False)
@@ -36,15 +36,15 @@ class Classifier(nn.Module):
         return logits
 
     def features(self, image: Tensor) -> Tensor:
-        """What the head sees (B, D), of uint8 images (B, C, H, W) in [0, 255].
+        """Penultimate features (B, D) of uint8 images (B, C, H, W).
 
         Raises:
-            UserError: the network has not timm's methods `forward_features` and `forward_head`.
+            UserError: the network lacks timm's methods `forward_features` and `forward_head`.
         """
         network: Any = self.network
         if not all(hasattr(network, name) for name in ("forward_features", "forward_head")):
             raise UserError(
-                f"The model {type(network).__name__} says nothing of its penultimate features: it "
+                f"The model {type(network).__name__} has no access to its penultimate features: it "
                 "has no methods forward_features(image) and forward_head(features, pre_logits), "
                 "as timm's models do. Add them to it."
             )

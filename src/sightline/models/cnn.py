@@ -1,4 +1,4 @@
-"""The classic small convolutional network."""
+"""SimpleCNN: a small convolutional network."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -55,11 +55,11 @@ class SimpleCNN(nn.Module):
         return self.forward_head(self.forward_features(image))
 
     def forward_features(self, image: Tensor) -> Tensor:
-        """What the convolutions give, flat: (B, channels · side²)."""
+        """Flattened output of the convolutions, (B, channels · side²)."""
         features: Tensor = self.backbone(image)
         return features
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits; with `pre_logits` what the last layer sees, (B, hidden)."""
+        """Logits (B, num_classes), or with `pre_logits` the head's input (B, hidden)."""
         hidden: Tensor = self.neck(features)
         return hidden if pre_logits else self.head(hidden)

@@ -1,4 +1,4 @@
-"""What in an image speaks for a class: Grad-CAM (Selvaraju et al. 2017)."""
+"""Grad-CAM (Selvaraju et al. 2017): heat maps of the evidence for a class in an image."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """Where a network's last features are that still have a place in the image.
+    """The last features of a network that have positions in the image.
 
     Attributes:
         layer: whose output they are.
@@ -30,12 +30,12 @@ class FeatureMap:
 def grad_cam(
     classifier: Classifier, images: Tensor, evidence: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """Heat in [0, 1] of shape (B, H, W): each channel weighted by its mean gradient, where above 0.
+    """Heat maps (B, H, W) in [0, 1]: the positive part of channels weighted by mean gradients.
 
     Args:
         classifier: in evaluation mode.
         images: (B, C, H, W), uint8.
-        evidence: from logits to what speaks for a class of each image, shape (B,).
+        evidence: from logits to the evidence for a class of each image, shape (B,).
 
     Raises:
         UserError: the network has no feature map.
@@ -43,12 +43,12 @@ def grad_cam(
     found = find_feature_map(classifier.network, classifier, images[:1])
     kept: list[Tensor] = []
 
-    def start_here(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    def detach_output(layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         """A new leaf, so that gradients end here, also in a frozen network."""
         kept.append(output.detach().requires_grad_())
-        return kept[0] * 1  # a later layer may work in place
+        return kept[0] * 1  # a copy, since a later layer may work in place
 
-    handle = found.layer.register_forward_hook(start_here)
+    handle = found.layer.register_forward_hook(detach_output)
     try:
         with torch.inference_mode(False), torch.enable_grad():
             score = evidence(classifier(images.clone())).sum()
@@ -66,12 +66,12 @@ def find_feature_map(network: nn.Module, forward: nn.Module, example: Tensor) ->
     """The last layer of maps, before pooling; of timm's transformers the last block's tokens.
 
     Args:
-        network: what is looked through.
+        network: searched for the layer.
         forward: called with `example`; runs the network once.
         example: one image.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such layer.
     """
     tokens = _token_layer(network)
     if tokens is not None:
@@ -79,12 +79,12 @@ def find_feature_map(network: nn.Module, forward: nn.Module, example: Tensor) ->
     ran: list[tuple[nn.Module, int, int]] = []  # layer, dimensions of its output, places in it
     channels_last = getattr(network, "output_fmt", "NCHW") == "NHWC"
 
-    def note(layer: nn.Module, inputs: Any, output: Any) -> None:
+    def record(layer: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(output, Tensor):
             sides = output.shape[1:3] if channels_last else output.shape[2:4]
             ran.append((layer, output.ndim, math.prod(sides) if output.ndim == 4 else 0))
 
-    handles = [layer.register_forward_hook(note) for layer in network.modules()]
+    handles = [layer.register_forward_hook(record) for layer in network.modules()]
     try:
         with torch.no_grad():
             forward(example)
@@ -102,7 +102,7 @@ def find_feature_map(network: nn.Module, forward: nn.Module, example: Tensor) ->
 
 
 def _token_layer(network: Any) -> FeatureMap | None:
-    """The normalised input of the last block: after it, only a class token may lead to the head."""
+    """The normalised input of the last block, whose output may reach the head by one token only."""
     layer = getattr(network, "blocks", None)
     layer = layer[-1] if isinstance(layer, nn.Sequential | nn.ModuleList) and len(layer) else None
     layer = getattr(layer, "norm1", None)

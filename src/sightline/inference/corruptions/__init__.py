@@ -1,14 +1,14 @@
 """Common corruptions of images at five severities (Hendrycks and Dietterich 2019).
 
-Fourteen of their fifteen, and the Gaussian blur of their further four. Frost is left out: theirs
-is made of photographs of frosted windows, and an invented texture would measure something else.
+Fourteen of their fifteen, and the Gaussian blur of their four further ones. Frost is left out: it
+needs photographs of frosted windows, and a synthetic texture would measure something else.
 
-Strengths are those of the paper's published code for images of 224 pixels, unless a function
-says otherwise. What is measured in pixels is scaled to the image's side, and where that leaves
-nothing of a small image's corruption, no less than what the code has for images of 32 pixels.
+Strengths are those of the paper's published code for images of 224 pixels, unless a function's
+docstring differs. Lengths in pixels are scaled to the image's side, with the code's values for
+images of 32 pixels as lower bounds, so that small images are corrupted too.
 
-A corruption takes float images (B, C, H, W) in [0, 1], a severity and a generator, which all its
-draws come from, and may leave that range. A new one is a function and its name below.
+A corruption is a function of float images (B, C, H, W) in [0, 1], a severity and the generator of
+all its random numbers; its result may leave that range. A new one is added to the list below.
 """
 
 from collections.abc import Callable
@@ -43,6 +43,6 @@ CORRUPTIONS: dict[str, Corruption] = {
 
 
 def corrupt(image: Tensor, name: str, severity: int, generator: torch.Generator) -> Tensor:
-    """Corrupted images (B, C, H, W), uint8, of such ones."""
+    """Corrupted copies of images (B, C, H, W), uint8."""
     changed = CORRUPTIONS[name](image.float() / 255, severity, generator)
     return (changed.clamp(0, 1) * 255).round().to(torch.uint8)

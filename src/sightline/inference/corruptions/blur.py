@@ -1,4 +1,4 @@
-"""Blur of lenses, glass and movement."""
+"""Blur by lenses, glass and movement."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What happens to an image after it was taken."""
+"""Digital corruptions: contrast, elastic distortion, pixelation and compression."""
 
 import torch
 from torch import Tensor

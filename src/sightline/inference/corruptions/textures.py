@@ -1,4 +1,4 @@
-"""Random textures, one an image."""
+"""Random textures: smooth noise and clouds."""
 
 import math
 
@@ -8,12 +8,12 @@ from torch.nn.functional import conv2d
 
 
 def smooth_noise(shape: tuple[int, ...], sigma: float, generator: torch.Generator) -> Tensor:
-    """Normal noise (N, C, H, W) under a Gaussian of so many pixels, of variance 1 again."""
+    """Normal noise (N, C, H, W) smoothed by a Gaussian of `sigma` pixels, of variance 1."""
     reach = math.ceil(3 * sigma)
     weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     weights = weights / weights.square().sum().sqrt()  # the variance of such a sum stays 1
     count, channels, height, width = shape
-    # Drawn with a margin, so that it is the same near an edge as elsewhere.
+    # With a margin, so that the noise near an edge has the same distribution as elsewhere.
     noise = torch.randn(
         count * channels, 1, height + 2 * reach, width + 2 * reach, generator=generator
     )
@@ -22,12 +22,12 @@ def smooth_noise(shape: tuple[int, ...], sigma: float, generator: torch.Generato
 
 
 def plasma(count: int, side: int, decay: float, generator: torch.Generator) -> Tensor:
-    """Clouds (N, S, S) from 0 to 1, by the diamond-square algorithm on a torus.
+    """Clouds (N, S, S) in [0, 1], by the diamond-square algorithm on a torus.
 
     Args:
-        count: of textures.
-        side: pixels.
-        decay: what the noise is divided by each time the grid gets twice as fine.
+        count: N.
+        side: S, in pixels.
+        decay: divisor of the noise each time the grid gets twice as fine.
     """
     height, size = torch.zeros(count, 1, 1), 1.0
     while height.shape[-1] < max(2, side):

@@ -1,1 +1,1 @@
-"""Files that other programs run a model from; one file a format."""
+"""Export formats, one module each."""

@@ -1,4 +1,4 @@
-"""What is exported, and the contract of a format."""
+"""The exported module, and the interface of an export format."""
 
 import json
 from abc import ABC, abstractmethod
@@ -17,10 +17,10 @@ Run = Callable[[np.ndarray], np.ndarray]  # images (N, C, S, S) of uint8 to prob
 
 
 class Exportable(nn.Module):
-    """Prepared images in; calibrated probabilities and raw logits out.
+    """A module from prepared images to calibrated probabilities and raw logits.
 
     Args:
-        model: its classifier normalises, its temperature divides the logits.
+        model: whose classifier normalises, and whose temperature divides the logits.
     """
 
     def __init__(self, model: LoadedModel) -> None:
@@ -36,7 +36,7 @@ class Exportable(nn.Module):
 
 
 class Format(ABC):
-    """Writes a model into a file, and runs it from there."""
+    """A file format: writes a model, and runs the file."""
 
     endings: ClassVar[tuple[str, ...]]
 
@@ -48,10 +48,10 @@ class Format(ABC):
             module: on the CPU, in evaluation mode.
             example: two images.
             path: of the file.
-            facts: stored beside the model, by name.
+            facts: metadata stored beside the model, by name.
 
         Raises:
-            UserError: an optional package is missing, or the model cannot be written so.
+            UserError: an optional package is missing, or the format cannot express the model.
         """
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Format(ABC):
 
 
 def facts_of(model: LoadedModel) -> dict[str, str]:
-    """What a program must know to use the file: JSON texts by name."""
+    """Metadata that a program needs to use the file: JSON texts by name."""
     spec = model.preprocess
     thresholds = model.tuning.thresholds
     return {
@@ -72,7 +72,7 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
         "preprocess": json.dumps(spec.to_dict()),
         "how": json.dumps(
             f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.img_size}, {spec.img_size}), resized "
-            "and cropped as `preprocess` says (with Pillow; sightline.load(run).prepare(images) "
+            "and cropped by `preprocess` (with Pillow; sightline.load(run).prepare(images) "
             "does it), not normalised: that is inside. Outputs: probs, calibrated (the temperature "
             "is applied), a column a class name; logits, raw. A label of several, or the positive "
             "class of two, is decided where its probability is over its threshold (null: 0.5), one "

@@ -1,4 +1,4 @@
-"""ONNX, for onnxruntime and whatever else runs it; in whole or with weights of 8 bits."""
+"""ONNX format, in float32 or with int8 weights."""
 
 import logging
 import tempfile
@@ -20,12 +20,12 @@ QUANTIZED = ["Conv", "MatMul", "Gemm"]  # the operators whose weights are large
 
 
 class Onnx(Format):
-    """One file with the weights inside."""
+    """One .onnx file that contains the weights."""
 
     endings = (".onnx",)
 
     def write(self, module: Exportable, example: Tensor, path: Path, facts: dict[str, str]) -> None:
-        """Export by torch.onnx; the facts become the file's metadata."""
+        """Export with torch.onnx; the facts become the file's metadata."""
         batch = {0: torch.export.Dim("batch")}
         with _quiet():
             try:
@@ -38,7 +38,7 @@ class Onnx(Format):
                 )  # fmt: skip
             except ImportError as error:
                 raise UserError(f"{MISSING} ({error}).") from error
-            except Exception as error:  # the exporter raises of many kinds
+            except Exception as error:  # the exporter raises exceptions of many types
                 line = str(error).strip().splitlines()[0]
                 raise UserError(f"This model cannot be written as ONNX: {line}") from error
             assert program is not None
@@ -46,7 +46,7 @@ class Onnx(Format):
         onnx.save(_with_facts(onnx.load(path), facts), path)
 
     def open(self, path: Path) -> Run:
-        """By onnxruntime, on the CPU."""
+        """A function that runs the file with onnxruntime on the CPU."""
         try:
             import onnxruntime
         except ImportError as error:
@@ -59,23 +59,23 @@ class Onnx(Format):
         return run
 
 
-def quantize(whole: Path, path: Path, how: str, images: np.ndarray) -> None:
-    """Write the same model with weights of 8 bits.
+def quantize(source: Path, path: Path, how: str, images: np.ndarray) -> None:
+    """Write the model of an ONNX file with int8 weights.
 
     Args:
-        whole: the ONNX file.
-        path: of the new one.
-        how: dynamic (activations are measured as they come) or static (their ranges are taken
+        source: the float32 file.
+        path: of the int8 file.
+        how: dynamic (ranges of activations are measured at run time) or static (they are taken
             from images).
-        images: prepared, for the static way.
+        images: prepared, uint8, shape (N, C, S, S), for static quantisation.
     """
     import onnx
     from onnxruntime import quantization
 
-    facts = {entry.key: entry.value for entry in onnx.load(whole).metadata_props}
+    facts = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.onnx"
-        quantization.quant_pre_process(whole, ready, skip_symbolic_shape=True)
+        quantization.quant_pre_process(source, ready, skip_symbolic_shape=True)
         if how == "dynamic":
             quantization.quantize_dynamic(
                 ready, path, weight_type=quantization.QuantType.QInt8,
@@ -90,7 +90,7 @@ def quantize(whole: Path, path: Path, how: str, images: np.ndarray) -> None:
 
 
 class _Calibration:
-    """Feeds images to onnxruntime's calibration, a batch at a time."""
+    """Batches of about 16 images for onnxruntime's calibration."""
 
     def __init__(self, images: np.ndarray) -> None:
         self.batches = iter(np.array_split(images, max(1, len(images) // 16)))
@@ -109,7 +109,7 @@ def _with_facts(model: Any, facts: dict[str, str]) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what exporters and quantisers say of their own progress."""
+    """A context without the warnings and progress messages of exporters and quantisers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

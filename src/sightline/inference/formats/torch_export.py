@@ -1,4 +1,4 @@
-"""torch.export's own file, which PyTorch runs without Sightline."""
+"""torch.export format, which PyTorch runs without Sightline."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from sightline.inference.formats.base import INPUT, Exportable, Format, Run
 
 
 class TorchExport(Format):
-    """A graph with its weights; the facts are files inside."""
+    """One .pt2 file with graph and weights; the facts are extra files inside."""
 
     endings = (".pt2",)
 
     def write(self, module: Exportable, example: Tensor, path: Path, facts: dict[str, str]) -> None:
-        """Export by torch.export."""
+        """Export with torch.export."""
         batch = {0: torch.export.Dim("batch")}
         try:
             program = torch.export.export(module, (example,), dynamic_shapes={INPUT: batch})
-        except Exception as error:  # the exporter raises of many kinds
+        except Exception as error:  # the exporter raises exceptions of many types
             line = str(error).strip().splitlines()[0]
             raise UserError(f"This model cannot be written by torch.export: {line}") from error
         extra = {f"{key}.json": value for key, value in facts.items()}
@@ -28,7 +28,7 @@ class TorchExport(Format):
             torch.export.save(program, stream, extra_files=extra)
 
     def open(self, path: Path) -> Run:
-        """By PyTorch, on the CPU."""
+        """A function that runs the file with PyTorch on the CPU."""
         with path.open("rb") as stream:
             module = torch.export.load(stream).module()
 
