@@ -1,7 +1,7 @@
 """Logging of slices and of robustness to a run."""
 
 from sightline.evaluation.target import Corrupted
-from sightline.io.csv_files import records_to_csv
+from sightline.io.csv_files import to_csv
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.robustness import curves, robustness_rows
@@ -25,7 +25,7 @@ def log_slices(
     record = {"column": slices.column, "metric": metric, "worst": worst, "small": slices.small}
     found = {value: each.record() for value, each in slices.found.items()}
     tracker.log_json(record | {"slices": found}, f"{path}.json")
-    tracker.log_text(records_to_csv(rows, decimals=6), f"{path}.csv")
+    tracker.log_text(to_csv(rows), f"{path}.csv")
     if worst is None:
         return
     title = f"{name}: {slices.column}"
@@ -42,7 +42,7 @@ def log_robustness(
 ) -> None:  # fmt: skip
     """Log robustness: a table, a figure, and a metric over severities for each corruption."""
     rows = robustness_rows(label_mode, clean, corrupted)
-    tracker.log_text(records_to_csv(rows, decimals=6), f"robustness/{name}.csv")
+    tracker.log_text(to_csv(rows), f"robustness/{name}.csv")
     found = curves(rows, CURVE)
     figure = draw_robustness(found, CURVE, f"{name} under common corruptions")
     tracker.log_png(to_png(figure), f"robustness/{name}.png")  # fmt: skip

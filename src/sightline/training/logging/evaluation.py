@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sightline.io.csv_files import records_to_csv
+from sightline.io.csv_files import to_csv
 from sightline.label_modes.base import ConfusionMatrix, LabelMode
 from sightline.metrics.evaluation import Evaluation
 from sightline.predictions import Predictions
@@ -49,9 +49,9 @@ def log_evaluation(
     table.write(tracker.file(path))
     tracker.log_artifact(path)
     tracker.log_json({"name": name, **evaluation.record()}, f"metrics/{name}.json")
-    tracker.log_text(records_to_csv(evaluation.rows(), decimals=6), f"metrics/{name}.csv")
-    tracker.log_text(records_to_csv(evaluation.per_class, decimals=6), f"per_class/{name}.csv")
-    tracker.log_text(records_to_csv(evaluation.reliability, decimals=6), f"calibration/{name}.csv")
+    tracker.log_text(to_csv(evaluation.rows()), f"metrics/{name}.csv")
+    tracker.log_text(to_csv(evaluation.per_class), f"per_class/{name}.csv")
+    tracker.log_text(to_csv(evaluation.reliability), f"calibration/{name}.csv")
     _log_confusion(tracker, label_mode, name, table)
     if evaluation.absent:
         log.warning("On %s, no samples of %s: left out of the averages.",

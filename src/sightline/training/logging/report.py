@@ -10,7 +10,7 @@ from sightline.config.schema import Node
 from sightline.data.reading.decode import ImageData, UnreadableImage
 from sightline.errors import UserError
 from sightline.inference.explainer import SampleExplainer
-from sightline.io.csv_files import to_csv
+from sightline.io.csv_files import csv_text
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Gallery, Section, Table
@@ -134,11 +134,11 @@ def _save(tracker: Tracker, section: Section, split: str, folder: str) -> None:
     for part in section.parts:
         if isinstance(part, Table):
             if part.name is not None:
-                tracker.log_text(to_csv(part.columns, part.rows), f"{folder}{part.name}.csv")
+                tracker.log_text(csv_text(part.columns, part.rows), f"{folder}{part.name}.csv")
         elif isinstance(part, Gallery):
             tracker.log_png(draw_contact_sheet(part, split), f"{folder}{part.name}.png")
             columns = list(dict.fromkeys(key for tile in part.tiles for key in tile.record))
             rows = [[tile.record.get(key) for key in columns] for tile in part.tiles]
-            tracker.log_text(to_csv(columns, rows), f"{folder}{part.name}.csv")
+            tracker.log_text(csv_text(columns, rows), f"{folder}{part.name}.csv")
         else:
             tracker.log_png(part.png, f"{folder}{part.name}.png")
