@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from support.commands import Sightline
 
-from sightline.comparison.compared_run import ComparedRun, choose_metric, more_is_better
+from sightline.comparison.compared_run import ComparedRun, choose_metric, higher_is_better
 from sightline.comparison.leaderboard import make_leaderboard
 from sightline.errors import UserError
 from sightline.predictions import Predictions
@@ -97,9 +97,12 @@ def test_the_metric_is_what_runs_monitor_or_what_is_given() -> None:
         choose_metric(runs, "acuracy", None)
     with pytest.raises(UserError, match="None of the 1 runs has a metric yet"):
         choose_metric([a_run("a", None)], None, None)
-    assert more_is_better("test/f1_macro")
-    assert not more_is_better("val_best/log_loss")
-    assert not more_is_better("test/hamming_loss")
+    assert higher_is_better("test/f1_macro")
+    for lower in ("val_best/log_loss", "test/hamming_loss", "val/loss", "test/ece", "test/brier"):
+        assert not higher_is_better(lower)
+    assert not higher_is_better("test/ece_calibrated")
+    with pytest.raises(UserError, match=r"metric=test/speed: .* Give mode=max or mode=min"):
+        higher_is_better("test/speed")
 
 
 def answers(right: np.ndarray, seed: int = 0) -> Predictions:

@@ -19,9 +19,9 @@ from sightline.comparison.hypothesis_tests import (
     mcnemar,
     paired_bootstrap,
 )
-from sightline.comparison.resampled import is_correct, resample
+from sightline.comparison.sample_tests import is_correct, stored_metric
 from sightline.comparison.seed_tests import pairs_needed, wilcoxon
-from sightline.metrics.resampling import draw
+from sightline.metrics.resampling import draw, values_on
 from sightline.metrics.values import compute_all_metrics
 from sightline.predictions import Predictions
 
@@ -52,9 +52,8 @@ def test_every_metric_can_be_resampled(mode: str) -> None:
     table = with_unknown(random_table(label_mode, 60))
     weights = next(draw(len(table), 3, seed=0))
     for name in compute_all_metrics(label_mode, table):
-        function = resample(table, name)
-        assert function is not None, name
-        for column, value in zip(weights.T, function(weights), strict=True):
+        values = values_on(weights, *stored_metric(table, name))
+        for column, value in zip(weights.T, values, strict=True):
             repeated = only(table, np.repeat(np.arange(len(table)), column.astype(int)))
             expected = compute_all_metrics(label_mode, repeated).get(name, np.nan)
             assert value == pytest.approx(expected, abs=1e-6, nan_ok=True), name
@@ -112,11 +111,11 @@ def test_bootstrap_equals_the_reference() -> None:
 
 
 def bootstrap(one: Predictions, other: Predictions, metric: str, resamples: int) -> PairedResult:
-    functions = [resample(table, metric) for table in (one, other)]
+    found = [stored_metric(table, metric) for table in (one, other)]
     (weights,) = draw(len(one), resamples, seed=0)
     once = np.ones((len(one), 1), np.float32)
-    values = [function(weights) for function in functions if function is not None]
-    exact = [float(function(once)[0]) for function in functions if function is not None]
+    values = [values_on(weights, *each) for each in found]
+    exact = [float(values_on(once, *each)[0]) for each in found]
     return paired_bootstrap(exact[0] - exact[1], *values)
 
 
@@ -155,11 +154,8 @@ def test_false_positives_of_the_bootstrap(metric: str) -> None:
             noise = rng.normal(size=(samples, 3)) + 2 * np.eye(3)[targets]
             probs = (np.exp(noise) / np.exp(noise).sum(axis=1, keepdims=True)).astype(np.float32)
             ids = np.arange(samples).astype(str)
-            function = resample(
-                Predictions(ids, targets, probs, ("a", "b", "c"), "multiclass"), metric
-            )
-            assert function is not None
-            values.append(function(weights))
+            table = Predictions(ids, targets, probs, ("a", "b", "c"), "multiclass")
+            values.append(values_on(weights, *stored_metric(table, metric)))
         found += paired_bootstrap(0.0, *values).p <= LEVEL
     assert found / draws <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / draws)
     assert found > 0

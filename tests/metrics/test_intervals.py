@@ -11,8 +11,11 @@ from sklearn import metrics as sk
 from support.random_tables import make_mode, random_table
 from test_all_metrics import CASES, degenerate
 
+from sightline.label_modes.base import LabelMode
+from sightline.metrics.decided import DecidedTable
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.intervals import compute_intervals, percentiles, wilson
+from sightline.metrics.registry import registry_of
 from sightline.metrics.resampling import draw
 from sightline.metrics.tuning import Tuning
 from sightline.metrics.values import compute_all_metrics, per_class_rows
@@ -21,10 +24,14 @@ from sightline.predictions import Predictions
 MODES = ["binary", "multiclass", "multilabel"]
 
 
-def measured(mode, table: Predictions, weights: np.ndarray):  # type: ignore[no-untyped-def]
-    decided = mode.resampled_decisions(table)(weights)
-    ranked = mode.resampled_ranking(table)(weights)
-    return decided[0] | ranked[0], decided[1] | ranked[1]
+def measured(
+    mode: LabelMode, table: Predictions, weights: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Every metric with a resampled form, and the per-class columns."""
+    sample = DecidedTable(mode, table).resample(weights)
+    metrics = [each for each in registry_of().of(mode) if each.not_resampled is None]
+    assert {"accuracy", "f1_macro", "auroc_macro", "log_loss"} <= {each.name for each in metrics}
+    return {each.name: each.resampled(sample) for each in metrics}, sample.rates | sample.areas
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -86,7 +93,7 @@ def test_bootstrap_intervals_cover_the_truth_as_often_as_they_say() -> None:
     covered = 0
     for _ in range(500):
         table = right_or_wrong(rng, 1000, 0.9)
-        interval = percentiles(mode.resampled_decisions(table)(weights)[0]["accuracy"])
+        interval = percentiles(measured(mode, table, weights)[0]["accuracy"])
         assert interval is not None
         covered += interval.low <= 0.9 <= interval.high
     assert 0.93 <= covered / 500 <= 0.97

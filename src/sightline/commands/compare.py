@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from sightline.config.command import Command
-from sightline.config.options import URI, Options
+from sightline.config.options import URI, Options, Several
 
 
 def _split(value: object) -> object:
@@ -30,7 +30,7 @@ class CompareOptions(Options):
         description="metric to rank by; by default what the runs monitor, at the best checkpoint",
     )
     mode: Literal["max", "min"] | None = Field(
-        None, description="which values are better, where the metric's name leaves it open"
+        None, description="which values are better, for a metric that Sightline does not know"
     )
     split: str | None = Field(
         None, description="split whose predictions are tested; by default the metric's own"
@@ -46,6 +46,7 @@ class CompareOptions(Options):
         None, description="folder for tables (CSV), comparison.md and comparison.html"
     )
     overwrite: bool = Field(False, description="replace the files of an earlier comparison there")
+    plugins: Several = Field((), description="packages whose metrics are compared")
 
 
 def run(options: CompareOptions) -> int:

@@ -1,17 +1,13 @@
-"""What is compared of a run, and the names of its metrics."""
+"""A run as it is compared, and the keys of its metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sightline.errors import UserError, did_you_mean
+from sightline.metrics.registry import registry_of
 
 BEST = "val_best"
 SUFFIX = "_best"  # of a split's name: its metrics are the best checkpoint's, beside each epoch's
-# Parts of names whose metric is better the smaller it is; all others count as better the larger.
-SMALLER_IS_BETTER = (
-    "loss", "error", "brier", "nll", "perplexity", "false_positive", "false_negative", "time",
-    "seconds", "epoch",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,23 @@ def bare_name(metric: str) -> str:
     return metric.partition("/")[2] or metric
 
 
-def more_is_better(metric: str) -> bool:
-    """By the metric's name."""
-    return not any(part in bare_name(metric) for part in SMALLER_IS_BETTER)
+def higher_is_better(metric: str, plugins: Sequence[str] = ()) -> bool:
+    """The metric's own direction.
+
+    Args:
+        metric: a key, or a name without a split.
+        plugins: packages with metrics of their own.
+
+    Raises:
+        UserError: neither Sightline nor a plugin has this metric.
+    """
+    found = registry_of(plugins).higher_is_better(bare_name(metric))
+    if found is None:
+        raise UserError(
+            f"metric={metric}: it is not one of Sightline's own, so its direction is not known. "
+            "Give mode=max or mode=min, or plugins=[PACKAGE] of the package that defines it."
+        )
+    return found
 
 
 def beside(metric: str) -> str | None:

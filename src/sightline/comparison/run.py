@@ -12,7 +12,7 @@ import yaml
 from rich import get_console
 
 from sightline.comparison.comparability import NotComparable
-from sightline.comparison.compared_run import ComparedRun, choose_metric, more_is_better, split_of
+from sightline.comparison.compared_run import ComparedRun, choose_metric, higher_is_better, split_of
 from sightline.comparison.leaderboard import Leaderboard, config_of, make_leaderboard
 from sightline.comparison.rendering import WRITTEN, tables_and_notes, write_comparison
 from sightline.comparison.tables import Comparison, Looks
@@ -47,13 +47,14 @@ class ComparisonSettings:
         experiment: by name; None for the project's.
         uri: of the tracking store; None for the default.
         metric: that runs are ranked by; None for the one that they monitor.
-        mode: max or min; None where the metric's name tells which is better.
+        mode: max or min, for a metric that Sightline does not know; None for the metric's own.
         split: whose predictions are tested; None for the metric's own.
         against: the number of next groups that the best is tested against.
         resamples: of the bootstrap.
         seed: of the bootstrap.
         output: the folder that is written to; None for a new one of the project.
         overwrite: whether an earlier comparison there is replaced.
+        plugins: packages whose metrics are compared.
     """
 
     runs: tuple[str, ...]
@@ -67,6 +68,7 @@ class ComparisonSettings:
     seed: int
     output: str | None
     overwrite: bool
+    plugins: tuple[str, ...] = ()
 
 
 def compare_and_write(settings: ComparisonSettings) -> None:
@@ -118,7 +120,10 @@ def compare(found: Sequence[StoredRun], settings: ComparisonSettings) -> Compari
     stored = {key_of(each): each for each in found if is_training(each)}
     runs = [_compared(key, each) for key, each in stored.items()]
     metric = choose_metric(runs, settings.metric, settings.split)
-    maximise = more_is_better(metric) if settings.mode is None else settings.mode == "max"
+    plugins = settings.plugins
+    maximise = (
+        higher_is_better(metric, plugins) if settings.mode is None else settings.mode == "max"
+    )
     alone = bool(settings.runs) and len({str(sorted(config_of(r).items())) for r in runs}) == 1
     board = make_leaderboard(runs, metric, maximise, each_alone=alone)
     split = settings.split or split_of(metric)
@@ -127,7 +132,7 @@ def compare(found: Sequence[StoredRun], settings: ComparisonSettings) -> Compari
         needed = {run.run_id for pair in matched_runs(board, settings.against) for run in pair}
         tables = read_tables([stored[key] for key in needed], split)
         pairs = compare_pairs(board, settings.against, split, tables, settings.resamples,
-                              settings.seed)  # fmt: skip
+                              settings.seed, plugins)  # fmt: skip
     for pair in pairs:
         if settings.runs and isinstance(pair.refused, NotComparable):
             raise pair.refused

@@ -70,8 +70,9 @@ def matched_runs(board: Leaderboard, against: int) -> list[tuple[ComparedRun, Co
 
 
 def compare_pairs(
-    board: Leaderboard, against: int, split: str, tables: Tables, resamples: int, seed: int
-) -> list[Pair]:
+    board: Leaderboard, against: int, split: str, tables: Tables, resamples: int, seed: int,
+    plugins: Sequence[str] = (),
+) -> list[Pair]:  # fmt: skip
     """Test the best group against the next.
 
     Args:
@@ -81,10 +82,11 @@ def compare_pairs(
         tables: of every run in `matched_runs`.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+        plugins: packages with metrics of their own.
     """
     name = bare_name(board.metric)
     matched = matched_runs(board, against)
-    found = compare_on_samples(matched, name, split, tables, resamples, seed)
+    found = compare_on_samples(matched, name, split, tables, resamples, seed, plugins)
     best, *others = board.groups[: against + 1]
     pairs = []
     for other, runs, result in zip(others, matched, found, strict=True):

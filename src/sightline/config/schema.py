@@ -167,7 +167,7 @@ class TrainConfig(_Strict):
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: str
-    monitor_mode: Literal["min", "max"]
+    monitor_mode: Literal["min", "max"] | None
     early_stopping: EarlyStoppingConfig
     checkpoint: CheckpointConfig
     ema: EmaConfig

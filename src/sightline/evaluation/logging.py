@@ -1,5 +1,7 @@
 """Logging of slices and of robustness to a run."""
 
+from collections.abc import Sequence
+
 from sightline.evaluation.target import Corrupted
 from sightline.io.csv_files import to_csv
 from sightline.label_modes.base import LabelMode
@@ -38,10 +40,10 @@ def log_slices(
 
 def log_robustness(
     tracker: Tracker, label_mode: LabelMode, name: str, prefix: str, clean: Predictions,
-    corrupted: Corrupted,
+    corrupted: Corrupted, plugins: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Log robustness: a table, a figure, and a metric over severities for each corruption."""
-    rows = robustness_rows(label_mode, clean, corrupted)
+    rows = robustness_rows(label_mode, clean, corrupted, plugins)
     tracker.log_text(to_csv(rows), f"robustness/{name}.csv")
     found = curves(rows, CURVE)
     figure = draw_robustness(found, CURVE, f"{name} under common corruptions")

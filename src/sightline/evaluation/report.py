@@ -22,7 +22,7 @@ def log_report(
     Args:
         tracker: of the run.
         sections: of the config composed now.
-        plugins: packages whose sections may be named.
+        plugins: packages whose sections and metrics are used.
         stored: the evaluated model.
         target: name, predictions and samples.
         found: metrics of the target.
@@ -39,7 +39,7 @@ def log_report(
             "data": samples.name if samples else f"the stored predictions of {target.name}",
             "labels": mode.describe(),
         },
-        metrics=metric_tables({target.name: found.rows()}, metric_names(mode)),
+        metrics=metric_tables({target.name: found.rows()}, metric_names(mode, plugins)),
         evaluated=EvaluatedSplit(target.name, mode, target.table, model.tuning),
         per_class=found.per_class,
         history=[],

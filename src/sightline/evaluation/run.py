@@ -1,6 +1,7 @@
 """Evaluation of a stored model, top-down: model, predictions, metrics, logging."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def evaluate(
         _check_name(stored, found.target)
         tracking = now.tracking.model_copy(update={"uri": uri or now.tracking.uri})
         with _destination(stored, settings, tracking, job, found, command) as (tracker, client):
-            _log(tracker, stored, found)
+            _log(tracker, stored, found, settings.plugins)
             if settings.report:
                 log_report(tracker, now.report, settings.plugins, stored, found.target,
                             found.evaluation)  # fmt: skip
@@ -99,13 +100,14 @@ def _evaluate(
         log.info("data:    the stored predictions of %s, %d samples", target.name,
                  len(target.table))  # fmt: skip
     mode, tuning = stored.model.label_mode, stored.model.tuning
-    found = evaluate_table(mode, target.table, tuning)
+    found = evaluate_table(mode, target.table, tuning, plugins=settings.plugins)
     slices = [
         measure_slices(
-            mode, target.table, tuning, column, settings.slice_metric, settings.min_slice
+            mode, target.table, tuning, column, settings.slice_metric, settings.min_slice,
+            settings.plugins,
         )
         for column in settings.slices
-    ]
+    ]  # fmt: skip
     return EvaluationResult(target, found, slices)
 
 
@@ -131,7 +133,9 @@ def _destination(
     return new_run_for(of, title, RunFolder(job.output_dir), command, tracking)
 
 
-def _log(tracker: Tracker, stored: StoredModel, found: EvaluationResult) -> None:
+def _log(
+    tracker: Tracker, stored: StoredModel, found: EvaluationResult, plugins: Sequence[str]
+) -> None:
     target, mode = found.target, stored.model.label_mode
     step = int(stored.run.metrics.get("epochs", 1)) - 1 if stored.run else 0
     log_evaluation(
@@ -142,7 +146,7 @@ def _log(tracker: Tracker, stored: StoredModel, found: EvaluationResult) -> None
         log_slices(tracker, target.name, target.prefix, each, found.evaluation, step)
     if target.corrupted:
         log_robustness(tracker, mode, target.name, target.prefix, target.table,
-                        target.corrupted)  # fmt: skip
+                        target.corrupted, plugins)  # fmt: skip
     if target.digest is not None:
         tracker.set_tags({evaluated_digest(target.name): target.digest})
 

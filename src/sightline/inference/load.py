@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ValidationError
 
 from sightline import __version__
-from sightline.config.components import build
+from sightline.config.components import build, locate
 from sightline.config.schema import Node
 from sightline.errors import UserError
 from sightline.inference.device import weights_type
@@ -69,10 +69,11 @@ def load_checkpoint(path: Path, plugins: Sequence[str] = ()) -> LoadedModel:
     try:
         for part in ("label_mode", "model"):
             _check_targets(config[part], allowed, path)
-        # Names are stored in the order of the outputs: the positive class of binary comes last.
+        # Names are stored in the order of the outputs.
         names = tuple(identity.class_names)
-        node: Node = {k: v for k, v in config["label_mode"].items() if k != "positive_class"}
-        node |= {"positive_class": names[-1]} if "positive_class" in config["label_mode"] else {}
+        kind = locate(config["label_mode"], "label_mode", allowed)
+        assert issubclass(kind, LabelMode)
+        node: Node = kind.stored_arguments(names, dict(config["label_mode"]))
         label_mode = build(node, "label_mode", allowed, {"class_names": names})
         assert isinstance(label_mode, LabelMode)
         preprocess = PreprocessSpec.from_dict(identity.preprocess)

@@ -1,1 +1,1 @@
-"""What a label is: the only place that knows binary from multiclass from multilabel."""
+"""Kinds of label: binary, multiclass and multilabel, known to this package alone."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,11 +26,24 @@ class LabelMode(Measures):
     """
 
     name: ClassVar[str]
+    family: ClassVar[str]  # single_label or multi_label, for the metrics that modes share
     multi_label: ClassVar[bool] = False  # targets are rows of labels, not one class an image
     exclusive: ClassVar[bool] = False  # outputs compete (softmax), else each is yes or no
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self.class_names = class_names
+
+    @classmethod
+    def stored_arguments(
+        cls, class_names: tuple[str, ...], arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The arguments that rebuild a stored mode, beside its class names.
+
+        Args:
+            class_names: as the mode held them, in the order of the outputs.
+            arguments: of the config that the mode was first built from.
+        """
+        return arguments
 
     @property
     @abstractmethod

@@ -1,27 +1,18 @@
 """Two classes, one of them positive: one logit and a sigmoid."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import (
-    binary_accuracy,
-    binary_auroc,
-    binary_average_precision,
-    binary_f1_score,
-    binary_precision,
-    binary_recall,
-)
 
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import divide_logits, one_a_class
-from sightline.label_modes.measures import Confidences, Thresholds, log_loss, to_tensors
+from sightline.label_modes.measures import Confidences, log_loss
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.label_modes.single_label import SingleLabel
 from sightline.predictions import Predictions
-
-RATES = {"precision": binary_precision, "recall": binary_recall, "f1": binary_f1_score}
 
 
 class Binary(SingleLabel):
@@ -46,6 +37,13 @@ class Binary(SingleLabel):
         super().__init__((*(name for name in source_names if name != positive), positive))
         self.positive_class = positive
         self._swapped = source_names != self.class_names
+
+    @classmethod
+    def stored_arguments(
+        cls, class_names: tuple[str, ...], arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The positive class is the last of the stored names."""
+        return arguments | {"positive_class": class_names[-1]}
 
     @property
     def num_outputs(self) -> int:
@@ -116,51 +114,13 @@ class Binary(SingleLabel):
         return (probs[:, 1] > threshold).long()
 
     @property
-    def num_thresholds(self) -> int:
-        """Of the positive class."""
-        return 1
+    def threshold_names(self) -> tuple[str, ...]:
+        """The positive class."""
+        return (self.positive_class,)
 
-    def decision_metrics(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, float]:
-        """Those without a suffix are of the positive class; f1_macro etc. average both classes."""
-        probs, target = to_tensors(predictions)
-        preds = self.decide(probs, thresholds)
-        positives = int(target.sum())
-        present = torch.tensor([positives < len(target), positives > 0])
-        metrics = {"accuracy": float(binary_accuracy(preds, target))}
-        for name, function in RATES.items():
-            sides = torch.stack([function(1 - preds, 1 - target), function(preds, target)])
-            sides = sides.masked_fill(~present, torch.nan)
-            metrics[name] = float(sides[1])
-            metrics[f"{name}_macro"] = float(sides.nanmean())
-        return metrics
-
-    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
-        """The macro average is scikit-learn's of a binary target: the positive class's value."""
-        probs, target = to_tensors(predictions)
-        positives, undefined = int(target.sum()), torch.tensor(torch.nan)
-        both = 0 < positives < len(target)
-        auroc = binary_auroc(probs[:, 1], target) if both else undefined
-        area = binary_average_precision(probs[:, 1], target) if positives else undefined
-        return {"auroc_macro": float(auroc), "average_precision_macro": float(area)}
-
-    def proportions(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, tuple[int, int]]:
-        """Accuracy, and precision and recall of the positive class."""
-        probs, target = to_tensors(predictions)
-        preds = self.decide(probs, thresholds)
-        hits = int((preds & target).sum())
-        found = {"precision": (hits, int(preds.sum())), "recall": (hits, int(target.sum()))}
-        return super().proportions(predictions, thresholds) | found
-
-    def own_rates(self, rates: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Those of the positive class."""
-        return {name: values[:, 1] for name, values in rates.items()}
-
-    def ranked_classes(self) -> slice:
-        """The positive one."""
+    @property
+    def scored_classes(self) -> slice:
+        """The positive one, which is the last."""
         return slice(1, 2)
 
     def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
@@ -174,7 +134,7 @@ class Binary(SingleLabel):
         )
 
     def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-        """Whether a sample is of the positive class."""
+        """The positive class's probability."""
         return predictions.probs[:, 1:].astype(np.float64), predictions.targets[:, None]
 
     def settings(self) -> dict[str, str]:

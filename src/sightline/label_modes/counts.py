@@ -1,10 +1,11 @@
-"""Metrics as functions of weighted counts, for many weightings of the samples at once.
+"""Weighted counts of decisions and targets, and rates and agreements as functions of them.
 
-A bootstrap resample is a weighting: how often each sample was drawn. Arrays of counts have shape
-(R, C), a row a weighting and a column a class; with one row of ones they give the metrics
-themselves, which the tests hold to torchmetrics' values.
+A bootstrap resample is a weighting: how often each sample is drawn. Arrays of counts have shape
+(R, C), a row a weighting and a column a class. With one row of ones they give the metrics
+themselves, which the tests compare with torchmetrics' values.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,14 +14,14 @@ from scipy import sparse
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How decisions meet targets, for each class.
+class Counts(ABC):
+    """Hits, decisions and samples of each class.
 
     Attributes:
-        hits: samples of the class that were decided so, shape (R, C).
-        predicted: samples that were decided so.
+        hits: samples of the class that are decided so, shape (R, C).
+        predicted: samples that are decided so.
         support: samples of the class.
-        known: samples whose target is known; for one class a sample all of them, shape (R, 1).
+        known: samples whose target is known; with one class a sample all of them, shape (R, 1).
     """
 
     hits: np.ndarray
@@ -28,11 +29,49 @@ class Counts:
     support: np.ndarray
     known: np.ndarray
 
+    @property
+    def trials(self) -> dict[str, np.ndarray]:
+        """The counts that hits are a share of, by the name of the rate."""
+        return {"precision": self.predicted, "recall": self.support}
+
+    def rates(self) -> dict[str, np.ndarray]:
+        """Precision, recall and F1 of each class, shape (R, C); NaN where it is absent."""
+        found = rates_of(self.hits, self.predicted, self.support)
+        return {name: np.where(self.support > 0, rate, np.nan) for name, rate in found.items()}
+
+    def averages(self) -> dict[str, np.ndarray]:
+        """Micro, macro (over the classes that are present) and weighted averages, shape (R,)."""
+        hits, predicted, support = (
+            a.sum(axis=1) for a in (self.hits, self.predicted, self.support)
+        )
+        micro = rates_of(hits, predicted, support)
+        found = {}
+        for name, values in self.rates().items():
+            found[f"{name}_micro"] = np.where(support > 0, micro[name], np.nan)
+            found[f"{name}_macro"] = mean_of_defined(values)
+            weighted = divide((np.nan_to_num(values) * self.support).sum(axis=1), support)
+            found[f"{name}_weighted"] = np.where(support > 0, weighted, np.nan)
+        return found
+
+    @abstractmethod
+    def accuracy(self) -> np.ndarray:
+        """The share of known answers that are right, shape (R,)."""
+
+    @abstractmethod
+    def error(self) -> np.ndarray:
+        """The share of known answers that are wrong, shape (R,)."""
+
+    @abstractmethod
+    def agreement(self) -> dict[str, np.ndarray]:
+        """Cohen's kappa and Matthews' coefficient, shape (R,); NaN where undefined."""
+
+
+class ClassCounts(Counts):
+    """Counts where each sample belongs to one class."""
+
     @classmethod
-    def of_one_class(
-        cls, preds: np.ndarray, targets: np.ndarray, classes: int, weights: np.ndarray
-    ) -> Self:
-        """Of class indices (N,), under weights (N, R)."""
+    def of(cls, preds: np.ndarray, targets: np.ndarray, classes: int, weights: np.ndarray) -> Self:
+        """Counts of class indices (N,), under weights (N, R)."""
         hits = np.where(preds == targets, targets, classes)  # the last column is for misses
         return cls(
             hits=sum_by(hits, classes + 1, weights)[:, :classes],
@@ -41,57 +80,16 @@ class Counts:
             known=weights.sum(axis=0, dtype=np.float64)[:, None],
         )
 
-    @classmethod
-    def of_labels(cls, preds: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Self:
-        """Of rows of 0 and 1 (N, L), targets negative where not known, under weights (N, R)."""
-        known = targets >= 0
+    def accuracy(self) -> np.ndarray:
+        """Of samples."""
+        return np.asarray(self.hits.sum(axis=1) / self.known[:, 0])
 
-        def total(where: np.ndarray) -> np.ndarray:
-            return (weights.T @ where.astype(weights.dtype)).astype(np.float64)
-
-        return cls(
-            hits=total((preds == 1) & (targets == 1)),
-            predicted=total((preds == 1) & known),
-            support=total(targets == 1),
-            known=total(known),
-        )
-
-    def rates(self) -> dict[str, np.ndarray]:
-        """Precision, recall and F1 of each class, shape (R, C); NaN where it is absent."""
-        found = {
-            "precision": (self.hits, self.predicted),
-            "recall": (self.hits, self.support),
-            "f1": (2 * self.hits, self.predicted + self.support),
-        }
-        return {
-            name: np.where(self.support > 0, divide(above, below), np.nan)
-            for name, (above, below) in found.items()
-        }
-
-    def averages(self) -> dict[str, np.ndarray]:
-        """Micro, macro (over the classes that are there) and weighted averages, shape (R,)."""
-        hits, predicted, support = (
-            a.sum(axis=1) for a in (self.hits, self.predicted, self.support)
-        )
-        micro = {
-            "precision": (hits, predicted),
-            "recall": (hits, support),
-            "f1": (2 * hits, predicted + support),
-        }
-        found = {}
-        for name, values in self.rates().items():
-            above, below = micro[name]
-            found[f"{name}_micro"] = np.where(support > 0, divide(above, below), np.nan)
-            found[f"{name}_macro"] = mean_of_defined(values)
-            weighted = divide((np.nan_to_num(values) * self.support).sum(axis=1), support)
-            found[f"{name}_weighted"] = np.where(support > 0, weighted, np.nan)
-        return found
+    def error(self) -> np.ndarray:
+        """Of samples."""
+        return 1 - self.accuracy()
 
     def agreement(self) -> dict[str, np.ndarray]:
-        """Cohen's kappa and Matthews' coefficient of one class a sample, shape (R,).
-
-        NaN where the targets are all of one class; 0 where only the decisions are.
-        """
+        """NaN where all targets are of one class; 0 where only the decisions are."""
         total = self.known[:, 0]
         hits = self.hits.sum(axis=1) * total
         chance = (self.support * self.predicted).sum(axis=1)
@@ -104,8 +102,36 @@ class Counts:
             "matthews_corrcoef": np.where(several, matthews, np.nan),
         }
 
-    def label_agreement(self) -> dict[str, np.ndarray]:
-        """The same of each label by itself, and balanced accuracy: macro averages, shape (R,)."""
+
+class LabelCounts(Counts):
+    """Counts where each of L labels is present or absent, or not known."""
+
+    @classmethod
+    def of(cls, preds: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Self:
+        """Counts of rows of 0 and 1 (N, L), targets negative where not known; weights (N, R)."""
+        known = targets >= 0
+
+        def total(where: np.ndarray) -> np.ndarray:
+            return (weights.T @ where.astype(weights.dtype)).astype(np.float64)
+
+        return cls(
+            hits=total((preds == 1) & (targets == 1)),
+            predicted=total((preds == 1) & known),
+            support=total(targets == 1),
+            known=total(known),
+        )
+
+    def accuracy(self) -> np.ndarray:
+        """Of known labels."""
+        return 1 - self.error()
+
+    def error(self) -> np.ndarray:
+        """Of known labels."""
+        wrong = self.support + self.predicted - 2 * self.hits
+        return divide_or_nan(wrong.sum(axis=1), self.known.sum(axis=1))
+
+    def agreement(self) -> dict[str, np.ndarray]:
+        """And balanced accuracy: the mean over labels that are present and absent somewhere."""
         misses, alarms = self.support - self.hits, self.predicted - self.hits
         absent = self.known - self.support
         rejected = absent - alarms
@@ -120,65 +146,17 @@ class Counts:
             "matthews_corrcoef": divide(covariance, np.sqrt(spread)),
         }
         return {
-            f"{name}_macro": mean_of_defined(np.where(both, values, np.nan))
-            for name, values in found.items()
+            name: mean_of_defined(np.where(both, values, np.nan)) for name, values in found.items()
         }
 
 
-class RankedScores:
-    """One class's scores against the rest, sorted once, for AUROC and average precision.
-
-    Only the places of positives matter: the samples are summed over stretches between them.
-
-    Args:
-        scores: shape (N,).
-        positive: shape (N,), whether the class is there.
-    """
-
-    def __init__(self, scores: np.ndarray, positive: np.ndarray) -> None:
-        self._there = bool(positive.any())
-        if not self._there:
-            return
-        order = np.argsort(-scores, kind="stable")
-        ranked = scores[order]
-        tied = np.cumsum(np.append(True, ranked[1:] != ranked[:-1])) - 1
-        groups = np.unique(tied[positive[order]])  # ties that hold a positive
-        # Stretch 2g holds what is ranked before group g and after the one before it, 2g + 1 the
-        # group itself, the last one what comes after all of them.
-        place = np.searchsorted(groups, tied)
-        inside = np.isin(tied, groups)
-        stretch = 2 * place + inside
-        samples = np.arange(len(scores))
-        ones = np.ones(len(scores), np.float32)
-        self._all = sparse.csr_matrix(
-            (ones, (stretch, order)), shape=(2 * len(groups) + 1, len(scores))
-        )
-        chosen = positive[order]
-        self._positive = sparse.csr_matrix(
-            (ones[chosen], (place[chosen], order[samples[chosen]])),
-            shape=(len(groups), len(scores)),
-        )
-
-    def areas(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """AUROC and average precision, shape (R,), under weights (N, R); NaN where undefined."""
-        if not self._there:
-            undefined = np.full(weights.shape[1], np.nan)
-            return undefined, undefined
-        stretches = self._all @ weights
-        hits = self._positive @ weights
-        total = stretches.sum(axis=0, dtype=np.float64)
-        positives = hits.sum(axis=0, dtype=np.float64)
-        negatives = total - positives
-        ranked = np.cumsum(stretches, axis=0)[1::2]  # up to the end of each group
-        found = np.cumsum(hits, axis=0)
-        precision = divide(found, ranked)
-        alarms = ranked - found
-        level = stretches[1::2] - hits  # negatives tied with the positives
-        above = np.einsum("gr,gr->r", hits, alarms - level / 2, dtype=np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            auroc = 1 - above / (positives * negatives)
-            area = np.einsum("gr,gr->r", hits, precision, dtype=np.float64) / positives
-        return np.where(negatives > 0, auroc, np.nan), area
+def rates_of(hits: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 from counts of one shape; 0 where nothing is divided by."""
+    return {
+        "precision": divide(hits, predicted),
+        "recall": divide(hits, support),
+        "f1": divide(2 * hits, predicted + support),
+    }
 
 
 def sum_by(codes: np.ndarray, count: int, weights: np.ndarray) -> np.ndarray:

@@ -1,18 +1,19 @@
-"""What is measured of a prediction table, in whichever label mode."""
+"""The part of a label mode's contract that metrics rest on: answers, rates, counts, confidences."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sightline.label_modes.counts import Counts
+from sightline.label_modes.ranked_scores import RankedScores
 from sightline.predictions import Predictions
 
-# From weights (N, R) of the samples to metrics of shape (R,), and per-class columns of (R, C).
-Resampled = Callable[[np.ndarray], tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]
+Average = Literal["micro", "weighted", "none"]
 Thresholds = Sequence[float] | None  # None: the default decision
 
 
@@ -21,7 +22,7 @@ class ConfusionMatrix:
     """Counts of samples by target (rows) and decision (columns).
 
     Attributes:
-        title: what the matrix is of; the label's name for a matrix of one label.
+        title: content of the matrix; the label's name for a matrix of one label.
         counts: shape (R, C), integers; a matrix with `sums_to_n` sums to the samples counted.
         rows: names of the rows.
         columns: names of the columns.
@@ -38,13 +39,13 @@ class ConfusionMatrix:
 
 @dataclass(frozen=True)
 class Confidences:
-    """How sure the model was, and what came out; NaN where a target is not known.
+    """Confidence and outcome of each answer; NaN where a target is not known.
 
     All of shape (N,), or (N, L) where each label is a question of its own.
 
     Attributes:
-        confidence: the probability that is held to account: of the decided class, of the positive
-            one, of each label.
+        confidence: the probability that calibration is computed of: of the decided class, of the
+            positive one, of each label.
         outcome: 1 where it came true, else 0.
         log_loss: minus the log-likelihood of the target.
         squared_error: between probabilities and target (Brier 1950).
@@ -57,72 +58,66 @@ class Confidences:
 
 
 class Measures(ABC):
-    """Metrics of tables; those of decisions take thresholds, over calibrated probabilities.
+    """Building blocks of metrics.
 
     Of a class that is absent from a table nothing is measured: its values are NaN, and averages
     leave it out.
     """
 
+    class_names: tuple[str, ...]
+
     @property
     @abstractmethod
-    def num_thresholds(self) -> int:
-        """How many there are: one for binary, a label each for multilabel, none for multiclass."""
+    def threshold_names(self) -> tuple[str, ...]:
+        """The classes that are decided by a threshold of their own, in the thresholds' order."""
 
-    def metrics(self, predictions: Predictions) -> dict[str, float]:
-        """Headline metrics, each with its average in its name; NaN where undefined."""
-        return self.decision_metrics(predictions) | self.ranking_metrics(predictions)
+    @property
+    @abstractmethod
+    def scored_classes(self) -> slice:
+        """The classes that the ranking metrics average over; in binary the positive one."""
+
+    def thresholds_by_class(self, thresholds: Thresholds) -> dict[str, float]:
+        """The thresholds by the name of their class; empty for the default decision."""
+        if thresholds is None:
+            return {}
+        return dict(zip(self.threshold_names, thresholds, strict=True))
 
     @abstractmethod
-    def decision_metrics(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, float]:
-        """Headline metrics of decisions."""
+    def answers(self, preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Answers that are right, and answers whose target is known: both (N, A), bool.
+
+        A is 1 with one class a sample, and the number of labels with several.
+        """
 
     @abstractmethod
-    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
-        """Headline metrics of scores, whatever is decided."""
+    def support(self, target: Tensor) -> Tensor:
+        """Samples of each class, or that carry each label, shape (C,), integers."""
 
     @abstractmethod
-    def further_metrics(self, predictions: Predictions) -> dict[str, float]:
-        """What an evaluation says beyond the headline metrics, which every epoch says."""
+    def rate(self, name: str, preds: Tensor, target: Tensor, average: Average) -> Tensor:
+        """Precision, recall or F1 score, of torchmetrics.
+
+        Args:
+            name: precision, recall or f1.
+            preds, target: encoded.
+            average: micro, weighted, or none for one value a class, shape (C,).
+        """
 
     @abstractmethod
-    def per_class(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, np.ndarray]:
-        """Columns of the per-class table: support, precision, recall, f1, ..., each of length C."""
+    def class_ranking(self, probs: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """`auroc` and `average_precision` of each class, shape (C,); NaN where undefined."""
 
     @abstractmethod
-    def confusion_matrices(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> list[ConfusionMatrix]:
-        """What is mistaken for what."""
+    def counts(self, preds: np.ndarray, target: np.ndarray, weights: np.ndarray) -> Counts:
+        """Hits, decisions and samples of each class, under weights (N, R)."""
 
     @abstractmethod
-    def proportions(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, tuple[int, int]]:
-        """Metrics that are a share of samples: how many, of how many."""
-
-    @abstractmethod
-    def counts(
-        self, predictions: Predictions, weights: np.ndarray, thresholds: Thresholds = None
-    ) -> Counts:
-        """How decisions meet targets, under weights (N, R)."""
-
-    @abstractmethod
-    def resampled_decisions(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> Resampled:
-        """Metrics of decisions as functions of how often each sample is drawn."""
-
-    @abstractmethod
-    def resampled_ranking(self, predictions: Predictions) -> Resampled:
-        """Likewise AUROC and average precision."""
+    def ranked_scores(self, predictions: Predictions) -> list[RankedScores]:
+        """Each class's scores against the rest."""
 
     @abstractmethod
     def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
-        """What calibration is measured on.
+        """Confidence, outcome and losses of each answer.
 
         Args:
             probs: shape (N, C), double.
@@ -131,7 +126,13 @@ class Measures(ABC):
 
     @abstractmethod
     def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-        """What the T thresholds are put to: probabilities (N, T), targets of 0, 1 and MISSING."""
+        """Probabilities (N, T) that the T thresholds apply to, and targets of 0, 1 and MISSING."""
+
+    @abstractmethod
+    def confusion_matrices(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> list[ConfusionMatrix]:
+        """Counts by target and decision; the table is calibrated where thresholds are given."""
 
 
 def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:

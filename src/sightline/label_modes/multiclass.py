@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import multiclass_accuracy
 
 from sightline.errors import UserError
 from sightline.label_modes.base import divide_logits, one_a_class
-from sightline.label_modes.measures import Confidences, Thresholds, log_loss, to_tensors
-from sightline.label_modes.single_label import RATES, SingleLabel, per_class_ranking
+from sightline.label_modes.measures import Confidences, log_loss
+from sightline.label_modes.single_label import SingleLabel
 from sightline.predictions import Predictions
 
 
@@ -81,46 +80,12 @@ class Multiclass(SingleLabel):
         return probs.argmax(dim=1)
 
     @property
-    def num_thresholds(self) -> int:
-        """None."""
-        return 0
+    def threshold_names(self) -> tuple[str, ...]:
+        """None: the most probable class is decided."""
+        return ()
 
-    def decision_metrics(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> dict[str, float]:
-        """Macro averages leave out classes that are absent from the table."""
-        probs, target = to_tensors(predictions)
-        preds = self.decide(probs, thresholds)
-        count = len(self.class_names)
-        present = target.unique()
-        macro = {
-            f"{name}_macro": float(function(preds, target, count, average="none")[present].mean())
-            for name, function in RATES.items()
-        }
-        return {
-            "accuracy": float(multiclass_accuracy(preds, target, count, average="micro"))
-        } | macro
-
-    def ranking_metrics(self, predictions: Predictions) -> dict[str, float]:
-        """Each class against the others, the mean over those where it is defined."""
-        ranked = per_class_ranking(*to_tensors(predictions), len(self.class_names))
-        return {f"{name}_macro": float(values.nanmean()) for name, values in ranked.items()}
-
-    def further_metrics(self, predictions: Predictions) -> dict[str, float]:
-        """Beside those of decisions, the ranking metrics weighted by support."""
-        probs, target = to_tensors(predictions)
-        weighted = {}
-        for name, values in per_class_ranking(probs, target, len(self.class_names)).items():
-            defined = ~values.isnan()
-            support = torch.bincount(target, minlength=len(values))[defined].double()
-            weighted[f"{name}_weighted"] = float((values[defined] * support).sum() / support.sum())
-        return super().further_metrics(predictions) | weighted
-
-    def own_rates(self, rates: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """No class is singled out."""
-        return {}
-
-    def ranked_classes(self) -> slice:
+    @property
+    def scored_classes(self) -> slice:
         """All of them."""
         return slice(None)
 
@@ -136,5 +101,5 @@ class Multiclass(SingleLabel):
         )
 
     def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-        """Nothing: the most probable class is decided."""
+        """Empty: there are no thresholds."""
         return np.empty((len(predictions), 0)), np.empty((len(predictions), 0), np.int64)

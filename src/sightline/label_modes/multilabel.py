@@ -1,21 +1,49 @@
-"""Any number of labels an image: a sigmoid for each of L outputs."""
+"""Multilabel classification: any number of labels an image, a sigmoid for each of L outputs."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchmetrics.functional.classification import (
+    multilabel_auroc,
+    multilabel_average_precision,
+    multilabel_confusion_matrix,
+    multilabel_f1_score,
+    multilabel_precision,
+    multilabel_recall,
+)
 
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, divide_logits, one_a_class
-from sightline.label_modes.multi_label import MultiLabel
+from sightline.label_modes.base import MISSING, LabelMode, divide_logits, one_a_class
+from sightline.label_modes.counts import LabelCounts
+from sightline.label_modes.measures import (
+    Average,
+    Confidences,
+    ConfusionMatrix,
+    Thresholds,
+    log_loss,
+    to_tensors,
+)
+from sightline.label_modes.ranked_scores import RankedScores
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
+from sightline.predictions import Predictions
+
+RATES = {
+    "precision": multilabel_precision,
+    "recall": multilabel_recall,
+    "f1": multilabel_f1_score,
+}
 
 
-class Multilabel(MultiLabel):
-    """Each of L labels is there or not; a label is decided where its probability is over 0.5."""
+class Multilabel(LabelMode):
+    """Rows of 0 and 1; a label is decided where its probability is over 0.5.
+
+    A target that is not known counts nowhere.
+    """
 
     name = "multilabel"
+    family = "multi_label"
     multi_label = True
 
     @property
@@ -78,3 +106,94 @@ class Multilabel(MultiLabel):
         if thresholds is None:
             return (probs > 0.5).long()
         return (probs > torch.tensor(thresholds, dtype=probs.dtype, device=probs.device)).long()
+
+    @property
+    def threshold_names(self) -> tuple[str, ...]:
+        """All labels."""
+        return self.class_names
+
+    @property
+    def scored_classes(self) -> slice:
+        """All labels."""
+        return slice(None)
+
+    def answers(self, preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """One answer a label."""
+        known = target != MISSING
+        return (preds == target) & known, known
+
+    def support(self, target: Tensor) -> Tensor:
+        """Samples that carry each label."""
+        return (target == 1).sum(dim=0)
+
+    def rate(self, name: str, preds: Tensor, target: Tensor, average: Average) -> Tensor:
+        """Over the samples where a label is known."""
+        value: Tensor = RATES[name](
+            preds, target, len(self.class_names), average=average, ignore_index=MISSING
+        )
+        return value
+
+    def class_ranking(self, probs: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Each label's samples where it is known.
+
+        NaN for a label without positives, and AUROC for a label without negatives.
+        """
+        count = len(self.class_names)
+        some = (target == 1).any(dim=0)
+        both = some & (target == 0).any(dim=0)
+        if not some.any():
+            return dict.fromkeys(("auroc", "average_precision"), torch.full((count,), torch.nan))
+        ranked = (probs, target, count)
+        auroc = multilabel_auroc(*ranked, average="none", ignore_index=MISSING)
+        area = multilabel_average_precision(*ranked, average="none", ignore_index=MISSING)
+        return {
+            "auroc": auroc.masked_fill(~both, torch.nan),
+            "average_precision": area.masked_fill(~some, torch.nan),
+        }
+
+    def counts(self, preds: np.ndarray, target: np.ndarray, weights: np.ndarray) -> LabelCounts:
+        """Of each label where it is known."""
+        return LabelCounts.of(preds, target, weights)
+
+    def ranked_scores(self, predictions: Predictions) -> list[RankedScores]:
+        """Each label's scores where it is known."""
+        scores = []
+        for probs, targets in zip(predictions.probs.T, predictions.targets.T, strict=True):
+            rows = np.flatnonzero(targets >= 0)
+            known = None if len(rows) == len(targets) else rows
+            scores.append(RankedScores(probs[rows], targets[rows] == 1, known))
+        return scores
+
+    def confusion_matrices(
+        self, predictions: Predictions, thresholds: Thresholds = None
+    ) -> list[ConfusionMatrix]:
+        """A 2×2 matrix for each label, and the L×L table of label i missed while j is wrong."""
+        probs, target = to_tensors(predictions)
+        preds = self.decide(probs, thresholds)
+        names = self.class_names
+        known = multilabel_confusion_matrix(preds, target, len(names), ignore_index=MISSING)
+        matrices = [
+            ConfusionMatrix(name, matrix, (f"no {name}", name), (f"no {name}", name))
+            for name, matrix in zip(names, known.numpy(), strict=True)
+        ]
+        missed = ((target == 1) & (preds == 0)).double()
+        wrong = ((target == 0) & (preds == 1)).double()
+        mixed_up = (missed.T @ wrong).round().to(torch.int64).numpy()
+        title = "missed × wrongly predicted"
+        return [*matrices, ConfusionMatrix(title, mixed_up, names, names, False)]
+
+    def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
+        """Each label is a question of its own."""
+        truth = torch.where(target == MISSING, torch.nan, target.double())
+        likely = torch.where(target == 1, probs, 1 - probs)
+        loss = torch.where(target == MISSING, torch.nan, log_loss(likely))
+        return Confidences(
+            torch.where(target == MISSING, torch.nan, probs).numpy(),
+            truth.numpy(),
+            loss.numpy(),
+            ((probs - truth) ** 2).numpy(),
+        )
+
+    def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+        """Each label's probability."""
+        return predictions.probs.astype(np.float64), predictions.targets

@@ -15,15 +15,13 @@ def label_mode_of(table: Predictions) -> LabelMode:
         UserError: it is none of Sightline's own.
     """
     names = table.class_names
-    made = {
-        Binary.name: lambda: Binary(names, positive_class=names[-1]),
-        Multiclass.name: lambda: Multiclass(names),
-        Multilabel.name: lambda: Multilabel(names),
+    kinds: dict[str, type[LabelMode]] = {
+        kind.name: kind for kind in (Binary, Multiclass, Multilabel)
     }
-    if table.label_mode not in made:
+    if table.label_mode not in kinds:
         raise UserError(
             f"A prediction table of label_mode={table.label_mode} cannot be measured here."
-            f"{did_you_mean(table.label_mode, made)}"
+            f"{did_you_mean(table.label_mode, kinds)}"
         )
-    mode: LabelMode = made[table.label_mode]()
-    return mode
+    kind = kinds[table.label_mode]
+    return kind(names, **kind.stored_arguments(names, {}))

@@ -1,19 +1,16 @@
-"""Everything that one table and the model's tuning say, as plain values."""
+"""The evaluation of one table under the model's tuning, as plain values."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sightline.label_modes.base import LabelMode
-from sightline.metrics.calibration import CALIBRATION, calibrated, calibration_metrics, reliability
-from sightline.metrics.intervals import RESAMPLES, Interval, compute_intervals
-from sightline.metrics.tuning import CALIBRATED, TUNED, Tuning
-from sightline.metrics.values import (
-    compute_all_metrics,
-    compute_decisions,
-    defined,
-    metric_names,
-    per_class_rows,
-)
+from sightline.metrics.calibration import calibrated, reliability
+from sightline.metrics.intervals import RESAMPLES, Interval, intervals_of
+from sightline.metrics.metric import TUNED
+from sightline.metrics.metric_sets import metric_sets
+from sightline.metrics.tuning import Tuning
+from sightline.metrics.values import defined, per_class_rows
 from sightline.predictions import Predictions
 
 Row = dict[str, object]
@@ -21,7 +18,7 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a table says.
+    """The metrics of a table, with their intervals and the tables of a report.
 
     Attributes:
         samples: how many.
@@ -30,7 +27,7 @@ class Evaluation:
         headlines: names of the metrics that are read first.
         undefined: metrics without a value here.
         absent: classes without a sample.
-        per_class: a row a class: support, values, their intervals, what thresholds change.
+        per_class: a row a class: support, values, their intervals, and the values by thresholds.
         reliability: a row a bin of confidence, before and after calibration.
         tuning: of the model.
         resamples: how many were drawn for the intervals.
@@ -74,42 +71,34 @@ class Evaluation:
 
 
 def evaluate_table(
-    label_mode: LabelMode, table: Predictions, tuning: Tuning, resamples: int = RESAMPLES
-) -> Evaluation:
+    label_mode: LabelMode, table: Predictions, tuning: Tuning, resamples: int = RESAMPLES,
+    plugins: Sequence[str] = (),
+) -> Evaluation:  # fmt: skip
     """Metrics before and after tuning, with their intervals; a pure function of its arguments.
 
     Args:
-        label_mode: measures.
+        label_mode: of the table.
         table: of any split; uncalibrated.
         tuning: of the model, fitted on val.
         resamples: of the bootstrap.
+        plugins: packages with metrics of their own.
     """
-    metrics = compute_all_metrics(label_mode, table)
-    headlines = [*metric_names(label_mode), *CALIBRATION]
-    tuned = calibrated(label_mode, table, tuning.temperature)
-    if tuning.temperature != 1:
-        after = calibration_metrics(label_mode, tuned)
-        metrics |= {name + CALIBRATED: value for name, value in after.items()}
-    if tuning.thresholds is not None:
-        decided = compute_decisions(label_mode, tuned, tuning.thresholds)
-        metrics |= {name + TUNED: value for name, value in decided.items()}
-    found = compute_intervals(label_mode, table, tuning, resamples)
+    sets = metric_sets(label_mode, table, tuning, plugins)
+    metrics = {name: value for each in sets for name, value in each.values().items()}
+    headlines = [m.name + each.suffix for each in sets for m in each.metrics if m.is_headline]
+    found = intervals_of(sets, resamples)
     there = defined(metrics)
     rows = per_class_rows(label_mode, table)
     for index, row in enumerate(rows):
         row |= _interval_cells({name: each[index] for name, each in found.per_class.items()})
+    tuned = calibrated(label_mode, table, tuning.temperature)
     if tuning.thresholds is not None:
-        decided_rows = per_class_rows(label_mode, tuned, tuning.thresholds)
-        for row, other in zip(rows, decided_rows, strict=True):
-            row |= {name + TUNED: other[name] for name in ("precision", "recall", "f1")}
-            row["threshold"] = None
-        for row, threshold in zip(rows[::-1], tuning.thresholds[::-1], strict=False):
-            row["threshold"] = threshold  # of binary's classes the positive one has it
+        _add_tuned_cells(label_mode, rows, tuned, tuning.thresholds)
     return Evaluation(
         samples=len(table),
         metrics=there,
         intervals={name: each for name, each in found.metrics.items() if name in there},
-        headlines=[n for n in there if n.removesuffix(TUNED).removesuffix(CALIBRATED) in headlines],
+        headlines=[name for name in there if name in headlines],
         undefined=[name for name in metrics if name not in there],
         absent=[str(row["class"]) for row in rows if row["support"] == 0],
         per_class=rows,
@@ -117,6 +106,17 @@ def evaluate_table(
         tuning=tuning,
         resamples=found.resamples,
     )
+
+
+def _add_tuned_cells(
+    label_mode: LabelMode, rows: list[Row], tuned: Predictions, thresholds: tuple[float, ...]
+) -> None:
+    """Each class's rates by the fitted thresholds, and its own threshold where it has one."""
+    own = label_mode.thresholds_by_class(thresholds)
+    decided_rows = per_class_rows(label_mode, tuned, thresholds)
+    for row, other in zip(rows, decided_rows, strict=True):
+        row |= {name + TUNED: other[name] for name in ("precision", "recall", "f1")}
+        row["threshold"] = own.get(str(row["class"]))
 
 
 def _interval_cells(intervals: dict[str, Interval | None]) -> Row:

@@ -1,23 +1,22 @@
 """95 % intervals of metrics: a bootstrap over samples, and Wilson's for few hits or misses.
 
-The bootstrap (Efron 1979) draws the samples of the table with replacement, and the interval is
-between the 2.5th and the 97.5th percentile of what the metric then is. It holds as far as the
-samples are independent of each other and enough of them are right and wrong; for a proportion
-where they are not enough, Wilson's interval (1927) does.
+The bootstrap (Efron 1979) draws the samples of the table with replacement; the interval is from the
+2.5th to the 97.5th percentile of the metric over these resamples. It assumes that the samples are
+independent of each other, and that enough of them are right and wrong. A proportion of fewer hits
+or misses has Wilson's interval (1927).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import binomtest
 
 from sightline.label_modes.base import LabelMode
-from sightline.label_modes.counts import Counts, divide
-from sightline.label_modes.measures import Resampled
-from sightline.metrics.calibration import calibrated, confidences_of
+from sightline.label_modes.counts import Counts
+from sightline.metrics.metric_sets import MetricSet, metric_sets
 from sightline.metrics.resampling import draw
-from sightline.metrics.tuning import CALIBRATED, TUNED, Tuning
+from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 
 LEVEL = 0.95
@@ -29,7 +28,7 @@ FEW = 30  # hits or misses below which a proportion has Wilson's interval
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a metric lies with 95 % confidence.
+    """A 95 % interval of a metric.
 
     Attributes:
         low: lower end.
@@ -63,57 +62,55 @@ def compute_intervals(
     tuning: Tuning | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    plugins: Sequence[str] = (),
 ) -> Intervals:
     """Intervals of the metrics that `evaluate_table` names.
 
     Args:
-        label_mode: measures.
+        label_mode: of the table.
         table: N samples, independent of each other; uncalibrated.
         tuning: of the model; None: untuned.
         resamples: fewer are drawn where so many would take minutes.
         seed: of the draws.
+        plugins: packages with metrics of their own.
     """
-    tuning = tuning or Tuning()
+    parts = metric_sets(label_mode, table, tuning or Tuning(), plugins)
+    return intervals_of(parts, resamples, seed)
+
+
+def intervals_of(parts: Sequence[MetricSet], resamples: int, seed: int = 0) -> Intervals:
+    """Intervals of metric sets of one table, of which the first is the untuned one."""
+    table = parts[0].table.predictions
     resamples = min(resamples, max(FEWEST, int(WORK / (len(table) * len(table.class_names)))))
-    proportions = label_mode.proportions(table)
-    measures = [
-        ("", label_mode.resampled_decisions(table)),
-        ("", label_mode.resampled_ranking(table)),
-        ("", resampled_losses(label_mode, table)),
-    ]
-    tuned = calibrated(label_mode, table, tuning.temperature)
-    if tuning.temperature != 1:
-        measures.append((CALIBRATED, resampled_losses(label_mode, tuned)))
-    if tuning.thresholds is not None:
-        measures.append((TUNED, label_mode.resampled_decisions(tuned, tuning.thresholds)))
-        of_tuned = label_mode.proportions(tuned, tuning.thresholds)
-        proportions |= {name + TUNED: share for name, share in of_tuned.items()}
-    metrics, columns = _resample(measures, draw(len(table), resamples, seed))
+    metrics, columns = _resample(parts, draw(len(table), resamples, seed))
     intervals = {name: each for name, v in metrics.items() if (each := percentiles(v)) is not None}
-    for name, (hits, of) in proportions.items():
-        if of and min(hits, of - hits) < FEW:
-            intervals[name] = wilson(hits, of)
+    for part in parts:
+        for metric in part.metrics:
+            hits, of = metric.proportion(part.table) or (0, 0)
+            if of and min(hits, of - hits) < FEW:
+                intervals[metric.name + part.suffix] = wilson(hits, of)
     per_class = {name: [percentiles(each) for each in c.T] for name, c in columns.items()}
-    ones = np.ones((len(table), 1), np.float32)
-    return Intervals(intervals, per_class | _of_rates(label_mode.counts(table, ones)), resamples)
+    return Intervals(intervals, per_class | _of_rates(parts[0].table.counts), resamples)
 
 
 def _resample(
-    measures: list[tuple[str, Resampled]], drawn: Iterator[np.ndarray]
+    parts: Sequence[MetricSet], drawn: Iterator[np.ndarray]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Metrics (R,) and per-class columns (R, C) of all resamples; the latter untuned."""
     metrics: dict[str, list[np.ndarray]] = {}
     columns: dict[str, list[np.ndarray]] = {}
     for weights in drawn:
-        for suffix, measure in measures:
-            values, per_class = measure(weights)
-            for name, value in values.items():
-                metrics.setdefault(name + suffix, []).append(value)
-            for name, value in per_class.items() if not suffix else ():
+        for part in parts:
+            sample = part.table.resample(weights)
+            for metric in part.metrics:
+                if metric.not_resampled is None:
+                    values = metrics.setdefault(metric.name + part.suffix, [])
+                    values.append(metric.resampled(sample))
+            for name, value in (sample.rates | sample.areas).items() if not part.suffix else ():
                 columns.setdefault(name, []).append(value)
     return (
-        {name: np.concatenate(parts) for name, parts in metrics.items()},
-        {name: np.concatenate(parts) for name, parts in columns.items()},
+        {name: np.concatenate(values) for name, values in metrics.items()},
+        {name: np.concatenate(values) for name, values in columns.items()},
     )
 
 
@@ -125,7 +122,7 @@ def _of_rates(counts: Counts) -> dict[str, list[Interval | None]]:
             wilson(int(hits), int(n)) if n and known else None
             for hits, n, known in zip(counts.hits[0], of[0], there, strict=True)
         ]
-        for name, of in (("precision", counts.predicted), ("recall", counts.support))
+        for name, of in counts.trials.items()
     }
 
 
@@ -143,23 +140,3 @@ def percentiles(values: np.ndarray) -> Interval | None:
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Interval(float(low), float(high), "bootstrap")
-
-
-def resampled_losses(label_mode: LabelMode, table: Predictions) -> Resampled:
-    """Log loss and Brier score as functions of how often each sample is drawn.
-
-    Not the calibration error: resampling would inflate it.
-    """
-    found = confidences_of(label_mode, table)
-    rows = found.outcome.reshape(len(table), -1)
-    counts = (~np.isnan(rows)).sum(axis=1).astype(np.float64)
-    sums = {
-        name: np.nansum(each.reshape(rows.shape), axis=1)
-        for name, each in (("log_loss", found.log_loss), ("brier", found.squared_error))
-    }
-
-    def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        total = counts @ weights
-        return {name: divide(each @ weights, total) for name, each in sums.items()}, {}
-
-    return measure

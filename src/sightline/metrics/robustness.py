@@ -1,6 +1,6 @@
-"""How metrics fall as images get worse."""
+"""Robustness curves: metrics under corruptions of growing severity."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,24 +14,25 @@ Curves = dict[str, list[float]]  # by corruption, a metric at severities 0 (clea
 
 
 def robustness_rows(
-    label_mode: LabelMode, clean: Predictions, corrupted: Mapping[tuple[str, int], np.ndarray]
-) -> list[Row]:
-    """The headline metrics under each corruption and severity; severity 0 is the clean table.
+    label_mode: LabelMode, clean: Predictions, corrupted: Mapping[tuple[str, int], np.ndarray],
+    plugins: Sequence[str] = (),
+) -> list[Row]:  # fmt: skip
+    """The metrics of an epoch under each corruption and severity; severity 0 is the clean table.
 
     Args:
-        label_mode: measures.
+        label_mode: of the table.
         clean: the table of the images as they are.
         corrupted: probabilities of the same samples by corruption and severity.
+        plugins: packages with metrics of their own.
     """
-    unharmed = compute_metrics(label_mode, clean)
+    unharmed = compute_metrics(label_mode, clean, plugins)
     rows: list[Row] = []
     for name, severity in corrupted:
         if severity == 1:
             rows.append({"corruption": name, "severity": 0, **unharmed})
         table = replace(clean, probs=corrupted[name, severity])
-        rows.append(
-            {"corruption": name, "severity": severity, **compute_metrics(label_mode, table)}
-        )
+        harmed = compute_metrics(label_mode, table, plugins)
+        rows.append({"corruption": name, "severity": severity, **harmed})
     return rows
 
 

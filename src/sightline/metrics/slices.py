@@ -1,5 +1,6 @@
-"""The same metrics for each value of a column that came with the data."""
+"""Slices: the same metrics for each value of a metadata column of the data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -8,13 +9,14 @@ import numpy as np
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation, Row, evaluate_table
-from sightline.metrics.tuning import CALIBRATED, TUNED, Tuning
+from sightline.metrics.metric import TUNED
+from sightline.metrics.registry import registry_of
+from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 
 MISSING_VALUE = "(missing)"
 MANY = 20  # different numbers, beyond which a column is cut into quarters
 MOST = 200  # slices that are measured
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,15 @@ class Slices:
 
     Attributes:
         column: its name.
-        metric: what they are compared by.
+        metric: that they are compared by.
+        higher_is_better: its direction.
         found: the evaluation of each slice that is large enough, by its value.
         small: samples of the others, by value.
     """
 
     column: str
     metric: str
+    higher_is_better: bool
     found: dict[str, Evaluation]
     small: dict[str, int]
 
@@ -43,8 +47,7 @@ class Slices:
         }
         if not values:
             return None
-        lower = self.metric.removesuffix(CALIBRATED) in LOWER_IS_BETTER
-        return (max if lower else min)(values, key=lambda name: values[name])
+        return (min if self.higher_is_better else max)(values, key=lambda name: values[name])
 
     def rows(self) -> list[Row]:
         """A row a slice: its headline metrics, each with its interval; of small ones the size."""
@@ -72,16 +75,18 @@ def measure_slices(
     column: str,
     metric: str | None = None,
     minimum: int = 30,
+    plugins: Sequence[str] = (),
 ) -> Slices:
     """Evaluate each value of a column by itself.
 
     Args:
-        label_mode: measures.
+        label_mode: of the table.
         table: with the column in its metadata.
         tuning: of the model.
         column: texts; or numbers, of which more than 20 different ones are cut into quarters.
         metric: to compare by; None: accuracy, by the fitted thresholds where there are.
-        minimum: samples below which a slice is counted and not measured.
+        minimum: samples below which a slice is counted and not evaluated.
+        plugins: packages with metrics of their own.
 
     Raises:
         UserError: there is no such column or metric, or it has a value of its own for each sample.
@@ -106,10 +111,10 @@ def measure_slices(
     for index in large:
         rows = np.flatnonzero(codes == index)
         part = select(table, rows)
-        found[str(names[index])] = evaluate_table(label_mode, part, tuning)
-    _check_metric(metric, found)
+        found[str(names[index])] = evaluate_table(label_mode, part, tuning, plugins=plugins)
+    higher = _direction(metric, found, plugins)
     small = {str(names[i]): int(counts[i]) for i in range(len(names)) if counts[i] < minimum}
-    return Slices(column, metric, found, small)
+    return Slices(column, metric, higher, found, small)
 
 
 def select(table: Predictions, rows: np.ndarray) -> Predictions:
@@ -146,10 +151,17 @@ def slice_values(column: np.ndarray) -> np.ndarray:
     return np.where(known, names[place], MISSING_VALUE)
 
 
-def _check_metric(metric: str, found: dict[str, Evaluation]) -> None:
+def _direction(metric: str, found: dict[str, Evaluation], plugins: Sequence[str]) -> bool:
+    """Whether higher values of the metric are better.
+
+    Raises:
+        UserError: no slice has the metric.
+    """
     known = dict.fromkeys(name for each in found.values() for name in each.metrics)
-    if metric not in known:
+    higher = registry_of(plugins).higher_is_better(metric)
+    if metric not in known or higher is None:
         raise UserError(
             f"slice_metric={metric}: there is no such metric.{did_you_mean(metric, known)} There "
             f"are: {', '.join(known)}."
         )
+    return higher

@@ -5,32 +5,35 @@ from collections.abc import Callable
 import numpy as np
 
 from sightline.config.schema import TuningConfig
-from sightline.label_modes.counts import divide
+from sightline.label_modes.counts import rates_of
 
-# From hits, decided and present counts, arrays over candidates, to what is best; -inf: not allowed.
+# From counts of hits, decided (arrays over candidates) and present samples to a score of each
+# candidate, where higher is better; -inf: not allowed.
 Aim = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 
 def aim_of(config: TuningConfig) -> Aim:
-    """What a threshold is chosen for: of all candidates, the one where it is greatest."""
+    """The aim that the config names: the threshold is the candidate with the greatest score."""
     hold = config.hold or 0.0
     false_positive_cost = config.false_positive_cost or 0.0
     false_negative_cost = config.false_negative_cost or 0.0
 
     def f1(hits: np.ndarray, decided: np.ndarray, present: int) -> np.ndarray:
-        return divide(2 * hits, decided + present)
+        return _rates(hits, decided, present)["f1"]
 
     def precision(hits: np.ndarray, decided: np.ndarray, present: int) -> np.ndarray:
         """Recall, where the precision is held."""
-        held = (divide(hits, decided) >= hold) & (decided > 0)
-        return np.where(held, hits / present, -np.inf)
+        rates = _rates(hits, decided, present)
+        held = (rates["precision"] >= hold) & (decided > 0)
+        return np.where(held, rates["recall"], -np.inf)
 
     def recall(hits: np.ndarray, decided: np.ndarray, present: int) -> np.ndarray:
         """Precision, where the recall is held."""
-        return np.where(hits / present >= hold, divide(hits, decided), -np.inf)
+        rates = _rates(hits, decided, present)
+        return np.where(rates["recall"] >= hold, rates["precision"], -np.inf)
 
     def cost(hits: np.ndarray, decided: np.ndarray, present: int) -> np.ndarray:
-        """Minus what false positives and false negatives cost."""
+        """Minus the cost of false positives and false negatives."""
         false_positives, false_negatives = decided - hits, present - hits
         return -(false_positive_cost * false_positives + false_negative_cost * false_negatives)
 
@@ -39,8 +42,12 @@ def aim_of(config: TuningConfig) -> Aim:
     return aims[config.aim]
 
 
+def _rates(hits: np.ndarray, decided: np.ndarray, present: int) -> dict[str, np.ndarray]:
+    return rates_of(hits, decided, np.full_like(decided, present))
+
+
 def fit_threshold(scores: np.ndarray, targets: np.ndarray, aim: Aim) -> float | None:
-    """The threshold that serves an aim best; of equally good ones that nearest to 0.5.
+    """The threshold with the greatest score; of equally good ones that nearest to 0.5.
 
     Args:
         scores: probabilities, shape (N,); over the threshold is a yes.
@@ -49,7 +56,7 @@ def fit_threshold(scores: np.ndarray, targets: np.ndarray, aim: Aim) -> float | 
 
     Returns:
         A value half-way between two scores; None where the targets are all alike, or no threshold
-        reaches what is to be held.
+        reaches the precision or recall to hold.
     """
     known = targets >= 0
     scores, positive = scores[known], targets[known] == 1

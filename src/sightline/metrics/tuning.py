@@ -1,4 +1,4 @@
-"""What is fitted on val after a training, and kept in its checkpoint."""
+"""Tuning: temperature and thresholds, fitted on val after a training and kept in its checkpoint."""
 
 import logging
 from collections.abc import Mapping
@@ -11,10 +11,6 @@ from sightline.label_modes.base import LabelMode
 from sightline.metrics.calibration import calibrated, fit_temperature
 from sightline.metrics.thresholds import aim_of, fit_threshold
 from sightline.predictions import Predictions
-
-# Suffixes of metrics: of calibrated probabilities, and of decisions by the fitted thresholds.
-CALIBRATED = "_calibrated"
-TUNED = "_tuned"
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +47,8 @@ class Tuning:
 
 
 def check_aim(label_mode: LabelMode, config: TuningConfig) -> None:
-    """Refuse an aim where no threshold is put to anything."""
-    if config.aim not in (None, "auto") and not label_mode.num_thresholds:
+    """Refuse an aim where the label mode has no thresholds."""
+    if config.aim not in (None, "auto") and not label_mode.threshold_names:
         raise UserError(
             f"tuning.aim={config.aim}: label_mode={label_mode.name} decides by the most probable "
             "class and has no thresholds; leave tuning.aim=auto."
@@ -60,10 +56,10 @@ def check_aim(label_mode: LabelMode, config: TuningConfig) -> None:
 
 
 def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) -> Tuning:
-    """Temperature and thresholds as the config asks for them.
+    """The temperature and thresholds that the config requests.
 
     Args:
-        label_mode: what is calibrated and decided.
+        label_mode: of the table.
         val: never test's table.
         config: checked against the label mode by `check_aim`.
     """
@@ -73,7 +69,7 @@ def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) ->
         return Tuning(temperature)
     aim = aim_of(config)
     found = [fit_threshold(*each, aim) for each in zip(scores.T, targets.T, strict=True)]
-    names = label_mode.class_names[-len(found) :]  # of binary's the positive one
+    names = label_mode.threshold_names
     left = [name for name, threshold in zip(names, found, strict=True) if threshold is None]
     if left:
         log.warning(
@@ -86,7 +82,5 @@ def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) ->
 
 
 def tuning_record(label_mode: LabelMode, tuning: Tuning) -> dict[str, Any]:
-    """The tuning with the thresholds' names, for people."""
-    thresholds = tuning.thresholds or ()
-    names = label_mode.class_names[len(label_mode.class_names) - len(thresholds) :]
-    return tuning.to_dict() | {"thresholds": dict(zip(names, thresholds, strict=True))}
+    """The tuning with each threshold under its class's name."""
+    return tuning.to_dict() | {"thresholds": label_mode.thresholds_by_class(tuning.thresholds)}

@@ -1,41 +1,42 @@
-"""Metrics of a prediction table, with what is undefined named instead of charted."""
+"""Values of a prediction table's metrics; undefined ones are NaN, or named."""
 
 import math
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-import numpy as np
 import torch
 
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.measures import Thresholds
-from sightline.metrics.calibration import calibration_metrics
+from sightline.metrics.decided import DecidedTable
+from sightline.metrics.metric import Metric
+from sightline.metrics.registry import registry_of
 from sightline.predictions import Predictions
 
 
-def compute_metrics(label_mode: LabelMode, predictions: Predictions) -> dict[str, float]:
-    """The headline metrics that are defined on this table.
+def compute_metrics(
+    label_mode: LabelMode, predictions: Predictions, plugins: Sequence[str] = ()
+) -> dict[str, float]:
+    """The metrics of an epoch that are defined on this table.
 
     Computed over the whole table at once, so batch size and order cannot change a value.
     """
-    return defined(_headlines(label_mode, predictions))
+    metrics = registry_of(plugins).of(label_mode, "epoch")
+    return defined(values_of(metrics, DecidedTable(label_mode, predictions)))
 
 
-def compute_decisions(
-    label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds
+def compute_all_metrics(
+    label_mode: LabelMode, predictions: Predictions, plugins: Sequence[str] = ()
 ) -> dict[str, float]:
-    """The headline metrics of decisions by thresholds, over calibrated probabilities."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return label_mode.decision_metrics(predictions, thresholds)
+    """All metrics of a label mode; NaN where undefined."""
+    return values_of(registry_of(plugins).of(label_mode), DecidedTable(label_mode, predictions))
 
 
-def compute_all_metrics(label_mode: LabelMode, predictions: Predictions) -> dict[str, float]:
-    """Headline metrics, all others, and those of calibration; NaN where undefined."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        further = label_mode.further_metrics(predictions)
-    calibration = calibration_metrics(label_mode, predictions)
-    return _headlines(label_mode, predictions) | further | calibration
+def values_of(metrics: Iterable[Metric], table: DecidedTable) -> dict[str, float]:
+    """The value of each metric by its name; NaN where undefined."""
+    with _absent_classes_expected():
+        return {metric.name: metric.value(table) for metric in metrics}
 
 
 def defined(metrics: dict[str, float]) -> dict[str, float]:
@@ -43,40 +44,43 @@ def defined(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
-def undefined_metrics(label_mode: LabelMode, predictions: Predictions) -> list[str]:
-    """Names of headline metrics without a value here, because a class is absent."""
-    values = _headlines(label_mode, predictions)
+def undefined_metrics(
+    label_mode: LabelMode, predictions: Predictions, plugins: Sequence[str] = ()
+) -> list[str]:
+    """Names of the metrics of an epoch without a value here, because a class is absent."""
+    metrics = registry_of(plugins).of(label_mode, "epoch")
+    values = values_of(metrics, DecidedTable(label_mode, predictions))
     return [name for name, value in values.items() if math.isnan(value)]
 
 
-def metric_names(label_mode: LabelMode) -> list[str]:
-    """All headline metrics of a label mode, defined on a given table or not."""
-    probs = label_mode.probs(torch.zeros(2, label_mode.num_outputs))
-    table = Predictions(
-        ids=np.array(["a", "b"]),
-        targets=label_mode.decide(probs).numpy(),
-        probs=probs.numpy(),
-        class_names=label_mode.class_names,
-        label_mode=label_mode.name,
-    )
-    return list(_headlines(label_mode, table))
+def metric_names(label_mode: LabelMode, plugins: Sequence[str] = ()) -> list[str]:
+    """All metrics of an epoch, defined on a given table or not."""
+    return [metric.name for metric in registry_of(plugins).of(label_mode, "epoch")]
 
 
 def per_class_rows(
     label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds = None
 ) -> list[dict[str, object]]:
-    """The per-class table as rows: class, support, precision, recall, f1, AUROC, ..."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # absent classes: their support says it
-        columns = label_mode.per_class(predictions, thresholds)
+    """The per-class table as rows: class, support, precision, recall, f1, auroc, ...
+
+    The values of a class without a sample are NaN.
+    """
+    table = DecidedTable(label_mode, predictions, thresholds)
+    with _absent_classes_expected():
+        rates = {name: table.rate(name, "none") for name in ("precision", "recall", "f1")}
+        values = rates | table.ranking
+    absent = table.support == 0
+    columns = {"support": table.support}
+    columns |= {name: each.masked_fill(absent, torch.nan) for name, each in values.items()}
     return [
         {"class": name, **{key: column[i].item() for key, column in columns.items()}}
         for i, name in enumerate(predictions.class_names)
     ]
 
 
-def _headlines(label_mode: LabelMode, predictions: Predictions) -> dict[str, float]:
+@contextmanager
+def _absent_classes_expected() -> Iterator[None]:
+    """torchmetrics warns of absent classes; the metrics leave them out or are NaN."""
     with warnings.catch_warnings():
-        # torchmetrics warns of absent classes; the label modes leave them out, or say NaN.
         warnings.simplefilter("ignore", UserWarning)
-        return label_mode.metrics(predictions)
+        yield

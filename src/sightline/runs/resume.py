@@ -8,6 +8,7 @@ from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.io.secrets import with_credentials
+from sightline.metrics.monitor import with_monitor_mode
 from sightline.runs.folder import RunFolder, run_folders
 from sightline.runs.frozen import Frozen
 
@@ -66,8 +67,10 @@ def differences(
     one: TrainConfig, other: TrainConfig, may_change: tuple[str, ...] = MAY_CHANGE
 ) -> list[tuple[str, Any, Any]]:
     """Keys whose values differ although they must not, with both values."""
-    ours = dict(_flatten(one.model_dump(mode="json"), ""))
-    theirs = dict(_flatten(other.model_dump(mode="json"), ""))
+    ours, theirs = (
+        dict(_flatten(with_monitor_mode(config).model_dump(mode="json"), ""))
+        for config in (one, other)
+    )
     return [
         (key, ours.get(key), theirs.get(key))
         for key in sorted(ours.keys() | theirs.keys())

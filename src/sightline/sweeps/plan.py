@@ -15,6 +15,7 @@ from sightline.config.compose import read_job
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
+from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
 from sightline.runs.resume import differences
 from sightline.sweeps.sweep import (
@@ -68,6 +69,7 @@ def plan_sweep(
     sweep.jobs += [(_logged_as(config, now.tracking), job) for config, job in before]
     for job_config, _ in added:
         check_components(job_config)
+        monitor_mode(job_config)  # refused where it contradicts the metric
     if len(added) < len(composed):  # their numbers are others
         added = [
             compose(loader, config, job.overrides, len(before) + index, name)
@@ -79,7 +81,7 @@ def plan_sweep(
 
 def by_monitor(config: TrainConfig) -> tuple[str, bool]:
     """What a job is compared by unless told otherwise, and whether more of it is better."""
-    return f"val_best/{config.monitor.removeprefix('val/')}", config.monitor_mode == "max"
+    return f"val_best/{config.monitor.removeprefix('val/')}", monitor_mode(config) == "max"
 
 
 def _go_on(

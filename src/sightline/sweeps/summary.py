@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
+from sightline.metrics.monitor import monitor_mode
 from sightline.reports.canvas import to_png
 from sightline.reports.figures.sweep import draw_main_effects, draw_parallel
 from sightline.reports.figures.sweep_progress import draw_best_so_far, draw_mean_curves
@@ -164,7 +165,7 @@ class SweepTracker:
         if len(groups) < len(ranked):
             config = self.sweep.jobs[0][0]
             drawn["mean_curves"] = draw_mean_curves(
-                groups, config.monitor, config.monitor_mode == "max"
+                groups, config.monitor, monitor_mode(config) == "max"
             )
         return drawn
 

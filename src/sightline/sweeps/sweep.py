@@ -12,6 +12,7 @@ from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
 from sightline.io.secrets import hide_password
+from sightline.metrics.monitor import with_monitor_mode
 from sightline.runs.folder import RunFolder
 
 # How a job is logged is not what it is: these may differ when a sweep goes on.
@@ -110,5 +111,7 @@ def new_name(folder: Path) -> str:
 
 def job_digest(config: TrainConfig) -> str:
     """What a job is known by: all of its resolved values but those that only say how it is run."""
-    facts = config.model_dump(mode="json", exclude={"sweep": True, "tracking": TRANSPORT})
+    facts = with_monitor_mode(config).model_dump(
+        mode="json", exclude={"sweep": True, "tracking": TRANSPORT}
+    )
     return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -4,6 +4,7 @@ from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import EarlyStopping
 
 from sightline.config.schema import TrainConfig
+from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
 from sightline.training.averaging import AveragedWeights
 from sightline.training.checkpointing.best import BestCheckpoint
@@ -19,7 +20,7 @@ def checkpoint_callbacks(
         folder.best.parent,
         filename=folder.best.stem,
         monitor=config.monitor,
-        mode=config.monitor_mode,
+        mode=monitor_mode(config),
         enable_version_counter=False,
         auto_insert_metric_name=False,
         save_on_train_epoch_end=False,
@@ -30,7 +31,7 @@ def checkpoint_callbacks(
     if stopping.patience_epochs is not None:
         callbacks.append(EarlyStopping(
             monitor=config.monitor,
-            mode=config.monitor_mode,
+            mode=monitor_mode(config),
             patience=stopping.patience_epochs,
             min_delta=stopping.min_delta,
             check_finite=False,  # a loss that is not finite ends the run with an error of its own

@@ -12,6 +12,7 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted, UserError
 from sightline.io.console import log_to
 from sightline.io.secrets import with_credentials
+from sightline.metrics.monitor import monitor_mode
 from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
 from sightline.runs.resume import check_resumable
@@ -35,6 +36,7 @@ def run_job(config: TrainConfig, job: Job) -> None:
         remove_if_refused(folder.path), _disk_errors_named(folder),
         folder.lock(), log_to(folder.log),
     ):  # fmt: skip
+        monitor_mode(config)  # refused where it contradicts the metric
         frozen = folder.frozen
         if frozen is not None:
             check_resumable(frozen, config)

@@ -1,6 +1,6 @@
 """The LightningModule of every label mode: steps, sums of an epoch, and prediction tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class LitClassifier(LightningModule):
         make_optimizer: from the trainable parameters to an optimizer.
         make_scheduler: from (optimizer, total steps, steps an epoch) to a scheduler of steps.
         identity: plain containers that make a checkpoint self-contained.
+        plugins: packages with metrics of their own.
 
     Attributes:
         predictions: the latest table of each evaluated split.
@@ -57,6 +58,7 @@ class LitClassifier(LightningModule):
         make_optimizer: Callable[[list[nn.Parameter]], Optimizer],
         make_scheduler: Callable[[Optimizer, int, int], LRScheduler],
         identity: dict[str, Any],
+        plugins: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.classifier = classifier
@@ -66,6 +68,7 @@ class LitClassifier(LightningModule):
         self.make_optimizer = make_optimizer
         self.make_scheduler = make_scheduler
         self.identity = identity
+        self.plugins = plugins
         self.predictions: dict[str, Predictions] = {}
         self.epoch_metrics: dict[str, float] = {}
         self._outputs = Outputs()
@@ -197,7 +200,7 @@ class LitClassifier(LightningModule):
             )
         loss = self.criterion.cpu()(*self.label_mode.loss_inputs(logits, target))
         self.criterion.to(self.device)
-        metrics = {"loss": float(loss), **compute_metrics(self.label_mode, table)}
+        metrics = {"loss": float(loss), **compute_metrics(self.label_mode, table, self.plugins)}
         self.predictions[split] = table
         named = {f"{split}/{name}": value for name, value in metrics.items()}
         self.epoch_metrics |= named

@@ -107,6 +107,7 @@ def set_up(config: TrainConfig) -> Setup:
         make_optimizer=Optimizers(config),
         make_scheduler=Schedulers(config),
         identity=identity,
+        plugins=config.plugins,
     )
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
@@ -185,7 +186,7 @@ def _check_plan(config: TrainConfig, module: LitClassifier) -> None:
     """Find a wrong optimizer, scheduler or monitor now, not an epoch into the fit."""
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.make_scheduler(module.make_optimizer(trainable), 100, 10)
-    known = [f"val/{name}" for name in ("loss", *metric_names(module.label_mode))]
+    known = [f"val/{name}" for name in ("loss", *metric_names(module.label_mode, config.plugins))]
     if config.monitor not in known:
         raise UserError(
             f"monitor={config.monitor}: label_mode={module.label_mode.name} has no such metric."

@@ -15,6 +15,7 @@ from sightline.config.compose import compose_frozen
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
+from sightline.metrics.monitor import monitor_mode
 from sightline.paths import config_folders
 from sightline.sweeps.overrides import parse
 from sightline.sweeps.plan import by_monitor, check_alone
@@ -182,9 +183,9 @@ def _objectives(options: SearchOptions, sample: TrainConfig) -> list[tuple[str, 
     ]
     if (monitored, not maximise) in objectives:
         raise UserError(
-            f"hydra.sweeper.direction={options.direction}: monitor_mode={sample.monitor_mode} says "
-            f"that {sample.monitor} is to be {'large' if maximise else 'small'}. Set monitor and "
-            "monitor_mode to what the search is for."
+            f"hydra.sweeper.direction={options.direction} contradicts monitor={sample.monitor}, "
+            f"where {'higher' if maximise else 'lower'} is better (monitor_mode="
+            f"{monitor_mode(sample)}). Set monitor to the metric that the search is for."
         )
     if options.pruner != "none" and (len(names) > 1 or not names[0].startswith("val_best/")):
         raise UserError(

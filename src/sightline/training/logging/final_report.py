@@ -47,7 +47,9 @@ def log_training_report(
         title=logged_name(tracker),
         subtitle=f"The best checkpoint (epoch {best_epoch + 1}, by {config.monitor}) on {split}",
         facts=facts(config, setup),
-        metrics=metric_tables({name: found[name].rows() for name in shown}, metric_names(mode)),
+        metrics=metric_tables(
+            {name: found[name].rows() for name in shown}, metric_names(mode, config.plugins)
+        ),
         evaluated=EvaluatedSplit(split, mode, tables[split], found[split].tuning),
         per_class=found[split].per_class,
         history=epoch_history(tracker),

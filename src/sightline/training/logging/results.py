@@ -38,7 +38,7 @@ def log_results(
     summary |= {f"{SECTIONS[split]}/loss": loss for split, loss in results.losses.items()}
     tracker.log_metrics(summary, step=last_epoch)
     found = {
-        split: evaluate_table(setup.label_mode, table, results.tuning)
+        split: evaluate_table(setup.label_mode, table, results.tuning, plugins=config.plugins)
         for split, table in results.predictions.items()
     }
     reached: dict[str, Any] = {"metrics": {}, "intervals": {}}

@@ -1,0 +1,172 @@
+"""A prediction table under one decision rule, and its resamples; what metrics share is cached.
+
+Point values use torchmetrics, which the tests compare with scikit-learn. Resampled forms use counts
+that are weighted for a thousand resamples in one matrix product: torchmetrics takes one table a
+call, which is slower by orders of magnitude. With every sample drawn once both agree to float32's
+precision, which the tests hold.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from torch import Tensor
+
+from sightline.label_modes.base import LabelMode
+from sightline.label_modes.counts import Counts
+from sightline.label_modes.measures import Average, Confidences, Thresholds, to_tensors
+from sightline.label_modes.ranked_scores import RankedScores
+from sightline.predictions import Predictions
+
+T = TypeVar("T")
+
+
+class DecidedTable:
+    """A table of N samples, C classes and A answers a sample (1, or one a label), decided.
+
+    Args:
+        label_mode: of the table.
+        predictions: calibrated where thresholds are given.
+        thresholds: over which a probability is a yes; None: the default decision.
+    """
+
+    def __init__(
+        self, label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds = None
+    ) -> None:
+        self.label_mode = label_mode
+        self.predictions = predictions
+        self.thresholds = thresholds
+        self._cache: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def cached(self, key: str, make: Callable[[], T]) -> T:
+        """`make()`, computed once for this table; several metrics or resamples share it."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return cast(T, self._cache[key])
+
+    @cached_property
+    def _tensors(self) -> tuple[Tensor, Tensor]:
+        return to_tensors(self.predictions)
+
+    @property
+    def probs(self) -> Tensor:
+        """Probabilities, shape (N, C), double."""
+        return self._tensors[0]
+
+    @property
+    def target(self) -> Tensor:
+        """Encoded targets, shape (N,) or (N, C)."""
+        return self._tensors[1]
+
+    @cached_property
+    def preds(self) -> Tensor:
+        """Decisions in the form of the targets."""
+        return self.label_mode.decide(self.probs, self.thresholds)
+
+    @cached_property
+    def answers(self) -> tuple[Tensor, Tensor]:
+        """Answers that are right, and answers whose target is known: both (N, A), bool."""
+        return self.label_mode.answers(self.preds, self.target)
+
+    @cached_property
+    def support(self) -> Tensor:
+        """Samples of each class, shape (C,)."""
+        return self.label_mode.support(self.target)
+
+    def rate(self, name: str, average: Average) -> Tensor:
+        """Precision, recall or F1; average: micro, weighted, or none for shape (C,)."""
+        return self.cached(
+            f"{name}_{average}",
+            lambda: self.label_mode.rate(name, self.preds, self.target, average),
+        )
+
+    @cached_property
+    def ranking(self) -> dict[str, Tensor]:
+        """AUROC and average precision of each class, shape (C,); NaN where undefined."""
+        return self.label_mode.class_ranking(self.probs, self.target)
+
+    @cached_property
+    def confidences(self) -> Confidences:
+        """Confidence, outcome and losses of each answer."""
+        return self.label_mode.confidences(self.probs, self.target)
+
+    @cached_property
+    def ranked_scores(self) -> list[RankedScores]:
+        """Each class's scores, sorted for the areas of many resamples."""
+        return self.label_mode.ranked_scores(self.predictions)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Hits, decisions and samples of each class, every sample counted once: shape (1, C)."""
+        return self.resample(np.ones((len(self), 1), np.float32)).counts
+
+    def resample(self, weights: np.ndarray) -> "ResampledTable":
+        """R resamples of the table.
+
+        Args:
+            weights: how often each sample is drawn, shape (N, R), float32.
+        """
+        return ResampledTable(self, weights)
+
+    def repeat(self, times: np.ndarray) -> "DecidedTable":
+        """The table with each sample repeated so many times; times: shape (N,)."""
+        rows = np.repeat(np.arange(len(self)), times.astype(np.int64))
+        table = self.predictions
+        repeated = replace(
+            table, ids=table.ids[rows], targets=table.targets[rows], probs=table.probs[rows],
+            metadata={},
+        )  # fmt: skip
+        return DecidedTable(self.label_mode, repeated, self.thresholds)
+
+
+class ResampledTable:
+    """R resamples of a table of N samples, as weights of its samples.
+
+    Args:
+        table: the table.
+        weights: how often each sample is drawn, shape (N, R), float32.
+    """
+
+    def __init__(self, table: DecidedTable, weights: np.ndarray) -> None:
+        self.table = table
+        self.weights = weights
+
+    @cached_property
+    def total(self) -> np.ndarray:
+        """Samples of each resample, shape (R,), double."""
+        return self.weights.sum(axis=0, dtype=np.float64)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Hits, decisions and samples of each class, shape (R, C)."""
+        table = self.table
+        return table.label_mode.counts(table.preds.numpy(), table.target.numpy(), self.weights)
+
+    @cached_property
+    def rates(self) -> dict[str, np.ndarray]:
+        """Precision, recall and F1 of each class, shape (R, C)."""
+        return self.counts.rates()
+
+    @cached_property
+    def averages(self) -> dict[str, np.ndarray]:
+        """Micro, macro and weighted averages of the rates, shape (R,)."""
+        return self.counts.averages()
+
+    @cached_property
+    def agreement(self) -> dict[str, np.ndarray]:
+        """Cohen's kappa and Matthews' coefficient, shape (R,)."""
+        return self.counts.agreement()
+
+    @cached_property
+    def areas(self) -> dict[str, np.ndarray]:
+        """AUROC and average precision of each class, shape (R, C)."""
+        areas = [each.areas(self.weights) for each in self.table.ranked_scores]
+        return {
+            "auroc": np.stack([auroc for auroc, _ in areas], axis=1),
+            "average_precision": np.stack([area for _, area in areas], axis=1),
+        }

@@ -1,0 +1,1 @@
+"""Metrics that every run has; each module lists its own in `METRICS`."""

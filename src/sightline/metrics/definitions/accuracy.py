@@ -1,0 +1,150 @@
+"""Shares of answers and samples that are decided correctly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sightline.label_modes.base import LabelMode
+    from sightline.metrics.decided import DecidedTable, ResampledTable
+
+
+class Accuracy(Metric):
+    """The share of known answers that are right: of samples, or of labels in multilabel."""
+
+    name = "accuracy"
+    higher_is_better = True
+    role = "epoch"
+    place = 0
+
+    def value(self, table: DecidedTable) -> float:
+        """Right answers by known answers."""
+        right, known = table.answers
+        return float(right.sum() / known.sum())
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From weighted counts."""
+        return table.counts.accuracy()
+
+    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
+        """Of samples; the labels of one sample are not independent of each other."""
+        right = self.correct(table)
+        return None if right is None else (int(right.sum()), len(right))
+
+    def correct(self, table: DecidedTable) -> np.ndarray | None:
+        """None where a sample has several answers."""
+        right, known = table.answers
+        return right[known].numpy() if right.shape[1] == 1 else None
+
+
+class AccuracySubset(Metric):
+    """The share of samples without a wrong label, among those with a known label."""
+
+    name = "accuracy_subset"
+    higher_is_better = True
+    modes = ("multi_label",)
+    role = "epoch"
+    place = 1
+
+    def value(self, table: DecidedTable) -> float:
+        """Samples that are right by samples with a known label."""
+        right, some = self._rows(table)
+        return float(right.sum() / some.sum())
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """Samples are counted as often as they are drawn."""
+        from sightline.label_modes.counts import divide_or_nan
+
+        right, some = (rows.numpy().astype(float) for rows in self._rows(table.table))
+        return divide_or_nan(right @ table.weights, some @ table.weights)
+
+    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
+        """Samples that are right, of those with a known label."""
+        right, some = self._rows(table)
+        return int(right.sum()), int(some.sum())
+
+    def correct(self, table: DecidedTable) -> np.ndarray | None:
+        """Of the samples with a known label."""
+        right, some = self._rows(table)
+        return right[some].numpy()
+
+    def _rows(self, table: DecidedTable) -> tuple[Tensor, Tensor]:
+        def rows() -> tuple[Tensor, Tensor]:
+            right, known = table.answers
+            some = known.any(dim=1)
+            return (right | ~known).all(dim=1) & some, some
+
+        return table.cached(self.name, rows)
+
+
+class HammingLoss(Metric):
+    """The share of known labels that are decided wrongly."""
+
+    name = "hamming_loss"
+    higher_is_better = False
+    modes = ("multi_label",)
+    place = 40
+
+    def value(self, table: DecidedTable) -> float:
+        """One minus the accuracy."""
+        right, known = table.answers
+        return float(1 - right.sum() / known.sum())
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From weighted counts."""
+        return table.counts.error()
+
+
+class AccuracyTopK(Metric):
+    """The share of samples whose class is among the k most probable ones."""
+
+    higher_is_better = True
+    modes = ("multiclass",)
+
+    def __init__(self, k: int, place: int) -> None:
+        self.k = k
+        self.name = f"accuracy_top{k}"
+        self.place = place
+
+    def is_for(self, label_mode: LabelMode) -> bool:
+        """Only where there are more than k classes."""
+        return super().is_for(label_mode) and self.k < len(label_mode.class_names)
+
+    def value(self, table: DecidedTable) -> float:
+        """The mean over samples."""
+        return float(self._hits(table).double().mean())
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """Hits are counted as often as they are drawn."""
+        hits: np.ndarray = self._hits(table.table).numpy().astype(np.float32)
+        return np.asarray(hits @ table.weights / table.total)
+
+    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
+        """Samples that are hit, of all."""
+        hits = self._hits(table)
+        return int(hits.sum()), len(hits)
+
+    def _hits(self, table: DecidedTable) -> Tensor:
+        return table.cached(self.name, lambda: in_top(table.probs, table.target, self.k))
+
+
+def in_top(probs: Tensor, target: Tensor, k: int) -> Tensor:
+    """Samples whose target is among the k most probable classes, shape (N,), bool.
+
+    Of equal probabilities the later class comes first, as in scikit-learn.
+    """
+    import torch
+
+    own = probs.gather(1, target[:, None])
+    later = torch.arange(probs.shape[1]) > target[:, None]
+    before = (probs > own) | ((probs == own) & later)
+    return before.sum(dim=1) < k
+
+
+METRICS = [Accuracy(), AccuracySubset(), HammingLoss(), AccuracyTopK(2, 60), AccuracyTopK(5, 61)]

@@ -1,0 +1,102 @@
+"""Agreement of decisions and targets beyond chance: balanced accuracy, kappa and correlation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sightline.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from sightline.metrics.decided import DecidedTable, ResampledTable
+
+
+class BalancedAccuracy(Metric):
+    """The mean recall of the classes that the targets hold."""
+
+    name = "balanced_accuracy"
+    higher_is_better = True
+    modes = ("single_label",)
+    place = 50
+
+    def value(self, table: DecidedTable) -> float:
+        """The macro average of the recall."""
+        return float(table.rate("recall", "none")[table.support > 0].mean())
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From weighted counts."""
+        return table.averages["recall_macro"]
+
+
+class CohenKappa(Metric):
+    """Cohen's kappa (1960); undefined where all samples belong to one class."""
+
+    name = "cohen_kappa"
+    higher_is_better = True
+    modes = ("single_label",)
+    place = 51
+
+    def value(self, table: DecidedTable) -> float:
+        """torchmetrics' value."""
+        from torchmetrics.functional.classification import multiclass_cohen_kappa
+
+        if (table.support > 0).sum() < 2:
+            return float("nan")
+        return float(multiclass_cohen_kappa(table.preds, table.target, len(table.support)))
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From weighted counts."""
+        return table.agreement[self.name]
+
+
+class MatthewsCorrcoef(Metric):
+    """Matthews' correlation coefficient (1975); undefined where all samples are of one class."""
+
+    name = "matthews_corrcoef"
+    higher_is_better = True
+    modes = ("single_label",)
+    place = 52
+
+    def value(self, table: DecidedTable) -> float:
+        """torchmetrics' value; exactly 0 where all decisions are the same."""
+        from torchmetrics.functional.classification import multiclass_matthews_corrcoef
+
+        if (table.support > 0).sum() < 2:
+            return float("nan")
+        if len(table.preds.unique()) == 1:  # torchmetrics is then a little off 0
+            return 0.0
+        return float(multiclass_matthews_corrcoef(table.preds, table.target, len(table.support)))
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From weighted counts."""
+        return table.agreement[self.name]
+
+
+class LabelAgreement(Metric):
+    """An agreement of each label by itself: the mean over labels with both answers."""
+
+    average = "macro"
+    higher_is_better = True
+    modes = ("multi_label",)
+
+    def __init__(self, agreement: str, place: int) -> None:
+        self.agreement = agreement
+        self.name = f"{agreement}_macro"
+        self.place = place
+
+    def value(self, table: DecidedTable) -> float:
+        """From counts."""
+        found = table.cached("agreement", lambda: table.counts.agreement())
+        return float(found[self.agreement][0])
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From weighted counts."""
+        return table.agreement[self.agreement]
+
+
+METRICS = [
+    BalancedAccuracy(), CohenKappa(), MatthewsCorrcoef(),
+    LabelAgreement("balanced_accuracy", 80), LabelAgreement("cohen_kappa", 81),
+    LabelAgreement("matthews_corrcoef", 82),
+]  # fmt: skip

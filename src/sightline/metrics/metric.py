@@ -1,0 +1,83 @@
+"""The contract of a metric: one object that training, evaluation, slices and comparisons share.
+
+This module and the definitions import nothing heavy, so that a metric's direction can be read
+before torch is loaded; a definition imports what its value needs inside its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sightline.label_modes.base import LabelMode
+    from sightline.metrics.decided import DecidedTable, ResampledTable
+
+# Suffixes of names: of calibrated probabilities, and of decisions by the fitted thresholds.
+CALIBRATED = "_calibrated"
+TUNED = "_tuned"
+LAST_PLACE = 1000
+
+# What a value depends on: decisions have a value by the fitted thresholds too (`_tuned`),
+# probabilities one after calibration (`_calibrated`), and neither changes a ranking.
+Basis = Literal["decisions", "ranking", "probabilities"]
+# epoch: a headline metric that is computed at each validation and can be monitored; headline: one
+# that an evaluation shows first; further: one that an evaluation shows after those.
+Role = Literal["epoch", "headline", "further"]
+
+
+class Metric(ABC):
+    """One metric of a prediction table.
+
+    Attributes:
+        name: key without a split; ends with the average.
+        average: macro, micro or weighted; None where nothing is averaged over classes.
+        higher_is_better: its direction. There is no default.
+        modes: names or families of the label modes it is for; empty: all of them.
+        basis: what the value depends on.
+        role: where it is computed and shown.
+        place: order among the metrics of one role.
+        not_resampled: the reason why there is no resampled form, and so no bootstrap interval;
+            None where `resampled` is implemented.
+        stored_as: name of the metric that replaces it where only predictions are stored.
+    """
+
+    name: str
+    average: str | None = None
+    higher_is_better: bool
+    modes: tuple[str, ...] = ()
+    basis: Basis = "decisions"
+    role: Role = "further"
+    place: int = LAST_PLACE
+    not_resampled: str | None = None
+    stored_as: ClassVar[str | None] = None
+
+    @property
+    def is_headline(self) -> bool:
+        """Whether it is among the metrics that are read first."""
+        return self.role != "further"
+
+    def is_for(self, label_mode: LabelMode) -> bool:
+        """Whether a table of this label mode has the metric."""
+        return not self.modes or not {label_mode.name, label_mode.family}.isdisjoint(self.modes)
+
+    @abstractmethod
+    def value(self, table: DecidedTable) -> float:
+        """The metric of a table; NaN where it is undefined."""
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """The metric of R resamples, shape (R,); NaN where it is undefined."""
+        raise NotImplementedError(self.not_resampled)
+
+    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
+        """Hits and trials, where the metric is a share of independent samples; else None."""
+        return None
+
+    def correct(self, table: DecidedTable) -> np.ndarray | None:
+        """Each counted sample's decision, True where it is right: shape (M,), bool.
+
+        None where the metric is not the share of samples that are decided correctly.
+        """
+        return None
