@@ -143,3 +143,15 @@ def test_a_launcher_without_a_sweep_is_refused(sightline: Sightline, tmp_path: P
     assert done.status == 1
     assert "-m" in done.err
     assert list((tmp_path / "work").glob("runs/*/*")) == []
+
+
+def test_a_job_whose_direction_contradicts_its_metric_is_refused_before_anything_is_written(
+    sightline: Sightline, tmp_path: Path
+) -> None:
+    sweep = tmp_path / "sweep"
+    words = ["monitor=val/loss,val/accuracy", "monitor_mode=min", f"hydra.sweep.dir={sweep}"]
+    done = sightline("train", "-m", *words)
+    assert done.status == 1
+    assert "monitor_mode=min contradicts monitor=val/accuracy" in done.err
+    assert not sweep.exists()
+    assert not done.runs

@@ -49,6 +49,10 @@ CASES = {
     "unknown monitor": (["monitor=val/acuracy"], "'val/accuracy'"),
     "monitor on test": (["monitor=test/loss"], "validation metrics alone"),
     "wrong direction": (["monitor_mode=up"], "monitor_mode: expected 'min' or 'max'"),
+    "contradicting direction": (
+        ["monitor=val/accuracy", "monitor_mode=min"],
+        "monitor_mode=min contradicts monitor=val/accuracy",
+    ),
     "untrusted target": (["loss._target_=os.system"], "plugins=[os]"),
     "unknown target": (["optimizer._target_=torch.optim.AdamV"], "Did you mean 'Adam'"),
     "gpu without a gpu": (["trainer=gpu"], "finds no GPU"),

@@ -140,3 +140,15 @@ def test_non_finite_loss_ends_the_run_as_failed(sightline: Sightline) -> None:
     assert "Traceback" not in done.err
     assert done.run.info.status == "FAILED"
     assert "not finite" in done.run.data.tags["error"]
+
+
+def test_the_best_epoch_follows_from_the_monitored_metric(sightline: Sightline) -> None:
+    quick = [word for word in QUICK if not word.startswith("trainer.max_epochs")]
+    done = sightline("train", *quick, "trainer.max_epochs=4", "monitor=val/accuracy", "report=none")
+    assert done.status == 0, done.err
+    history = done.client.get_metric_history(done.run.info.run_id, "val/accuracy")
+    values = [each.value for each in sorted(history, key=lambda each: each.step)]
+    assert min(values) < max(values)
+    metrics = done.run.data.metrics
+    assert metrics["val_best/accuracy"] == pytest.approx(max(values))
+    assert values[int(metrics["val_best/epoch"])] == max(values)

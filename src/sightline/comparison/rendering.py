@@ -1,15 +1,13 @@
-"""A comparison in files: CSV for programs, Markdown for notes, HTML with figures for reading."""
+"""Files of a comparison: CSV for programs, Markdown, and an HTML page with figures."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from sightline.comparison.compared_run import bare_name, explained
 from sightline.comparison.figures import draw_differences, draw_leaderboard
+from sightline.comparison.notes import about_ranks, about_seeds, about_tests
 from sightline.comparison.tables import (
     Comparison,
-    about_ranks,
-    about_seeds,
-    about_tests,
     leaderboard_records,
     leaderboard_table,
     pair_records,
@@ -31,7 +29,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     """Write the files of `WRITTEN`; those of tests and unranked runs where there are any.
 
     Args:
-        comparison: the whole.
+        comparison: with its leaderboard and tests.
         folder: an empty one.
     """
     tables = [leaderboard_records(comparison.board)]
@@ -47,9 +45,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
 def to_markdown(comparison: Comparison) -> str:
     """All tables and notes."""
     lines = [f"# {comparison.title}", "", _subtitle(comparison), ""]
-    for table, said in tables_and_notes(comparison):
+    for table, notes in tables_and_notes(comparison):
         lines += [f"## {table.caption}", "", *markdown_rows(table), ""]
-        lines += [*(f"- {note}" for note in said), ""] if said else []
+        lines += [*(f"- {note}" for note in notes), ""] if notes else []
     return "\n".join(lines)
 
 
@@ -71,15 +69,15 @@ def to_html(comparison: Comparison) -> str:
 
 
 def tables_and_notes(comparison: Comparison) -> list[tuple[Table, list[str]]]:
-    """What is said, in order, each table with what to know about it."""
+    """The tables in order, each with its notes."""
     pairs, board = comparison.pairs, comparison.board
-    said = [(leaderboard_table(board), about_ranks(comparison))]
+    found = [(leaderboard_table(board), about_ranks(comparison))]
     if pairs:
-        said.append((samples_table(comparison), about_tests(comparison)))
-        said.append((seeds_table(pairs), about_seeds(pairs)))
+        found.append((samples_table(comparison), about_tests(comparison)))
+        found.append((seeds_table(pairs), about_seeds(pairs)))
     if board.unranked:
-        said.append((unranked_table(board), []))
-    return said
+        found.append((unranked_table(board), []))
+    return found
 
 
 def _leaderboard_section(comparison: Comparison) -> Section:

@@ -1,23 +1,22 @@
-"""What is said of the runs that are compared, for every form it is said in."""
+"""Tables of a comparison, for reading and for programs."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sightline.comparison.compared_run import bare_name, explained, split_of
-from sightline.comparison.leaderboard import Group, Leaderboard
-from sightline.comparison.seed_tests import LEVEL, pairs_needed
-from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
+from sightline.comparison.compared_run import explained
+from sightline.comparison.leaderboard import Leaderboard
+from sightline.comparison.verdicts import Pair
 from sightline.reports.parts import Cell, Table
 
 
 @dataclass(frozen=True)
 class Looks:
-    """How often a test set was looked at.
+    """Inspections of a test set.
 
     Attributes:
-        times: in all.
-        runs: by how many runs of the store.
+        times: their number.
+        runs: the number of runs of the store that inspected it.
     """
 
     times: int
@@ -26,14 +25,14 @@ class Looks:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs compared.
+    """A leaderboard of runs, with the tests of the best group.
 
     Attributes:
-        title: which.
+        title: names the runs.
         board: ranked.
         split: whose stored predictions are tested.
         pairs: the best group against the next ones.
-        looks: at the test set, where it is what is compared on.
+        looks: inspections of the test set, where the comparison uses it.
     """
 
     title: str
@@ -84,7 +83,7 @@ def samples_table(comparison: Comparison) -> Table:
     columns = ["pair", "verdict", "difference", "95 % interval", *(["alone"] if counted else [])]
     rows: list[list[Cell]] = []
     for pair in pairs:
-        cells: list[Cell] = [_ranks(pair), pair.verdict]
+        cells: list[Cell] = [pair_ranks(pair), pair.verdict]
         found = pair.tested
         if found is None:
             cells += [None] * (len(columns) - 2)
@@ -105,7 +104,7 @@ def seeds_table(pairs: Sequence[Pair]) -> Table:
         found = pair.seeds
         mean = None if math.isnan(found.difference) else f"{found.difference:+.4f}"
         p_values = [_p(found.p), _p(pair.seeds_p_holm)]
-        rows.append([_ranks(pair), pair.seeds_verdict, found.pairs, mean, *p_values])
+        rows.append([pair_ranks(pair), pair.seeds_verdict, found.pairs, mean, *p_values])
     columns = ["pair", "verdict", "seeds", "difference", "p", "p (Holm)"]
     return Table("seeds", "Over the seeds in common: Wilcoxon's signed-rank test", columns, rows)
 
@@ -139,78 +138,8 @@ def unranked_table(board: Leaderboard) -> Table:
     return Table("not_ranked", "Runs that are not ranked", ["run", "id", "why"], rows)
 
 
-def about_ranks(comparison: Comparison) -> list[str]:
-    """What to know before believing the leaderboard."""
-    board = comparison.board
-    said = []
-    if comparison.looks is not None:
-        times, runs = comparison.looks.times, comparison.looks.runs
-        said.append(
-            f"This test set has been looked at {times:,} time{'s' * (times != 1)}, by {runs:,} "
-            f"run{'s' * (runs != 1)}: the more often, the more the best result owes to chance."
-        )
-    sets = _sets(board.groups, split_of(board.metric))
-    if sets > 1:
-        said.append(
-            f"The groups were evaluated on {sets} different {split_of(board.metric)} sets: their "
-            "values are not of the same samples, and the ranks say little."
-        )
-    if board.groups and all(len(group.runs) == 1 for group in board.groups):
-        said.append("Each group is a single run: an interval takes several seeds.")
-    return said
-
-
-def about_tests(comparison: Comparison) -> list[str]:
-    """What to know before believing the tests on the same samples."""
-    board, pairs = comparison.board, comparison.pairs
-    tested = [pair.tested for pair in pairs if pair.tested is not None]
-    said = []
-    if tested and bare_name(board.metric) == "loss":
-        said.append(
-            "What is tested is the log loss of the stored probabilities, which is the loss where "
-            "that is plain cross-entropy."
-        )
-    if any(found.alone for found in tested):
-        said.append("Alone: samples that only the first, and that only the second decides rightly.")
-    if tested and len(board.groups) > 2 and comparison.split == split_of(board.metric):
-        said.append(
-            f"Group 1 was picked as the best of {len(board.groups)} on these same samples, which "
-            "favours it; no correction here undoes that."
-        )
-    if any(NO_DIFFERENCE in (pair.verdict, pair.seeds_verdict) for pair in pairs):
-        said.append(
-            f"{NO_DIFFERENCE.capitalize()!r} (p over {LEVEL} after Holm's correction) does not say "
-            "that there is none: these samples, or seeds, are too few to show one."
-        )
-    refused = [(_ranks(pair), pair.refused) for pair in pairs if pair.refused is not None]
-    return [*said, *(f"{ranks} is not tested: {why}" for ranks, why in refused)]
-
-
-def about_seeds(pairs: Sequence[Pair]) -> list[str]:
-    """What so few seeds can show."""
-    found = [pair.seeds for pair in pairs if pair.seeds.pairs]
-    if not found:
-        return []
-    most = max(found, key=lambda each: each.pairs)
-    needed = pairs_needed(len(found))
-    if most.pairs >= needed:
-        return []
-    seeds = f"{most.pairs} seed{'s' * (most.pairs != 1)} in common"
-    many = f", and {needed} for {len(found)} tests after Holm's correction" if needed > 6 else ""
-    return [
-        f"With {seeds} Wilcoxon's p cannot be below {most.smallest:.3g}: below six pairs it "
-        f"cannot reach {LEVEL}{many}."
-    ]
-
-
-def _sets(groups: Sequence[Group], split: str) -> int:
-    """How many different sets the groups' runs were evaluated on, each fold's counted as one."""
-    key = f"data.digest.{split}"
-    each = {frozenset(run.params.get(key) for run in group.runs) for group in groups}
-    return len(each)
-
-
-def _ranks(pair: Pair) -> str:
+def pair_ranks(pair: Pair) -> str:
+    """The ranks of both groups."""
     return f"{pair.first.rank} − {pair.second.rank}"
 
 
