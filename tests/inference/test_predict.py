@@ -38,7 +38,7 @@ def predict(sightline: Sightline, run: Trained | Path, *words: str) -> pd.DataFr
     assert done.status == 0, done.err
     output = Path(next(w for w in words if w.startswith("output=")).removeprefix("output="))
     assert not list(output.parent.glob("*.partial"))
-    assert not list(output.parent.glob(".*growing"))
+    assert not list(output.parent.glob(".*.partial"))
     if output.suffix == ".csv":
         return pd.read_csv(output, keep_default_na=False, na_values=[""])
     if output.suffix == ".jsonl":
