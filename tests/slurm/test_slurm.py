@@ -24,7 +24,7 @@ from support.on_slurm import COMMON, MARKS, alone_on_slurm, run, state, wait_unt
 
 from sightline.cluster.slurm import job_state, read_duration
 from sightline.predictions import Predictions
-from sightline.runs.lock import lock_owner
+from sightline.runs.folder import RunFolder
 from sightline.sweeps.slurm.sbatch import states
 from sightline.sweeps.slurm.submission import read_submissions
 
@@ -148,7 +148,7 @@ def tell(story: Story, waiting: subprocess.Popen[str]) -> None:
     jobs = [f"{story.job}_{number}" for number in range(4)]
     wait_until(lambda: min(map(story.epochs, range(4))) >= 2, "all jobs train")
     bring_limit_near(story)
-    owner = lock_owner(story.sweep / str(KILLED))
+    owner = RunFolder(story.sweep / str(KILLED)).owner()
     assert owner is not None
     os.kill(owner[0].pid, signal.SIGKILL)
     run("scancel", jobs[CANCELLED])

@@ -18,8 +18,9 @@ from support.commands import QUICK, Done, Sightline
 
 from sightline.errors import UserError
 from sightline.reports.figures.search import draw_history, draw_importances, draw_tradeoff
+from sightline.sweeps.search.grammar import read_spaces
 from sightline.sweeps.search.samplers import SAMPLERS, make_sampler
-from sightline.sweeps.search.spaces import Space, draw, read_spaces, samples
+from sightline.sweeps.search.spaces import Space, boundary_samples, sample_overrides
 
 SEARCH = ["hydra/sweeper=optuna", "hydra.sweeper.direction=minimize"]
 RATE = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
@@ -38,7 +39,7 @@ def distributions(*words: str, seed: int = 0) -> dict[str, Any]:
     """Optuna's own distributions, as a trial over these spaces asks for them."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed))
     trial = study.ask()
-    draw(trial, spaces_of(*words)[1], [])
+    sample_overrides(trial, spaces_of(*words)[1], [])
     return dict(trial.distributions)
 
 
@@ -68,7 +69,7 @@ def test_a_condition_holds_in_every_trial() -> None:
     seen = set()
     for _ in range(40):
         trial = study.ask()
-        words = dict(word.split("=") for word in draw(trial, spaces, fixed))
+        words = dict(word.split("=") for word in sample_overrides(trial, spaces, fixed))
         assert ("b" in words) == (words["a"] == "x")
         assert ("c" in words) == (words.get("b") == "2")
         assert "e" in words
@@ -76,7 +77,7 @@ def test_a_condition_holds_in_every_trial() -> None:
         seen.add((words["a"], words.get("b")))
         study.tell(trial, float(words.get("c", 1)))
     assert seen == {("x", "1"), ("x", "2"), ("y", None)}
-    assert len(samples(spaces, fixed)) >= 4
+    assert len(boundary_samples(spaces, fixed)) >= 4
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_each_sampler_draws_the_same_after_a_restart(name: str, tmp_path: Path) 
         for number in numbers:
             study.sampler = make_sampler(name, {}, 7, number)
             trial = study.ask()
-            draw(trial, spaces, [])
+            sample_overrides(trial, spaces, [])
             study.tell(trial, float(trial.params["x"]))
         return [trial.params for trial in study.trials]
 

@@ -1,4 +1,4 @@
-"""What Slurm is given, and what a process knows of its job: without a Slurm."""
+"""Submissions to Slurm, and the Slurm job of a process, without a Slurm."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sightline.cluster.slurm import own_job, read_duration
 from sightline.config.compose import compose_job
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
+from sightline.runs.folder import RunFolder
 from sightline.runs.lock import LockOwner
 from sightline.sweeps.slurm.sbatch import outside_of_job
 from sightline.sweeps.slurm.submission import (
@@ -22,7 +23,7 @@ from sightline.sweeps.slurm.submission import (
     processes,
     write_script,
 )
-from sightline.sweeps.sweep import Sweep
+from sightline.sweeps.sweep import Sweep, open_job
 
 OPTIONS = SlurmOptions(
     partition="gpu", time_min=60, gpus=2, cpus=4, mem_gb=1.5, n_jobs=3, save_s=90,
@@ -33,9 +34,9 @@ OPTIONS = SlurmOptions(
 def sweep_of(folder: Path, *devices: str) -> Sweep:
     jobs = []
     for number, words in enumerate(devices):
-        config, job = compose_job([*words.split(), f"hydra.run.dir='{folder}/{number}'"])
-        jobs.append((config, job))
-    return Sweep(folder, "a sweep", "", jobs, True, None, jobs[0][0].tracking, [])
+        jobs.append(open_job(*compose_job([*words.split(), f"hydra.run.dir='{folder}/{number}'"])))
+    tracking = jobs[0].config.tracking
+    return Sweep(RunFolder(folder), "a sweep", "", jobs, True, None, tracking, [])
 
 
 def config_of(*words: str) -> TrainConfig:
@@ -78,11 +79,11 @@ def test_more_gpus_than_a_job_has_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("text", "seconds"),
     [("1-02:03:04", 93784), ("25:00", 1500), ("0:07", 7), ("UNLIMITED", None), ("INVALID", None)],
 )
-def test_durations(said: str, seconds: float | None) -> None:
-    assert read_duration(said) == seconds
+def test_durations(text: str, seconds: float | None) -> None:
+    assert read_duration(text) == seconds
 
 
 def test_a_requeued_job_has_the_folder_that_it_had(monkeypatch: pytest.MonkeyPatch) -> None:

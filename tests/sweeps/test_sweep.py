@@ -1,4 +1,4 @@
-"""Sweeps from the command line: runs that can be told apart, honest selection, errors said."""
+"""Sweeps from the command line: names of runs, selection by validation, errors."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Faulty(nn.Module):
         return self.layers(x)
 """
 CAUSES = {"raise": "RuntimeError: the plugin broke", "exit": "SystemExit: 3", "kill": "SIGKILL",
-          "memory": "allocate", "vanish": "status 0 and without a word"}  # fmt: skip
+          "memory": "allocate", "vanish": "status 0 and without a message"}  # fmt: skip
 
 
 def start_faulty(

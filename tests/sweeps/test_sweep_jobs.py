@@ -1,4 +1,4 @@
-"""What a sweep does with its jobs' processes, tried with jobs that cost next to nothing."""
+"""Processes of a sweep's jobs: failures, signals, restarts; with jobs that train nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sightline.runs.journal.outbox import read_status
 from support.cheap_job import start_sweep, starts, summary, wait_for
 from support.commands import Done
 
 from sightline.config.compose import compose_frozen, compose_job, register_resolvers
 from sightline.paths import conf_dir
-from sightline.runs.folder import freeze, thaw
+from sightline.runs.folder import RunFolder
 
 
 def test_failures_of_every_kind_leave_the_others_alone(
@@ -44,7 +43,7 @@ def test_failures_of_every_kind_leave_the_others_alone(
     assert done.status == 0, done.err
     assert {row["status"] for row in summary(tmp_path / "sweep")} == {"FINISHED"}
     assert [len(each) for each in starts(tmp_path / "sweep")] == [1, *[2] * 6, 1]
-    assert read_status(tmp_path / "sweep") == "FINISHED"
+    assert RunFolder(tmp_path / "sweep").status == "FINISHED"
     # And once more runs none.
     assert cheap("seed=range(0,8)").status == 0
     assert sum(len(each) for each in starts(tmp_path / "sweep")) == 14
@@ -123,9 +122,10 @@ def test_one_folder_holds_one_sweep(cheap: Callable[..., Done], tmp_path: Path) 
 
 def test_freezing_again_keeps_what_is_known_of_the_data(tmp_path: Path) -> None:
     config, job = compose_job([f"hydra.run.dir={tmp_path}/job"])
-    freeze(config, job, {"train": "abc"})
-    freeze(config, job)
-    frozen = thaw(tmp_path / "job")
+    folder = RunFolder(tmp_path / "job")
+    folder.freeze(config, job, {"train": "abc"})
+    folder.freeze(config, job)
+    frozen = folder.frozen
     assert frozen is not None
     assert frozen.data == {"train": "abc"}
 
@@ -187,13 +187,13 @@ def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path: Path, whole_group
     again = start_sweep(tmp_path, "seed=range(0,5)")
     said = tmp_path / "sweep.out"
     if not whole_group:
-        wait_for(lambda: f"at work already, process {job}" in said.read_text())
+        wait_for(lambda: f"running already, process {job}" in said.read_text())
         (tmp_path / "sweep/2/go").touch()
     assert again.wait(timeout=400) == 0, said.read_text()
     assert [row["status"] for row in summary(tmp_path / "sweep")] == ["FINISHED"] * 5
     runs = [len(each) for each in starts(tmp_path / "sweep")]
     assert runs == ([1, 1, 2, 1, 1] if whole_group else [1, 1, 1, 1, 1])
-    assert read_status(tmp_path / "sweep") == "FINISHED"
+    assert RunFolder(tmp_path / "sweep").status == "FINISHED"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_signal_is_passed_on_and_no_further_job_starts(
     assert sweep.wait(timeout=200) == status
     rows = summary(tmp_path / "sweep")
     assert [row["status"] for row in rows] == ["KILLED", "KILLED", "WAITING", "WAITING"]
-    assert read_status(tmp_path / "sweep") == "KILLED"
+    assert RunFolder(tmp_path / "sweep").status == "KILLED"
     for [line] in starts(tmp_path / "sweep"):
         assert not psutil.pid_exists(int(line.split()[0]))
     again = start_sweep(tmp_path, "seed=range(0,4)", "hydra.launcher.n_jobs=2")

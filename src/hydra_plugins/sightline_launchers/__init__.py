@@ -1,13 +1,14 @@
-"""Sightline's launchers, where Hydra looks for plugins; the work is done in `sightline.sweeps`."""
+"""Launchers of Sightline as plugins of Hydra; the implementation is in `sightline.sweeps`."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
 
 from sightline.errors import UserError
 
@@ -16,40 +17,72 @@ if TYPE_CHECKING:
     from sightline.sweeps.sweep import Sweep
 
 
+class TrainTask:
+    """The task function that `sightline train` gives to Hydra.
+
+    Hydra passes it on to sweepers and launchers, which read the command's arguments from it. A
+    single run is composed here and trained later, outside Hydra.
+
+    Args:
+        arguments: the words of the command after `train`.
+
+    Attributes:
+        composed: the config of a single run, `hydra` included; None before Hydra composed it.
+    """
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.arguments = arguments
+        self.composed: DictConfig | None = None
+
+    def __call__(self, config: DictConfig) -> None:
+        """Keep the composed config of a single run.
+
+        Raises:
+            UserError: a launcher that is not Sightline's calls it for a job of a sweep.
+        """
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise unknown_launcher(HydraConfig.get().runtime.choices["hydra/launcher"])
+        complete = OmegaConf.merge({"hydra": HydraConfig.get()}, config)
+        assert isinstance(complete, DictConfig)
+        self.composed = complete
+
+
 def unknown_launcher(name: str) -> UserError:
-    """The error for a launcher that knows nothing of frozen jobs, and would train nothing."""
+    """The error for a launcher of other packages, which cannot run frozen jobs."""
     return UserError(
         f"hydra/launcher={name}: sweeps and searches are launched by hydra/launcher=local or slurm."
     )
 
 
 class SightlineLauncher(Launcher):
-    """Where the jobs of a sweep, or the trials of a search, are run."""
+    """Base of the launchers: runs the jobs of a sweep, or the trials of a search."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives."""
+        """Keep the context, the config and the command's arguments."""
+        assert isinstance(task_function, TrainTask)
         self.hydra_context = hydra_context
         self.config = config
+        self.arguments = task_function.arguments
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run what is missing of these jobs."""
+        """Run those of these jobs that are not finished."""
         from sightline.sweeps.plan import plan_sweep
 
         loader: Any = self.hydra_context.config_loader
-        self.run(plan_sweep(loader, self.config, job_overrides, initial_job_idx))
+        self.run(plan_sweep(loader, self.config, job_overrides, initial_job_idx, self.arguments))
         return []
 
     @abstractmethod
     def run(self, sweep: "Sweep") -> None:
-        """Run what is missing of a sweep."""
+        """Run the jobs of a sweep that are not finished."""
 
     @abstractmethod
     def search(self, search: "Search") -> None:
-        """Run the trials that are missing of a search."""
+        """Run trials of a search until there are enough."""
 
 
 class LocalLauncher(SightlineLauncher):
@@ -63,13 +96,13 @@ class LocalLauncher(SightlineLauncher):
         self.n_jobs = n_jobs
 
     def run(self, sweep: "Sweep") -> None:
-        """Run it on this machine."""
+        """Run the jobs on this machine."""
         from sightline.sweeps.run import run_sweep
 
         run_sweep(sweep, self.n_jobs)
 
     def search(self, search: "Search") -> None:
-        """Run its trials on this machine."""
+        """Run the trials on this machine."""
         from sightline.sweeps.search.run import search_here
 
         search_here(search, self.n_jobs)
@@ -79,7 +112,7 @@ class SlurmLauncher(SightlineLauncher):
     """Every job of a sweep as a job of Slurm.
 
     Args:
-        options: as conf/hydra/launcher/slurm.yaml describes them.
+        options: described in conf/hydra/launcher/slurm.yaml.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -88,7 +121,7 @@ class SlurmLauncher(SightlineLauncher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Check the options, and let Slurm check them, before anything is written."""
+        """Check the options, also by Slurm, before anything is written."""
         from sightline.sweeps.slurm.sbatch import check_options, need_commands
         from sightline.sweeps.slurm.submission import checked_options, resource_options
 
@@ -98,13 +131,13 @@ class SlurmLauncher(SightlineLauncher):
         check_options(resource_options(self.options))
 
     def run(self, sweep: "Sweep") -> None:
-        """Submit what is missing, and wait."""
+        """Submit the jobs that are not finished, and wait."""
         from sightline.sweeps.slurm.run import run_on_slurm
 
         run_on_slurm(sweep, self.options)
 
     def search(self, search: "Search") -> None:
-        """Submit its trials as they are drawn, and wait."""
+        """Submit the trials as they are sampled, and wait."""
         from sightline.sweeps.search.run import search_on_slurm
 
         search_on_slurm(search, self.options)

@@ -1,4 +1,4 @@
-"""Sightline's sweepers, where Hydra looks for plugins; the work is done in `sightline.sweeps`."""
+"""Sweepers of Sightline as plugins of Hydra; the implementation is in `sightline.sweeps`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ class GridSweeper(Sweeper):
     """One job for every combination of the swept values.
 
     Args:
-        params: swept values beside those of the command line, which come first: `{KEY: VALUES}`.
+        params: swept values, which those of the command line override: `{KEY: VALUES}`.
     """
 
     def __init__(self, params: Mapping[str, Any] | None) -> None:
@@ -24,7 +24,7 @@ class GridSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives, and make the launcher."""
+        """Keep the config, and make the launcher."""
         self.loader = hydra_context.config_loader
         self.config: Any = config
         launcher = Plugins.instance().instantiate_launcher(
@@ -32,17 +32,17 @@ class GridSweeper(Sweeper):
         )
         if not isinstance(launcher, SightlineLauncher):
             raise unknown_launcher(config.hydra.runtime.choices["hydra/launcher"])
-        self.launches: SightlineLauncher = launcher
+        self.launcher: SightlineLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> Any:
         """Launch all jobs at once; the launcher checks them first."""
         from sightline.sweeps.overrides import combinations
 
-        return self.launches.launch(combinations(self.loader, self.params, arguments), 0)
+        return self.launcher.launch(combinations(self.loader, self.params, arguments), 0)
 
 
 class OptunaSweeper(GridSweeper):
-    """Trials that Optuna draws; `conf/hydra/sweeper/optuna.yaml` says what its options mean."""
+    """Trials that Optuna samples; `conf/hydra/sweeper/optuna.yaml` describes the options."""
 
     def __init__(
         self,
@@ -61,5 +61,8 @@ class OptunaSweeper(GridSweeper):
         from sightline.sweeps.search.plan import SearchOptions, plan_search
 
         options = SearchOptions(**self.options)
-        self.launches.search(plan_search(self.loader, self.config, self.params, arguments, options))
+        search = plan_search(
+            self.loader, self.config, self.params, arguments, options, self.launcher.arguments
+        )
+        self.launcher.search(search)
         return []

@@ -1,4 +1,4 @@
-"""What was launched: a sweep's jobs, frozen in its folder, and what is known of it later."""
+"""A launched sweep: its jobs, frozen in its folder, and the record of the launch (`sweep.json`)."""
 
 import hashlib
 import json
@@ -15,10 +15,25 @@ from sightline.io.secrets import hide_password
 from sightline.metrics.monitor import with_monitor_mode
 from sightline.runs.folder import RunFolder
 
-# How a job is logged is not what it is: these may differ when a sweep goes on.
+# How a job is logged does not change the job: these may differ when a sweep is resumed.
 TRANSPORT = {
     "uri", "offline", "start_timeout_s", "flush_timeout_s", "system_metrics_interval_s",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """One job of a sweep. Its folder is opened once, and keeps its position in the journal.
+
+    Attributes:
+        config: all values.
+        job: its overrides and where it runs.
+        folder: the job's own.
+    """
+
+    config: TrainConfig
+    job: Job
+    folder: RunFolder
 
 
 @dataclass
@@ -26,21 +41,21 @@ class Sweep:
     """The jobs of one command.
 
     Attributes:
-        folder: of the sweep; each job has a folder of its own in it.
+        folder: the sweep's own; each job has a folder in it.
         name: the tag by which its jobs are found in MLflow.
         command: as it was typed.
-        jobs: by their numbers, the config and the job that each is frozen as.
-        new: whether it was never launched before.
-        max_failures: after how many failures no further job is started.
-        tracking: how it is logged.
-        objectives: what its jobs are compared by, and whether more of it is better.
-        notes: what a person should know of how it was planned.
+        jobs: the jobs; a job's number is its index.
+        new: whether it is launched for the first time.
+        max_failures: number of failures after which no further job is started; None: no limit.
+        tracking: how the sweep is logged.
+        objectives: metrics by which its jobs are compared, and whether higher is better.
+        notes: warnings from the planning, for a person to read.
     """
 
-    folder: Path
+    folder: RunFolder
     name: str
     command: str
-    jobs: list[tuple[TrainConfig, Job]]
+    jobs: list[SweepJob]
     new: bool
     max_failures: int | None
     tracking: TrackingConfig
@@ -48,35 +63,44 @@ class Sweep:
     notes: list[str] = field(default_factory=list)
 
 
+def open_job(config: TrainConfig, job: Job) -> SweepJob:
+    """The job with its folder."""
+    return SweepJob(config, job, RunFolder(job.output_dir))
+
+
 def freeze_sweep(sweep: Sweep) -> None:
-    """Write what each job is, and then what the sweep is: from here on it is launched."""
-    for config, job in sweep.jobs:
-        if RunFolder(job.output_dir).results() is None:
-            RunFolder(job.output_dir).freeze(config, job)
+    """Freeze each job, then write `sweep.json`: from then on the sweep counts as launched."""
+    for each in sweep.jobs:
+        if each.folder.results() is None:
+            each.folder.freeze(each.config, each.job)
     entries = [
         {
             "number": number,
-            "folder": str(job.output_dir.relative_to(sweep.folder)),
-            "digest": job_digest(config),
-            "overrides": [hide_password(word) for word in job.overrides],
+            "folder": str(each.folder.path.relative_to(sweep.folder.path)),
+            "digest": job_digest(each.config),
+            "overrides": [hide_password(word) for word in each.job.overrides],
         }
-        for number, (config, job) in enumerate(sweep.jobs)
+        for number, each in enumerate(sweep.jobs)
     ]
     write_launch(sweep, {"kind": "grid", "jobs": entries})
 
 
 def write_launch(sweep: Sweep, facts: dict[str, Any]) -> None:
-    """Write `sweep.json`: what the sweep is, as it was launched."""
+    """Write `sweep.json`: the version, name and command of the sweep, and `facts`."""
     facts = {"version": __version__, "name": sweep.name, "command": sweep.command} | facts
     text = hide_password(json.dumps(facts, indent=2, ensure_ascii=False))
-    write_atomically(sweep.folder / "sweep.json", text)
+    write_atomically(sweep.folder.path / "sweep.json", text)
 
 
 def read_launch(folder: Path, kind: str) -> dict[str, Any] | None:
-    """What was launched in a folder; None where nothing was.
+    """The facts in a folder's `sweep.json`; None where no sweep was launched.
+
+    Args:
+        folder: of a sweep or a search.
+        kind: grid or search.
 
     Raises:
-        UserError: what was launched there is of another kind or another version.
+        UserError: the file is damaged, of another kind, or written by another version.
     """
     path = folder / "sweep.json"
     if not path.is_file():
@@ -90,14 +114,14 @@ def read_launch(folder: Path, kind: str) -> dict[str, Any] | None:
         raise another_sweep(folder, facts, f"that one is a {found}, this one a {kind}")
     if version != __version__:
         raise UserError(
-            f"{folder} holds a sweep of Sightline {version}; this is {__version__}. Go on with the "
-            "version that launched it, or give another hydra.sweep.dir."
+            f"{folder} holds a sweep of Sightline {version}; this is {__version__}. Resume it with "
+            "the version that launched it, or give another hydra.sweep.dir."
         )
     return facts
 
 
 def another_sweep(folder: Path, facts: dict[str, Any], difference: str) -> UserError:
-    """The error for a folder that is in use by a sweep that is not this one."""
+    """The error for a folder that holds a different sweep."""
     return UserError(
         f"{folder} holds another sweep ({facts['command']}): {difference}. "
         "Give this one a folder of its own: hydra.sweep.dir=FOLDER."
@@ -105,12 +129,12 @@ def another_sweep(folder: Path, facts: dict[str, Any], difference: str) -> UserE
 
 
 def new_name(folder: Path) -> str:
-    """A sweep's name: its folder's, and the moment, so that a store never mixes two."""
+    """A sweep's name: its folder's name and the time, so that a store never mixes two sweeps."""
     return f"{folder.name} @ {datetime.now():%Y-%m-%d %H:%M:%S}"
 
 
 def job_digest(config: TrainConfig) -> str:
-    """What a job is known by: all of its resolved values but those that only say how it is run."""
+    """A digest of all resolved values except those that only say how a job is run and logged."""
     facts = with_monitor_mode(config).model_dump(
         mode="json", exclude={"sweep": True, "tracking": TRANSPORT}
     )

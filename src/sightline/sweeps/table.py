@@ -1,17 +1,17 @@
-"""What became of each job of a sweep: rows of a table, groups of them, and a note."""
+"""The table of a sweep's jobs: a row a job, groups of replicates, CSV and Markdown."""
 
 import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sightline.config.schema import REPLICATES, Job
 from sightline.reports.figures.axis_values import to_number
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.process import last_output
+from sightline.sweeps.sweep import SweepJob
 
 Row = dict[str, Any]
 SHOWN = 20  # jobs in a note
@@ -19,7 +19,7 @@ MAX_ERROR = 300  # characters of an error in a table
 
 
 def overrides_of(job: Job) -> dict[str, str]:
-    """What was overridden, as text."""
+    """A job's overrides, `{KEY: VALUE}`."""
     return dict(word.lstrip("+~").partition("=")[::2] for word in job.overrides)
 
 
@@ -30,15 +30,15 @@ def swept_keys(jobs: Sequence[Job]) -> list[str]:
     return [key for key in keys if len({each.get(key) for each in given}) > 1]
 
 
-def reached(folder: Path, results: Mapping[str, Any]) -> dict[str, float]:
-    """What a finished run reached, under the names that its metrics have in MLflow.
+def final_metrics(folder: RunFolder, results: Mapping[str, Any]) -> dict[str, float]:
+    """The final metrics of a finished run, under their names in MLflow.
 
     Args:
         folder: the run's own; its journal holds more metrics than its results.
         results: its `results.json`.
     """
     values = {k: float(v) for k, v in results.items() if isinstance(v, (int, float))}
-    logged = RunFolder(folder).state.metrics
+    logged = folder.state.metrics
     values |= {k: v for k, v in logged.items() if k.startswith(("val_best/", "test/"))}
     for split, prefix in (("val", "val_best"), ("test", "test")):
         found = results["metrics"].get(split, {})
@@ -47,55 +47,57 @@ def reached(folder: Path, results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def job_row(
-    number: int, job: Job, keys: Sequence[str], metrics: Sequence[str], state: str | None,
+    number: int, each: SweepJob, keys: Sequence[str], metrics: Sequence[str], state: str | None,
     error: str | None,
 ) -> Row:  # fmt: skip
-    """One job: its number, what was swept, its status, what it reached, or its error.
+    """One job: its number, swept values, status, final metrics, or its error.
 
     Args:
         number: the job's.
-        job: its folder and its overrides.
+        each: the job.
         keys: the swept keys.
-        metrics: what the jobs are compared by.
-        state: what the sweep knows of it, such as RUNNING or PRUNED; None: its folder says.
-        error: what the sweep knows of its end.
+        metrics: by which the jobs are compared.
+        state: as the sweep knows it, such as RUNNING or PRUNED; None: it is read from the folder.
+        error: as the sweep knows it.
     """
-    results = RunFolder(job.output_dir).results()
-    status = "FINISHED" if results and state != "FAILED" else state or _status(job)
-    best = reached(job.output_dir, results) if results else {}
-    ended = (job.output_dir / "results.json").stat().st_mtime if results else None
-    given = overrides_of(job)
-    why = (error or RunFolder(job.output_dir).error) if status in ("FAILED", "KILLED") else ""
+    folder = each.folder
+    results = folder.results()
+    status = "FINISHED" if results and state != "FAILED" else state or _status(folder)
+    best = final_metrics(folder, results) if results else {}
+    ended = folder.finished_s if results else None
+    given = overrides_of(each.job)
+    message = (error or folder.error) if status in ("FAILED", "KILLED") else ""
     return {
         "job": number,
         **{key: given.get(key, "") for key in keys},
         "status": status,
         **{metric: best.get(metric, math.nan) for metric in metrics},
         "ended": datetime.fromtimestamp(ended).isoformat(" ", "seconds") if ended else "",
-        "run_id": RunFolder(job.output_dir).upload.position().get("run_id", ""),
-        "folder": str(job.output_dir),
-        "error": why[:MAX_ERROR],
+        "run_id": folder.upload.position().get("run_id", ""),
+        "folder": str(folder),
+        "error": message[:MAX_ERROR],
     }
 
 
-def _status(job: Job) -> str:
-    """A job's status by its folder, when it is known that nobody works there."""
-    said = RunFolder(job.output_dir).status
-    if said is None:
-        return "FAILED" if RunFolder(job.output_dir).error else "WAITING"
-    return "INTERRUPTED" if said == "RUNNING" else said
+def _status(folder: RunFolder) -> str:
+    """The status in the folder of a job that no process runs."""
+    status = folder.status
+    if status is None:
+        return "FAILED" if folder.error else "WAITING"
+    return "INTERRUPTED" if status == "RUNNING" else status
 
 
-def error_text(job: Job, error: str) -> str:
+def error_text(each: SweepJob, error: str) -> str:
     """A failed job's error with the end of its output, where a traceback stands."""
+    folder = each.folder
     return (
-        f"{error}\n\n{' '.join(job.overrides)}\n\nThe end of {RunFolder(job.output_dir).output}:\n"
-        f"{last_output(job.output_dir)}\n"
+        f"{error}\n\n{' '.join(each.job.overrides)}\n\nThe end of {folder.output}:\n"
+        f"{last_output(folder)}\n"
     )
 
 
 def group_rows(rows: Sequence[Row], keys: Sequence[str], metric: str) -> list[Row]:
-    """Seeds and folds of one config together: how many finished, their mean and deviation."""
+    """Replicates (seeds, folds) of each config: their count, mean, standard deviation and range."""
     shared = [key for key in keys if key not in REPLICATES]
     values: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
@@ -113,10 +115,9 @@ def group_rows(rows: Sequence[Row], keys: Sequence[str], metric: str) -> list[Ro
     ]
 
 
-def curve_of(job: Job, metric: str) -> list[float]:
-    """A metric's value in each epoch, as the job told it."""
-    points = RunFolder(job.output_dir).state.points.get(metric, [])
-    return [value for _, value in points]
+def curve_of(folder: RunFolder, metric: str) -> list[float]:
+    """A metric's value in each epoch, as the job logged it."""
+    return [value for _, value in folder.state.points.get(metric, [])]
 
 
 def to_markdown(
@@ -150,14 +151,14 @@ def to_markdown(
 
 
 def _cell(text: str) -> str:
-    """Text as it fits into a table of a note; numbers of many digits to four."""
+    """Text for a cell of a Markdown table; a number of more than 8 characters to four digits."""
     number = to_number(text)
     if number is not None and len(text) > 8:
         return f"{number:.4g}"
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def frozen_configs(jobs: Sequence[tuple[Any, Job]]) -> str:
+def frozen_configs(jobs: Sequence[SweepJob]) -> str:
     """The config of every job by its folder's name, as JSON."""
-    configs = {job.output_dir.name: config.model_dump(mode="json") for config, job in jobs}
+    configs = {each.folder.path.name: each.config.model_dump(mode="json") for each in jobs}
     return json.dumps(configs, indent=2, ensure_ascii=False)

@@ -3,11 +3,14 @@
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sightline.errors import UserError
 from sightline.paths import conf_dir, project_root
 from sightline.training.job import remove_if_refused, run_job
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 HELP = """\
 usage: sightline train [-m] [--cfg job] [--config-dir FOLDER] [OVERRIDES]
@@ -49,14 +52,9 @@ def launch(arguments: list[str]) -> int:
     """
     # Hydra then raises what goes wrong instead of printing it in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
-    from hydra.types import RunMode
-    from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from hydra_plugins.sightline_launchers import unknown_launcher
     from sightline.config.compose import read_job, register_resolvers
 
     if "--help" in arguments or "-h" in arguments:
@@ -65,28 +63,12 @@ def launch(arguments: list[str]) -> int:
     if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
         print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
         return 2
-    command = list(sys.argv)
     # Hydra takes flags before overrides alone.
     arguments = sorted(_with_folder_to_resume(arguments), key=_is_override)
     register_resolvers(arguments)
-    composed: list[DictConfig] = []
-
-    def keep(config: DictConfig) -> None:
-        """A single run goes on outside Hydra; the jobs of a sweep are the launcher's."""
-        if HydraConfig.get().mode == RunMode.MULTIRUN:  # a sweeper and a launcher from elsewhere
-            raise unknown_launcher(HydraConfig.get().runtime.choices["hydra/launcher"])
-        whole = OmegaConf.merge({"hydra": HydraConfig.get()}, config)
-        assert isinstance(whole, DictConfig)
-        composed.append(whole)
-
-    run = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(keep)
-    sys.argv = ["sightline train", *arguments]
     try:
-        try:
-            run()
-        finally:
-            sys.argv = command
-        for config in composed:
+        config = _run_hydra(arguments)
+        if config is not None:
             with remove_if_refused(Path(config.hydra.runtime.output_dir)):
                 _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
                 checked, job = read_job(config, None, arguments)
@@ -98,6 +80,27 @@ def launch(arguments: list[str]) -> int:
             raise
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
     return 0
+
+
+def _run_hydra(arguments: list[str]) -> "DictConfig | None":
+    """Run Hydra's command line, which launches sweeps; the composed config of a single run.
+
+    It is the body of `hydra.main`, which itself would read `sys.argv`.
+    """
+    import hydra.version
+    from hydra._internal import utils
+
+    from hydra_plugins.sightline_launchers import TrainTask
+
+    hydra.version.setbase("1.3")
+    parser = utils.get_args_parser()
+    parser.prog = "sightline train"
+    flags = parser.parse_args(arguments)
+    if flags.experimental_rerun is not None:
+        raise UserError("--experimental-rerun: use `sightline reproduce`, or resume=FOLDER.")
+    task = TrainTask(arguments)
+    utils._run_hydra(flags, parser, task, str(conf_dir()), "train")
+    return task.composed
 
 
 def _is_override(word: str) -> bool:

@@ -1,18 +1,20 @@
-"""A search run: trials until there are enough, trained on this machine or by Slurm."""
+"""The run of a search: trials until there are `n_trials`, on this machine or on Slurm."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sightline.errors import UserError
-from sightline.sweeps.run import raise_failures, record_signals, run_jobs, tracked
+from sightline.sweeps.local import run_jobs
+from sightline.sweeps.run import raise_failures, tracked
 from sightline.sweeps.search.plan import Search, launch_search
 from sightline.sweeps.search.samplers import make_pruner, make_sampler, open_study, quiet
 from sightline.sweeps.search.summary import SearchTracker
 from sightline.sweeps.search.trials import Trials
+from sightline.sweeps.signals import record_signals
 from sightline.sweeps.slots import check_n_jobs, make_slots
 from sightline.sweeps.slurm.jobs import SlurmJobs
-from sightline.sweeps.slurm.run import work_on_slurm
+from sightline.sweeps.slurm.run import submit_and_wait
 from sightline.sweeps.slurm.submission import SlurmOptions, processes
 
 log = logging.getLogger(__name__)
@@ -39,27 +41,27 @@ def search_here(search: Search, n_jobs: int) -> None:
 def search_on_slurm(search: Search, options: SlurmOptions) -> None:
     """Run trials as jobs of Slurm until there are `n_trials`, `options.n_jobs` of them at a time.
 
-    This process draws the trials. While it is away those in Slurm go on; the same command finds
-    them again, and draws the next.
+    This process samples the trials. Trials in Slurm run on without it; the same command finds
+    them again, and samples the next.
 
     Raises:
-        UserError: Slurm refuses, trials failed, or an option or the storage is wrong.
-        Interrupted: a signal ended the waiting; the trials in Slurm go on.
+        UserError: Slurm refuses a job, trials failed, or an option or the storage is wrong.
+        Interrupted: a signal ended the waiting; the trials in Slurm run on.
     """
     if options.n_jobs is None:
         raise UserError(
             "hydra.launcher.n_jobs=null: a search learns from the trials that ended, so say how "
             "many are in Slurm at a time, such as hydra.launcher.n_jobs=4."
         )
-    processes(search.sample, options.gpus)  # refuses what cannot be, before anything is written
-    with record_signals() as came, _searching(search) as trials:
+    processes(search.sample, options.gpus)  # raises before anything is written
+    with record_signals() as received, _searching(search) as trials:
         jobs = SlurmJobs(search.sweep, options, trials, trials.tracker)
-        work_on_slurm(jobs, options.n_jobs, came)
+        submit_and_wait(jobs, options.n_jobs, received)
 
 
 @contextmanager
 def _searching(search: Search) -> Iterator[Trials]:
-    """Open the study and give its trials; at the end say what became of them."""
+    """Open the study for its trials; at the end raise where some failed."""
     quiet()
     options, sweep = search.options, search.sweep
     make_sampler(options.sampler, options.sampler_options, options.seed, 0)

@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners by their names, and the study that they serve."""
+"""Optuna's samplers and pruners by name, and the study."""
 
 import importlib.util
 import inspect
@@ -40,12 +40,12 @@ PRUNERS = {
     "hyperband": pruners.HyperbandPruner,
     "threshold": pruners.ThresholdPruner,
 }
-NEEDS = {"cmaes": "cmaes", "gp": "scipy"}  # packages beside Optuna
-ONE_SEQUENCE = ("qmc",)  # its points are one sequence, which a seed makes
+NEEDS = {"cmaes": "cmaes", "gp": "scipy"}  # packages that Optuna does not require
+ONE_SEQUENCE = ("qmc",)  # its points are one sequence of one seed
 
 
 def quiet() -> None:
-    """Let Optuna say nothing of its own, such as which values are drawn independently."""
+    """Silence Optuna's log and its warnings, such as those of experimental classes."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
@@ -53,10 +53,10 @@ def quiet() -> None:
 def make_sampler(
     name: str, options: Mapping[str, Any], seed: int, number: int
 ) -> samplers.BaseSampler:
-    """The sampler that draws trial `number`.
+    """The sampler of trial `number`.
 
-    Each trial has one of its own, seeded by its number: after a restart the next trial is drawn
-    as it would have been without, and never the first ones again.
+    Each trial has one of its own, seeded by its number: after a restart the next trial is sampled
+    as it would have been without, and the first ones are not sampled again.
 
     Raises:
         UserError: there is no such sampler, or it does not take such options.
@@ -116,9 +116,9 @@ def open_study(
         UserError: the database cannot be used, or has another study of that name.
     """
     try:
-        kept = optuna.storages.RDBStorage(storage)
+        database = optuna.storages.RDBStorage(storage)
         return optuna.create_study(
-            study_name=name, storage=kept, directions=list(directions), pruner=pruner,
+            study_name=name, storage=database, directions=list(directions), pruner=pruner,
             load_if_exists=not new,
         )  # fmt: skip
     except optuna.exceptions.DuplicatedStudyError as error:

@@ -1,4 +1,4 @@
-"""A search in MLflow: beside a sweep's table and figures, its importances and its history."""
+"""The run of a search in MLflow: a sweep's table and figures, importances and history."""
 
 import math
 
@@ -12,12 +12,12 @@ from sightline.sweeps.table import Row
 
 
 class SearchTracker(SweepTracker):
-    """A search's own run: beside a sweep's table and figures, its importances and history."""
+    """Logs a search to its own run: a sweep's table and figures, importances and history."""
 
     study: optuna.Study | None = None
 
     def figures(self, ranked: list[Row], keys: list[str]) -> dict[str, Figure]:
-        """What is drawn of the trials."""
+        """The figures of the trials, by name."""
         drawn = super().figures(ranked, keys)
         assert self.study is not None
         trials = self.study.get_trials(deepcopy=False)
@@ -25,12 +25,12 @@ class SearchTracker(SweepTracker):
         if not complete:
             return drawn
         names = [name for name, _ in self.sweep.objectives]
-        given_up = {
+        unsuccessful = {
             state: [t.number for t in trials if t.state == key]
             for key, state in ((TrialState.PRUNED, "pruned"), (TrialState.FAIL, "failed"))
         }
         history = [(trial.number, trial.values) for trial in complete]
-        drawn["history"] = draw_history(history, self.sweep.objectives, given_up)
+        drawn["history"] = draw_history(history, self.sweep.objectives, unsuccessful)
         importances = {
             name: found
             for index, name in enumerate(names)
@@ -44,7 +44,7 @@ class SearchTracker(SweepTracker):
         return drawn
 
     def _importances(self, complete: list[FrozenTrial], index: int) -> dict[str, float]:
-        """How much each searched key matters to an objective; nothing where that cannot be said."""
+        """Importance of each searched key for an objective (fANOVA); empty with too few values."""
         assert self.study is not None
         values = {trial.values[index] for trial in complete}
         if len(complete) < 4 or len(values) < 2:

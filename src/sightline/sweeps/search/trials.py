@@ -1,4 +1,4 @@
-"""A search at work: trials drawn, reported, pruned and told, over restarts."""
+"""The trials of a search: sampled, reported, pruned and ended, also over restarts."""
 
 import logging
 import math
@@ -7,28 +7,27 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError, did_you_mean
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.search.plan import Search
 from sightline.sweeps.search.samplers import make_sampler
-from sightline.sweeps.search.spaces import draw
+from sightline.sweeps.search.spaces import sample_overrides
 from sightline.sweeps.summary import SweepTracker
-from sightline.sweeps.sweep import job_digest
-from sightline.sweeps.table import reached
+from sightline.sweeps.sweep import SweepJob, job_digest
+from sightline.sweeps.table import final_metrics
 
 log = logging.getLogger(__name__)
 
-TOLD = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAILED"}
+STATUSES = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED", TrialState.FAIL: "FAILED"}
 
 
 class Trials:
-    """The jobs of a search, drawn one by one.
+    """The jobs of a search, sampled one by one.
 
     Args:
         search: planned.
-        study: of Optuna; what it holds of earlier commands goes on.
-        tracker: hears of failed and pruned trials.
+        study: of Optuna; trials of earlier commands are resumed.
+        tracker: records failed and pruned trials.
     """
 
     def __init__(self, search: Search, study: optuna.Study, tracker: SweepTracker) -> None:
@@ -38,95 +37,93 @@ class Trials:
         self.tracker = tracker
         self.monitor = f"val/{self.sweep.objectives[0][0].removeprefix('val_best/')}"
         self.all = study.get_trials(deepcopy=False)
-        self.interrupted = [t.number for t in self.all if t.state not in TOLD]
+        self.interrupted = [t.number for t in self.all if t.state not in STATUSES]
         self.count = len(self.all)
-        self.hopeless = False  # what a trial reaches is not what the search is for
+        self.exhausted = False  # no further trial can be of use
         self._live: dict[int, optuna.Trial] = {}
-        self._folders: dict[int, RunFolder] = {}
-        self._same: dict[str, int] = {}  # trials that reached something, by their digests
+        self._same: dict[str, int] = {}  # completed trials, by the digests of their configs
         for trial in self.all:
             self._recall(trial)
 
     def _recall(self, trial: FrozenTrial) -> None:
-        """A trial of an earlier command: its job, as it is frozen in its folder."""
+        """Add the job of a trial of an earlier command, as it is frozen in its folder."""
         twin = int(trial.user_attrs.get("same_as", trial.number))
-        frozen = RunFolder(self.sweep.folder / str(twin)).frozen
+        folder = RunFolder(self.sweep.folder.path / str(twin))
+        frozen = folder.frozen
         if trial.number in self.interrupted:
-            # Its values are stored, or drawn now where the process died before it could.
+            # Its values are stored, or sampled now where the process died before it could.
             live = optuna.Trial(self.study, trial._trial_id)
             self._live[trial.number] = live
             self.study.sampler = self._sampler(trial.number)
-            words = draw(live, self.search.spaces, self.search.fixed)
-            config, job = self.search.compose(words, trial.number)
+            words = sample_overrides(live, self.search.spaces, self.search.fixed)
+            job = self.search.compose(words, trial.number)
         elif frozen is not None:
-            config, job = frozen.config, frozen.job
+            job = SweepJob(frozen.config, frozen.job, folder)
         else:
-            raise UserError(f"{self.sweep.folder / str(twin)} lost its run.json.")
-        self.sweep.jobs.append((config, job))
+            raise UserError(f"{folder} lost its run.json.")
+        self.sweep.jobs.append(job)
         if trial.state == TrialState.FAIL:
             self.tracker.errors[trial.number] = trial.user_attrs.get("error", "failed")
-        elif trial.state in TOLD:
-            self.tracker.states[trial.number] = TOLD[trial.state]
+        elif trial.state in STATUSES:
+            self.tracker.states[trial.number] = STATUSES[trial.state]
         if trial.state == TrialState.COMPLETE:
-            self._same.setdefault(job_digest(config), trial.number)
+            self._same.setdefault(job_digest(job.config), trial.number)
 
-    def take(self) -> tuple[int, TrainConfig, Job] | None:
+    def next_job(self) -> int | None:
         """The next trial to run: one that was interrupted, or a new one while any is left."""
-        while not self.hopeless:
+        while not self.exhausted:
             if self.interrupted:
                 number = self.interrupted.pop(0)
-                config, job = self.sweep.jobs[number]
-                if RunFolder(job.output_dir).results() or RunFolder(job.output_dir).pruned:
-                    self.ended(number, None)  # it ended while nobody listened
+                folder = self.sweep.jobs[number].folder
+                if folder.results() or folder.pruned:
+                    self.job_ended(number, None)  # it ended while no command watched
                     continue
             elif self.count < self.search.options.n_trials:
                 number = self._ask()
-                config, job = self.sweep.jobs[number]
-                twin = self._same.get(job_digest(config))
+                twin = self._same.get(job_digest(self.sweep.jobs[number].config))
                 if twin is not None:
-                    self._tell_same(number, twin)
+                    self._copy_result(number, twin)
                     continue
             else:
                 return None
-            RunFolder(job.output_dir).freeze(config, job)
-            return number, config, job
+            job = self.sweep.jobs[number]
+            job.folder.freeze(job.config, job.job)
+            return number
         return None
 
-    def gives_up(self, number: int) -> bool:
-        """Report the epochs that a trial told since; whether the pruner gives it up."""
+    def should_prune(self, number: int) -> bool:
+        """Report a trial's new epochs to Optuna; whether the pruner stops it."""
         if self.search.options.pruner == "none" or number in self.tracker.states:
             return False
-        config, job = self.sweep.jobs[number]
+        job = self.sweep.jobs[number]
         trial = self._live[number]
-        folder = self._folders.setdefault(number, RunFolder(job.output_dir))
         known = trial.storage.get_trial(trial._trial_id).intermediate_values
-        for step, value in folder.state.points.get(self.monitor, []):
+        for step, value in job.folder.state.points.get(self.monitor, []):
             if step in known:
                 continue
             trial.report(value, step)
-            last = config.trainer.get("max_epochs") or math.inf
+            last = job.config.trainer.get("max_epochs") or math.inf
             if trial.should_prune() and step + 1 != last:
-                why = f"by {self.search.options.pruner} after epoch {step + 1}: {value:.5g}"
-                folder.prune(why)
+                reason = f"by {self.search.options.pruner} after epoch {step + 1}: {value:.5g}"
+                job.folder.prune(reason)
                 self.tracker.states[number] = "PRUNED"
-                log.info("trial %d:  pruned %s", number, why)
+                log.info("trial %d:  pruned %s", number, reason)
                 return True
         return False
 
-    def ended(self, number: int, error: str | None) -> str | None:
-        """Tell the study how a trial ended."""
-        config, job = self.sweep.jobs[number]
-        results = RunFolder(job.output_dir).results()
-        pruned = RunFolder(job.output_dir).pruned
-        if results is None and pruned:
+    def job_ended(self, number: int, error: str | None) -> str | None:
+        """Record in the study how a trial ended; the error that counts."""
+        job = self.sweep.jobs[number]
+        results = job.folder.results()
+        if results is None and job.folder.pruned:
             self.tracker.states[number] = "PRUNED"
             self._finish(number, TrialState.PRUNED)
             return None
         self.tracker.states.pop(number, None)
         if results is not None:
-            values, error = self._values(reached(job.output_dir, results))
+            values, error = self._values(final_metrics(job.folder, results))
             if error is None:
-                self._same.setdefault(job_digest(config), number)
+                self._same.setdefault(job_digest(job.config), number)
                 self._finish(number, TrialState.COMPLETE, values)
                 return None
         self._live[number].set_user_attr("error", error)
@@ -134,9 +131,10 @@ class Trials:
         return error
 
     def _ask(self) -> int:
+        """Sample a new trial; its number."""
         self.study.sampler = self._sampler(self.count)
         trial = self.study.ask()
-        words = draw(trial, self.search.spaces, self.search.fixed)
+        words = sample_overrides(trial, self.search.spaces, self.search.fixed)
         self._live[trial.number] = trial
         self.count = trial.number + 1
         self.sweep.jobs.append(self.search.compose(words, trial.number))
@@ -146,20 +144,21 @@ class Trials:
         options = self.search.options
         return make_sampler(options.sampler, options.sampler_options, options.seed, number)
 
-    def _tell_same(self, number: int, twin: int) -> None:
-        """A config that was tried before reaches what it reached."""
+    def _copy_result(self, number: int, twin: int) -> None:
+        """End a trial whose config was trained before with the values of that trial."""
         log.info("trial %d:  the same config as trial %d; it is not run again", number, twin)
         self.sweep.jobs[number] = self.sweep.jobs[twin]
         self._live[number].set_user_attr("same_as", twin)
         self._finish(number, TrialState.COMPLETE, self.study.trials[twin].values)
 
     def _values(self, found: dict[str, float]) -> tuple[list[float], str | None]:
+        """The objectives' values among a run's metrics, or why they cannot be used."""
         names = [name for name, _ in self.sweep.objectives]
         for name in names:
             if name not in found:
-                self.hopeless = True
+                self.exhausted = True
                 hint = did_you_mean(name, found)
-                return [], f"hydra.sweeper.objective={name}: a run reaches no such value.{hint}"
+                return [], f"hydra.sweeper.objective={name}: a run has no such value.{hint}"
             if not math.isfinite(found[name]):
                 return [], f"{name} is {found[name]}"
         return [found[name] for name in names], None
@@ -168,9 +167,9 @@ class Trials:
         self.study.sampler = self._sampler(number)
         try:
             self.study.tell(number, values, state=state, skip_if_finished=True)
-        except RuntimeError as error:  # bruteforce says so when every combination was tried
+        except RuntimeError as error:  # of bruteforce, when every combination was tried
             if "stop" not in str(error):
                 raise
-            if not self.hopeless:
+            if not self.exhausted:
                 log.info("Every combination was tried.")
-            self.hopeless = True
+            self.exhausted = True

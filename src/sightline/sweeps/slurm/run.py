@@ -1,7 +1,7 @@
-"""A sweep on Slurm: what is missing is submitted once, waited for, and its ends are told truly.
+"""The run of a sweep on Slurm: missing jobs are submitted once, polled, and their ends recorded.
 
-The jobs need nothing of the process that submitted them: it may go away, and the same command
-finds them again by what it noted in the sweep's folder.
+The jobs do not depend on the process that submitted them: it may end, and the same command finds
+them again by the submissions that are recorded in the sweep's folder.
 """
 
 import logging
@@ -10,67 +10,61 @@ from contextlib import suppress
 
 from sightline.cluster.slurm import SlurmError
 from sightline.errors import UserError
-from sightline.sweeps.run import Jobs, Listed, raise_failures, record_signals, tracked
+from sightline.sweeps.jobs import Jobs, ListedJobs
+from sightline.sweeps.run import raise_failures, tracked
+from sightline.sweeps.signals import record_signals
 from sightline.sweeps.slurm.jobs import SlurmJobs
 from sightline.sweeps.slurm.submission import SlurmOptions, processes
 from sightline.sweeps.sweep import Sweep, freeze_sweep
 
 log = logging.getLogger(__name__)
 
-POLL_S = (1.0, 10.0)  # at first, and when nothing happened for a while
+POLL_S = (1.0, 10.0)  # at first, and when nothing changed for a while
 
 
 def run_on_slurm(sweep: Sweep, options: SlurmOptions) -> None:
     """Submit the jobs that are missing and wait for all.
 
     Raises:
-        UserError: Slurm refuses, or jobs failed; the summary says which and why.
-        Interrupted: a signal ended the waiting; the jobs go on.
+        UserError: Slurm refuses a job, or jobs failed; the message names each.
+        Interrupted: a signal ended the waiting; the jobs run on.
     """
-    with record_signals() as came, tracked(sweep) as tracker:
-        for config, _ in sweep.jobs:
-            processes(config, options.gpus)  # refuses what cannot be, before anything is written
+    with record_signals() as received, tracked(sweep) as tracker:
+        for each in sweep.jobs:
+            processes(each.config, options.gpus)  # raises before anything is written
         freeze_sweep(sweep)
-        listed = Listed(sweep)
+        listed = ListedJobs(sweep)
         listed.announce()
-        # All at once: Slurm itself starts no more than n_jobs, also while this process is away.
-        work_on_slurm(SlurmJobs(sweep, options, listed, tracker), None, came)
+        # All at once: Slurm itself starts no more than n_jobs, also when this process has ended.
+        submit_and_wait(SlurmJobs(sweep, options, listed, tracker), None, received)
     raise_failures(tracker)
 
 
-def work_on_slurm(slurm: SlurmJobs, at_once: int | None, came: list[int]) -> None:
+def submit_and_wait(slurm: SlurmJobs, at_once: int | None, received: list[int]) -> None:
     """Submit the jobs and wait for them.
 
     Args:
         slurm: the jobs.
         at_once: how many are in Slurm at a time; None: all.
-        came: signals that came; one ends the waiting.
+        received: signals; one ends the waiting.
 
     Raises:
         UserError: Slurm refuses the first of them; none is submitted.
     """
-    tracker, limit = slurm.tracker, slurm.sweep.max_failures
-    held = _take(slurm.jobs, at_once)
-    try:
-        slurm.launch(held)
-    except SlurmError as error:
-        with suppress(SlurmError):  # what cannot be cancelled stays noted, and is found again
-            slurm.take_back()
-        raise UserError(f"Slurm does not take the jobs: {error}") from error
-    held = []
+    _submit_first(slurm, at_once)
+    tracker = slurm.tracker
     tracker.start()
     pause_s, answers = POLL_S[0], True
-    while (slurm.waiting or held) and not came:
+    held: list[int] = []  # taken, but not submitted yet
+    while (slurm.waiting or held) and not received:
         changed = False
         try:
             changed = slurm.poll()
-            if limit is not None and len(tracker.errors) >= limit:
+            if _too_many_failed(slurm):
                 held = []
-                if left := slurm.cancel():
-                    log.warning("sweep.max_failures=%s: %d jobs are cancelled.", limit, len(left))
             else:
                 free = None if at_once is None else at_once - len(slurm.waiting)
-                held = held or _take(slurm.jobs, free)
+                held = held or _next_jobs(slurm.jobs, free)
                 slurm.launch(held)
                 held = []
             answers = True
@@ -79,26 +73,45 @@ def work_on_slurm(slurm: SlurmJobs, at_once: int | None, came: list[int]) -> Non
                 log.warning("Slurm does not answer (%s); it is asked again.", error)
             answers = False
         if changed:
-            tracker.update(slurm.at_work)
+            tracker.update(slurm.running)
         pause_s = POLL_S[0] if changed else min(pause_s * 1.2, POLL_S[1])
-        _sleep(pause_s, came)
-    if came:
-        tracker.stopped_by, tracker.goes_on = came[0], True
-        tracker.states |= dict.fromkeys(slurm.at_work, "RUNNING")
-        log.warning("The jobs go on in Slurm; the same command waits for them again. To end "
+        _sleep(pause_s, received)
+    if received:
+        tracker.stopped_by, tracker.continues = received[0], True
+        tracker.states |= dict.fromkeys(slurm.running, "RUNNING")
+        log.warning("The jobs run on in Slurm; the same command waits for them again. To end "
                     "them: scancel %s", " ".join(sorted(slurm.ids)))  # fmt: skip
 
 
-def _take(jobs: Jobs, count: int | None) -> list[int]:
-    """The numbers of the next jobs; all that there are where no count is given."""
-    taken: list[int] = []
-    while (count is None or len(taken) < count) and (job := jobs.take()) is not None:
-        taken.append(job[0])
-    return taken
+def _submit_first(slurm: SlurmJobs, at_once: int | None) -> None:
+    try:
+        slurm.launch(_next_jobs(slurm.jobs, at_once))
+    except SlurmError as error:
+        with suppress(SlurmError):  # jobs that cannot be cancelled stay recorded, and are found
+            slurm.cancel_submission()
+        raise UserError(f"Slurm does not accept the jobs: {error}") from error
 
 
-def _sleep(seconds: float, came: list[int]) -> None:
-    """Sleep, but not through a signal."""
+def _too_many_failed(slurm: SlurmJobs) -> bool:
+    """Whether `sweep.max_failures` is reached; jobs that did not start are then cancelled."""
+    limit = slurm.sweep.max_failures
+    if limit is None or len(slurm.tracker.errors) < limit:
+        return False
+    if cancelled := slurm.cancel():
+        log.warning("sweep.max_failures=%s: %d jobs are cancelled.", limit, len(cancelled))
+    return True
+
+
+def _next_jobs(jobs: Jobs, count: int | None) -> list[int]:
+    """The numbers of the next jobs; of all where no count is given."""
+    numbers: list[int] = []
+    while (count is None or len(numbers) < count) and (number := jobs.next_job()) is not None:
+        numbers.append(number)
+    return numbers
+
+
+def _sleep(seconds: float, received: list[int]) -> None:
+    """Sleep until a signal is received."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end and not came:
+    while time.monotonic() < end and not received:
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What is asked of Slurm to launch jobs: arrays submitted, looked at, cancelled."""
+"""Slurm's commands for job arrays: sbatch, squeue, scancel, and the states of jobs."""
 
 import logging
 import os
@@ -12,20 +12,20 @@ from sightline.errors import UserError
 
 log = logging.getLogger(__name__)
 
-FORGOTTEN = "FORGOTTEN"  # the state of a job that Slurm does not know any more
-# Said too of nodes that are only drained at the moment, for which jobs can be submitted.
+FORGOTTEN = "FORGOTTEN"  # the state of a job that Slurm has removed from its memory
+# Slurm's message for drained nodes too, for which jobs can be submitted.
 NOT_NOW = "Requested node configuration is not available"
-MAX_ARRAY_SIZE = 1001  # where the controller does not say
+MAX_ARRAY_SIZE = 1001  # if the controller does not answer
 
 
 @dataclass(frozen=True)
 class JobState:
-    """How a job of an array stands.
+    """The state of one job of an array.
 
     Attributes:
         id: Slurm's, such as 12_3.
-        state: in Slurm's words, such as RUNNING.
-        reason: why it waits, or ended; also in Slurm's words.
+        state: Slurm's name of it, such as RUNNING.
+        reason: why it waits, or ended; Slurm's word.
     """
 
     id: str
@@ -34,12 +34,12 @@ class JobState:
 
     @property
     def ended(self) -> bool:
-        """Whether it will not run again by itself."""
+        """Whether Slurm will not run it again."""
         return self.state in ENDED or self.state == FORGOTTEN
 
 
 def need_commands() -> None:
-    """Refuse where Slurm is not.
+    """Check that Slurm is installed.
 
     Raises:
         UserError: its commands are not found.
@@ -48,15 +48,15 @@ def need_commands() -> None:
     if missing:
         raise UserError(
             f"hydra/launcher=slurm: {', '.join(missing)} not found on this machine. Give the "
-            "command where jobs are submitted (a login node), or take hydra/launcher=local."
+            "command where jobs are submitted (a login node), or give hydra/launcher=local."
         )
 
 
 def check_options(options: list[str]) -> None:
-    """Let Slurm judge the options of `sbatch` without submitting.
+    """Let Slurm check the options of `sbatch` without submitting.
 
     Raises:
-        UserError: Slurm refuses them, or does not answer; in its own words.
+        UserError: Slurm refuses them, or does not answer; with its message.
     """
     test = ["sbatch", "--test-only", "--wrap=true", *options]
     try:
@@ -69,7 +69,7 @@ def check_options(options: list[str]) -> None:
 
 
 def _nodes_are_away() -> bool:
-    """Whether there are nodes that are down or drained, and may come back."""
+    """Whether there are nodes that are down or drained, and may return."""
     try:
         return bool(ask(["sinfo", "--list-reasons", "--noheader"]).strip())
     except SlurmError:
@@ -81,8 +81,8 @@ def submit(options: list[str], script: Path, environment: dict[str, str]) -> str
 
     Args:
         options: of sbatch.
-        script: what runs.
-        environment: what the job gets beside this process's own variables.
+        script: of the job.
+        environment: variables of the job beside this process's own variables.
 
     Returns:
         the job's id; of an array the id that its tasks share.
@@ -90,12 +90,12 @@ def submit(options: list[str], script: Path, environment: dict[str, str]) -> str
     Raises:
         SlurmError: Slurm refuses.
     """
-    said = ask(["sbatch", "--parsable", *options, str(script)], outside_of_job() | environment)
-    return said.strip().partition(";")[0]
+    answer = ask(["sbatch", "--parsable", *options, str(script)], outside_of_job() | environment)
+    return answer.strip().partition(";")[0]
 
 
 def states(names: list[str]) -> dict[tuple[str, int], JobState]:
-    """How arrays stand, by their names and the indices of their jobs, as far as Slurm remembers.
+    """The states of arrays' jobs, by name and index; without those that Slurm has forgotten.
 
     Raises:
         SlurmError: Slurm does not answer.
@@ -120,16 +120,16 @@ def cancel(jobs: list[str]) -> None:
 
 
 def max_array_size() -> int:
-    """The indices of an array are below this."""
+    """The exclusive upper bound of an array's indices."""
     try:
-        said = ask(["scontrol", "show", "config"])
+        answer = ask(["scontrol", "show", "config"])
     except SlurmError:
         return MAX_ARRAY_SIZE
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", said, re.MULTILINE)
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer, re.MULTILINE)
     return int(found[1]) if found else MAX_ARRAY_SIZE
 
 
 def outside_of_job() -> dict[str, str]:
-    """The environment without what a job that submits others would hand on to them."""
+    """The environment without variables of the Slurm job that this process runs in, if any."""
     ours = ("SLURM_", "SRUN_", "PMI_", "PMIX_")  # SBATCH_ are the user's own settings
     return {k: v for k, v in os.environ.items() if k == "SLURM_CONF" or not k.startswith(ours)}

@@ -1,4 +1,4 @@
-"""What is given to Slurm: job arrays of a sweep's frozen jobs, their script, and a note of both."""
+"""Submissions to Slurm: job arrays of a sweep's frozen jobs, their options, script and record."""
 
 import json
 import shlex
@@ -10,15 +10,15 @@ from typing import Annotated, Any
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from sightline.config.schema import Job, TrainConfig, validate
+from sightline.config.schema import TrainConfig, validate
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
 from sightline.sweeps.process import JOB_COMMAND
 from sightline.sweeps.sweep import Sweep
 
-# The training is a step of its own (`srun`), since Slurm's signals go to steps; the shell outlives
-# them. What Slurm ends is requeued by Slurm, and at its time limit by the training itself.
-# No signal is to end what is just starting.
+# The training is a step of its own (`srun`), since Slurm's signals go to steps; the shell traps
+# them. A preempted job is requeued by Slurm, one at its time limit by the training itself.
+# Signals are ignored until the training has handlers.
 SCRIPT = """\
 #!/bin/bash
 set -e
@@ -40,7 +40,7 @@ wait $training
 
 
 class SlurmOptions(BaseModel):
-    """What `hydra.launcher` says of the jobs, as conf/hydra/launcher/slurm.yaml describes it."""
+    """The launcher's options (`hydra.launcher`); conf/hydra/launcher/slurm.yaml describes each."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,10 +60,10 @@ class Submission:
     """One array of jobs.
 
     Attributes:
-        name: of the jobs in Slurm; no other submission has it.
-        first: number of the sweep's job that index 0 of the array stands for.
+        name: of the jobs in Slurm; unique.
+        first: number of the sweep's job at index 0 of the array.
         jobs: numbers of the sweep's jobs in it.
-        id: Slurm's, shared by the array; None where the submitting process died too soon to know.
+        id: Slurm's, shared by the array; None where the submitting process died before the answer.
     """
 
     name: str
@@ -72,12 +72,12 @@ class Submission:
     id: str | None
 
     def slurm_id(self, number: int) -> str:
-        """What Slurm calls one job."""
+        """Slurm's id of one job."""
         return f"{self.id}_{number - self.first}"
 
 
 def read_submissions(folder: Path) -> list[Submission]:
-    """What was submitted of a sweep, the first first."""
+    """The submissions of a sweep, the oldest first (`slurm.json`)."""
     path = folder / "slurm.json"
     if not path.is_file():
         return []
@@ -85,16 +85,16 @@ def read_submissions(folder: Path) -> list[Submission]:
 
 
 def write_submissions(folder: Path, submissions: list[Submission]) -> None:
-    """Note what was submitted."""
+    """Write the submissions (`slurm.json`)."""
     facts = [asdict(each) for each in submissions]
     write_atomically(folder / "slurm.json", json.dumps(facts, indent=2))
 
 
 def make_arrays(sweep: Sweep, numbers: list[int], gpus: int, limit: int) -> list[list[int]]:
-    """The numbers of the jobs of each array: of as many processes, and within its size."""
+    """The numbers of the jobs of each array: equal numbers of processes, indices below `limit`."""
     arrays: dict[tuple[int, int, int], list[int]] = {}
     for number in numbers:
-        shape = processes(sweep.jobs[number][0], gpus)
+        shape = processes(sweep.jobs[number].config, gpus)
         arrays.setdefault((number // limit, *shape), []).append(number)
     return list(arrays.values())
 
@@ -106,14 +106,14 @@ def new_submission(numbers: list[int], limit: int) -> Submission:
 
 
 def processes(config: TrainConfig, gpus: int) -> tuple[int, int]:
-    """On how many nodes a job runs, and in how many processes on each.
+    """The number of nodes of a job, and of its processes on each.
 
     Args:
         config: of the job.
         gpus: that it has on each node.
 
     Raises:
-        UserError: more GPUs are asked for than it has.
+        UserError: more GPUs are requested than it has.
     """
     trainer = config.trainer
     devices = trainer.get("devices", 1)
@@ -121,18 +121,18 @@ def processes(config: TrainConfig, gpus: int) -> tuple[int, int]:
         count = len(devices)
     elif str(devices).lstrip("-").isdigit() and int(devices) > 0:
         count = int(devices)
-    else:  # auto, -1: all that there are
+    else:  # auto, -1: all
         count = max(1, gpus)
     if trainer.get("accelerator") in ("gpu", "cuda") and count > gpus:
         raise UserError(
             f"trainer.devices={devices} on GPUs, but hydra.launcher.gpus={gpus}: a job gets no "
-            f"more than it asks for. Give hydra.launcher.gpus={count}."
+            f"more than it requests. Give hydra.launcher.gpus={count}."
         )
     return int(trainer.get("num_nodes", 1)), count
 
 
 def checked_options(given: dict[str, Any]) -> SlurmOptions:
-    """The launcher's options with their types checked.
+    """The launcher's options, checked.
 
     Raises:
         UserError: names each that is wrong.
@@ -152,7 +152,7 @@ def resource_options(options: SlurmOptions) -> list[str]:
         "time": options.time_min,
         "signal": f"USR2@{options.save_s}",
         "requeue": True,
-        "open-mode": "append",  # a requeued job goes on in its log too
+        "open-mode": "append",  # a requeued job appends to its log
     }
     return [
         f"--{key}" if value is True else f"--{key}={value}"
@@ -163,7 +163,7 @@ def resource_options(options: SlurmOptions) -> list[str]:
 
 def array_options(sweep: Sweep, submission: Submission, options: SlurmOptions) -> list[str]:
     """All options of `sbatch` for one array."""
-    nodes, tasks = processes(sweep.jobs[submission.jobs[0]][0], options.gpus)
+    nodes, tasks = processes(sweep.jobs[submission.jobs[0]].config, options.gpus)
     indices = ",".join(str(number - submission.first) for number in submission.jobs)
     return [
         *resource_options(options),
@@ -177,19 +177,14 @@ def array_options(sweep: Sweep, submission: Submission, options: SlurmOptions) -
 
 
 def write_script(sweep: Sweep, submission: Submission, setup: list[str]) -> Path:
-    """Write the script that an array's jobs run."""
+    """Write the script of an array's jobs."""
     cases = [
-        f"  {number - submission.first}) folder={shlex.quote(str(_folder(sweep, number)))} ;;"
+        f"  {number - submission.first}) folder={shlex.quote(str(sweep.jobs[number].folder))} ;;"
         for number in submission.jobs
     ]
     command = shlex.join(JOB_COMMAND)
-    path = sweep.folder / "slurm" / f"{submission.name}.sh"
+    path = sweep.folder.path / "slurm" / f"{submission.name}.sh"
     path.parent.mkdir(exist_ok=True)
     text = SCRIPT.format(setup="\n".join(setup), cases="\n".join(cases), command=command)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def _folder(sweep: Sweep, number: int) -> Path:
-    job: Job = sweep.jobs[number][1]
-    return job.output_dir
