@@ -1,4 +1,4 @@
-"""Which of several processes that train together this one is, as its launcher says."""
+"""The rank of this process among those that train together, by its launcher's variables."""
 
 import os
 
@@ -6,7 +6,7 @@ NAMES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # in Light
 
 
 def rank() -> int:
-    """This process's rank: 0 alone speaks, writes and tracks."""
+    """This process's rank, from 0; rank 0 alone prints, writes and tracks."""
     for name in NAMES:
         value = os.environ.get(name, "")
         if value.isdigit():

@@ -1,4 +1,4 @@
-"""How several processes that were launched together agree on the folder of their one run."""
+"""The name of a run's folder, on which all processes of one launch agree."""
 
 import hashlib
 import os
@@ -10,15 +10,15 @@ from sightline.paths import stamp
 
 
 def run_name(arguments: list[str]) -> str:
-    """A name for a run's folder that no other run takes.
+    """A name for a run's folder that no other run has.
 
-    It is the same for all processes of one launch, and for a job of Slurm that is started again.
+    It is the same for all processes of one launch, and for a Slurm job that is requeued.
 
     Args:
         arguments: the words of the command after `train`.
 
     Raises:
-        UserError: there are others, and no way to hear from them.
+        UserError: there are other processes, and no store to agree with them.
     """
     step = _slurm_step()
     if step is not None:
@@ -35,7 +35,7 @@ def run_name(arguments: list[str]) -> str:
 
 
 def _slurm_step() -> str | None:
-    """The part of a Slurm job that runs this command; None where a person types it."""
+    """The Slurm job step that runs this command; None where a person typed it."""
     job, step = own_job(), os.environ.get("SLURM_STEP_ID")
     if job is None or os.isatty(0):
         return None
@@ -45,8 +45,8 @@ def _slurm_step() -> str | None:
 
 
 def _first_value(key: str, value: str) -> str:
-    """What the first of torchrun's processes says of a key, also before torchrun restarted them."""
-    from torch.distributed import TCPStore  # takes a second, which training would take anyway
+    """The value that the first of torchrun's processes set, also before torchrun restarted them."""
+    from torch.distributed import TCPStore  # imports torch, which takes a second
 
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = TCPStore(host, port, is_master=False)

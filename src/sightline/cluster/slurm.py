@@ -1,11 +1,11 @@
-"""Slurm, by its own commands: how a job stands, and what this process is part of."""
+"""Slurm's commands: the state of a job, this process's own job, requeueing."""
 
 import os
 import shutil
 import subprocess
 
 TIMEOUT_S = 60  # a busy controller answers late
-# How `squeue` and `sacct` call a job that will not run again by itself.
+# States in `squeue` and `sacct` of a job that Slurm will not run again.
 ENDED = {
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
     "PREEMPTED", "REVOKED", "TIMEOUT",
@@ -13,15 +13,15 @@ ENDED = {
 
 
 class SlurmError(Exception):
-    """A command of Slurm failed; its own words."""
+    """A command of Slurm failed; with its message."""
 
 
 def ask(command: list[str], environment: dict[str, str] | None = None) -> str:
-    """What a command of Slurm says.
+    """The output of a command of Slurm.
 
     Args:
         command: its words.
-        environment: instead of this process's.
+        environment: variables; None: this process's.
 
     Raises:
         SlurmError: it failed, or gave no answer.
@@ -40,34 +40,34 @@ def ask(command: list[str], environment: dict[str, str] | None = None) -> str:
 
 
 def slurm_is_here() -> bool:
-    """Whether its commands are on this machine."""
+    """Whether Slurm's commands are on this machine."""
     return shutil.which("squeue") is not None
 
 
 def job_state(job: str) -> str | None:
-    """A job's state in Slurm's words; None where it forgot the job.
+    """Slurm's name of a job's state, such as RUNNING; None where it has forgotten the job.
 
     Raises:
         SlurmError: Slurm does not answer.
     """
     try:
-        said = ask(["squeue", "--states=all", "--noheader", "--format=%T", f"--jobs={job}"])
+        answer = ask(["squeue", "--states=all", "--noheader", "--format=%T", f"--jobs={job}"])
     except SlurmError as error:
         if "Invalid job id" not in str(error):
             raise
-        said = ""
-    return said.split()[0] if said.strip() else accounted_state(job)
+        answer = ""
+    return answer.split()[0] if answer.strip() else accounted_state(job)
 
 
 def accounted_state(job: str) -> str | None:
-    """The state of a job that Slurm forgot, where there is a `sacct` that knows it."""
+    """The state of a job by Slurm's accounting (`sacct`); None where it has none."""
     if shutil.which("sacct") is None:
         return None
     try:
-        said = ask(["sacct", "-X", "--parsable2", "-o", "JobID,State", "-j", job])
+        answer = ask(["sacct", "-X", "--parsable2", "-o", "JobID,State", "-j", job])
     except SlurmError:
         return None
-    for line in said.splitlines():
+    for line in answer.splitlines():
         fields = line.split("|")
         if fields[0] == job and len(fields) > 1:
             return fields[1].split()[0]  # "CANCELLED by 1000"
@@ -75,14 +75,14 @@ def accounted_state(job: str) -> str | None:
 
 
 def own_job() -> str | None:
-    """The job that this process is part of."""
+    """The id of the Slurm job that this process belongs to, or None."""
     array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    # The number in SLURM_JOB_ID is for one of an array's jobs that of the whole array.
+    # SLURM_JOB_ID of an array's job is a number that `squeue` does not show.
     return f"{array}_{index}" if array and index else os.environ.get("SLURM_JOB_ID")
 
 
 def seconds_left(job: str) -> float | None:
-    """Until the time limit of a job that runs; None where it has none.
+    """Seconds until the time limit of a running job; None where it has no limit.
 
     Raises:
         SlurmError: Slurm does not answer.
@@ -90,9 +90,9 @@ def seconds_left(job: str) -> float | None:
     return read_duration(ask(["squeue", f"--jobs={job}", "--noheader", "--format=%L"]))
 
 
-def read_duration(said: str) -> float | None:
-    """Seconds of what Slurm writes as `1-02:03:04`; None of UNLIMITED and the like."""
-    days, _, clock = said.strip().rpartition("-")
+def read_duration(text: str) -> float | None:
+    """Seconds of a duration in Slurm's form, `1-02:03:04`; None of UNLIMITED and the like."""
+    days, _, clock = text.strip().rpartition("-")
     parts = clock.split(":")
     if not all(part.isdigit() for part in parts):
         return None
@@ -103,7 +103,7 @@ def read_duration(said: str) -> float | None:
 
 
 def requeue(job: str) -> None:
-    """End a job that runs, and queue it again.
+    """End a running job, and requeue it.
 
     Raises:
         SlurmError: Slurm refuses.

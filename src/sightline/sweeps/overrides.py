@@ -1,4 +1,4 @@
-"""The words of a sweep's command in Hydra's grammar, and the combinations of their values."""
+"""The overrides of a sweep's command, parsed by Hydra's grammar, and their combinations."""
 
 import itertools
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from sightline.errors import UserError
 
 
 def parse(loader: Any, params: Mapping[str, Any], arguments: list[str]) -> list[Override]:
-    """The overrides of a sweep; a key's last one counts, and the command line's comes last.
+    """The overrides of a sweep; a key's last one counts, and the command line's come last.
 
     Args:
-        loader: Hydra's, which knows what `glob(...)` stands for.
+        loader: Hydra's, which resolves `glob(...)`.
         params: `{KEY: VALUES}` of a config.
         arguments: of the command line.
     """
@@ -45,7 +45,7 @@ def combinations(loader: Any, params: Mapping[str, Any], arguments: list[str]) -
 
 
 def override_words(override: Override) -> list[str]:
-    """An override as one word for each of its values."""
+    """An override as one `KEY=VALUE` for each of its values."""
     key = override.get_key_element()
     if override.is_sweep_override():
         return [f"{key}={value}" for value in override.sweep_string_iterator()]

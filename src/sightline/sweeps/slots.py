@@ -1,4 +1,4 @@
-"""What each of several jobs at once may use: its share of the cores, and of the GPUs."""
+"""Slots for jobs at the same time: each with its share of the cores, and of the GPUs."""
 
 import os
 from collections.abc import Sequence
@@ -12,37 +12,41 @@ from sightline.errors import UserError
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one job at a time.
+    """A slot for one job at a time.
 
     Attributes:
-        environment: what its process gets.
+        environment: variables of its process.
     """
 
     environment: dict[str, str]
 
 
 def check_n_jobs(n_jobs: int) -> None:
-    """Refuse what is no number of jobs."""
+    """Check the number of jobs at a time.
+
+    Raises:
+        UserError: it is not a whole number of at least 1.
+    """
     if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
         raise UserError(f"hydra.launcher.n_jobs={n_jobs}: expected a whole number of at least 1.")
 
 
 def make_slots(n_jobs: int, configs: Sequence[TrainConfig]) -> list[Slot]:
-    """Places for `n_jobs` jobs at once; more places than GPUs share them.
+    """Slots for `n_jobs` jobs at the same time; where there are more slots than GPUs, they share.
 
     Args:
         n_jobs: how many.
-        configs: of the jobs, which say how many processes and GPUs one takes.
+        configs: of the jobs, which give the number of processes and GPUs of each.
 
     Raises:
-        UserError: a job wants more GPUs than there are, or GPUs by their numbers.
+        UserError: a job requests more GPUs than there are, or GPUs by their indices.
     """
     if n_jobs == 1:
         return [Slot({})]
     wanted = max(_devices(config) for config in configs)
     cores = len(os.sched_getaffinity(0))
     environment = {} if "OMP_NUM_THREADS" in os.environ else {
-        "OMP_NUM_THREADS": str(max(1, cores // (n_jobs * wanted)))  # else they spin on each other's
+        "OMP_NUM_THREADS": str(max(1, cores // (n_jobs * wanted)))  # else jobs compete for cores
     }  # fmt: skip
     gpus = visible_gpus()
     if not gpus or all(config.trainer.get("accelerator") == "cpu" for config in configs):
@@ -57,7 +61,7 @@ def make_slots(n_jobs: int, configs: Sequence[TrainConfig]) -> list[Slot]:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs that this process may use, in the form of CUDA_VISIBLE_DEVICES."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name.strip() and name.strip() != "-1"]
@@ -69,7 +73,7 @@ def visible_gpus() -> list[str]:
 
 
 def _devices(config: TrainConfig) -> int:
-    """How many devices a job takes; `auto` is one, that of its slot."""
+    """The number of devices of a job; `auto` is one, that of its slot."""
     devices = config.trainer.get("devices", 1)
     if isinstance(devices, list):
         raise UserError(
