@@ -15,6 +15,7 @@ from sightline.inference.formats.base import Exportable, Format, Run, facts_of
 from sightline.inference.formats.onnx import Onnx, quantize
 from sightline.inference.formats.torch_export import TorchExport
 from sightline.inference.model import LoadedModel
+from sightline.io.atomic import atomic_path
 
 FORMATS: dict[str, type[Format]] = {"onnx": Onnx, "torch_export": TorchExport}
 TOLERANCE = 1e-4
@@ -79,27 +80,25 @@ def export_model(
     """
     model = replace(model, precision="32-true", classifier=model.classifier.float().eval())
     form = FORMATS[kind]()
-    growing = path.with_name(f".{path.name}.growing")
-    whole = path.with_name(f".{path.name}.whole") if int8 else growing
-    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = sum(w.nbytes for w in model.classifier.state_dict().values())
+    rows = [_check("checkpoint", _run_of(model), weights, model, checks)]
+    example = torch.from_numpy(checks.images[:1]).repeat(2, 1, 1, 1)
+    float32 = path.with_name(f".{path.name}.float32")
     try:
-        weights = sum(w.nbytes for w in model.classifier.state_dict().values())
-        rows = [_check("checkpoint", _run_of(model), weights, model, checks)]
-        module = Exportable(model).eval()
-        example = torch.from_numpy(checks.images[:1]).repeat(2, 1, 1, 1)
-        form.write(module, example, whole, facts_of(model))
-        rows.append(_check(kind, form.open(whole), whole.stat().st_size, model, checks))
-        _require_equal(rows[-1], path, len(checks.images))
-        if int8:
-            quantize(whole, growing, int8, ranges)
-            size = growing.stat().st_size
-            rows.append(_check(f"{kind} int8 {int8}", form.open(growing), size, model, checks))
-        growing.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as partial:
+            source = float32 if int8 else partial
+            form.write(Exportable(model).eval(), example, source, facts_of(model))
+            rows.append(_check(kind, form.open(source), source.stat().st_size, model, checks))
+            _require_equal(rows[-1], path, len(checks.images))
+            if int8:
+                quantize(source, partial, int8, ranges)
+                size = partial.stat().st_size
+                rows.append(_check(f"{kind} int8 {int8}", form.open(partial), size, model, checks))
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
-        growing.unlink(missing_ok=True)
-        whole.unlink(missing_ok=True)
+        float32.unlink(missing_ok=True)
     return rows
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from sightline.data.tables.files import PARQUET
 from sightline.errors import UserError
+from sightline.io.atomic import atomic_path
 
 CSV = (".csv",)
 JSON_LINES = (".jsonl", ".ndjson")
@@ -38,15 +39,12 @@ def write_table(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
     Raises:
         UserError: the file cannot be written.
     """
-    growing = path.with_name(f".{path.name}.growing")
     write = {**dict.fromkeys(CSV, _write_csv), **dict.fromkeys(JSON_LINES, _write_json_lines)}
     try:
-        write.get(path.suffix.lower(), _write_parquet)(growing, schema, batches)
-        growing.replace(path)
+        with atomic_path(path) as partial:
+            write.get(path.suffix.lower(), _write_parquet)(partial, schema, batches)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
-    finally:
-        growing.unlink(missing_ok=True)
 
 
 TABLES = (*CSV, *JSON_LINES, *PARQUET)

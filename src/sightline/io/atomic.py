@@ -1,11 +1,13 @@
-"""Files that are written whole or not at all, and are on the disk when they are said to be."""
+"""Atomic file writes: write beside the target, fsync, rename."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def fsync_file(path: Path) -> None:
-    """Wait until a file that was written is on the disk."""
+    """Wait until the content of a file is on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -14,19 +16,28 @@ def fsync_file(path: Path) -> None:
 
 
 def fsync_parent(path: Path) -> None:
-    """Wait until a new file's name is on the disk."""
+    """Wait until the name of a new file is on the disk."""
     fsync_file(path.parent)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that others see it whole or not at all, also after a crash."""
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """The path of a partial file beside `path`, which replaces `path` when the block succeeds.
+
+    Other processes see the old content or the new content, never a part, also after a crash. When
+    the block raises, `path` is unchanged and the partial file is removed.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield partial
+        fsync_file(partial)
         partial.replace(path)
         fsync_parent(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a small text file (UTF-8) atomically."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
