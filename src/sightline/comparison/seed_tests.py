@@ -1,4 +1,4 @@
-"""Whether one config is better than another over repeated trainings."""
+"""Wilcoxon's signed-rank test of two configs over repeated trainings."""
 
 import math
 from collections.abc import Mapping
