@@ -102,7 +102,7 @@ def _become(request: dict[str, Any], descriptors: list[int], server: socket.sock
     subprocess.Popen = ForkedPopen  # type: ignore[misc]
     environment = request["env"]
     for name in set(STARTED_WITH) - set(environment):
-        del os.environ[name]  # what imports have set stays, as in a new process
+        os.environ.pop(name, None)  # what imports have set stays, as in a new process
     os.environ.update(environment)
     os.chdir(request["cwd"])
     main = request["main"]
