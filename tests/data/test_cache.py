@@ -16,10 +16,10 @@ from support.images import make_folder
 
 from sightline.data.cache import files as cache
 from sightline.data.cache.digests import content_digests
-from sightline.data.cache.files import keep, list_entries
+from sightline.data.cache.files import list_entries, load_or_decode
 from sightline.data.cache.images import choose_cache
-from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.images import FileImages
+from sightline.data.reading.transforms import ImageTransform
 from sightline.data.sources.folder import read_folder
 from sightline.errors import UserError
 from sightline.paths import cache_dir
@@ -41,7 +41,7 @@ def images_of(root: Path) -> FileImages:
 
 def test_kept_images_are_those_that_evaluation_sees(photos: Path) -> None:
     images = images_of(photos)
-    kept = keep(images, content_digests(images), SPEC, "photos", 1.0)
+    kept = load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
     transform = ImageTransform(SPEC)
     for index in range(len(images)):
         assert torch.equal(
@@ -53,19 +53,19 @@ def test_they_are_made_once_and_again_when_an_image_changes(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    build = cache._build
-    monkeypatch.setattr(cache, "_build", lambda *args: made.append(1) or build(*args))
+    build = cache._decode_to
+    monkeypatch.setattr(cache, "_decode_to", lambda *args: made.append(1) or build(*args))
     for _ in range(2):
         images = images_of(photos)
-        keep(images, content_digests(images), SPEC, "photos", 1.0)
+        load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
     assert len(made) == 1
     Image.new("RGB", (40, 30), "red").save(photos / "cat" / "000.png")
     images = images_of(photos)
-    kept = keep(images, content_digests(images), SPEC, "photos", 1.0)
+    kept = load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
     assert len(made) == 2
     assert kept.array[0, 0].min() == 255
     other = PreprocessSpec(8, 3, (0.5,) * 3, (0.2,) * 3)
-    keep(images, content_digests(images), other, "photos", 1.0)
+    load_or_decode(images, content_digests(images), other, "photos", 1.0)
     assert len(made) == 3
     assert len(list_entries()) == 3
 
@@ -76,10 +76,10 @@ import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).
 from test_cache import SPEC, images_of, Path
 from sightline.data.cache import files as cache
 from sightline.data.cache.digests import content_digests
-build = cache._build
-cache._build = lambda *args: print("made") or build(*args)
+build = cache._decode_to
+cache._decode_to = lambda *args: print("made") or build(*args)
 images = images_of(Path({str(photos)!r}))
-print(cache.keep(images, content_digests(images), SPEC, "photos", 1.0).array.sum())
+print(cache.load_or_decode(images, content_digests(images), SPEC, "photos", 1.0).array.sum())
 """
     running = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -97,11 +97,11 @@ def test_the_folder_is_bounded(photos: Path, tmp_path: Path) -> None:
     first, second = images_of(photos), images_of(other)
     bytes_of_one = 48 * 3 * 16 * 16
     limit = 1.5 * bytes_of_one / 2**30
-    keep(first, content_digests(first), SPEC, "first", limit)
-    keep(second, content_digests(second), SPEC, "second", limit)
+    load_or_decode(first, content_digests(first), SPEC, "first", limit)
+    load_or_decode(second, content_digests(second), SPEC, "second", limit)
     assert [entry.name for entry in list_entries()] == ["second"]
     with pytest.raises(UserError, match=r"data\.cache_max_gib"):
-        keep(first, content_digests(first), SPEC, "first", limit / 100)
+        load_or_decode(first, content_digests(first), SPEC, "first", limit / 100)
 
 
 def test_an_interrupted_build_leaves_nothing(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_an_interrupted_build_leaves_nothing(photos: Path, monkeypatch: pytest.M
     monkeypatch.setattr(cache, "decode_all", stop)
     images = images_of(photos)
     with pytest.raises(KeyboardInterrupt):
-        keep(images, content_digests(images), SPEC, "photos", 1.0)
+        load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
     assert list_entries() == []
     assert not list(cache_dir().rglob("*.partial"))
 
@@ -163,7 +163,7 @@ def test_device_needs_a_form_for_batches(sightline: Sightline) -> None:
 
 def test_the_command_lists_and_clears(sightline: Sightline, photos: Path) -> None:
     images = images_of(photos)
-    keep(images, content_digests(images), SPEC, "photos", 1.0)
+    load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
     listed = sightline("cache", tracked=False)
     assert listed.status == 0
     assert "photos" in listed.out

@@ -15,7 +15,7 @@ from support.images import make_folder
 from timm.data import create_transform
 
 from sightline.data.cache.digests import content_digests
-from sightline.data.loading.transforms import ImageTransform, ToMode
+from sightline.data.reading.transforms import ImageTransform, ToMode
 from sightline.data.source import SPLITS, SourceData, Split
 from sightline.data.sources.digits import read_digits
 from sightline.data.sources.folder import read_folder

@@ -31,7 +31,7 @@ class Problem:
 
 
 def check_columns(
-    splits: dict[str, Split], contents: dict[int, np.ndarray], label_mode: LabelMode
+    splits: dict[str, Split], contents: dict[str, np.ndarray], label_mode: LabelMode
 ) -> Iterator[Problem]:
     """All checks of this module."""
     yield from check_classes(splits, label_mode)
@@ -69,20 +69,20 @@ def check_classes(splits: dict[str, Split], label_mode: LabelMode) -> Iterator[P
 
 
 def check_duplicates(
-    splits: dict[str, Split], contents: dict[int, np.ndarray]
+    splits: dict[str, Split], contents: dict[str, np.ndarray]
 ) -> Iterator[Problem]:
     """The same image (to the byte) twice: within a split, across splits, with other labels.
 
     Args:
         splits: all of them.
-        contents: content digests of each `Split.images`, by its id().
+        contents: content digests of each split's images, by the split's name.
     """
     names, ids, targets, digests = [], [], [], []
     for name, split in splits.items():
         names += [name] * len(split)
         ids.append(split.ids)
         targets.append(split.targets)
-        digests.append(contents[id(split.images)][split.rows])
+        digests.append(contents[name][split.rows])
     keys = np.ascontiguousarray(np.concatenate(digests)).view("V16").reshape(-1)
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(keys[order][1:] != keys[order][:-1]) + 1

@@ -1,18 +1,20 @@
-"""What a data source returns: columns for each split, and images read by position."""
+"""The contract of a data source: splits in columns, over images that are read by position."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from sightline.data.loading.stream import Stream
 from sightline.data.reading.decode import ImageData
 from sightline.data.reading.images import Images
+from sightline.data.reading.stream import Stream
 
 SPLITS = ("train", "val", "test")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,11 @@ class Split:
     Attributes:
         ids: N unique names: path relative to the data root, or row key.
         targets: shape (N,), index into the class names; or (N, L), rows of 0, 1 and MISSING.
-        images: where the images are read; several splits can share it.
+        images: a collection of images, which several splits can share.
         rows: shape (N,), position of each sample's image in `images`.
-        groups: shape (N,), a code for what must not be torn apart (a patient, a video), or None.
-        metadata: further columns that are kept for slices, or None.
+        groups: shape (N,), a code for samples that must stay in one split (of a patient, a video),
+            or None.
+        metadata: further columns, for slices, or None.
     """
 
     ids: pa.Array
@@ -39,19 +42,23 @@ class Split:
         return len(self.ids)
 
     def read(self, index: int, min_side: int | None = None) -> ImageData:
-        """The image of sample `index`."""
+        """The image of sample `index`.
+
+        Raises:
+            UnreadableImage: it cannot be read.
+        """
         return self.images.read(int(self.rows[index]), min_side)
 
     def select(self, positions: np.ndarray) -> Self:
         """The samples at `positions`, in that order."""
-        where = pa.array(positions)
+        indices = pa.array(positions)
         return replace(
             self,
-            ids=self.ids.take(where),
+            ids=self.ids.take(indices),
             targets=self.targets[positions],
             rows=self.rows[positions],
             groups=None if self.groups is None else self.groups[positions],
-            metadata=None if self.metadata is None else self.metadata.take(where),
+            metadata=None if self.metadata is None else self.metadata.take(indices),
         )
 
     def digest(self, contents: np.ndarray) -> str:
@@ -70,16 +77,18 @@ class Split:
 
 @dataclass(frozen=True)
 class SourceData:
-    """A data set as its source read it.
+    """A data set as its source reads it.
 
     Attributes:
         name: short name.
-        location: where it lies, for people: a path or a package.
+        location: a path or a package, for messages and for the tracking store.
         class_names: in the order of the targets.
-        splits: train, and val and test where the data has them; the others are made of train.
-        img_size: the side to train at where the data prescribes one; None: from the images.
-        stream: the training samples, where they come in sequence; there is then no split train.
-        compose: makes each split, by name, into what is trained on, once the splits are drawn.
+        splits: train, and val and test where the data set has them; missing ones are split off
+            train.
+        img_size: side to train at, in pixels, where the data set prescribes one; None: the median
+            of the images' shorter sides.
+        stream: training samples that are read in sequence; there is then no split train.
+        compose: maps each split, by name, to the samples that are trained on, after splitting.
     """
 
     name: str
@@ -96,3 +105,25 @@ def take(ids: Sequence[str] | np.ndarray | pa.Array, targets: np.ndarray, images
     assert len(ids) == len(targets) == len(images)
     names = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.string())
     return Split(names, targets, images, np.arange(len(targets)))
+
+
+def once_per_images(splits: dict[str, Split], function: Callable[[str, Images], T]) -> dict[str, T]:
+    """The result of `function` for each split's images, by the split's name.
+
+    Splits that share one `Images` object share its result.
+
+    Args:
+        splits: by name.
+        function: from a split's name and its images; called for the first split of each `Images`.
+    """
+    collections: list[Images] = []
+    computed: list[T] = []
+    results = {}
+    for name, split in splits.items():
+        number = next((i for i, each in enumerate(collections) if each is split.images), None)
+        if number is None:
+            number = len(collections)
+            collections.append(split.images)
+            computed.append(function(name, split.images))
+        results[name] = computed[number]
+    return results

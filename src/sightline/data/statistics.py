@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from sightline.config.schema import DataConfig
-from sightline.data.loading.transforms import ToMode
 from sightline.data.reading.decode import ImageData, UnreadableImage, channels, size
+from sightline.data.reading.transforms import ToMode
 from sightline.data.source import SourceData
 from sightline.errors import UserError
 from sightline.types import DatasetInfo

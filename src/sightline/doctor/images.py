@@ -56,12 +56,12 @@ def _perceptual_hash(image: ImageData) -> int:
 
 
 def check_images(
-    report: Report, splits: dict[str, Split], facts: dict[int, list[ImageFacts]]
+    report: Report, splits: dict[str, Split], facts: dict[str, list[ImageFacts]]
 ) -> None:
     """Report unreadable images, sizes and modes."""
     unreadable, sizes, modes = [], [], Counter[str]()
     for name, split in splits.items():
-        of_images = facts[id(split.images)]
+        of_images = facts[name]
         for position, row in enumerate(split.rows):
             fact = of_images[row]
             if fact.error is not None:
@@ -128,13 +128,13 @@ def near_duplicates(hashes: np.ndarray) -> list[tuple[int, int]]:
 def check_near_duplicates(
     report: Report,
     splits: dict[str, Split],
-    facts: dict[int, list[ImageFacts]],
-    contents: dict[int, np.ndarray],
+    facts: dict[str, list[ImageFacts]],
+    contents: dict[str, np.ndarray],
 ) -> None:
     """Report pairs of images that look alike and have different bytes."""
     names, hashes, digests = [], [], []
     for name, split in splits.items():
-        of_images, digest_of = facts[id(split.images)], contents[id(split.images)]
+        of_images, digest_of = facts[name], contents[name]
         for index, row in enumerate(split.rows):
             if of_images[row].error is None:
                 names.append((name, index))

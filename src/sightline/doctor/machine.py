@@ -90,7 +90,7 @@ def check_step(report: Report, config: TrainConfig, setup: Setup) -> Any:
 def _check_memory(report: Report, setup: Setup, activations: int, device: torch.device) -> None:
     module, cached_images = setup.module, setup.datamodule.cached_images
     weights = 4 * sum(p.numel() * p.element_size() for p in module.parameters())
-    cached = sum(each.array.nbytes for each in cached_images.kept.values())
+    cached = cached_images.nbytes
     needed = activations + weights + cached
     on_gpu = device.type == "cuda"
     free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available

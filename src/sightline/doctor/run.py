@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sightline.config.compose import compose_job
 from sightline.config.schema import TrainConfig
-from sightline.data.cache.digests import content_digests
+from sightline.data.cache.digests import contents_of_splits
 from sightline.data.checks import check_columns
-from sightline.data.source import Split
+from sightline.data.read import apply_label_mode, read_source
+from sightline.data.source import Split, once_per_images
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import check_images, check_near_duplicates, inspect_images
 from sightline.doctor.machine import check_folder, check_machine, check_step
@@ -19,7 +20,7 @@ from sightline.reports.figures.image_grid import MAX_IMAGES, draw_samples
 from sightline.tracking.mlflow.environment import set_request_environment
 from sightline.tracking.mlflow.store import open_store
 from sightline.training.quiet import quiet_libraries
-from sightline.training.setup import Setup, apply_label_mode, read_source, set_up
+from sightline.training.setup import Setup, set_up
 
 
 def run_doctor(overrides: list[str], folder: Path) -> bool:
@@ -100,10 +101,9 @@ def _set_up_quietly(config: TrainConfig) -> Setup:
 
 
 def _check_splits(report: Report, splits: dict[str, Split], label_mode: LabelMode) -> None:
-    images = {id(split.images): split.images for split in splits.values()}
-    facts = {key: inspect_images(each, "inspecting images") for key, each in images.items()}
+    facts = once_per_images(splits, lambda _, images: inspect_images(images, "inspecting images"))
     check_images(report, splits, facts)
-    contents = {key: content_digests(each) for key, each in images.items()}
+    contents = contents_of_splits(splits)
     problems = list(check_columns(splits, contents, label_mode))
     for problem in problems:
         level: Level = "error" if problem.serious else "warning"

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from sightline.config.compose import compose_job
+from sightline.data.read import apply_label_mode, read_source
 from sightline.data.source import Split
 from sightline.errors import UserError
 from sightline.evaluation.overrides import DataOverrides, overridden_config
@@ -13,7 +14,6 @@ from sightline.inference.model_export import FORMATS, export_model
 from sightline.inference.table_files import check_output
 from sightline.io.console import log_to_console
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
-from sightline.training.setup import apply_label_mode, read_source
 
 log = logging.getLogger(__name__)
 

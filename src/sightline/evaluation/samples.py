@@ -7,11 +7,11 @@ import numpy as np
 
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import content_digests
+from sightline.data.read import read_given, read_source
 from sightline.data.reading.images import SelectedImages
 from sightline.data.source import SourceData, Split
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import MISSING, LabelMode
-from sightline.training.setup import read_given, read_source
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.decode import ImageData
+from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source import Split
 from sightline.label_modes.base import LabelMode
 from sightline.models.classifier import Classifier

@@ -10,8 +10,8 @@ from rich import box, get_console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
-from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.decode import UnreadableImage, image_from_array
+from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source import Split
 from sightline.errors import UserError
 from sightline.inference.inputs import read_inputs

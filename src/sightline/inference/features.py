@@ -11,7 +11,7 @@ from rich import box, get_console
 from rich.table import Table
 
 from sightline.data.labels.columns import LabelColumns, read_labels
-from sightline.data.tables.files import Origin, Rows, existing_file, read_table
+from sightline.data.tables.files import LabelTable, TableOrigin, existing_file, read_table
 from sightline.errors import UserError
 from sightline.inference.device import choose_device
 from sightline.inference.feature_probes import FOLDS, probe_rows
@@ -76,7 +76,8 @@ def _targets(
     if label_column is not None:
         file = existing_file(table_path, "input")
         table = read_table(file)
-        rows = Rows(table, Origin([str(file)], [len(table)]), np.ones(len(table), bool), set())
+        origin = TableOrigin([str(file)], [len(table)])
+        rows = LabelTable(table, origin, np.ones(len(table), bool), set())
         columns = LabelColumns(label_column, None, None, None)
         found, targets = read_labels(rows, columns, model.label_mode.multi_label, names)
         unknown = sorted(set(found) - set(names))

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.images import Images
+from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import start_worker, usable_cores
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.decode import ImageData, image_from_array, normalise_image, read_image
+from sightline.data.reading.transforms import ImageTransform
 from sightline.inference.decisions import Decisions
 from sightline.inference.device import computing
 from sightline.inference.inputs import Inputs, read_inputs

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
-from sightline.data.loading.transforms import ImageTransform
+from sightline.data.reading.transforms import ImageTransform
 from sightline.inference.image_batches import image_batches
 from sightline.inference.inputs import Inputs
 

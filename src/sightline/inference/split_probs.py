@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sightline.data.loading.datasets import FileImageDataset, SourceReader
-from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.decode import UnreadableImage
+from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import start_worker, usable_cores
 from sightline.data.source import Split
 from sightline.inference.model import LoadedModel

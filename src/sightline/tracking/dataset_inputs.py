@@ -13,7 +13,7 @@ MAX_PROFILE = 16_000_000  # characters that MLflow's databases hold
 def dataset_inputs(
     source: SourceData,
     splits: dict[str, Split],
-    contents: dict[int, np.ndarray],
+    contents: dict[str, np.ndarray],
     label_mode: LabelMode,
 ) -> tuple[list[dict[str, str]], dict[str, str]]:
     """The fields of MLflow's `Dataset` and its context, and the content digest of each split.
@@ -21,14 +21,14 @@ def dataset_inputs(
     Args:
         source: gives the name and the location.
         splits: with targets as the label mode encodes them.
-        contents: content digests of each `Split.images`, by its id().
+        contents: content digests of each split's images, by the split's name.
         label_mode: of the targets.
     """
     inputs = []
     digests = {}
     schema = json.dumps({"label_mode": label_mode.name, "classes": label_mode.class_names})
     for name, split in splits.items():
-        digests[name] = split.digest(contents[id(split.images)])
+        digests[name] = split.digest(contents[name])
         profile = {
             "split": name,
             "num_samples": len(split),

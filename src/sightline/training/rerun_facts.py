@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from sightline.config.schema import TrainConfig
-from sightline.data.cache.digests import content_digests
+from sightline.data.cache.digests import contents_of_splits
+from sightline.data.read import apply_label_mode, read_source
 from sightline.data.splits.make import split_digest
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.tags import GIT_COMMIT, GIT_DIRTY
 from sightline.tracking.provenance import environment, git_state
-from sightline.training.setup import apply_label_mode, read_source
 
 
 def data_facts(config: TrainConfig) -> dict[str, str]:
     """Digests of the data as it is now."""
     _, splits = apply_label_mode(config, read_source(config))
-    images = {id(split.images): split.images for split in splits.values()}
-    contents = {key: content_digests(each) for key, each in images.items()}
-    found = {name: split.digest(contents[id(split.images)]) for name, split in splits.items()}
+    contents = contents_of_splits(splits)
+    found = {name: split.digest(contents[name]) for name, split in splits.items()}
     return {f"data: {key}": d for key, d in (found | {"split": split_digest(splits)}).items()}
 
 

@@ -4,20 +4,21 @@ The number of classes comes from the data, the preprocessing from the model.
 """
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from sightline import __version__
-from sightline.config.components import build, locate
-from sightline.config.schema import DataConfig, TrainConfig, without
-from sightline.data.cache.digests import content_digests
-from sightline.data.cache.images import Skipped, cache_images
+from sightline.config.components import build
+from sightline.config.schema import TrainConfig
+from sightline.data.cache.digests import contents_of_splits
+from sightline.data.cache.images import cache_images
+from sightline.data.cache.skipped import SkippedSample
 from sightline.data.checks import check_columns
 from sightline.data.loading.datamodule import ImageDataModule
+from sightline.data.read import apply_label_mode, read_source
 from sightline.data.source import SourceData, Split
-from sightline.data.splits.make import make_splits
 from sightline.data.statistics import describe_data
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import LabelMode
@@ -39,8 +40,8 @@ class Setup:
 
     source: SourceData
     splits: dict[str, Split]
-    contents: dict[int, np.ndarray]
-    skipped: list[Skipped]
+    contents: dict[str, np.ndarray]
+    skipped: list[SkippedSample]
     info: DatasetInfo
     label_mode: LabelMode
     datamodule: ImageDataModule
@@ -48,10 +49,7 @@ class Setup:
 
     def data_digests(self) -> dict[str, str]:
         """A digest of the content of each split; of a stream, what is known without reading it."""
-        digests = {
-            name: split.digest(self.contents[id(split.images)])
-            for name, split in self.splits.items()
-        }
+        digests = {name: split.digest(self.contents[name]) for name, split in self.splits.items()}
         stream = self.source.stream
         if stream is not None:
             digests["train"] = f"{stream.samples} samples in {stream.shards} shards"
@@ -68,9 +66,8 @@ def set_up(config: TrainConfig) -> Setup:
     label_mode, splits = apply_label_mode(config, source)
     check_aim(label_mode, config.tuning)
     common = config.data_common
-    contents = {id(split.images): split.images for split in splits.values()}
-    digests = {key: content_digests(images) for key, images in contents.items()}
-    for problem in check_columns(splits, digests, label_mode):
+    contents = contents_of_splits(splits)
+    for problem in check_columns(splits, contents, label_mode):
         log.warning("%s (`sightline doctor` shows more.)", problem.message)
     info = describe_data(source, label_mode.class_names, common)
     classifier = build_classifier(
@@ -79,7 +76,7 @@ def set_up(config: TrainConfig) -> Setup:
     spec = classifier.preprocess
     augment = _Augment(config)
     cached_images, splits, skipped = cache_images(
-        splits, digests, spec, common, source.name, uses_gpu(config.trainer), augment.batched
+        splits, contents, spec, common, source.name, uses_gpu(config.trainer), augment.batched
     )
     datamodule = ImageDataModule(
         splits, cached_images, spec, augment.transforms, augment.batch_transforms, augment.mix,
@@ -111,7 +108,7 @@ def set_up(config: TrainConfig) -> Setup:
     )
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
-    return Setup(source, splits, digests, skipped, info, label_mode, datamodule, module)
+    return Setup(source, splits, contents, skipped, info, label_mode, datamodule, module)
 
 
 class _Augment:
@@ -130,56 +127,6 @@ class _Augment:
             for i, node in enumerate(nodes or [])
         ]
         self.mix = build(config.mix, "mix", plugins) if config.mix else None
-
-
-def read_source(config: TrainConfig) -> SourceData:
-    """The data set that the config names, in train, val and test, with images in every one."""
-    return make_splits(read_given(config), config.data_common)
-
-
-def read_given(config: TrainConfig) -> SourceData:
-    """The data set that the config names, in the splits that it has of its own."""
-    label_mode = locate(config.label_mode, "label_mode", config.plugins)
-    node = without(config.data, DataConfig)
-    target = locate(node, "data", config.plugins)
-    offered = {
-        "label_mode": label_mode.name,
-        "multi_label": label_mode.multi_label,
-        "split_seed": config.data_common.split_seed,
-    }
-    source = build(node, "data", config.plugins, offered=offered)
-    if not isinstance(source, SourceData):
-        raise UserError(
-            f"data: {target.__name__} returned {type(source).__name__}, not SourceData."
-        )
-    for name, split in source.splits.items():
-        if len(split) == 0:
-            raise UserError(f"The split {name} of {source.name} ({source.location}) has no images.")
-    if config.data_common.on_error == "raise":
-        for split in source.splits.values():
-            missing = split.images.missing()
-            if missing:
-                more = f", nor have {len(missing) - 1:,} more" if len(missing) > 1 else ""
-                raise UserError(
-                    f"{source.location}: the image {missing[0]} has no file{more}. "
-                    "data.on_error=skip leaves such images out and lists them."
-                )
-    return source
-
-
-def apply_label_mode(config: TrainConfig, source: SourceData) -> tuple[LabelMode, dict[str, Split]]:
-    """The label mode over the source's classes, and the splits with encoded targets."""
-    label_mode = build(
-        config.label_mode, "label_mode", config.plugins, {"class_names": source.class_names}
-    )
-    assert isinstance(label_mode, LabelMode)
-    looked_at = source.splits["val" if source.stream else "train"]
-    label_mode.check(looked_at.targets, f"{source.name} ({source.location})")
-    splits = {
-        name: replace(split, targets=label_mode.encode(split.targets))
-        for name, split in source.splits.items()
-    }
-    return label_mode, splits
 
 
 def _check_plan(config: TrainConfig, module: LitClassifier) -> None:

@@ -1,19 +1,24 @@
-"""Content digests of images, read once: later runs know them by path, size and time of change."""
+"""Content digests of images, stored by path, size and time of change so that they are read once."""
 
 import hashlib
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from sightline.data.reading.images import Images
+from sightline.data.source import Split, once_per_images
+from sightline.io.atomic import atomic_path
 from sightline.paths import cache_dir
 
-SIZE = 16  # bytes a digest
-THREADS = 16  # reading waits for disks and networks more than for processors
-BLOCK = 256
+SIZE = 16  # bytes of a digest
+THREADS = 16  # more than processors, because reading waits for disks and networks
+BLOCK = 256  # images a task
+
+
+def contents_of_splits(splits: dict[str, Split]) -> dict[str, np.ndarray]:
+    """The content digests of each split's images, by the split's name; see `content_digests`."""
+    return once_per_images(splits, lambda _, images: content_digests(images))
 
 
 def content_digests(images: Images) -> np.ndarray:
@@ -29,7 +34,9 @@ def content_digests(images: Images) -> np.ndarray:
         parts = list(pool.map(lambda span: _digests(images, range(*span)), spans))
     digests = np.concatenate(parts) if parts else np.zeros((0, SIZE), np.uint8)
     if stored is not None:
-        save_array_atomically(stored, digests)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(stored) as partial, partial.open("wb") as stream:
+            np.save(stream, digests)
     return digests
 
 
@@ -42,12 +49,3 @@ def _digests(images: Images, indices: Iterable[int]) -> np.ndarray:
             digest = bytes(SIZE)
         rows.append(np.frombuffer(digest, np.uint8))
     return np.stack(rows)
-
-
-def save_array_atomically(path: Path, array: np.ndarray) -> None:
-    """Write an array so that other processes see it whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as stream:
-        np.save(stream, array)
-    partial.replace(path)

@@ -1,7 +1,8 @@
-"""Images decoded and resized once, kept in a file that every later run uses again.
+"""Files of decoded and resized images, which every later run reads instead of decoding again.
 
-A file holds the images of one place in uint8, named by a digest of their content and of the
-geometry. Jobs that want the same file at once wait for the first; a file appears when it is whole.
+A file holds all images of one collection in uint8. Its name is a digest of their content and of
+the geometry. Processes that want the same file wait for the first; a file appears when it is
+complete.
 """
 
 import hashlib
@@ -15,24 +16,25 @@ import numpy as np
 import PIL
 from filelock import FileLock
 
-from sightline.data.loading.transforms import ImageTransform
 from sightline.data.reading.images import Images
+from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import Failure, decode_all
 from sightline.errors import UserError
+from sightline.io.atomic import atomic_path, write_atomically
 from sightline.paths import image_cache_dir
 from sightline.types import PreprocessSpec
 
 GIB = 2**30
 MIB = 2**20
-SUFFIXES = (".npy", ".arrow")  # decoded images; tables larger than memory
+SUFFIXES = (".npy", ".arrow")  # decoded images; unpacked tables (cache/mapped_tables.py)
 
 
 @dataclass(frozen=True)
-class CacheFile:
-    """Decoded images.
+class DecodedImages:
+    """Decoded images of one collection.
 
     Attributes:
-        array: shape (N, C, S, S), uint8; a mapped file where it is kept on disk.
+        array: shape (N, C, S, S), uint8; a mapped file where it is cached on disk.
         failures: images that could not be read; their rows are zeros.
     """
 
@@ -41,8 +43,17 @@ class CacheFile:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One file of the cache, as `sightline cache` lists it."""
+class CacheEntry:
+    """One file of the cache.
+
+    Attributes:
+        key: the file's name without its suffix.
+        name: of the data set.
+        images: number of images (or rows).
+        shape: of one image, (C, S, S); empty for a table.
+        size_bytes: of the file.
+        used: time of the last use, in seconds since the epoch.
+    """
 
     key: str
     name: str
@@ -53,30 +64,30 @@ class Entry:
 
 
 def cache_bytes(images: list[Images], spec: PreprocessSpec) -> int:
-    """What keeping these images takes."""
+    """Size of the decoded images, in bytes."""
     return sum(len(each) for each in images) * spec.in_chans * spec.img_size**2
 
 
-def keep(
+def load_or_decode(
     images: Images, contents: np.ndarray, spec: PreprocessSpec, name: str, max_gib: float
-) -> CacheFile:
-    """All images as evaluation sees them, from the cache's file, which is made where missing.
+) -> DecodedImages:
+    """All images with the geometry of evaluation, from the cache's file, written where missing.
 
     Args:
-        images: the images.
+        images: the images; those in memory are decoded without a file.
         contents: their content digests.
         spec: the geometry.
-        name: what `sightline cache` calls them.
-        max_gib: the most that the folder may take; what was not used for longest makes room.
+        name: of the data set, for `sightline cache`.
+        max_gib: limit of the cache folder, in GiB; the least recently used files make room.
 
     Raises:
-        UserError: there is no room for it.
+        UserError: there is no room for the file.
     """
     shape = (len(images), spec.in_chans, spec.img_size, spec.img_size)
     transform = ImageTransform(spec)
     if images.in_memory:
         array = np.zeros(shape, np.uint8)
-        return CacheFile(array, decode_all(images, transform, transform.side, array, name))
+        return DecodedImages(array, decode_all(images, transform, transform.side, array, name))
     key = _key(contents, spec)
     folder = image_cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,14 +95,14 @@ def keep(
     with FileLock(folder / f"{key}.lock"):
         if not (path.is_file() and about.is_file()):
             _make_room(folder, int(np.prod(shape)), max_gib)
-            partial = folder / f"{key}.partial"
-            failures = _build(images, transform, shape, name, partial)
-            about.write_text(json.dumps({"name": name, "shape": shape, "failures": failures}))
-            partial.replace(path)
+            with atomic_path(path) as partial:
+                failures = _decode_to(partial, images, transform, shape, name)
+                facts = {"name": name, "shape": shape, "failures": failures}
+                write_atomically(about, json.dumps(facts))
         os.utime(about)
-    facts = json.loads(about.read_text())
-    failures = [(int(index), str(reason)) for index, reason in facts["failures"]]
-    return CacheFile(np.load(path, mmap_mode="r"), failures)
+    stored = json.loads(about.read_text())
+    failures = [(int(index), str(reason)) for index, reason in stored["failures"]]
+    return DecodedImages(np.load(path, mmap_mode="r"), failures)
 
 
 def _key(contents: np.ndarray, spec: PreprocessSpec) -> str:
@@ -102,18 +113,14 @@ def _key(contents: np.ndarray, spec: PreprocessSpec) -> str:
     return hashlib.blake2b(contents.tobytes() + facts.encode(), digest_size=16).hexdigest()
 
 
-def _build(
-    images: Images, transform: ImageTransform, shape: tuple[int, ...], name: str, partial: Path
+def _decode_to(
+    path: Path, images: Images, transform: ImageTransform, shape: tuple[int, ...], name: str
 ) -> list[Failure]:
-    try:
-        array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        with partial.open("r+b") as stream:  # a full disk is found now, not as a bus error
-            os.posix_fallocate(stream.fileno(), 0, partial.stat().st_size)
-        failures = decode_all(images, transform, transform.side, array, f"decoding {name}")
-        array.flush()
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    with path.open("r+b") as stream:  # finds a full disk now, rather than as a bus error
+        os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    failures = decode_all(images, transform, transform.side, array, f"decoding {name}")
+    array.flush()
     return failures
 
 
@@ -139,8 +146,8 @@ def _make_room(folder: Path, needed: int, max_gib: float) -> None:
         )
 
 
-def list_entries() -> list[Entry]:
-    """What the cache holds."""
+def list_entries() -> list[CacheEntry]:
+    """The entries of the cache, by key."""
     entries = []
     for about in sorted((image_cache_dir()).glob("*.json")):
         for path in filter(Path.is_file, map(about.with_suffix, SUFFIXES)):
@@ -148,13 +155,13 @@ def list_entries() -> list[Entry]:
             images, *shape = facts["shape"]
             stat = path.stat()
             entries.append(
-                Entry(about.stem, facts["name"], images, tuple(shape), stat.st_size,
-                      about.stat().st_mtime)
+                CacheEntry(about.stem, facts["name"], images, tuple(shape), stat.st_size,
+                           about.stat().st_mtime)
             )  # fmt: skip
     return entries
 
 
 def remove(key: str) -> None:
-    """Forget one file; a job that uses it keeps its images until it ends."""
+    """Delete one entry; a process that has mapped the file can read it until it ends."""
     for suffix in (".json", *SUFFIXES):
         (image_cache_dir() / f"{key}{suffix}").unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich import box, get_console
 from rich.table import Table
 
-from sightline.data.cache.files import MIB, Entry, list_entries, remove
+from sightline.data.cache.files import MIB, CacheEntry, list_entries, remove
 from sightline.errors import UserError, did_you_mean
 from sightline.paths import cache_dir
 
@@ -51,6 +51,6 @@ def clear_cache(keys: Sequence[str]) -> None:
     print(f"Removed {len(chosen)} of {len(entries)}, {freed:,.0f} MiB.")
 
 
-def _age(entry: Entry) -> str:
+def _age(entry: CacheEntry) -> str:
     hours = (time.time() - entry.used) / 3600
     return f"{hours / 24:.0f} days ago" if hours >= 48 else f"{hours:.0f} hours ago"

@@ -1,9 +1,8 @@
-"""Parquet files larger than memory: kept uncompressed in the cache and mapped from there."""
+"""Memory-mapped tables: Parquet files larger than memory, unpacked in the cache folder."""
 
 import hashlib
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 
@@ -14,27 +13,28 @@ from filelock import FileLock
 
 from sightline.data.cache.files import GIB
 from sightline.errors import UserError
+from sightline.io.atomic import atomic_path, write_atomically
 from sightline.paths import image_cache_dir
 
 log = logging.getLogger(__name__)
 
-SHARE = 0.25  # of the free memory may be taken by tables
+SHARE = 0.25  # of the free memory that tables may take
 BATCH_ROWS = 1_000
 
 
 def read_tables(files: list[Path]) -> list[pa.Table]:
-    """Each file's table: in memory where all of them fit, else mapped.
+    """Each file's table: in memory where all of them fit, else memory-mapped.
 
     Raises:
         UserError: a file cannot be read, is empty, or there is no room for it.
     """
-    needed = sum(map(_bytes, files))
+    needed = sum(map(_uncompressed_bytes, files))
     mapped = needed > SHARE * psutil.virtual_memory().available
-    return [_mapped(file) if mapped else _whole(file) for file in files]
+    return [_mapped(file) if mapped else _in_memory(file) for file in files]
 
 
-def _bytes(file: Path) -> int:
-    """Uncompressed, by the file's own account."""
+def _uncompressed_bytes(file: Path) -> int:
+    """Uncompressed size, as the file's metadata states it."""
     try:
         metadata = pq.read_metadata(file)
     except (pa.ArrowInvalid, OSError) as error:
@@ -44,7 +44,7 @@ def _bytes(file: Path) -> int:
     return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
 
 
-def _whole(file: Path) -> pa.Table:
+def _in_memory(file: Path) -> pa.Table:
     try:
         return pq.read_table(file)
     except (pa.ArrowInvalid, OSError) as error:
@@ -61,30 +61,26 @@ def _mapped(file: Path) -> pa.Table:
     about = path.with_suffix(".json")
     with FileLock(folder / f"{key}.lock"):
         if not path.is_file():
-            _write(file, path, folder)
+            _unpack(file, path, folder)
         rows = pq.read_metadata(file).num_rows
-        about.write_text(json.dumps({"name": file.name, "shape": [rows]}))
+        write_atomically(about, json.dumps({"name": file.name, "shape": [rows]}))
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
 
 
-def _write(file: Path, path: Path, folder: Path) -> None:
-    needed, free = _bytes(file), shutil.disk_usage(folder).free
+def _unpack(file: Path, path: Path, folder: Path) -> None:
+    needed, free = _uncompressed_bytes(file), shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
             f"{file} does not fit in memory, and {folder} has {free / GIB:.1f} GiB free of the "
             f"{needed / GIB:.1f} GiB that it takes uncompressed; move SIGHTLINE_CACHE."
         )
-    log.info("mapping: %s, larger than memory allows, is unpacked in %s", file.name, folder)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+    log.info("mapping: %s is larger than memory allows and is unpacked in %s", file.name, folder)
     try:
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file) as parquet, atomic_path(path) as partial:
             schema = parquet.schema_arrow
             with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
                 for batch in parquet.iter_batches(BATCH_ROWS):
                     writer.write_batch(batch)
-        partial.replace(path)
     except pa.ArrowInvalid as error:
         raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
-    finally:
-        partial.unlink(missing_ok=True)

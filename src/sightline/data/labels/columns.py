@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data.labels.indicators import indicator_columns, only_one_on
-from sightline.data.tables.files import Rows, as_text, require_column
+from sightline.data.tables.files import LabelTable, as_text, require_column
 from sightline.errors import UserError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class LabelColumns:
 
 
 def read_labels(
-    rows: Rows, wanted: LabelColumns, multi_label: bool, class_names: tuple[str, ...] | None
+    rows: LabelTable, wanted: LabelColumns, multi_label: bool, class_names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Class names and targets, shape (N,) or (N, L) of int8 with MISSING.
 
@@ -61,12 +61,12 @@ def read_labels(
     return (names, targets) if multi_label else only_one_on(rows, names, targets)
 
 
-def _free(rows: Rows, name: str) -> bool:
+def _free(rows: LabelTable, name: str) -> bool:
     return name in rows.table.column_names and name not in rows.others
 
 
 def _one(
-    rows: Rows, column: str, class_names: tuple[str, ...] | None
+    rows: LabelTable, column: str, class_names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], np.ndarray]:
     values = rows.table[column].combine_chunks()
     if class_names is not None and pa.types.is_integer(values.type):
@@ -95,7 +95,7 @@ def _one(
 
 
 def _several(
-    rows: Rows, column: str, wanted: LabelColumns, class_names: tuple[str, ...] | None
+    rows: LabelTable, column: str, wanted: LabelColumns, class_names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], np.ndarray]:
     values = rows.table[column].combine_chunks()
     lists = _as_lists(rows, column, values, wanted.separator)
@@ -114,7 +114,7 @@ def _several(
     return names, targets
 
 
-def _as_lists(rows: Rows, column: str, values: pa.Array, separator: str | None) -> pa.Array:
+def _as_lists(rows: LabelTable, column: str, values: pa.Array, separator: str | None) -> pa.Array:
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
         return values.cast(pa.list_(values.type.value_type)).fill_null([])
     texts = as_text(values)
@@ -138,7 +138,9 @@ def _as_lists(rows: Rows, column: str, values: pa.Array, separator: str | None) 
     return pa.array(lists, pa.list_(pa.string()))
 
 
-def _trimmed(rows: Rows, column: str, texts: pa.Array, owner: np.ndarray | None = None) -> pa.Array:
+def _trimmed(
+    rows: LabelTable, column: str, texts: pa.Array, owner: np.ndarray | None = None
+) -> pa.Array:
     """Cells without spaces around them; where there were any, that is said."""
     trimmed = pc.utf8_trim_whitespace(texts)
     changed = np.flatnonzero(pc.not_equal(trimmed, texts).to_numpy(zero_copy_only=False))
@@ -151,7 +153,7 @@ def _trimmed(rows: Rows, column: str, texts: pa.Array, owner: np.ndarray | None 
     return trimmed
 
 
-def _names(rows: Rows, column: str, texts: pa.Array) -> tuple[str, ...]:
+def _names(rows: LabelTable, column: str, texts: pa.Array) -> tuple[str, ...]:
     """The different labels, sorted: numbers by value, else by letters."""
     names = [name for name in pc.unique(texts).to_pylist() if name]
     numbers = all(name.lstrip("-").isdecimal() for name in names)
@@ -169,7 +171,7 @@ def _names(rows: Rows, column: str, texts: pa.Array) -> tuple[str, ...]:
 
 
 def _look_up(
-    rows: Rows, column: str, texts: pa.Array, names: tuple[str, ...], owner: np.ndarray
+    rows: LabelTable, column: str, texts: pa.Array, names: tuple[str, ...], owner: np.ndarray
 ) -> np.ndarray:
     """The class index of each text; a class that train does not have is refused."""
     codes = pc.fill_null(pc.index_in(texts, pa.array(names, pa.string())), -1)

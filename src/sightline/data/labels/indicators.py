@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.data.tables.files import Rows, as_text, require_column
+from sightline.data.tables.files import LabelTable, as_text, require_column
 from sightline.errors import UserError
 from sightline.label_modes.base import MISSING
 
@@ -19,7 +19,9 @@ YES_NO = {
 }  # fmt: skip
 
 
-def indicator_columns(rows: Rows, wanted: list[str] | None) -> tuple[tuple[str, ...], np.ndarray]:
+def indicator_columns(
+    rows: LabelTable, wanted: list[str] | None
+) -> tuple[tuple[str, ...], np.ndarray]:
     """Label names and targets, shape (N, L) of int8 with MISSING.
 
     Args:
@@ -65,7 +67,7 @@ def _yes_no(column: pa.ChunkedArray) -> tuple[np.ndarray, int | None]:
 
 
 def only_one_on(
-    rows: Rows, names: tuple[str, ...], targets: np.ndarray
+    rows: LabelTable, names: tuple[str, ...], targets: np.ndarray
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """One class a row from columns of 0 and 1; a single column is no or yes."""
     if len(names) == 1:

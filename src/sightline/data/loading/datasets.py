@@ -1,4 +1,4 @@
-"""What loaders iterate over: images read one at a time, or a tensor that lies ready."""
+"""Datasets over splits: images read one at a time, or taken from a tensor of decoded images."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
@@ -10,17 +10,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import Transform, functional
 
-from sightline.data.loading.rng import SampleDraw, seed_image
-from sightline.data.loading.transforms import ImageTransform
+from sightline.data.loading.rng import SampleIndex, seed_image
+from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source import Split
 
 
 class Batch(TypedDict):
     """One batch.
 
-    image: (B, C, H, W), uint8, or float32 from 0 to 255 where it was augmented in batches; target:
-    (B,) or (B, L), encoded, or shares (B, C) where images were mixed; index: (B,), position in
-    the split.
+    Keys:
+        image: (B, C, H, W), uint8, or float32 from 0 to 255 after batch augmentation.
+        target: (B,) or (B, L), encoded; shares (B, C) after mixing.
+        index: (B,), position in the split; -1 for streamed samples.
     """
 
     image: Tensor
@@ -29,12 +30,12 @@ class Batch(TypedDict):
 
 
 class FileImageDataset(Dataset[Batch]):
-    """Images read and transformed one at a time, a training's with what is drawn for each.
+    """Images read and transformed one at a time; for training, seeded by the sample's number.
 
     Args:
         split: the samples.
         read: from a position in the split to a tensor.
-        seed: of what is drawn.
+        seed: of the augmentation.
     """
 
     def __init__(self, split: Split, read: Callable[[int], Tensor], seed: int) -> None:
@@ -45,12 +46,12 @@ class FileImageDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, key: int | SampleDraw) -> Batch:
+    def __getitem__(self, key: int | SampleIndex) -> Batch:
         if isinstance(key, int):
             index = key
         else:
-            index, draw = key
-            seed_image(self.seed, draw)
+            index, number = key
+            seed_image(self.seed, number)
         return {
             "image": self.read(index),
             "target": self.targets[index],
@@ -59,7 +60,12 @@ class FileImageDataset(Dataset[Batch]):
 
 
 class CachedImageDataset(Dataset[Batch]):
-    """Images that lie ready in one tensor; a batch is one indexing operation."""
+    """Decoded images in one tensor; a batch is one indexing operation.
+
+    Args:
+        split: the samples.
+        images: shape (M, C, S, S), uint8, all images of `split.images`.
+    """
 
     def __init__(self, split: Split, images: Tensor) -> None:
         self.images = images
@@ -69,7 +75,7 @@ class CachedImageDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitems__(self, keys: list[int] | list[SampleDraw]) -> Batch:
+    def __getitems__(self, keys: list[int] | list[SampleIndex]) -> Batch:
         positions = [key if isinstance(key, int) else key[0] for key in keys]
         index = torch.tensor(positions).to(self.rows.device)
         return {
@@ -80,7 +86,7 @@ class CachedImageDataset(Dataset[Batch]):
 
 
 class SourceReader:
-    """Reads from the source, every time."""
+    """Reads and transforms an image of the source at each call."""
 
     def __init__(self, split: Split, transform: ImageTransform) -> None:
         self.split = split
@@ -92,7 +98,13 @@ class SourceReader:
 
 
 class CachedReader:
-    """Augments a kept image just as one that was read from the source."""
+    """Augments a cached image in the same way as an image that is read from the source.
+
+    Args:
+        rows: shape (N,), row in `array` of each sample.
+        array: shape (M, C, S, S), uint8.
+        augmentations: one image at a time.
+    """
 
     def __init__(
         self, rows: np.ndarray, array: np.ndarray, augmentations: Sequence[Transform]

@@ -1,6 +1,7 @@
-"""Random numbers as functions of where they are used: a run that goes on draws the same again.
+"""Seeds of random numbers, derived from where they are used.
 
-No generator runs through the whole training, so there is no state to keep.
+No generator runs through the training, so a resumed run samples the same numbers without any
+stored state.
 """
 
 import hashlib
@@ -10,28 +11,29 @@ import struct
 import numpy as np
 import torch
 
-# What a number is drawn for; each has numbers of its own.
+# Purposes of random numbers; each has seeds of its own.
 ORDER, IMAGE, STEP = range(3)
-SampleDraw = tuple[int, int]  # position in the split, number of the draw over all epochs
+# Position in the split, and number of the sample counted over all epochs.
+SampleIndex = tuple[int, int]
 
 
-def sample_seed(*numbers: int) -> int:
-    """A seed of 63 bits for what these numbers name."""
+def derived_seed(*numbers: int) -> int:
+    """A seed of 63 bits for a tuple of numbers (BLAKE2b)."""
     text = struct.pack(f"<{len(numbers)}q", *numbers)
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 def seed_image(seed: int, *numbers: int) -> None:
-    """Seed what augments one image, on a processor: torch, NumPy and Python."""
-    _seed_processor(sample_seed(seed, IMAGE, *numbers))
+    """Seed the augmentation of one image on a processor: torch, NumPy and Python."""
+    _seed_processor(derived_seed(seed, IMAGE, *numbers))
 
 
 def seed_step(seed: int, epoch: int, batch: int, rank: int, device: torch.device) -> None:
-    """Seed what one training step draws: batch augmentation, mixing, dropout.
+    """Seed one training step: batch augmentation, mixing, dropout.
 
     Not by `torch.manual_seed`, which takes half a millisecond where CUDA is not in use.
     """
-    value = sample_seed(seed, STEP, epoch, batch, rank)
+    value = derived_seed(seed, STEP, epoch, batch, rank)
     _seed_processor(value)
     if device.type == "cuda":
         torch.cuda.manual_seed(value)

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
 from sightline.data.source import SourceData
-from sightline.data.sources.huggingface_stream import Rows, stream_source
-from sightline.data.tables.files import Origin
+from sightline.data.sources.huggingface_stream import RowReader, stream_source
+from sightline.data.tables.files import TableOrigin
 from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError, did_you_mean
 
@@ -74,7 +74,7 @@ def read_huggingface(
             split: dataset.cast_column(image_column, datasets.Image(decode=False))
             for split, dataset in loaded.items()
         }
-        rows = Rows(image_column, label, names, multi_label)
+        rows = RowReader(image_column, label, names, multi_label)
         return stream_source(plain, name, rows, train_samples, shuffle_buffer)
     for split, dataset in loaded.items():
         word = SPLIT_WORDS.get(split.lower())
@@ -87,7 +87,9 @@ def read_huggingface(
     if not tables:
         raise UserError(f"data.name={name}: no split is called train; it has: {', '.join(loaded)}.")
     pool = pa.concat_tables(tables)
-    origin = Origin([f"{name} ({split})" for split in splits], [len(table) for table in tables])
+    origin = TableOrigin(
+        [f"{name} ({split})" for split in splits], [len(table) for table in tables]
+    )
     column = pool[image_column]
     paths = pc.struct_field(column, "path").to_pylist()
     keys = [f"{s}/{i}" for s, t in zip(splits, tables, strict=True) for i in range(len(t))]

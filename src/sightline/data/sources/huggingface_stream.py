@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sightline.data.loading.stream import Sample, Stream
 from sightline.data.reading.images import BytesImages
+from sightline.data.reading.stream import Stream, StreamedSample
 from sightline.data.source import SourceData, Split, take
 from sightline.data.tables.source import SPLIT_WORDS
 from sightline.errors import UserError
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowReader:
     """Reads the image and the label of a row.
 
     Attributes:
@@ -32,7 +32,7 @@ class Rows:
     class_names: tuple[str, ...]
     multi_label: bool
 
-    def sample(self, row: dict[str, Any], name: str) -> Sample:
+    def sample(self, row: dict[str, Any], name: str) -> StreamedSample:
         """Its name, the image's file and the target."""
         image = row[self.image_column] or {}
         path, content = image.get("path"), image.get("bytes")
@@ -57,14 +57,14 @@ class Rows:
 class HuggingFaceStream(Stream):
     """A `datasets.IterableDataset`, in shards and shuffled through a buffer."""
 
-    def __init__(self, dataset: Any, rows: Rows, samples: int, buffer: int) -> None:
+    def __init__(self, dataset: Any, rows: RowReader, samples: int, buffer: int) -> None:
         self.dataset = dataset
         self.rows = rows
         self.samples = samples
         self.buffer = buffer
         self.shards = int(dataset.num_shards)
 
-    def read(self, part: int, parts: int, seed: int) -> Iterator[Sample]:
+    def read(self, part: int, parts: int, seed: int) -> Iterator[StreamedSample]:
         """See `Stream.read`."""
         for again in itertools.count():
             shuffled = self.dataset.shuffle(seed=seed + again, buffer_size=self.buffer)
@@ -74,7 +74,7 @@ class HuggingFaceStream(Stream):
 
 
 def stream_source(
-    loaded: Any, name: str, rows: Rows, train_samples: int | None, buffer: int
+    loaded: Any, name: str, rows: RowReader, train_samples: int | None, buffer: int
 ) -> SourceData:
     """Train as a stream, val and test in memory.
 
@@ -104,7 +104,7 @@ def stream_source(
     return SourceData(short, name, rows.class_names, splits, stream=stream)
 
 
-def _in_memory(dataset: Any, word: str, rows: Rows) -> Split:
+def _in_memory(dataset: Any, word: str, rows: RowReader) -> Split:
     samples = [rows.sample(row, f"{word}/{number}") for number, row in enumerate(dataset)]
     ids = pa.array([name for name, _, _ in samples], pa.string())
     column = pa.chunked_array([pa.array([content], pa.binary()) for _, content, _ in samples])

@@ -11,7 +11,7 @@ from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import FileImages
 from sightline.data.source import SourceData
 from sightline.data.sources.folder import existing_folder
-from sightline.data.tables.files import Origin, existing_file, read_table, require_column
+from sightline.data.tables.files import TableOrigin, existing_file, read_table, require_column
 from sightline.data.tables.source import Columns, to_source
 from sightline.errors import UserError
 
@@ -56,7 +56,7 @@ def read_manifest(
     file = existing_file(path, "data.path")
     table = read_table(file)
     base = file.parent if root is None else existing_folder(root, "data.root")
-    origin = Origin([str(file)], [table.num_rows])
+    origin = TableOrigin([str(file)], [table.num_rows])
     if image_column is None:
         image_column = next((c for c in IMAGE_COLUMNS if c in table.column_names), "image")
     require_column(table, image_column, "data.image_column", str(file))
@@ -77,7 +77,7 @@ def with_suffix(names: pa.Array, suffix: str) -> pa.Array:
     return pc.if_else(bare, pc.binary_join_element_wise(names, suffix, ""), names)
 
 
-def _inside(names: pa.Array, base: Path, origin: Origin, column: str) -> pa.Array:
+def _inside(names: pa.Array, base: Path, origin: TableOrigin, column: str) -> pa.Array:
     """Paths relative to `base`; those that lead out of it are refused."""
     suspicious = pc.or_(pc.match_substring(names, ".."), pc.starts_with(names, "/"))
     rows = np.flatnonzero(suspicious.to_numpy(zero_copy_only=False))

@@ -12,7 +12,7 @@ from sightline.data.cache.mapped_tables import read_tables
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
 from sightline.data.source import SourceData
-from sightline.data.tables.files import PARQUET, Origin, require_column
+from sightline.data.tables.files import PARQUET, TableOrigin, require_column
 from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError
 
@@ -64,7 +64,7 @@ def read_parquet(
             for table, split in zip(tables, splits, strict=True)
         ]
         split_column = SPLIT
-    origin = Origin([str(file) for file in files], [len(table) for table in tables])
+    origin = TableOrigin([str(file) for file in files], [len(table) for table in tables])
     pool = pa.concat_tables(tables, promote_options="permissive")
 
     require_column(pool, image_column, "data.image_column", str(files[0]))
@@ -107,7 +107,7 @@ def _split_of(file: Path) -> str | None:
 
 
 def _images(
-    column: pa.ChunkedArray, name: str, files: list[Path], origin: Origin
+    column: pa.ChunkedArray, name: str, files: list[Path], origin: TableOrigin
 ) -> tuple[pa.ChunkedArray, pa.Array]:
     """The images' bytes, and names: FILE/ROW, with the image's own where it has one."""
     own: list[str | None] = [None] * len(column)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sightline.data.loading.stream import Sample, Stream
 from sightline.data.reading.images import BytesImages
+from sightline.data.reading.stream import Stream, StreamedSample
 from sightline.data.source import SourceData, Split, take
 from sightline.data.sources.folder import image_suffixes
 from sightline.errors import UserError, did_you_mean
@@ -39,7 +39,7 @@ class TarStream(Stream):
             log.info("shards:  %d with %s training samples", len(urls), f"{samples:,}")
         self.samples = samples
 
-    def read(self, part: int, parts: int, seed: int) -> Iterator[Sample]:
+    def read(self, part: int, parts: int, seed: int) -> Iterator[StreamedSample]:
         """See `Stream.read`; shards in a new order each time, samples through the buffer."""
         rng = np.random.default_rng(seed)  # the same for all parts: no shard is read twice
         while True:

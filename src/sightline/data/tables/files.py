@@ -18,7 +18,7 @@ PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
-class Origin:
+class TableOrigin:
     """Where a table's rows come from: one file, or several one after another.
 
     Attributes:
@@ -42,7 +42,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelTable:
     """A table to read labels from.
 
     Attributes:
@@ -53,7 +53,7 @@ class Rows:
     """
 
     table: pa.Table
-    origin: Origin
+    origin: TableOrigin
     train: np.ndarray
     others: set[str]
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from sightline.data.labels.columns import LabelColumns, read_labels
 from sightline.data.reading.images import Images
 from sightline.data.source import SPLITS, SourceData, Split
-from sightline.data.tables.files import Origin, Rows, require_column
+from sightline.data.tables.files import LabelTable, TableOrigin, require_column
 from sightline.errors import UserError
 
 SPLIT_WORDS = {
@@ -44,7 +44,7 @@ def to_source(
     columns: Columns,
     labels: LabelColumns,
     multi_label: bool,
-    origin: Origin,
+    origin: TableOrigin,
     class_names: tuple[str, ...] | None = None,
 ) -> SourceData:
     """The rows as splits over shared images.
@@ -73,7 +73,7 @@ def to_source(
         require_column(table, column, "data.metadata_columns", where)
         others.add(column)
     part = _parts(table, columns.split, origin)
-    rows = Rows(table, origin, part == SPLITS.index("train"), others)
+    rows = LabelTable(table, origin, part == SPLITS.index("train"), others)
     names, targets = read_labels(rows, labels, multi_label, class_names)
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
     kept = columns.metadata
@@ -96,7 +96,7 @@ def to_source(
     return SourceData(name, location, names, splits)
 
 
-def refuse_twice(ids: pa.Array, column: str, origin: Origin) -> None:
+def refuse_twice(ids: pa.Array, column: str, origin: TableOrigin) -> None:
     """Refuse an image that is named in two rows, and one without a name."""
     blank = np.flatnonzero(
         pc.equal(pc.utf8_trim_whitespace(ids), "").to_numpy(zero_copy_only=False)
@@ -115,7 +115,7 @@ def refuse_twice(ids: pa.Array, column: str, origin: Origin) -> None:
         )
 
 
-def _parts(table: pa.Table, column: str | None, origin: Origin) -> np.ndarray:
+def _parts(table: pa.Table, column: str | None, origin: TableOrigin) -> np.ndarray:
     """The index in SPLITS of each row; all are train where no column says otherwise."""
     if column is None:
         return np.zeros(table.num_rows, np.int8)
@@ -135,7 +135,7 @@ def _parts(table: pa.Table, column: str | None, origin: Origin) -> np.ndarray:
     return part
 
 
-def _groups(table: pa.Table, column: str, origin: Origin) -> np.ndarray:
+def _groups(table: pa.Table, column: str, origin: TableOrigin) -> np.ndarray:
     values = table[column].combine_chunks()
     texts = pc.fill_null(values.cast(pa.string()), "")
     empty = np.flatnonzero(pc.equal(texts, "").to_numpy(zero_copy_only=False))
