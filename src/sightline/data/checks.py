@@ -1,4 +1,4 @@
-"""What columns and content digests alone show to be wrong with a data set."""
+"""Checks of a data set by its columns and content digests, without decoding images."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ RARE = 10  # a class with fewer training images is called rare
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a data set.
 
     Attributes:
-        check: what was looked at.
-        serious: whether it makes the numbers wrong.
-        message: what was found and what to do.
-        details: names behind it.
+        check: name of the check.
+        serious: whether it makes metrics wrong.
+        message: the problem, and its remedy.
+        details: names of the samples or classes.
     """
 
     check: str

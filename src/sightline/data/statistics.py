@@ -1,4 +1,4 @@
-"""What a model must know of the images before it is built, measured on the training split."""
+"""Statistics of the training images that a model is built with: channels, size, mean, deviation."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def describe_data(
     """
     images = _sample(source, config)
     if not images:
-        raise UserError(f"{source.location}: none of the training images looked at can be read.")
+        raise UserError(f"{source.location}: none of the inspected training images can be read.")
     in_chans = max(channels(image) for image in images)
     to_mode = ToMode(in_chans, config.background)
     pixels = [np.asarray(_as_array(to_mode(image))) for image in images]

@@ -1,4 +1,4 @@
-"""From the columns that hold labels, in any of the forms people have, to class names and targets.
+"""Class names and targets from columns of labels, in any of the common forms.
 
 Every error names the file, the row (counted from 1, the header aside) and the column.
 """
@@ -104,8 +104,8 @@ def _several(
     if class_names is not None and pa.types.is_integer(flat.type):
         flat = pa.array(class_names).take(flat)
     flat = _trimmed(rows, column, as_text(flat), owner)
-    said = ~np.isin(flat.to_numpy(zero_copy_only=False), ["", wanted.none_label or ""])
-    owner, flat = owner[said], flat.filter(pa.array(said))
+    labelled = ~np.isin(flat.to_numpy(zero_copy_only=False), ["", wanted.none_label or ""])
+    owner, flat = owner[labelled], flat.filter(pa.array(labelled))
     names = class_names or _names(rows, column, flat.filter(pa.array(rows.train[owner])))
     if not names:
         raise UserError(f"{rows.origin.row(0)}, column {column!r}: no row of train has a label.")
@@ -141,7 +141,7 @@ def _as_lists(rows: LabelTable, column: str, values: pa.Array, separator: str | 
 def _trimmed(
     rows: LabelTable, column: str, texts: pa.Array, owner: np.ndarray | None = None
 ) -> pa.Array:
-    """Cells without spaces around them; where there were any, that is said."""
+    """Cells without spaces around them; logs a warning where there were any."""
     trimmed = pc.utf8_trim_whitespace(texts)
     changed = np.flatnonzero(pc.not_equal(trimmed, texts).to_numpy(zero_copy_only=False))
     if len(changed):

@@ -1,1 +1,1 @@
-"""Batches: datasets, samplers, transforms and the datamodule."""
+"""Batches: datasets, samplers, loaders and the datamodule."""

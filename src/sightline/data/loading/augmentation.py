@@ -1,4 +1,4 @@
-"""Augmenting whole batches on the training device, and mixing images with their targets."""
+"""Augmentation of whole batches on the training device, and mixing of images and targets."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from sightline.label_modes.base import LabelMode
 
 
 class BatchAugmentation(nn.Module):
-    """Draws for each image of a batch (kornia); images stay in the range of uint8.
+    """Random transforms of each image of a batch (kornia); values stay in the range of uint8.
 
     Args:
         transforms: modules from and to float images (B, C, H, W) in [0, 1].

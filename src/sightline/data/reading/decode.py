@@ -1,4 +1,4 @@
-"""Reading one image of any kind people have: to 8 bits, upright, whole, or refused by name."""
+"""Decoding of one image of any common kind to 8 bits, upright; errors name the image."""
 
 import io
 import warnings
@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from sightline.errors import UserError
 
-# Files that are taken for images when a folder is listed; what Pillow reads, and arrays.
+# Suffixes of array files, which are read beside the formats that Pillow knows.
 ARRAY_SUFFIXES = frozenset({".npy"})
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 # An image of up to twice this many pixels is read without a warning, a larger one is refused.
@@ -31,7 +31,7 @@ def read_image(file: Path | bytes, name: str, min_side: int | None = None) -> Im
 
     Args:
         file: a path, or a file's bytes.
-        name: what messages call it.
+        name: of the image, for messages.
         min_side: a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its scale as long as its shorter
             side stays twice this many pixels (libjpeg's scaled decoding, as in Pillow's
             `thumbnail` with its default `reducing_gap`).
@@ -64,7 +64,7 @@ def read_image(file: Path | bytes, name: str, min_side: int | None = None) -> Im
 
 
 def normalise_image(image: Image.Image, min_side: int | None = None) -> Image.Image:
-    """What `read_image` makes of an image that Pillow has opened."""
+    """The result of `read_image` for an image that Pillow has opened."""
     if min_side is not None and image.format == "JPEG":
         image.draft(None, (2 * min_side, 2 * min_side))
     image.load()
@@ -115,15 +115,15 @@ def image_from_array(array: np.ndarray) -> ImageData:
     return np.ascontiguousarray(array)
 
 
-def channels(picture: ImageData) -> int:
+def channels(image: ImageData) -> int:
     """1 for grey, 3 for colour (transparency aside), else the array's number of channels."""
-    if isinstance(picture, np.ndarray):
-        return int(picture.shape[2])
-    return 1 if picture.mode in ("1", "L", "LA", "La") else 3
+    if isinstance(image, np.ndarray):
+        return int(image.shape[2])
+    return 1 if image.mode in ("1", "L", "LA", "La") else 3
 
 
-def size(picture: ImageData) -> tuple[int, int]:
+def size(image: ImageData) -> tuple[int, int]:
     """(width, height) in pixels."""
-    if isinstance(picture, np.ndarray):
-        return int(picture.shape[1]), int(picture.shape[0])
-    return picture.size
+    if isinstance(image, np.ndarray):
+        return int(image.shape[1]), int(image.shape[0])
+    return image.size

@@ -1,4 +1,4 @@
-"""Where the images of a data set lie: in memory, in files, or in a table's column."""
+"""Collections of images, read by position: in memory, in files, or in a column of a table."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from sightline.data.reading.decode import ImageData, UnreadableImage, read_image
 
 
 class Images(ABC):
-    """Images read one at a time by position; columnar, so that worker processes share it."""
+    """Images read one at a time by position; held in columns, which worker processes share."""
 
     in_memory = False
 
@@ -27,14 +27,14 @@ class Images(ABC):
 
     @abstractmethod
     def content(self, index: int) -> bytes:
-        """The bytes that a content digest is taken of."""
+        """The bytes of an image, for its content digest."""
 
     def fingerprint(self) -> str | None:
-        """Changes whenever the content may have changed, without reading it; None: not known."""
+        """A digest that changes when the content may have changed, without reading it; or None."""
         return None
 
     def missing(self) -> list[str]:
-        """Images that cannot be there, found without opening any."""
+        """Names of images without a file, found without opening any."""
         return []
 
 
@@ -75,7 +75,7 @@ class FileImages(Images):
         return len(self.paths)
 
     def path(self, index: int) -> Path:
-        """Where the image lies."""
+        """The path of an image's file."""
         return self.root / self.paths[index].as_py()
 
     def read(self, index: int, min_side: int | None = None) -> ImageData:
@@ -88,7 +88,7 @@ class FileImages(Images):
         return self.path(index).read_bytes()
 
     def fingerprint(self) -> str | None:
-        """Of every path, size and time of change."""
+        """A digest of every path, size and time of change."""
         digest = hashlib.blake2b(str(self.root).encode(), digest_size=16)
         root = f"{self.root}/"
         for path in self.paths.to_pylist():
@@ -144,8 +144,8 @@ class BytesImages(Images):
 
     Attributes:
         column: binary, one image's file a row.
-        names: what each is called, for messages and for the kind of file.
-        paths: where the file lies whose bytes are not in the column, or None.
+        names: names of the images, for messages and for the kind of file.
+        paths: paths of the files whose bytes are not in the column, or None.
     """
 
     column: pa.ChunkedArray

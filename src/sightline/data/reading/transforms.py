@@ -1,4 +1,4 @@
-"""From an image to the uint8 tensor a model takes; normalising is the model's own first step."""
+"""Transforms of an image to the uint8 tensor of a model, which normalises it in its first step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,29 +22,29 @@ class ToMode:
         self.mode = MODES.get(in_chans)
         self.background = background
 
-    def __call__(self, picture: ImageData) -> Image.Image | Tensor:
-        """An image in the mode asked for; a tensor (C, H, W) where Pillow has no such mode.
+    def __call__(self, image: ImageData) -> Image.Image | Tensor:
+        """An image in the requested mode; a tensor (C, H, W) where Pillow has no such mode.
 
         Raises:
             UnreadableImage: its channels cannot be converted.
         """
-        if isinstance(picture, np.ndarray) or self.mode is None:
-            return self._tensor(picture)
-        if picture.mode == self.mode:
-            return picture
+        if isinstance(image, np.ndarray) or self.mode is None:
+            return self._tensor(image)
+        if image.mode == self.mode:
+            return image
         if self.mode == "RGBA":
-            return picture.convert("RGBA")
-        if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-            rgba = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", rgba.size, self.background), rgba)
-        return picture.convert(self.mode)
+            return image.convert("RGBA")
+        if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+            rgba = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", rgba.size, self.background), rgba)
+        return image.convert(self.mode)
 
-    def _tensor(self, picture: ImageData) -> Tensor:
-        if isinstance(picture, np.ndarray) and picture.shape[2] == self.in_chans:
-            return torch.from_numpy(np.moveaxis(picture, 2, 0).copy())
+    def _tensor(self, image: ImageData) -> Tensor:
+        if isinstance(image, np.ndarray) and image.shape[2] == self.in_chans:
+            return torch.from_numpy(np.moveaxis(image, 2, 0).copy())
         raise UnreadableImage(
-            f"An image has {channels(picture)} channels, but the model takes {self.in_chans}; "
-            f"train with model.in_chans={channels(picture)}, or give images that have as many."
+            f"An image has {channels(image)} channels, but the model takes {self.in_chans}; "
+            f"train with model.in_chans={channels(image)}, or give images that have as many."
         )
 
 
@@ -88,7 +88,7 @@ class ImageTransform:
         augmentations: for training alone; they come between the geometry and the tensor.
 
     Attributes:
-        side: what the shorter side is resized to, in pixels.
+        side: length of the shorter side after resizing, in pixels.
     """
 
     def __init__(self, spec: PreprocessSpec, augmentations: Sequence[Transform] = ()) -> None:
@@ -96,9 +96,9 @@ class ImageTransform:
         self.steps = [ToMode(spec.in_chans, spec.background), geometry, *augmentations]
         self.side = geometry.side
 
-    def __call__(self, picture: ImageData) -> Tensor:
+    def __call__(self, image: ImageData) -> Tensor:
         """The tensor; normalising it is left to the model."""
-        image: Any = picture
+        result: Any = image
         for step in self.steps:
-            image = step(image)
-        return image if isinstance(image, Tensor) else functional.pil_to_tensor(image)
+            result = step(result)
+        return result if isinstance(result, Tensor) else functional.pil_to_tensor(result)

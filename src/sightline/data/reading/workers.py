@@ -1,4 +1,4 @@
-"""Decoding every image of a data set once, in parallel: to keep them, or to find bad ones."""
+"""Worker processes that decode every image once, to cache the images or to find bad ones."""
 
 import gc
 import os
@@ -23,7 +23,7 @@ BLOCK = 64
 PARALLEL_FROM = 512  # images: fewer are decoded before worker processes have started
 
 T = TypeVar("T")
-Failure = tuple[int, str]  # position in the images, and what is wrong
+Failure = tuple[int, str]  # position in the images, and the reason
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def for_each_image(images: Images, function: Callable[[int], T], title: str) -> 
         batch_size=None,
         num_workers=usable_cores() if parallel else 0,
         worker_init_fn=start_worker,
-        generator=torch.Generator(),  # else it would draw from the training's own random numbers
+        generator=torch.Generator(),  # the default would advance the global random state
     )
     shown = track(loader, title, transient=True, disable=not sys.stdout.isatty())
     return [result for results in shown for result in results]
@@ -78,16 +78,16 @@ def decode_all(
         title: of the progress bar.
 
     Returns:
-        What could not be read, in order.
+        The images that could not be read, in order.
     """
 
     def decode(index: int) -> str | None:
         try:
-            picture = transform(images.read(index, min_side))
+            tensor = transform(images.read(index, min_side))
         except UnreadableImage as error:
             return str(error)
         if out is not None:
-            out[index] = picture.numpy()
+            out[index] = tensor.numpy()
         return None
 
     reasons = for_each_image(images, decode, title)
@@ -99,19 +99,19 @@ def usable_cores() -> int:
     return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
 
 
-def _end_when_told(parent: int) -> None:
+def _exit_on_parents_signal(parent: int) -> None:
     while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
         pass
     os._exit(0)
 
 
 def start_worker(worker_id: int) -> None:
-    """What every loader process does first."""
-    # Ctrl-C reaches the whole process group, and what Slurm sends the whole job; workers that left
-    # would end the run as failed. Only the process that started them ends them.
+    """Initialise a loader process: signals and garbage collection."""
+    # Ctrl-C reaches the whole process group, and Slurm's signals reach the whole job. A worker that
+    # exits would make the run fail, so workers obey the process that started them alone.
     for signum in (signal.SIGINT, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # also in threads that start later
-    threading.Thread(target=_end_when_told, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_exit_on_parents_signal, args=(os.getppid(),), daemon=True).start()
     # A full collection would touch, and so copy, every page that is shared with the main process.
     gc.freeze()

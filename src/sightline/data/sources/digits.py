@@ -1,6 +1,6 @@
 """scikit-learn's bundled digits (UCI, Alpaydin and Kaynak 1998): 1,797 of 8×8 pixels, real.
 
-The three label modes ask three questions of the same images. Splits are drawn first, stratified
+The three label modes ask three questions of the same images. The data is split first, stratified
 by digit; the multilabel canvases are then composed from each split's own digits, so no handwritten
 digit is ever seen in two splits.
 """
@@ -20,7 +20,7 @@ CELL = 16  # pixels: a canvas is 2 × 2 cells, each holding at most one digit of
 
 
 def read_digits(label_mode: str, split_seed: int, canvases: tuple[int, int, int]) -> SourceData:
-    """The digits as the label mode asks for them.
+    """The digits with the targets of the label mode.
 
     Args:
         label_mode: multiclass: which digit; binary: even or odd; multilabel: which digits are on
@@ -56,7 +56,7 @@ def _canvases(name: str, split: Split, counts: tuple[int, int, int], seed: int) 
 def compose(images: np.ndarray, digits: np.ndarray, count: int, seed: tuple[int, int]) -> Split:
     """Canvases of 32×32 pixels, each with one to four different source images.
 
-    For each canvas: the number of digits is uniform in 1..4, the source images are drawn without
+    For each canvas: the number of digits is uniform in 1..4, the source images are sampled without
     replacement, and each goes, enlarged to 16×16 (every pixel doubled), into a cell of its own on
     the 2×2 grid. The target marks which digits are there; the same digit may be there twice.
 
@@ -64,7 +64,7 @@ def compose(images: np.ndarray, digits: np.ndarray, count: int, seed: tuple[int,
         images: shape (N, 8, 8), uint8: the split's own digits.
         digits: shape (N,), what they show.
         count: number of canvases.
-        seed: governs every draw.
+        seed: of every random choice.
     """
     rng = np.random.default_rng(seed)
     canvases = np.zeros((count, 2 * CELL, 2 * CELL), dtype=np.uint8)

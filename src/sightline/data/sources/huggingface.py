@@ -43,7 +43,7 @@ def read_huggingface(
         label_column: see `read_manifest`, also for the arguments that follow.
         label_columns: columns of 0 and 1.
         group_column: rows of a group stay in one split.
-        metadata_columns: kept for slices.
+        metadata_columns: further columns, for slices.
         streaming: train is read in sequence, every epoch; val and test are read into memory.
         train_samples: streaming: how many an epoch has; None: as the data set says.
         shuffle_buffer: streaming: samples that are shuffled among each other.

@@ -1,4 +1,4 @@
-"""A Hugging Face data set read in sequence: train is never whole on this machine."""
+"""Hugging Face data sets read in sequence, without storing train on this machine."""
 
 import itertools
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class RowReader:
     Attributes:
         image_column: holds {bytes, path}.
         label_column: holds a class number, or a list of them.
-        class_names: what the numbers stand for.
+        class_names: in the order of the numbers.
         multi_label: whether the label mode takes any number of labels an image.
     """
 
@@ -66,8 +66,8 @@ class HuggingFaceStream(Stream):
 
     def read(self, part: int, parts: int, seed: int) -> Iterator[StreamedSample]:
         """See `Stream.read`."""
-        for again in itertools.count():
-            shuffled = self.dataset.shuffle(seed=seed + again, buffer_size=self.buffer)
+        for round_number in itertools.count():
+            shuffled = self.dataset.shuffle(seed=seed + round_number, buffer_size=self.buffer)
             mine = shuffled.shard(num_shards=parts, index=part) if parts > 1 else shuffled
             for number, row in enumerate(mine):
                 yield self.rows.sample(row, f"train/{part}/{number}")
@@ -80,9 +80,9 @@ def stream_source(
 
     Args:
         loaded: an IterableDataset for each split; images are not decoded.
-        name: of the data set, for people.
+        name: of the data set, for messages.
         rows: reads them.
-        train_samples: how many an epoch has; None: as the data set says.
+        train_samples: number in an epoch; None: as the data set says.
         buffer: samples that are shuffled among each other.
     """
     by_word = {SPLIT_WORDS.get(split.lower()): dataset for split, dataset in loaded.items()}

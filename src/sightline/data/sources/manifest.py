@@ -47,7 +47,7 @@ def read_manifest(
         none_label: the label that means none of the others, such as "No Finding".
         split_column: train, val or test; None: splits are made.
         group_column: rows of a group stay in one split.
-        metadata_columns: kept for slices; None: all that are left over.
+        metadata_columns: further columns, for slices; None: all others.
         allow_outside: whether paths may lead out of `root`.
 
     Raises:

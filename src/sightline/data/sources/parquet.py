@@ -48,7 +48,7 @@ def read_parquet(
         none_label: the label that means none of the others.
         split_column: train, val or test; None: by the names of the files, or splits are made.
         group_column: rows of a group stay in one split.
-        metadata_columns: kept for slices.
+        metadata_columns: further columns, for slices.
     """
     if (path is None) == (root is None):
         raise UserError("data=parquet: give data.path=FILE, or data.root=FOLDER.")

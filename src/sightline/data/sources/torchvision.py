@@ -14,7 +14,7 @@ from sightline.data.source import SPLITS, SourceData, Split
 from sightline.data.sources.torchvision_columns import open_images, read_targets
 from sightline.errors import UserError, did_you_mean
 
-# What data sets call their splits, in the order in which a name is looked for.
+# Names of the splits in torchvision, in the order in which they are tried.
 NAMES = {"train": ("train", "trainval"), "val": ("val", "valid"), "test": ("test",)}
 
 
@@ -33,15 +33,15 @@ def read_torchvision(
     Args:
         multi_label: whether the label mode takes any number of labels an image.
         name: the class in torchvision.datasets, such as CIFAR10.
-        root: the folder that torchvision keeps it in.
-        download: fetch it where it is not there.
+        root: the folder of torchvision's data.
+        download: download it where it is missing.
         official_splits: False: all that `options` load is split by data.split_seed.
         min_per_class: classes with fewer images are left out.
         class_names: in the order of the numbers; None: torchvision's own, else the numbers.
         options: further arguments of the class, such as {partition: 1}.
 
     Raises:
-        UserError: no such data set, or it is not there.
+        UserError: there is no such data set, or its files are missing.
     """
     known = [key for key, value in vars(datasets).items() if inspect.isclass(value)]
     if name not in known:
@@ -152,13 +152,13 @@ def _frequent(
     targets = splits["train"].targets
     if targets.ndim != 1:
         raise UserError("data.min_per_class: these images carry several labels each.")
-    kept = np.flatnonzero(np.bincount(targets, minlength=len(names)) >= minimum)
-    if len(kept) < 2:
-        raise UserError(f"data.min_per_class={minimum}: only {len(kept)} classes have as many.")
+    frequent = np.flatnonzero(np.bincount(targets, minlength=len(names)) >= minimum)
+    if len(frequent) < 2:
+        raise UserError(f"data.min_per_class={minimum}: only {len(frequent)} classes have as many.")
     new = np.full(len(names), -1)
-    new[kept] = np.arange(len(kept))
+    new[frequent] = np.arange(len(frequent))
     result = {}
     for split, samples in splits.items():
         chosen = samples.select(np.flatnonzero(new[samples.targets] >= 0))
         result[split] = replace(chosen, targets=new[chosen.targets])
-    return tuple(names[index] for index in kept), result
+    return tuple(names[index] for index in frequent), result

@@ -18,7 +18,7 @@ from sightline.data.reading.images import ArrayImages, FileImages, Images
 
 @dataclass(frozen=True)
 class DatasetImages(Images):
-    """Images that a data set hands out one at a time."""
+    """Images of a torchvision data set, read one at a time through it."""
 
     dataset: Any
     stamp: str
@@ -29,12 +29,12 @@ class DatasetImages(Images):
     def read(self, index: int, min_side: int | None = None) -> ImageData:
         """The data set's own image."""
         try:
-            picture: Image.Image = self.dataset[index][0]
-            picture.load()
+            image: Image.Image = self.dataset[index][0]
+            image.load()
         except (OSError, SyntaxError, ValueError) as error:
             name = type(self.dataset).__name__
             raise UnreadableImage(f"Cannot read image {index} of {name}: {error}.") from error
-        return picture
+        return image
 
     def content(self, index: int) -> bytes:
         """The decoded pixels."""
@@ -46,7 +46,7 @@ class DatasetImages(Images):
 
 
 def read_targets(dataset: Any, multi_label: bool) -> np.ndarray:
-    """Targets, shape (N,) or (N, L); images are read only where they cannot be had without."""
+    """Targets, shape (N,) or (N, L); images are read only where there is no other way."""
     values: Any = None
     if multi_label and hasattr(dataset, "attr"):
         values = dataset.attr
@@ -112,7 +112,7 @@ def open_images(dataset: Any, stamp: str) -> Images:
     first = own.read(0)
     assert isinstance(first, Image.Image)
     for images in candidates:
-        picture = images.read(0)
-        if isinstance(picture, Image.Image) and picture.convert(first.mode) == first:
+        image = images.read(0)
+        if isinstance(image, Image.Image) and image.convert(first.mode) == first:
             return images
     return own

@@ -1,4 +1,4 @@
-"""Tar shards read in sequence (the extra `webdataset`), for what does not fit on one disk."""
+"""Tar shards read in sequence (the extra `webdataset`), for data larger than one disk."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ class TarStream(Stream):
     Args:
         urls: the shards.
         labels: reads a sample's label.
-        samples: how many an epoch has; None: counted, which reads every shard once.
+        samples: number of samples in an epoch; None: counted, which reads every shard once.
         buffer: samples that are shuffled among each other.
     """
 
@@ -53,7 +53,7 @@ class TarStream(Stream):
 
 
 class Labels:
-    """From a sample's label file to a target."""
+    """Reader of a sample's label file."""
 
     def __init__(
         self, class_names: tuple[str, ...], label_key: str | None, multi_label: bool
@@ -117,7 +117,7 @@ def read_webdataset(
         test: likewise.
         class_names: in the order of the numbers in .cls files.
         label_key: the key in .json files that holds the label (or a list); None: .cls files.
-        train_samples: how many an epoch has; None: counted, which reads every shard once.
+        train_samples: number of samples in an epoch; None: counted, which reads every shard once.
         shuffle_buffer: samples that are shuffled among each other.
     """
     _webdataset()

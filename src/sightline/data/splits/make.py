@@ -1,6 +1,6 @@
-"""Seeded splits: stratified in every label mode, never tearing a group apart, k folds if asked.
+"""Seeded splits: stratified in every label mode, groups in one split, optionally k folds.
 
-What a source gives is kept: a test split is never pooled or drawn again.
+The source's own splits are used as they are: its test split is never pooled or split again.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def make_splits(source: SourceData, config: DataConfig) -> SourceData:
-    """The same data with train, val and test, drawn by `config.split_seed` alone.
+    """The same data with train, val and test, seeded by `config.split_seed` alone.
 
     Raises:
         UserError: too few images, or a stored split that does not fit the data.
@@ -141,7 +141,7 @@ def join(splits: list[Split]) -> Split:
         return first
     if any(split.images is not first.images for split in splits):
         raise UserError(
-            "These splits lie in different places and cannot be drawn again: leave out "
+            "These splits have images in different places and cannot be split again: leave out "
             "data.folds and data.split_file."
         )
     with_groups = all(split.groups is not None for split in splits)

@@ -1,4 +1,4 @@
-"""Sharing samples out in proportion: by class, by label, and without tearing groups apart."""
+"""Stratified partitions of samples: by class, by label, and with whole groups."""
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, train_test_split
@@ -14,7 +14,7 @@ def stratified_holdout(
     Args:
         targets: shape (N,), class indices.
         fraction: share of the samples to hold out, in (0, 1); at least one of each class is.
-        seed: governs the draw.
+        seed: of the random choice.
         class_names: for messages.
         what: name of the split that is made, for messages.
 
@@ -46,7 +46,7 @@ def assign(
         targets: shape (N,), class indices; or (N, L) of 0, 1 and MISSING.
         shares: sum to 1.
         groups: shape (N,), or None; a group is in one part alone.
-        seed: governs every draw.
+        seed: of every random choice.
     """
     rng = np.random.default_rng(seed)
     if groups is not None:

@@ -1,4 +1,4 @@
-"""Reading the tables that people keep labels in: CSV, TSV, JSON lines and Parquet."""
+"""Tables of labels in files: CSV, TSV, JSON lines and Parquet."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,11 @@ PARQUET = (".parquet", ".pq")
 
 @dataclass(frozen=True)
 class TableOrigin:
-    """Where a table's rows come from: one file, or several one after another.
+    """The files that a table's rows come from, one after another.
 
     Attributes:
         names: of the files.
-        lengths: how many rows each has.
+        lengths: number of rows of each.
     """
 
     names: list[str]
@@ -47,9 +47,9 @@ class LabelTable:
 
     Attributes:
         table: N rows.
-        origin: where they come from.
+        origin: the files of the rows.
         train: which rows are train's, shape (N,); the class map comes from them.
-        others: columns that are taken for something else.
+        others: columns that hold something other than labels.
     """
 
     table: pa.Table
@@ -69,7 +69,7 @@ def existing_file(path: str, key: str) -> Path:
 
 
 def read_table(file: Path) -> pa.Table:
-    """The whole table; cells of CSV and TSV files stay text, so that 007 is not 7.
+    """The table; cells of CSV and TSV files stay text, so that 007 is not 7.
 
     Raises:
         UserError: the file is of another kind, empty, or damaged; names the file.

@@ -1,4 +1,4 @@
-"""From a table with an image and its labels in each row to a SourceData."""
+"""SourceData of a table with an image and its labels in each row."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Columns:
     Attributes:
         split: train, val or test.
         group: rows that must stay in one split together (a patient, a video).
-        metadata: kept for slices; None for all that are left over.
+        metadata: for slices; None for all other columns.
     """
 
     split: str | None
@@ -51,15 +51,15 @@ def to_source(
 
     Args:
         name: short name of the data set.
-        location: where it lies, for people.
+        location: a path or address, for messages.
         table: N rows.
         ids: N names.
         images: N images.
-        image_column: the column that they are of.
+        image_column: the column of the images.
         columns: split, group and metadata.
         labels: the columns of labels.
         multi_label: whether an image carries any number of labels.
-        origin: where the rows come from.
+        origin: the files of the rows.
         class_names: the names that numbers stand for, where the file knows them.
     """
     refuse_twice(ids, image_column, origin)
@@ -76,17 +76,19 @@ def to_source(
     rows = LabelTable(table, origin, part == SPLITS.index("train"), others)
     names, targets = read_labels(rows, labels, multi_label, class_names)
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
-    kept = columns.metadata
-    if kept is None:
-        kept = [c for c in table.column_names if c not in used and c not in ("label", "labels")]
-        kept += [columns.group] if columns.group is not None else []  # a slice as good as others
+    metadata = columns.metadata
+    if metadata is None:
+        metadata = [c for c in table.column_names if c not in used and c not in ("label", "labels")]
+        metadata += (
+            [columns.group] if columns.group is not None else []
+        )  # a slice as good as others
     pool = Split(
         ids,
         targets,
         images,
         np.arange(len(ids)),
         groups=None if columns.group is None else _groups(table, columns.group, origin),
-        metadata=_compact(table.select(kept)) if kept else None,
+        metadata=_compact(table.select(metadata)) if metadata else None,
     )
     if columns.split is None:
         splits = {"train": pool}
@@ -106,12 +108,12 @@ def refuse_twice(ids: pa.Array, column: str, origin: TableOrigin) -> None:
     codes = pc.dictionary_encode(ids).indices.to_numpy(zero_copy_only=False)
     first = np.unique(codes, return_index=True)[1]
     if len(first) < len(codes):
-        again = np.setdiff1d(np.arange(len(codes)), first)
-        earlier = int(np.flatnonzero(codes == codes[again[0]])[0])
+        repeated = np.setdiff1d(np.arange(len(codes)), first)
+        earlier = int(np.flatnonzero(codes == codes[repeated[0]])[0])
         raise UserError(
-            f"{origin.row(int(again[0]))}, column {column!r}: {ids[int(again[0])].as_py()!r} "
-            f"is already in row {earlier + 1}; {len(again):,} rows name an image again. Give each "
-            "image a single row (several labels: data.label_separator)."
+            f"{origin.row(int(repeated[0]))}, column {column!r}: {ids[int(repeated[0])].as_py()!r} "
+            f"is already in row {earlier + 1}; {len(repeated):,} rows name an image again. Give "
+            "each image a single row (several labels: data.label_separator)."
         )
 
 
