@@ -57,9 +57,7 @@ class SweepTracker:
         self.continues = False
         self.tracker = Tracker(sweep.folder)
         self._config = sweep.tracking
-        self._connection = SenderClient(
-            self._config, sweep.folder, continue_offline=not sweep.new
-        )
+        self._connection = SenderClient(self._config, sweep.folder, continue_offline=not sweep.new)
         self._figures = SweepFigures(sweep)
         self._finished: dict[int, Row] = {}  # rows that do not change any more
         self._logged_errors: dict[int, str] = {}

@@ -13,7 +13,6 @@ from sightline.config.components import check_components
 from sightline.config.compose import compose_frozen
 from sightline.config.schema import TrainConfig
 from sightline.io.secrets import hide_password
-from sightline.metrics.monitor import monitor_mode
 from sightline.paths import config_folders
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.overrides import parse
