@@ -69,7 +69,7 @@ LAYERS = [
     ["tracking.mlflow.delivery"],
     ["tracking.sender.launch", "tracking.sender.run_upload"],
     ["tracking.sender"],
-    ["comparison.compared_run", "comparison.reproduction"],
+    ["comparison.settings", "comparison.compared_run", "comparison.reproduction"],
     ["comparison.leaderboard", "comparison.comparability", "comparison.seed_tests"],
     ["comparison.hypothesis_tests"],
     ["comparison.sample_tests"],

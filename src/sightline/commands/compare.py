@@ -55,7 +55,8 @@ def run(options: CompareOptions) -> int:
     Raises:
         UserError: no such experiment, run or metric; nothing is written.
     """
-    from sightline.comparison.run import ComparisonSettings, compare_and_write
+    from sightline.comparison.run import compare_and_write
+    from sightline.comparison.settings import ComparisonSettings
 
     compare_and_write(ComparisonSettings(**options.model_dump()))
     return 0

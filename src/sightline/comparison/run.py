@@ -3,10 +3,8 @@
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from rich import get_console
@@ -15,6 +13,7 @@ from sightline.comparison.comparability import NotComparable
 from sightline.comparison.compared_run import ComparedRun, choose_metric, higher_is_better, split_of
 from sightline.comparison.leaderboard import Leaderboard, config_of, make_leaderboard
 from sightline.comparison.rendering import WRITTEN, tables_and_notes, write_comparison
+from sightline.comparison.settings import ComparisonSettings
 from sightline.comparison.tables import Comparison, Looks
 from sightline.comparison.verdicts import Pair, compare_pairs, matched_runs
 from sightline.errors import UserError
@@ -36,39 +35,6 @@ from sightline.tracking.mlflow.queries import (
 from sightline.tracking.mlflow.stored_run import StoredRun
 
 SHOWN = 20  # rows in the terminal
-
-
-@dataclass(frozen=True)
-class ComparisonSettings:
-    """Settings of one comparison.
-
-    Attributes:
-        runs: ids, folders or sweeps' runs; empty for the runs of an experiment.
-        experiment: by name; None for the project's.
-        uri: of the tracking store; None for the default.
-        metric: that runs are ranked by; None for the one that they monitor.
-        mode: max or min, for a metric that Sightline does not know; None for the metric's own.
-        split: whose predictions are tested; None for the metric's own.
-        against: the number of next groups that the best is tested against.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
-        output: the folder that is written to; None for a new one of the project.
-        overwrite: whether an earlier comparison there is replaced.
-        plugins: packages whose metrics are compared.
-    """
-
-    runs: tuple[str, ...]
-    experiment: str | None
-    uri: str | None
-    metric: str | None
-    mode: Literal["max", "min"] | None
-    split: str | None
-    against: int
-    resamples: int
-    seed: int
-    output: str | None
-    overwrite: bool
-    plugins: tuple[str, ...] = ()
 
 
 def compare_and_write(settings: ComparisonSettings) -> None:

@@ -1,0 +1,37 @@
+"""Settings of one comparison: runs, metric, tests and output."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """Settings of one comparison.
+
+    Attributes:
+        runs: ids, folders or sweeps' runs; empty for the runs of an experiment.
+        experiment: by name; None for the project's.
+        uri: of the tracking store; None for the default.
+        metric: that runs are ranked by; None for the one that they monitor.
+        mode: max or min, for a metric that Sightline does not know; None for the metric's own.
+        split: whose predictions are tested; None for the metric's own.
+        against: the number of next groups that the best is tested against.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+        output: the folder that is written to; None for a new one of the project.
+        overwrite: whether an earlier comparison there is replaced.
+        plugins: packages whose metrics are compared.
+    """
+
+    runs: tuple[str, ...]
+    experiment: str | None
+    uri: str | None
+    metric: str | None
+    mode: Literal["max", "min"] | None
+    split: str | None
+    against: int
+    resamples: int
+    seed: int
+    output: str | None
+    overwrite: bool
+    plugins: tuple[str, ...] = ()
