@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+SENDER = "sightline.tracking.sender.process"
 SIGHTLINE = Path(sys.executable).parent / "sightline"
 
 
@@ -48,6 +50,12 @@ def wait_for_line(process: subprocess.Popen[str], text: str, timeout_s: float = 
             return
         assert time.monotonic() < deadline
     raise AssertionError(f"{text!r} was never printed: {finish(process)}")
+
+
+def senders_of(pid: int) -> list[psutil.Process]:
+    """The processes that upload for a training; a forked one has a fork server as a child too."""
+    children = psutil.Process(pid).children()
+    return [child for child in children if SENDER in child.cmdline()]
 
 
 def client_of(folder: Path) -> MlflowClient:
