@@ -51,7 +51,7 @@ def test_an_address_is_split_and_put_together(monkeypatch: pytest.MonkeyPatch) -
     assert with_credentials(hide_password(uri)) == "https://h:5000/x"
     database = "postgresql://u:secret@h/db"
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(UserError, match="give MLFLOW_TRACKING_URI"):
+    with pytest.raises(UserError, match="set MLFLOW_TRACKING_URI"):
         with_credentials(hide_password(database))
     monkeypatch.setenv(
         "MLFLOW_TRACKING_URI", credentials_for_children(database)["MLFLOW_TRACKING_URI"]

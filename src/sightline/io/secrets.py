@@ -1,4 +1,4 @@
-"""What must not be read by others: passwords in addresses."""
+"""Passwords in addresses: hidden in texts, passed on in environment variables."""
 
 import os
 import re
@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 from sightline.errors import UserError
 
 HIDDEN = "***@"  # in place of USER:PASSWORD@
-# Up to the last @ of the address's first part; and USER:PASSWORD@ of a password that should have
-# been percent-encoded, in which what looks like the end of that part may occur.
+# Up to the last @ before the path; and USER:PASSWORD@ of a password that should have been
+# percent-encoded and holds characters that otherwise begin a path or a query.
 _CREDENTIALS = re.compile(r"""://(?:[^/?\#\s"'<>]*@|[^/?\#\s"'<>:@\[]*:(?!\d+/)[^\s"'<>@]*@)""")
 _PARAMETERS = re.compile(r"""([?&](?:\w*password|\w*token|\w*secret)=)[^&\s"'<>]+""", re.IGNORECASE)
 
@@ -19,32 +19,30 @@ def hide_password(text: str) -> str:
 
 
 def credentials_for_children(uri: str | None) -> dict[str, str]:
-    """The variables by which a process that reads a frozen config gets at the passwords again."""
+    """Variables with the passwords of an address, for a process that reads a frozen config."""
     if uri is None or hide_password(uri) == uri:
         return {}
     return split_credentials(uri)[1] or {"MLFLOW_TRACKING_URI": uri}
 
 
 def with_credentials(uri: str | None) -> str | None:
-    """A frozen address with what was hidden in it, from the environment.
+    """A frozen address with its hidden password, from the environment.
 
     Raises:
-        UserError: it is not there.
+        UserError: the environment does not have it.
     """
     if uri is None or "***" not in uri:
         return uri
-    if (
-        uri.startswith("http") and HIDDEN in uri
-    ):  # MLflow itself reads MLFLOW_TRACKING_USERNAME and _PASSWORD
-        return uri.replace(HIDDEN, "")
-    whole = os.environ.get("MLFLOW_TRACKING_URI")
-    if whole is None or hide_password(whole) != uri:
-        raise UserError(f"{uri}: the password is not kept; give MLFLOW_TRACKING_URI.")
-    return whole
+    if uri.startswith("http") and HIDDEN in uri:
+        return uri.replace(HIDDEN, "")  # MLflow reads MLFLOW_TRACKING_USERNAME and _PASSWORD
+    complete = os.environ.get("MLFLOW_TRACKING_URI")
+    if complete is None or hide_password(complete) != uri:
+        raise UserError(f"{uri}: the password is not stored; set MLFLOW_TRACKING_URI.")
+    return complete
 
 
 def split_credentials(uri: str) -> tuple[str, dict[str, str]]:
-    """An http(s) address without user and password, and the variables that tell MLflow both."""
+    """An http(s) address without user and password, and the variables that hold both for MLflow."""
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https") or parts.username is None:
         return uri, {}
