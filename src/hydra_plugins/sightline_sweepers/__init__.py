@@ -8,7 +8,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.sightline_launchers import SightlineLauncher, unknown_launcher
+from hydra_plugins.sightline_launchers import SightlineLauncher
+from sightline.config.task import unknown_launcher
 
 
 class GridSweeper(Sweeper):

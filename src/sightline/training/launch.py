@@ -90,7 +90,7 @@ def _run_hydra(arguments: list[str]) -> "DictConfig | None":
     import hydra.version
     from hydra._internal import utils
 
-    from hydra_plugins.sightline_launchers import TrainTask
+    from sightline.config.task import TrainTask
 
     hydra.version.setbase("1.3")
     parser = utils.get_args_parser()
