@@ -17,7 +17,8 @@ import yaml
 from PIL import Image
 
 from sightline.config.components import build
-from sightline.config.schema import DataConfig, without
+from sightline.config.schema import DataConfig
+from sightline.config.validation import without
 from sightline.data.source import SourceData
 from sightline.paths import conf_dir
 

@@ -14,7 +14,8 @@ from hydra.utils import instantiate
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig, without
+from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig
+from sightline.config.validation import without
 from sightline.errors import UserError, did_you_mean
 
 # A config can come from a stranger's checkpoint: it may name only what builds models and training.

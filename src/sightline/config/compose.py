@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from sightline.cluster.run_name import run_name
-from sightline.config.schema import Job, TrainConfig, check
+from sightline.config.checks import check
+from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError, did_you_mean
 from sightline.paths import conf_dir, config_folders, project_root, sweep_name
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
-from sightline.config.schema import validate
+from sightline.config.validation import validate
 from sightline.errors import UserError, did_you_mean
 
 Form = Literal["key", "flag", "positional"]

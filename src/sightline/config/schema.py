@@ -1,18 +1,14 @@
 """The config's types and cross-checks. YAML owns the values; errors name the field and the fix."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from sightline.config.legacy import with_current_targets
-from sightline.errors import UserError, did_you_mean
+from sightline.config.validation import Node, pick, validate
 
-T = TypeVar("T", bound=BaseModel)
 REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
-Node = dict[str, Any]  # a node with `_target_`, checked against the target's own signature
 
 
 @dataclass(frozen=True)
@@ -196,87 +192,3 @@ class TrainConfig(_Strict):
     def model_input(self) -> ModelInputConfig:
         """The input's part of `model`."""
         return validate(ModelInputConfig, pick(self.model, ModelInputConfig), "model.")
-
-
-def pick(node: Node, kind: type[BaseModel]) -> Node:
-    """The entries of `node` that are fields of `kind`."""
-    return {key: value for key, value in node.items() if key in kind.model_fields}
-
-
-def without(node: Node, kind: type[BaseModel], *keep: str) -> Node:
-    """`node` without the fields of `kind`, except those in `keep`."""
-    return {k: v for k, v in node.items() if k not in kind.model_fields or k in keep}
-
-
-def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
-    """`values` as a `kind`; a UserError that names every wrong field otherwise."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        lines = [_describe(kind, problem, prefix) for problem in error.errors()]
-        raise UserError("\n".join(dict.fromkeys(lines))) from error
-
-
-def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
-    path = [str(part) for part in problem["loc"] if str(part).isidentifier()]
-    # A union names the branch that failed last; the field is what the user knows.
-    path = [part for part in path if not part.startswith(("literal", "constrained"))]
-    if problem["type"] == "extra_forbidden":
-        owner: Any = kind
-        for part in path[:-1]:
-            owner = owner.model_fields[part].annotation
-        siblings = ["".join([f"{p}." for p in path[:-1]]) + f for f in owner.model_fields]
-        key = ".".join(path)
-        return f"Unknown key {prefix + key!r}.{did_you_mean(key, siblings)}"
-    if problem["type"] == "missing":
-        return f"The key {prefix + '.'.join(path)!r} is missing from the config."
-    expected = problem["msg"].removeprefix("Input should be ")
-    return f"{prefix}{'.'.join(path[:2])}: expected {expected}, but got {problem['input']!r}."
-
-
-def check(values: Mapping[str, Any]) -> TrainConfig:
-    """A composed config with its types checked, before anything heavy is imported.
-
-    Raises:
-        UserError: unknown keys (with the nearest real one) and values of a wrong type.
-    """
-    config = validate(TrainConfig, with_current_targets(values))
-    if not config.monitor.startswith("val/"):
-        raise UserError(
-            f"monitor={config.monitor}: a checkpoint is chosen by validation metrics alone; "
-            "give a name that starts with 'val/', such as val/loss."
-        )
-    for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
-        if "_target_" not in getattr(config, name):
-            raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
-    for name, node in config.report.items():
-        if "_target_" not in node:
-            raise UserError(f"report.{name}: there is no such section; pick: report=[SECTION,...].")
-    common = config.data_common
-    if common.val_fraction + common.test_fraction >= 1:
-        raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
-    epochs = config.trainer.get("max_epochs")
-    if isinstance(epochs, int) and (epochs < -1 or epochs == 0):
-        raise UserError(
-            f"trainer.max_epochs={epochs}: expected a whole number from 1, or -1 for no limit "
-            "(+trainer.max_steps=NUMBER then says when to end)."
-        )
-    assert config.model_input
-    _check_tuning(config.tuning)
-    return config
-
-
-def _check_tuning(tuning: TuningConfig) -> None:
-    """Each aim has the numbers that it needs, and no others."""
-    aim = tuning.aim
-    needed = {
-        "hold": aim in ("precision", "recall"),
-        "false_positive_cost": aim == "cost",
-        "false_negative_cost": aim == "cost",
-    }
-    for key, needs in needed.items():
-        given = getattr(tuning, key)
-        if needs and given is None:
-            raise UserError(f"tuning.aim={aim} needs tuning.{key}=NUMBER.")
-        if given is not None and not needs:
-            raise UserError(f"tuning.{key}={given}: tuning.aim={aim} does not take it.")

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from sightline.config.components import build, locate
-from sightline.config.schema import DataConfig, TrainConfig, without
+from sightline.config.schema import DataConfig, TrainConfig
+from sightline.config.validation import without
 from sightline.data.source import SourceData, Split
 from sightline.data.splits.make import make_splits
 from sightline.errors import UserError

@@ -1,6 +1,6 @@
 """report.html of an evaluation."""
 
-from sightline.config.schema import Node
+from sightline.config.validation import Node
 from sightline.evaluation.target import EvaluationTarget, StoredModel
 from sightline.inference.explainer import SampleExplainer
 from sightline.metrics.evaluation import Evaluation

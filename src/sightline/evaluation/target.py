@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sightline.config.schema import Node, TrainConfig
+from sightline.config.schema import TrainConfig
+from sightline.config.validation import Node
 from sightline.errors import UserError
 from sightline.evaluation.overrides import DataOverrides
 from sightline.evaluation.samples import Samples, check_same, other_samples, own_samples

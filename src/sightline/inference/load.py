@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sightline import __version__
 from sightline.config.components import build, locate
-from sightline.config.schema import Node
+from sightline.config.validation import Node
 from sightline.errors import UserError
 from sightline.inference.device import weights_type
 from sightline.inference.model import LoadedModel

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightline.config.schema import Node
+from sightline.config.validation import Node
 from sightline.errors import UserError
 from sightline.inference.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 

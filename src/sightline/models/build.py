@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from sightline.config.components import build
-from sightline.config.schema import ModelInputConfig, Node, without
+from sightline.config.schema import ModelInputConfig
+from sightline.config.validation import Node, without
 from sightline.models.classifier import Classifier
 from sightline.types import DatasetInfo, PreprocessSpec
 

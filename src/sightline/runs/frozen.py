@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sightline import __version__
-from sightline.config.schema import Job, TrainConfig, check
+from sightline.config.checks import check
+from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
 from sightline.io.secrets import hide_password

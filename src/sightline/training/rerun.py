@@ -10,7 +10,8 @@ from rich import get_console
 
 from sightline.comparison.rendering import markdown_rows
 from sightline.comparison.reproduction import differing, judge, metrics_table, summary
-from sightline.config.schema import Job, TrainConfig, check
+from sightline.config.checks import check
+from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError
 from sightline.io.secrets import with_credentials
 from sightline.paths import cache_dir, project_root, stamp

@@ -17,11 +17,6 @@ class UnknownRecordError(ValueError):
     """A record of an operation, or with fields, that this version does not know."""
 
 
-def now_ms() -> int:
-    """Milliseconds since 1970, as MLflow counts them."""
-    return int(time.time() * 1000)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One entry of a journal.
@@ -32,7 +27,7 @@ class Record:
 
     op: ClassVar[str]
     stored_names: ClassVar[Mapping[str, str]] = {}
-    time_ms: int = field(default_factory=now_ms)
+    time_ms: int = field(default_factory=lambda: int(time.time() * 1000))
 
     def to_json(self) -> dict[str, Any]:
         """Plain containers, under the names that the file has."""
@@ -59,7 +54,7 @@ class StatusRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class EntriesRecord(Record):
-    """Several entries that MLflow takes in one request, together with those of neighbours."""
+    """Entries that MLflow takes in one request, together with those of neighbours."""
 
     @property
     def entries(self) -> dict[str, Any]:

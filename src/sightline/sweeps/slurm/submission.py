@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from sightline.config.schema import TrainConfig, validate
+from sightline.config.schema import TrainConfig
+from sightline.config.validation import validate
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
 from sightline.sweeps.process import JOB_COMMAND

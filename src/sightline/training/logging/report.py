@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sightline.config.components import build, check_node
-from sightline.config.schema import Node
+from sightline.config.validation import Node
 from sightline.data.reading.decode import ImageData, UnreadableImage
 from sightline.errors import UserError
 from sightline.inference.explainer import SampleExplainer

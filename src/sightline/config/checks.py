@@ -1,0 +1,57 @@
+"""Checks of a whole config, across its fields, before anything heavy is imported."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sightline.config.legacy import with_current_targets
+from sightline.config.schema import TrainConfig, TuningConfig
+from sightline.config.validation import validate
+from sightline.errors import UserError
+
+
+def check(values: Mapping[str, Any]) -> TrainConfig:
+    """A composed config with its types checked, before anything heavy is imported.
+
+    Raises:
+        UserError: unknown keys (with the nearest real one) and values of a wrong type.
+    """
+    config = validate(TrainConfig, with_current_targets(values))
+    if not config.monitor.startswith("val/"):
+        raise UserError(
+            f"monitor={config.monitor}: a checkpoint is chosen by validation metrics alone; "
+            "give a name that starts with 'val/', such as val/loss."
+        )
+    for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
+        if "_target_" not in getattr(config, name):
+            raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
+    for name, node in config.report.items():
+        if "_target_" not in node:
+            raise UserError(f"report.{name}: there is no such section; pick: report=[SECTION,...].")
+    common = config.data_common
+    if common.val_fraction + common.test_fraction >= 1:
+        raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
+    epochs = config.trainer.get("max_epochs")
+    if isinstance(epochs, int) and (epochs < -1 or epochs == 0):
+        raise UserError(
+            f"trainer.max_epochs={epochs}: expected a whole number from 1, or -1 for no limit "
+            "(+trainer.max_steps=NUMBER then says when to end)."
+        )
+    assert config.model_input
+    _check_tuning(config.tuning)
+    return config
+
+
+def _check_tuning(tuning: TuningConfig) -> None:
+    """Each aim has the numbers that it needs, and no others."""
+    aim = tuning.aim
+    needed = {
+        "hold": aim in ("precision", "recall"),
+        "false_positive_cost": aim == "cost",
+        "false_negative_cost": aim == "cost",
+    }
+    for key, needs in needed.items():
+        given = getattr(tuning, key)
+        if needs and given is None:
+            raise UserError(f"tuning.aim={aim} needs tuning.{key}=NUMBER.")
+        if given is not None and not needs:
+            raise UserError(f"tuning.{key}={given}: tuning.aim={aim} does not take it.")

@@ -1,0 +1,47 @@
+"""Validation of values against pydantic models, with one message that names every wrong field."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sightline.errors import UserError, did_you_mean
+
+T = TypeVar("T", bound=BaseModel)
+Node = dict[str, Any]  # a node with `_target_`, checked against the target's own signature
+
+
+def pick(node: Node, kind: type[BaseModel]) -> Node:
+    """The entries of `node` that are fields of `kind`."""
+    return {key: value for key, value in node.items() if key in kind.model_fields}
+
+
+def without(node: Node, kind: type[BaseModel], *keep: str) -> Node:
+    """`node` without the fields of `kind`, except those in `keep`."""
+    return {k: v for k, v in node.items() if k not in kind.model_fields or k in keep}
+
+
+def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
+    """`values` as a `kind`; a UserError that names every wrong field otherwise."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(kind, problem, prefix) for problem in error.errors()]
+        raise UserError("\n".join(dict.fromkeys(lines))) from error
+
+
+def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
+    path = [str(part) for part in problem["loc"] if str(part).isidentifier()]
+    # A union names the branch that failed last; the field is what the user knows.
+    path = [part for part in path if not part.startswith(("literal", "constrained"))]
+    if problem["type"] == "extra_forbidden":
+        owner: Any = kind
+        for part in path[:-1]:
+            owner = owner.model_fields[part].annotation
+        siblings = ["".join([f"{p}." for p in path[:-1]]) + f for f in owner.model_fields]
+        key = ".".join(path)
+        return f"Unknown key {prefix + key!r}.{did_you_mean(key, siblings)}"
+    if problem["type"] == "missing":
+        return f"The key {prefix + '.'.join(path)!r} is missing from the config."
+    expected = problem["msg"].removeprefix("Input should be ")
+    return f"{prefix}{'.'.join(path[:2])}: expected {expected}, but got {problem['input']!r}."
