@@ -20,12 +20,9 @@ from sightline.sweeps.sweep import Sweep, SweepJob, job_digest, new_name, open_j
 
 
 def plan_sweep(
-    loader: Any,
-    config: DictConfig,
-    job_overrides: Sequence[Sequence[str]],
-    first: int,
+    loader: Any, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int,
     arguments: list[str],
-) -> Sweep:
+) -> Sweep:  # fmt: skip
     """Compose and check every job, or find the jobs that the same command launched before.
 
     A job is identified by the digest of its resolved config: two equal ones are one job, and a

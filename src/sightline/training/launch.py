@@ -1,4 +1,4 @@
-"""From command-line arguments to jobs: Hydra composes, every job is one call of `training.run`."""
+"""The launch of a command line: Hydra composes a job, which is run, or the jobs of a sweep."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ examples:
   sightline train -m hydra/sweeper=optuna hydra.sweeper.n_trials=20 \
       hydra.sweeper.direction=minimize 'optimizer.lr=tag(log,interval(1e-4,1e-1))'
 
-  sightline train resume=auto                      go on with the same command's unfinished run
+  sightline train resume=auto                      resume the same command's unfinished run
 
 flags:
   -m, --multirun        a sweep: one job for every combination of comma-separated values; the same
@@ -48,7 +48,7 @@ def launch(arguments: list[str]) -> int:
     """Run `sightline train ARGUMENTS`.
 
     Raises:
-        UserError: for whatever the user can mend, in the config or in what it names.
+        UserError: for whatever the user can fix, in the config or in what it names.
     """
     # Hydra then raises what goes wrong instead of printing it in its own way.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -108,7 +108,7 @@ def _is_override(word: str) -> bool:
 
 
 def _refuse_launcher(chosen: str) -> None:
-    """Hydra launches sweeps alone, and would ignore what else was chosen."""
+    """Hydra launches sweeps alone, and would ignore another choice."""
     if chosen != "local":
         raise UserError(
             f"hydra/launcher={chosen} launches sweeps: add -m (with one value for each key it is a "
@@ -125,7 +125,7 @@ def _with_folder_to_resume(arguments: list[str]) -> list[str]:
     from sightline.runs.resume import find_run, find_unfinished, resumed_arguments
 
     if "-m" in arguments or "--multirun" in arguments:
-        raise UserError("resume= is for one run; a sweep goes on when its command is given again.")
+        raise UserError("resume= is for one run; a sweep resumes when its command is given again.")
     given = [word for word in arguments if not word.startswith("resume=")]
     if wanted[-1] != "auto":
         return resumed_arguments(find_run(wanted[-1], project_root()).job, given)

@@ -50,16 +50,11 @@ class LitClassifier(LightningModule):
     _finite: FiniteLoss
 
     def __init__(
-        self,
-        classifier: Classifier,
-        label_mode: LabelMode,
-        criterion: nn.Module,
-        ids: dict[str, pa.Array],
-        make_optimizer: Callable[[list[nn.Parameter]], Optimizer],
-        make_scheduler: Callable[[Optimizer, int, int], LRScheduler],
-        identity: dict[str, Any],
+        self, classifier: Classifier, label_mode: LabelMode, criterion: nn.Module,
+        ids: dict[str, pa.Array], make_optimizer: Callable[[list[nn.Parameter]], Optimizer],
+        make_scheduler: Callable[[Optimizer, int, int], LRScheduler], identity: dict[str, Any],
         plugins: Sequence[str] = (),
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.classifier = classifier
         self.label_mode = label_mode

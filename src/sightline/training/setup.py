@@ -29,7 +29,7 @@ from sightline.training.devices import uses_gpu
 from sightline.training.logging.report import check_sections
 from sightline.training.module import LitClassifier
 from sightline.training.optimizers import Optimizers, Schedulers
-from sightline.types import DatasetInfo
+from sightline.types import DatasetInfo, PreprocessSpec
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +88,6 @@ def set_up(config: TrainConfig) -> Setup:
         "train_targets": None if source.stream else splits["train"].targets,
     }
     criterion = build(config.loss, "loss", config.plugins, offered=offered)
-    identity: dict[str, Any] = {
-        "version": __version__,
-        "label_mode": label_mode.name,
-        "class_names": list(label_mode.class_names),
-        "preprocess": spec.to_dict(),
-        "dataset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()},
-        "config": config.model_dump(exclude={"tracking"}),
-    }
     module = LitClassifier(
         classifier,
         label_mode,
@@ -103,12 +95,26 @@ def set_up(config: TrainConfig) -> Setup:
         ids={name: split.ids for name, split in splits.items()},
         make_optimizer=Optimizers(config),
         make_scheduler=Schedulers(config),
-        identity=identity,
+        identity=_identity(config, label_mode, info, spec),
         plugins=config.plugins,
     )
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
     return Setup(source, splits, contents, skipped, info, label_mode, datamodule, module)
+
+
+def _identity(
+    config: TrainConfig, label_mode: LabelMode, info: DatasetInfo, spec: PreprocessSpec
+) -> dict[str, Any]:
+    """Plain containers that make a checkpoint self-contained."""
+    return {
+        "version": __version__,
+        "label_mode": label_mode.name,
+        "class_names": list(label_mode.class_names),
+        "preprocess": spec.to_dict(),
+        "dataset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()},
+        "config": config.model_dump(exclude={"tracking"}),
+    }
 
 
 class _Augment:
