@@ -32,8 +32,7 @@ class LitClassifier(LightningModule):
     they depend neither on the batch size nor on how the samples were spread over processes.
 
     Args:
-        classifier: the model.
-        label_mode: interprets targets and outputs.
+        classifier, label_mode: the model, and the interpretation of targets and outputs.
         criterion: loss of `label_mode.loss_inputs`.
         ids: ids of the samples of each split.
         make_optimizer: from the trainable parameters to an optimizer.
