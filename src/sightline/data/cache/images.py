@@ -58,7 +58,7 @@ def cache_images(
         config: `cache`, `cache_max_gib`, `on_error` and `max_skipped_fraction`.
         name: of the data set.
         on_gpu: whether the training's device is a GPU.
-        batched: whether the augmentation can be done there, on whole batches.
+        batched: whether the augmentation has a form for whole batches, on the device.
 
     Returns:
         The images, the splits without skipped samples, and the skipped samples.
@@ -81,12 +81,9 @@ def cache_images(
         transform = ImageTransform(spec)
         return decode_all(images, transform, transform.side, None, f"checking {name}")
 
-    decoded: dict[str, DecodedImages] = {}
-    failures: dict[str, list[Failure]] = {}
-    if mode != "none":
-        decoded = once_per_images(splits, decode)
-        failures = {split: each.failures for split, each in decoded.items()}
-    elif config.on_error == "skip":
+    decoded = once_per_images(splits, decode) if mode != "none" else {}
+    failures = {split: each.failures for split, each in decoded.items()}
+    if mode == "none" and config.on_error == "skip":
         failures = once_per_images(splits, check)
     good, skipped = skip_unreadable(splits, failures, config)
     nbytes = cache_bytes(distinct, spec) if decoded else 0

@@ -14,7 +14,8 @@ from sightline.data.tables.files import TableOrigin
 from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError, did_you_mean
 
-SPLIT = "split"
+SPLIT = "split"  # added column: train, val or test
+KEY = "_sightline_key"  # added column: a row's name
 
 
 def read_huggingface(
@@ -48,63 +49,88 @@ def read_huggingface(
         train_samples: streaming: how many an epoch has; None: as the data set says.
         shuffle_buffer: streaming: samples that are shuffled among each other.
     """
+    datasets = _datasets()
+    loaded = _load(datasets, name, config_name, revision, streaming)
+    features = next(iter(loaded.values())).features
+    _check_image_column(image_column, features, name)
+    encoded = {
+        split: dataset.cast_column(image_column, datasets.Image(decode=False))
+        for split, dataset in loaded.items()
+    }
+    label = label_column or next((c for c in ("label", "labels") if c in features), None)
+    names = _label_names(features, label)
+    if streaming:
+        rows = _row_reader(name, image_column, label, names, multi_label)
+        return stream_source(encoded, name, rows, train_samples, shuffle_buffer)
+    pool, origin = _pool(encoded, name)
+    images = _images(pool[image_column], pool[KEY])
+    return to_source(
+        name.rstrip("/").rsplit("/", 1)[-1], name, pool.drop_columns([KEY]), images.names, images,
+        image_column, Columns(SPLIT, group_column, metadata_columns),
+        LabelColumns(label, None, label_columns, None), multi_label, origin, names,
+    )  # fmt: skip
+
+
+def _check_image_column(column: str, features: Any, name: str) -> None:
+    if column not in features:
+        raise UserError(
+            f"data.image_column={column}: {name} has no such column."
+            f"{did_you_mean(column, features)} Its columns: {', '.join(features)}."
+        )
+
+
+def _row_reader(
+    name: str,
+    image_column: str,
+    label: str | None,
+    names: tuple[str, ...] | None,
+    multi_label: bool,
+) -> RowReader:
+    if label is None or names is None:
+        raise UserError(
+            f"data.streaming=true: {name} does not name the classes of its label column; use "
+            "data.streaming=false."
+        )
+    return RowReader(image_column, label, names, multi_label)
+
+
+def _datasets() -> Any:
     try:
         import datasets
     except ImportError as error:
         raise UserError(
             "data=huggingface needs the package datasets: pip install 'sightline[huggingface]'."
         ) from error
-    loaded = _load(datasets, name, config_name, revision, streaming)
+    return datasets
+
+
+def _pool(loaded: Any, name: str) -> tuple[pa.Table, TableOrigin]:
+    """The rows of train, val and test, with the columns SPLIT and KEY (SPLIT/ROW) added."""
     tables, splits = [], []
-    features = next(iter(loaded.values())).features
-    if image_column not in features:
-        raise UserError(
-            f"data.image_column={image_column}: {name} has no such column."
-            f"{did_you_mean(image_column, features)} Its columns: {', '.join(features)}."
-        )
-    label = label_column or next((c for c in ("label", "labels") if c in features), None)
-    if streaming:
-        names = _label_names(features, label)
-        if label is None or names is None:
-            raise UserError(
-                f"data.streaming=true: {name} does not name the classes of its label column; use "
-                "data.streaming=false."
-            )
-        plain = {
-            split: dataset.cast_column(image_column, datasets.Image(decode=False))
-            for split, dataset in loaded.items()
-        }
-        rows = RowReader(image_column, label, names, multi_label)
-        return stream_source(plain, name, rows, train_samples, shuffle_buffer)
     for split, dataset in loaded.items():
         word = SPLIT_WORDS.get(split.lower())
         if word is None:
             continue  # such as STL10's unlabeled
-        plain = dataset.cast_column(image_column, datasets.Image(decode=False))
-        table = plain.with_format("arrow")[:]
-        tables.append(table.append_column(SPLIT, pa.array([word] * len(table), pa.string())))
+        table = dataset.with_format("arrow")[:]
+        keys = pa.array([f"{split}/{row}" for row in range(len(table))], pa.string())
+        table = table.append_column(SPLIT, pa.array([word] * len(table), pa.string()))
+        tables.append(table.append_column(KEY, keys))
         splits.append(split)
     if not tables:
         raise UserError(f"data.name={name}: no split is called train; it has: {', '.join(loaded)}.")
-    pool = pa.concat_tables(tables)
-    origin = TableOrigin(
-        [f"{name} ({split})" for split in splits], [len(table) for table in tables]
-    )
-    column = pool[image_column]
+    origin = TableOrigin([f"{name} ({split})" for split in splits], [len(t) for t in tables])
+    return pa.concat_tables(tables), origin
+
+
+def _images(column: pa.ChunkedArray, keys: pa.ChunkedArray) -> BytesImages:
+    """The images, named by SPLIT/ROW and the name of the image's file where it has one."""
     paths = pc.struct_field(column, "path").to_pylist()
-    keys = [f"{s}/{i}" for s, t in zip(splits, tables, strict=True) for i in range(len(t))]
-    named = [
-        f"{key}/{Path(path).name}" if path else key for key, path in zip(keys, paths, strict=True)
+    names = [
+        f"{key}/{Path(path).name}" if path else key
+        for key, path in zip(keys.to_pylist(), paths, strict=True)
     ]
-    images = BytesImages(
-        pc.struct_field(column, "bytes"), pa.array(named), pa.array(paths, pa.string())
-    )
-    return to_source(
-        name.rstrip("/").rsplit("/", 1)[-1], name, pool, images.names, images, image_column,
-        Columns(SPLIT, group_column, metadata_columns),
-        LabelColumns(label, None, label_columns, None),
-        multi_label, origin, _label_names(features, label),
-    )  # fmt: skip
+    content = pc.struct_field(column, "bytes")
+    return BytesImages(content, pa.array(names), pa.array(paths, pa.string()))
 
 
 def _load(

@@ -53,8 +53,7 @@ def read_manifest(
     Raises:
         UserError: names the file, the row and the column.
     """
-    file = existing_file(path, "data.path")
-    table = read_table(file)
+    table = read_table(file := existing_file(path, "data.path"))
     base = file.parent if root is None else existing_folder(root, "data.root")
     origin = TableOrigin([str(file)], [table.num_rows])
     if image_column is None:

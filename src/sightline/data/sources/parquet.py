@@ -53,20 +53,10 @@ def read_parquet(
     if (path is None) == (root is None):
         raise UserError("data=parquet: give data.path=FILE, or data.root=FOLDER.")
     files = _files(path if path is not None else [str(root)])
-    tables = read_tables(files)
-    for file, table in zip(files, tables, strict=True):
-        if table.schema.names != tables[0].schema.names:
-            raise UserError(f"{file} has other columns than {files[0]}.")
-    splits = [_split_of(file) for file in files]
-    if split_column is None and all(splits) and len(set(splits)) > 1:
-        tables = [
-            table.append_column(SPLIT, pa.array([split] * len(table), pa.string()))
-            for table, split in zip(tables, splits, strict=True)
-        ]
-        split_column = SPLIT
+    tables = _tables(files)
+    tables, split_column = _with_split_column(tables, files, split_column)
     origin = TableOrigin([str(file) for file in files], [len(table) for table in tables])
     pool = pa.concat_tables(tables, promote_options="permissive")
-
     require_column(pool, image_column, "data.image_column", str(files[0]))
     content, names = _images(pool[image_column], image_column, files, origin)
     label = label_column or ("label" if "label" in pool.column_names else None)
@@ -77,6 +67,28 @@ def read_parquet(
         LabelColumns(label_column, label_separator, label_columns, none_label),
         multi_label, origin, _label_names(tables[0].schema, label),
     )  # fmt: skip
+
+
+def _with_split_column(
+    tables: list[pa.Table], files: list[Path], column: str | None
+) -> tuple[list[pa.Table], str | None]:
+    """The tables with a column SPLIT by the files' names, where these are of several splits."""
+    splits = [_split_of(file) for file in files]
+    if column is not None or not all(splits) or len(set(splits)) < 2:
+        return tables, column
+    with_split = [
+        table.append_column(SPLIT, pa.array([split] * len(table), pa.string()))
+        for table, split in zip(tables, splits, strict=True)
+    ]
+    return with_split, SPLIT
+
+
+def _tables(files: list[Path]) -> list[pa.Table]:
+    tables = read_tables(files)
+    for file, table in zip(files, tables, strict=True):
+        if table.schema.names != tables[0].schema.names:
+            raise UserError(f"{file} has other columns than {files[0]}.")
+    return tables
 
 
 def _files(wanted: str | list[str]) -> list[Path]:

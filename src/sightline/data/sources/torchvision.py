@@ -43,23 +43,11 @@ def read_torchvision(
     Raises:
         UserError: there is no such data set, or its files are missing.
     """
-    known = [key for key, value in vars(datasets).items() if inspect.isclass(value)]
-    if name not in known:
-        raise UserError(
-            f"data.name={name}: torchvision has no such data set.{did_you_mean(name, known)}"
-        )
-    kind = getattr(datasets, name)
+    kind = _class_of(name)
     base = Path(root).expanduser().absolute()
     if download:
         base.mkdir(parents=True, exist_ok=True)
-    parameters = inspect.signature(kind).parameters
-    given: dict[str, Any] = {"root": str(base), **options}
-    if "download" in parameters or issubclass(kind, datasets.MNIST):
-        given["download"] = download
-    elif download:
-        raise UserError(
-            f"data.download=true: torchvision cannot download {name}; fetch it by hand."
-        )
+    given = _arguments(kind, name, base, download, options)
     loaded = _load_splits(kind, name, given, official_splits)
     stamp = _stamp(base, name)
     known_names = class_names or _class_names(next(iter(loaded.values())))
@@ -78,6 +66,29 @@ def read_torchvision(
     if min_per_class > 1:
         names, splits = _frequent(names, splits, min_per_class)
     return SourceData(name, str(base), names, splits)
+
+
+def _class_of(name: str) -> Any:
+    known = [key for key, value in vars(datasets).items() if inspect.isclass(value)]
+    if name not in known:
+        raise UserError(
+            f"data.name={name}: torchvision has no such data set.{did_you_mean(name, known)}"
+        )
+    return getattr(datasets, name)
+
+
+def _arguments(
+    kind: Any, name: str, base: Path, download: bool, options: dict[str, Any]
+) -> dict[str, Any]:
+    """The class's arguments; `download` where it takes it."""
+    given: dict[str, Any] = {"root": str(base), **options}
+    if "download" in inspect.signature(kind).parameters or issubclass(kind, datasets.MNIST):
+        given["download"] = download
+    elif download:
+        raise UserError(
+            f"data.download=true: torchvision cannot download {name}; fetch it by hand."
+        )
+    return given
 
 
 def _load_splits(kind: Any, name: str, given: dict[str, Any], official: bool) -> dict[str, Any]:

@@ -52,9 +52,7 @@ def to_source(
     Args:
         name: short name of the data set.
         location: a path or address, for messages.
-        table: N rows.
-        ids: N names.
-        images: N images.
+        table: N rows, of which `ids` and `images` hold the names and the images.
         image_column: the column of the images.
         columns: split, group and metadata.
         labels: the columns of labels.
@@ -63,25 +61,16 @@ def to_source(
         class_names: the names that numbers stand for, where the file knows them.
     """
     refuse_twice(ids, image_column, origin)
-    where = origin.name
-    others = {image_column}
-    for key, column in (("split_column", columns.split), ("group_column", columns.group)):
-        if column is not None:
-            require_column(table, column, f"data.{key}", where)
-            others.add(column)
-    for column in columns.metadata or []:
-        require_column(table, column, "data.metadata_columns", where)
-        others.add(column)
+    others = {image_column} | _existing(columns, table, origin.name)
     part = _parts(table, columns.split, origin)
     rows = LabelTable(table, origin, part == SPLITS.index("train"), others)
     names, targets = read_labels(rows, labels, multi_label, class_names)
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
     metadata = columns.metadata
     if metadata is None:
-        metadata = [c for c in table.column_names if c not in used and c not in ("label", "labels")]
-        metadata += (
-            [columns.group] if columns.group is not None else []
-        )  # a slice as good as others
+        used |= {"label", "labels"}
+        metadata = [column for column in table.column_names if column not in used]
+        metadata += [columns.group] if columns.group is not None else []  # groups are slices too
     pool = Split(
         ids,
         targets,
@@ -91,11 +80,20 @@ def to_source(
         metadata=_compact(table.select(metadata)) if metadata else None,
     )
     if columns.split is None:
-        splits = {"train": pool}
-    else:
-        present = [index for index in range(len(SPLITS)) if (part == index).any()]
-        splits = {SPLITS[index]: pool.select(np.flatnonzero(part == index)) for index in present}
+        return SourceData(name, location, names, {"train": pool})
+    present = [index for index in range(len(SPLITS)) if (part == index).any()]
+    splits = {SPLITS[index]: pool.select(np.flatnonzero(part == index)) for index in present}
     return SourceData(name, location, names, splits)
+
+
+def _existing(columns: Columns, table: pa.Table, where: str) -> set[str]:
+    """The named columns; one that the table does not have is refused."""
+    named = [("split_column", columns.split), ("group_column", columns.group)]
+    named += [("metadata_columns", column) for column in columns.metadata or []]
+    for key, column in named:
+        if column is not None:
+            require_column(table, column, f"data.{key}", where)
+    return {column for _, column in named if column is not None}
 
 
 def refuse_twice(ids: pa.Array, column: str, origin: TableOrigin) -> None:
