@@ -65,10 +65,13 @@ def make_table(
             raise UserError(f"None of the {total:,} images can be used. The first error: {first}")
         write(output, schema, partial.batches())
         partial.remove()
+    _log_end(output, total, bad, first, speed=(total - done) / max(seconds, 1e-9))
+
+
+def _log_end(output: Path, total: int, bad: int, first: str, speed: float) -> None:
     if bad:
         log.warning("%s of %s images could not be used: see the column error. The first error: %s",
                     f"{bad:,}", f"{total:,}", first)  # fmt: skip
-    speed = (total - done) / max(seconds, 1e-9)
     log.info("%s rows in %s (%s images/s)", f"{total:,}", output, f"{speed:,.0f}")
 
 

@@ -50,20 +50,13 @@ def timm_backbone(
     Raises:
         UserError: the name is unknown, the weights cannot be loaded, or options contradict.
     """
-    if pretrained and pretrained_path is not None:
-        raise UserError("Give model.pretrained=true or model.pretrained_path=FILE, not both.")
+    _check_weights(pretrained, pretrained_path, freeze_backbone)
     _check_name(name)
-    if freeze_backbone and not pretrained and pretrained_path is None:
-        raise UserError(
-            "model.freeze_backbone=true trains the head of a pretrained backbone; "
-            "add model.pretrained=true or model.pretrained_path=FILE."
-        )
     with_weights = pretrained or pretrained_path is not None
     options: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans}
-    if drop_rate:
-        options["drop_rate"] = drop_rate
-    if drop_path_rate:
-        options["drop_path_rate"] = drop_path_rate
+    # Some models accept no rates, so that a rate of 0 is not passed.
+    options |= {} if not drop_rate else {"drop_rate": drop_rate}
+    options |= {} if not drop_path_rate else {"drop_path_rate": drop_path_rate}
     config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
     size = img_size_override if with_weights else img_size
     if size is not None and config is not None and config.fixed_input_size:
@@ -92,6 +85,16 @@ def fetch_weights(name: str) -> Path:
             if isinstance(cached, str):
                 return Path(cached)
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(str(config.url)).name
+
+
+def _check_weights(pretrained: bool, path: str | None, freeze_backbone: bool) -> None:
+    if pretrained and path is not None:
+        raise UserError("Give model.pretrained=true or model.pretrained_path=FILE, not both.")
+    if freeze_backbone and not pretrained and path is None:
+        raise UserError(
+            "model.freeze_backbone=true trains the head of a pretrained backbone; "
+            "add model.pretrained=true or model.pretrained_path=FILE."
+        )
 
 
 def _check_name(name: str) -> None:

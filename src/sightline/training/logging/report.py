@@ -1,4 +1,4 @@
-"""report.html and what it shows, as files of the run: made section by section."""
+"""report.html of a run, made section by section, with its charts and tables as files."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,25 +20,25 @@ from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
-# What one section can fail of without the others: a library that is missing or refuses, data that
-# it cannot be made of, memory, files.
+# Errors of one section that leave the others: a missing or failing library, unsuitable data,
+# memory, files.
 FAILURES = (UserError, ArithmeticError, LookupError, RuntimeError, OSError)
 
 
 @dataclass(frozen=True)
 class ReportContent:
-    """What a report is of.
+    """Content of a report, before its sections are made.
 
     Attributes:
         title: the run's name.
-        subtitle: what was evaluated.
-        facts: name to value.
-        metrics: tables of them.
+        subtitle: checkpoint and split that were evaluated.
+        facts: name to value, in order.
+        metrics: tables of metrics.
         evaluated: the split.
-        per_class: a row a class.
-        history: what epochs told.
-        best_epoch: of the checkpoint that was evaluated, from 0; None where it is not known.
-        explainer: at the images, with the model; None where they are gone.
+        per_class: one row for each class.
+        history: metrics of each epoch; empty for an evaluation.
+        best_epoch: epoch of the evaluated checkpoint, from 0; None where it is not known.
+        explainer: access to images and model; None where only predictions are stored.
     """
 
     title: str
@@ -53,10 +53,10 @@ class ReportContent:
 
 
 def check_sections(sections: Mapping[str, Node], plugins: Iterable[str]) -> None:
-    """Find a wrong section before anything is trained.
+    """Check the sections' configs before the training.
 
     Raises:
-        UserError: a section does not exist, or has other options.
+        UserError: a section does not exist, or has no such setting.
     """
     for name, node in sections.items():
         check_node(node, f"report.{name}", plugins, offered=dict.fromkeys(INPUT_NAMES))
@@ -66,16 +66,16 @@ def publish_report(
     tracker: Tracker, sections: Mapping[str, Node], plugins: Iterable[str], content: ReportContent,
     folder: str = "",
 ) -> None:  # fmt: skip
-    """Make the sections, and tell the page and every chart, table and gallery as a file.
+    """Make the sections, and log the page and every chart, table and gallery as a file.
 
-    A section that cannot be made is named in the page and in the log, and the others are made.
+    A section that fails is named in the page and in the log; the others are made.
 
     Args:
         tracker: of the run.
-        sections: by name, in order; none: nothing is made.
+        sections: configs by name, in order; without any, nothing is logged.
         plugins: packages whose sections may be named.
-        content: what the report is of.
-        folder: of the run's, ending in a slash, that the files go to.
+        content: of the report.
+        folder: prefix of the artifacts' paths, ending in a slash.
     """
     inputs = _inputs(content)
     made: list[Section] = []
