@@ -1,6 +1,6 @@
-"""Sweeps on a real Slurm: faults of every kind, and the submitting process gone meanwhile.
+"""Sweeps on a real Slurm: faults of every kind, also of the submitting process.
 
-One story, told once for all tests: a sweep of four jobs is submitted, its process killed, and the
+One scenario, run once for all tests: a sweep of four jobs is submitted, its process killed, and the
 command given again. One job's training is killed (SIGKILL), one job is cancelled, two are preempted
 (SIGUSR2), and one of these is requeued then (SIGTERM, and SIGKILL after a while). Beside it a
 single training in two processes, by a script of its own, comes near its time limit.
@@ -50,8 +50,8 @@ def restarts(job: str) -> int:
 
 
 @dataclass
-class Story:
-    """What there is while it is told, and when it is over."""
+class Scenario:
+    """The state of the scenario while it runs, and its outcome."""
 
     folder: Path
     path: str  # PYTHONPATH
@@ -82,8 +82,8 @@ class Story:
 
     def losses(self, name: str) -> list[tuple[int, float]]:
         run_id = self.run_of(name).info.run_id
-        history = client_of(self.folder).get_metric_history(run_id, "train/loss")
-        return [(point.step, point.value) for point in history]
+        hiscenario = client_of(self.folder).get_metric_hiscenario(run_id, "train/loss")
+        return [(point.step, point.value) for point in hiscenario]
 
 
 @pytest.fixture(scope="module")
@@ -93,30 +93,30 @@ def alone_here() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def story(alone_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def scenario(alone_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     folder = tmp_path_factory.mktemp("slurm")
     path = write_plugin(folder)
     processes = [start(folder, *SWEEP, PYTHONPATH=path)]
-    told = Story(folder, path, "", "", submit_alone(folder, path))
+    scenario = Scenario(folder, path, "", "", submit_alone(folder, path))
     try:
         assert processes[0].stdout is not None
-        while "slurm: " not in told.submitted:
+        while "slurm: " not in scenario.submitted:
             line = processes[0].stdout.readline()
             assert line, processes[0].communicate()
-            told.submitted += line
+            scenario.submitted += line
         os.killpg(processes[0].pid, signal.SIGKILL)
         processes[0].communicate()
-        [submission] = read_submissions(told.sweep)
-        told.job = submission.id or ""
+        [submission] = read_submissions(scenario.sweep)
+        scenario.job = submission.id or ""
         processes.append(start(folder, *SWEEP, PYTHONPATH=path))
-        tell(told, processes[1])
-        yield told
+        run_scenario(scenario, processes[1])
+        yield scenario
     finally:
         for process in processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-        subprocess.run(["scancel", told.alone, told.job], check=False, capture_output=True)
+        subprocess.run(["scancel", scenario.alone, scenario.job], check=False, capture_output=True)
 
 
 def submit_alone(folder: Path, path: str) -> str:
@@ -134,21 +134,21 @@ def submit_alone(folder: Path, path: str) -> str:
     return done.stdout.strip()
 
 
-def bring_limit_near(story: Story) -> None:
-    """To the end of a minute, as limits have no finer steps, and at least half a one away."""
-    wait_until(lambda: len(list(story.folder.glob("runs/*/*/checkpoints/last.ckpt"))) == 1,
+def bring_limit_near(scenario: Scenario) -> None:
+    """Set the time limit to the end of a minute (its resolution), at least 30 s from now."""
+    wait_until(lambda: len(list(scenario.folder.glob("runs/*/*/checkpoints/last.ckpt"))) == 1,
                "alone trains")  # fmt: skip
-    lasted_s = read_duration(run("squeue", "-h", "-j", story.alone, "-o", "%M"))
+    lasted_s = read_duration(run("squeue", "-h", "-j", scenario.alone, "-o", "%M"))
     assert lasted_s is not None
     limit = f"timelimit={(lasted_s + 30) // 60 + 1:.0f}"
-    run("scontrol", "update", f"jobid={story.alone}", limit)
+    run("scontrol", "update", f"jobid={scenario.alone}", limit)
 
 
-def tell(story: Story, waiting: subprocess.Popen[str]) -> None:
-    jobs = [f"{story.job}_{number}" for number in range(4)]
-    wait_until(lambda: min(map(story.epochs, range(4))) >= 2, "all jobs train")
-    bring_limit_near(story)
-    owner = RunFolder(story.sweep / str(KILLED)).owner()
+def run_scenario(scenario: Scenario, waiting: subprocess.Popen[str]) -> None:
+    jobs = [f"{scenario.job}_{number}" for number in range(4)]
+    wait_until(lambda: min(map(scenario.epochs, range(4))) >= 2, "all jobs train")
+    bring_limit_near(scenario)
+    owner = RunFolder(scenario.sweep / str(KILLED)).owner()
     assert owner is not None
     os.kill(owner[0].pid, signal.SIGKILL)
     run("scancel", jobs[CANCELLED])
@@ -156,85 +156,87 @@ def tell(story: Story, waiting: subprocess.Popen[str]) -> None:
                "the jobs end")  # fmt: skip
     run("sbatch", "-p", "high", "--gres=gpu:4", "--mem=100", "--output=/dev/null", "--wrap=sleep 1")
     wait_until(lambda: restarts(jobs[REQUEUED]) == 1, "Slurm preempts")
-    wait_until(lambda: "goes on in epoch" in story.log(REQUEUED), "the job goes on")
-    before = story.epochs(REQUEUED)
-    wait_until(lambda: story.epochs(REQUEUED) > before, "the job trains")
+    wait_until(lambda: "resumes in epoch" in scenario.log(REQUEUED), "the job resumes")
+    before = scenario.epochs(REQUEUED)
+    wait_until(lambda: scenario.epochs(REQUEUED) > before, "the job trains")
     run("scontrol", "requeue", jobs[REQUEUED])
     wait_until(lambda: state(jobs[REQUEUED]) == "PENDING", "the job is requeued")
-    (story.folder / "go").touch()
-    story.status, story.out, story.err = finish(waiting)
-    wait_until(lambda: state(story.alone) not in ("RUNNING", "PENDING", "COMPLETING"), "alone ends")
+    (scenario.folder / "go").touch()
+    scenario.status, scenario.out, scenario.err = finish(waiting)
+    wait_until(
+        lambda: state(scenario.alone) not in ("RUNNING", "PENDING", "COMPLETING"), "alone ends"
+    )
 
 
-def test_the_jobs_are_found_again_and_submitted_once(story: Story) -> None:
-    assert "in Slurm already" not in story.submitted
-    assert story.out.count("(in Slurm already)") == 4
-    assert len(client_of(story.folder).search_runs(["1"])) == 4 + 1 + 1
+def test_the_jobs_are_found_again_and_submitted_once(scenario: Scenario) -> None:
+    assert "in Slurm already" not in scenario.submitted
+    assert scenario.out.count("(in Slurm already)") == 4
+    assert len(client_of(scenario.folder).search_runs(["1"])) == 4 + 1 + 1
 
 
 @pytest.mark.parametrize(("name", "number"), [("preempted", PREEMPTED), ("requeued", REQUEUED)])
-def test_a_job_goes_on_in_its_folder_and_run(story: Story, name: str, number: int) -> None:
-    assert state(f"{story.job}_{number}") == "COMPLETED"
-    assert restarts(f"{story.job}_{number}") == {PREEMPTED: 1, REQUEUED: 2}[number]
-    found = story.run_of(name)
+def test_a_job_goes_on_in_its_folder_and_run(scenario: Scenario, name: str, number: int) -> None:
+    assert state(f"{scenario.job}_{number}") == "COMPLETED"
+    assert restarts(f"{scenario.job}_{number}") == {PREEMPTED: 1, REQUEUED: 2}[number]
+    found = scenario.run_of(name)
     assert found.info.status == "FINISHED"
-    assert Path(found.data.tags["run_folder"]) == story.sweep / str(number)
-    starts = story.log(number).count("training: goes on in epoch")
-    assert starts == restarts(f"{story.job}_{number}")
-    assert [step for step, _ in story.losses(name)] == list(range(40))
+    assert Path(found.data.tags["run_folder"]) == scenario.sweep / str(number)
+    starts = scenario.log(number).count("training: resumes in epoch")
+    assert starts == restarts(f"{scenario.job}_{number}")
+    assert [step for step, _ in scenario.losses(name)] == list(range(40))
 
 
-def test_interruptions_change_no_value(story: Story) -> None:
-    assert story.losses("preempted") == story.losses("requeued")
+def test_interruptions_change_no_value(scenario: Scenario) -> None:
+    assert scenario.losses("preempted") == scenario.losses("requeued")
 
 
-def test_a_job_that_dies_without_a_word_is_a_failed_job(story: Story) -> None:
-    assert story.status == 1
-    assert f"job {KILLED}: Slurm job {story.job}_{KILLED} ended: FAILED" in story.err
-    assert story.run_of("killed").info.status == "FAILED"
-    assert "Traceback" not in story.err
-    [own] = [run for run in client_of(story.folder).search_runs(["1"])
+def test_a_job_that_dies_without_a_message_is_a_failed_job(scenario: Scenario) -> None:
+    assert scenario.status == 1
+    assert f"job {KILLED}: Slurm job {scenario.job}_{KILLED} ended: FAILED" in scenario.err
+    assert scenario.run_of("killed").info.status == "FAILED"
+    assert "Traceback" not in scenario.err
+    [own] = [run for run in client_of(scenario.folder).search_runs(["1"])
              if run.data.tags.get("kind") == "sweep"]  # fmt: skip
-    rows = (story.sweep / "summary.csv").read_text().splitlines()
+    rows = (scenario.sweep / "summary.csv").read_text().splitlines()
     assert own.info.status == "FAILED"
     assert [row.split(",")[2] for row in rows[1:]] == ["FINISHED", "FINISHED", "FAILED", "KILLED"]
 
 
-def test_a_cancelled_job_ends_as_killed(story: Story) -> None:
-    assert story.run_of("cancelled").info.status == "KILLED"
-    assert "ended: CANCELLED" in story.run_of("cancelled").data.tags["error"]
+def test_a_cancelled_job_ends_as_killed(scenario: Scenario) -> None:
+    assert scenario.run_of("cancelled").info.status == "KILLED"
+    assert "ended: CANCELLED" in scenario.run_of("cancelled").data.tags["error"]
 
 
-def test_two_tasks_are_one_run_that_outlives_its_time_limit(story: Story) -> None:
-    printed = (story.folder / "alone.out").read_text()
-    assert state(story.alone) == "COMPLETED", printed
-    assert restarts(story.alone) == 1
-    found = story.run_of("alone")
+def test_two_tasks_are_one_run_that_outlives_its_time_limit(scenario: Scenario) -> None:
+    printed = (scenario.folder / "alone.out").read_text()
+    assert state(scenario.alone) == "COMPLETED", printed
+    assert restarts(scenario.alone) == 1
+    found = scenario.run_of("alone")
     assert found.info.status == "FINISHED"
-    assert [step for step, _ in story.losses("alone")] == list(range(120))
-    assert printed.count("training: goes on in epoch") == 1
+    assert [step for step, _ in scenario.losses("alone")] == list(range(120))
+    assert printed.count("training: resumes in epoch") == 1
     assert printed.count("MLflow run:") == 1
-    [folder] = story.folder.glob("runs/*/*")
+    [folder] = scenario.folder.glob("runs/*/*")
     assert folder.parent.name == "slurm"
     table = Predictions.read(folder / "predictions" / "test.parquet")
     assert len(table) == len(set(table.ids)) == 359
 
 
-def test_the_same_command_submits_what_is_missing(story: Story) -> None:
-    """The last of these tests: it goes on with the story."""
-    before = read_submissions(story.sweep)
-    code, out, err = finish(start(story.folder, *SWEEP, PYTHONPATH=story.path))
+def test_the_same_command_submits_what_is_missing(scenario: Scenario) -> None:
+    """The last of these tests: it goes on with the scenario."""
+    before = read_submissions(scenario.sweep)
+    code, out, err = finish(start(scenario.folder, *SWEEP, PYTHONPATH=scenario.path))
     assert code == 0, err
     assert "2 of them finished before" in out
     assert "in Slurm already" not in out
-    assert [each.jobs for each in read_submissions(story.sweep)] == [[0, 1, 2, 3], [2, 3]]
-    assert read_submissions(story.sweep)[:1] == before
+    assert [each.jobs for each in read_submissions(scenario.sweep)] == [[0, 1, 2, 3], [2, 3]]
+    assert read_submissions(scenario.sweep)[:1] == before
     for name in ("killed", "cancelled"):
-        assert story.losses(name) == story.losses("preempted")
+        assert scenario.losses(name) == scenario.losses("preempted")
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "message"),
     [
         ("hydra.launcher.partition=nope", "invalid partition specified: nope"),
         ("+hydra.launcher.sbatch.acount=vision", "unrecognized option '--acount=vision'"),
@@ -243,12 +245,12 @@ def test_the_same_command_submits_what_is_missing(story: Story) -> None:
     ],
     ids=["partition", "option", "gpus", "cpus"],
 )
-def test_what_slurm_refuses_is_said_and_leaves_nothing(
-    sightline: Sightline, tmp_path: Path, option: str, said: str
+def test_a_refused_option_is_named_and_leaves_no_files(
+    sightline: Sightline, tmp_path: Path, option: str, message: str
 ) -> None:
     done = sightline("train", "-m", "seed=1,2", "hydra/launcher=slurm", option)
     assert done.status == 1
-    assert said in done.err
+    assert message in done.err
     assert list((tmp_path / "work").iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""A search on a real Slurm: trials drawn one by one, pruned, and found again."""
+"""A search on a real Slurm: trials sampled one by one, pruned, and found again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.on_slurm import COMMON, MARKS, alone_on_slurm, state, wait_until, w
 from sightline.sweeps.slurm.submission import read_submissions
 
 pytestmark = MARKS
-BAD = "1000.0"  # a learning rate that the pruner gives up
+BAD = "1000.0"  # a learning rate that the pruner stops
 SEARCHED = [
     "hydra/launcher=slurm", "hydra.launcher.cpus=1", "hydra/sweeper=optuna",
     "hydra.sweeper.n_trials=4", "hydra.sweeper.direction=minimize",
@@ -33,8 +33,8 @@ SEARCH = [
 
 
 @dataclass
-class Story:
-    """A search whose process was killed, and whose command was given again."""
+class Scenario:
+    """A search whose process was killed, and whose command was repeated."""
 
     folder: Path
     sweep: Path
@@ -44,13 +44,13 @@ class Story:
 
     @property
     def ids(self) -> list[str]:
-        """What Slurm calls the trials' jobs."""
+        """Slurm's ids of the trials' jobs."""
         each = read_submissions(self.sweep)
         return [submission.slurm_id(number) for submission in each for number in submission.jobs]
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     folder = tmp_path_factory.mktemp("search")
     path = write_plugin(folder)
     with alone_on_slurm():
@@ -68,7 +68,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             )
             (folder / "go").touch()
             [sweep] = folder.glob("sweeps/*")
-            yield Story(folder, sweep, *finish(processes[1]))
+            yield Scenario(folder, sweep, *finish(processes[1]))
         finally:
             for process in processes:
                 if process.poll() is None:
@@ -78,35 +78,37 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                 subprocess.run(["scancel", f"--name={submission.name}"], check=False)
 
 
-def test_every_trial_is_submitted_once_and_told_to_the_study(story: Story) -> None:
-    assert story.status == 0, story.err
-    assert story.out.count("(in Slurm already)") == 2
-    assert len(story.ids) == 4
-    storage = f"sqlite:///{story.sweep}/optuna.db"
+def test_every_trial_is_submitted_once_and_recorded_in_the_study(scenario: Scenario) -> None:
+    assert scenario.status == 0, scenario.err
+    assert scenario.out.count("(in Slurm already)") == 2
+    assert len(scenario.ids) == 4
+    storage = f"sqlite:///{scenario.sweep}/optuna.db"
     study = optuna.load_study(study_name=None, storage=storage)
     pruned, complete = TrialState.PRUNED, TrialState.COMPLETE
     assert {trial.params["optimizer.lr"]: trial.state for trial in study.trials} == {
         "0.001": complete, "0.002": complete, "0.003": complete, BAD: pruned,
     }  # fmt: skip
-    with (story.sweep / "summary.csv").open() as stream:
+    with (scenario.sweep / "summary.csv").open() as stream:
         rows = {row["optimizer.lr"]: row["status"] for row in csv.DictReader(stream)}
     assert rows == {"0.001": "FINISHED", "0.002": "FINISHED", "0.003": "FINISHED", BAD: "PRUNED"}
 
 
-def test_a_pruned_trial_ends_with_what_it_told(story: Story) -> None:
-    runs = client_of(story.folder).search_runs(["1"])
+def test_a_pruned_trial_keeps_what_it_logged(scenario: Scenario) -> None:
+    runs = client_of(scenario.folder).search_runs(["1"])
     assert len(runs) == 4 + 1
     [pruned] = [run for run in runs if "pruned" in run.data.tags]
     assert pruned.info.status == "KILLED"
     assert "error" not in pruned.data.tags
-    told = client_of(story.folder).get_metric_history(pruned.info.run_id, "val/loss")
-    assert 1 <= len(told) < 25
+    logged = client_of(scenario.folder).get_metric_hiscenario(pruned.info.run_id, "val/loss")
+    assert 1 <= len(logged) < 25
     [own] = [run for run in runs if run.data.tags.get("kind") == "sweep"]
     assert own.info.status == "FINISHED"
-    assert sorted(map(state, story.ids)) == [*["COMPLETED"] * 3, "FAILED"]
+    assert sorted(map(state, scenario.ids)) == [*["COMPLETED"] * 3, "FAILED"]
 
 
-def test_a_search_says_how_many_trials_at_a_time(sightline: Sightline, tmp_path: Path) -> None:
+def test_a_search_needs_the_number_of_trials_at_a_time(
+    sightline: Sightline, tmp_path: Path
+) -> None:
     done = sightline("train", "-m", *SEARCHED)
     assert done.status == 1
     assert "hydra.launcher.n_jobs=null" in done.err

@@ -1,4 +1,4 @@
-"""What tests on a real Slurm share: a model that takes its time, and waiting."""
+"""Helpers of tests on a real Slurm: a slow model, waiting, states of jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from torch import nn
 
 class Slow(nn.Module):
-    '''Takes its time, until it is told to hurry or its job was started again at its limit.'''
+    '''Slow, until a file says to hurry or its job was restarted at its limit.'''
 
     def __init__(self, num_classes: int, in_chans: int, img_size: int, hurry: str):
         super().__init__()
@@ -49,7 +49,7 @@ def slurm_answers() -> bool:
 MARKS = [
     pytest.mark.slurm,
     pytest.mark.usefixtures("new_processes"),
-    pytest.mark.xdist_group("slurm"),  # stories on the one Slurm
+    pytest.mark.xdist_group("slurm"),  # scenarios on the one Slurm
     pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
 ]
 
@@ -60,7 +60,7 @@ def wait_until(
     process: subprocess.Popen[str] | None = None,
     timeout_s: float = 420,
 ) -> None:
-    """Wait, but not for a process that ended."""
+    """Wait until `done`; fail as soon as `process` ends."""
     deadline = time.monotonic() + timeout_s
     while not done():
         assert process is None or process.poll() is None, (what, *process.communicate())
@@ -78,7 +78,7 @@ def state(job: str) -> str:
 
 @contextmanager
 def alone_on_slurm() -> Iterator[None]:
-    """Two stories on one machine's Slurm would preempt each other's jobs."""
+    """Hold a lock: two scenarios on one machine's Slurm would preempt each other's jobs."""
     with FileLock(Path(tempfile.gettempdir()) / "sightline-slurm-tests.lock", timeout=900):
         yield
 
