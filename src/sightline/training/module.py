@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -29,14 +29,14 @@ class LitClassifier(LightningModule):
     """Trains a Classifier and turns evaluations into Predictions.
 
     Metrics of an evaluated split are computed from its whole table at the end of the epoch, so
-    they depend neither on the batch size nor on how the samples were spread over processes.
+    they depend neither on the batch size nor on the number of processes.
 
     Args:
         classifier, label_mode: the model, and the interpretation of targets and outputs.
         criterion: loss of `label_mode.loss_inputs`.
         ids: ids of the samples of each split.
-        make_optimizer: from the trainable parameters to an optimizer.
-        make_scheduler: from (optimizer, total steps, steps an epoch) to a scheduler of steps.
+        make_optimizer, make_scheduler: of the trainable parameters; of (optimizer, total steps,
+            steps an epoch).
         identity: plain containers that make a checkpoint self-contained.
         plugins: packages with metrics of their own.
 
@@ -102,10 +102,8 @@ class LitClassifier(LightningModule):
         total = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, round(total / max(1, self.trainer.max_epochs or 1)))
         scheduler = self.make_scheduler(optimizer, total, per_epoch)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        steps: LRSchedulerConfigType = {"scheduler": scheduler, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": steps}
 
     # Training: sums stay on the device and are read once an epoch.
 

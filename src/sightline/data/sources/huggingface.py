@@ -19,19 +19,11 @@ KEY = "_sightline_key"  # added column: a row's name
 
 
 def read_huggingface(
-    multi_label: bool,
-    name: str,
-    config_name: str | None,
-    revision: str | None,
-    image_column: str,
-    label_column: str | None,
-    label_columns: list[str] | None,
-    group_column: str | None,
-    metadata_columns: list[str] | None,
-    streaming: bool,
-    train_samples: int | None,
-    shuffle_buffer: int,
-) -> SourceData:
+    multi_label: bool, name: str, config_name: str | None, revision: str | None,
+    image_column: str, label_column: str | None, label_columns: list[str] | None,
+    group_column: str | None, metadata_columns: list[str] | None, streaming: bool,
+    train_samples: int | None, shuffle_buffer: int,
+) -> SourceData:  # fmt: skip
     """One image a row.
 
     Args:
