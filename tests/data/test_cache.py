@@ -1,4 +1,4 @@
-"""Kept images: the same images, made once, bounded, and safe when several want them."""
+"""Cached images: equal to decoded ones, written once, bounded, and safe with several processes."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def images_of(root: Path) -> FileImages:
     return images
 
 
-def test_kept_images_are_those_that_evaluation_sees(photos: Path) -> None:
+def test_cached_images_equal_those_of_evaluation(photos: Path) -> None:
     images = images_of(photos)
-    kept = load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
+    cached = load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
     transform = ImageTransform(SPEC)
     for index in range(len(images)):
         assert torch.equal(
-            torch.from_numpy(np.array(kept.array[index])), transform(images.read(index))
+            torch.from_numpy(np.array(cached.array[index])), transform(images.read(index))
         )
 
 
-def test_they_are_made_once_and_again_when_an_image_changes(
+def test_a_file_is_written_once_and_rewritten_when_an_image_changes(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
@@ -61,16 +61,16 @@ def test_they_are_made_once_and_again_when_an_image_changes(
     assert len(made) == 1
     Image.new("RGB", (40, 30), "red").save(photos / "cat" / "000.png")
     images = images_of(photos)
-    kept = load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
+    cached = load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
     assert len(made) == 2
-    assert kept.array[0, 0].min() == 255
+    assert cached.array[0, 0].min() == 255
     other = PreprocessSpec(8, 3, (0.5,) * 3, (0.2,) * 3)
     load_or_decode(images, content_digests(images), other, "photos", 1.0)
     assert len(made) == 3
     assert len(list_entries()) == 3
 
 
-def test_several_processes_that_want_the_same_make_it_once(photos: Path) -> None:
+def test_several_processes_write_the_same_file_once(photos: Path) -> None:
     code = f"""
 import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
 from test_cache import SPEC, images_of, Path
@@ -137,10 +137,8 @@ def test_auto_chooses_by_size(photos: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("augment", ["none", "light"])
-def test_where_images_are_kept_changes_no_number(
-    sightline: Sightline, photos: Path, augment: str
-) -> None:
-    """Augmented an image at a time the training is the same too; on the device it draws apart."""
+def test_the_cache_mode_changes_no_number(sightline: Sightline, photos: Path, augment: str) -> None:
+    """Augmented an image at a time the training is the same too; on the device it samples differently."""
     modes = ["none", "ram", "disk"] + (["device"] if augment == "none" else [])
     losses = []
     for mode in modes:

@@ -138,9 +138,9 @@ def test_geometry_is_timms_own(name: str) -> None:
         crop_pct=config["crop_pct"],
     )
     pixels = np.random.default_rng(0).integers(0, 256, (300, 417, 3), dtype=np.uint8)
-    picture = Image.fromarray(pixels)
-    expected = torch.as_tensor(np.asarray(theirs(picture)))
-    assert torch.equal(ImageTransform(spec)(picture), expected)
+    image = Image.fromarray(pixels)
+    expected = torch.as_tensor(np.asarray(theirs(image)))
+    assert torch.equal(ImageTransform(spec)(image), expected)
 
 
 @pytest.mark.parametrize("crop_mode", ["squash", "border"])
@@ -150,15 +150,15 @@ def test_further_crop_modes_are_timms_own(crop_mode: str) -> None:
     mean, std = timm.data.IMAGENET_DEFAULT_MEAN, timm.data.IMAGENET_DEFAULT_STD
     spec = PreprocessSpec(64, 3, mean, std, **options)  # type: ignore[arg-type]
     pixels = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)
-    picture = Image.fromarray(pixels)
-    expected = torch.as_tensor(np.asarray(theirs(picture)))
-    assert torch.equal(ImageTransform(spec)(picture), expected)
+    image = Image.fromarray(pixels)
+    expected = torch.as_tensor(np.asarray(theirs(image)))
+    assert torch.equal(ImageTransform(spec)(image), expected)
 
 
 def test_transparency_is_laid_on_white() -> None:
-    picture = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
-    assert ToMode(3, "white")(picture).getpixel((0, 0)) == (255, 255, 255)
-    assert ToMode(1, "white")(picture).getpixel((0, 0)) == 255
+    image = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
+    assert ToMode(3, "white")(image).getpixel((0, 0)) == (255, 255, 255)
+    assert ToMode(1, "white")(image).getpixel((0, 0)) == 255
 
 
 def test_statistics_are_those_of_the_pixels(photos: Path) -> None:

@@ -13,8 +13,8 @@ from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 from sklearn.model_selection import StratifiedGroupKFold
 from support.configs import data_config
 
-from sightline.data.reading.images import ArrayImages
-from sightline.data.source import SPLITS, SourceData, Split, take
+from sightline.data.reading.images import ArrayImages, Images
+from sightline.data.source import SPLITS, SourceData, Split, once_per_images, take
 from sightline.data.splits.make import make_splits, split_digest, split_table
 from sightline.data.splits.stratify import assign
 from sightline.errors import UserError
@@ -168,3 +168,22 @@ def test_an_official_test_split_stays_as_it_is(tmp_path: Path) -> None:
     data = make_splits(replace(source, splits=official), data_config(folds=5, fold=2))
     assert names(data.splits["test"]) == [f"{i:05d}" for i in range(50, 60)]
     assert len(data.splits["val"]) == 10
+
+
+def test_a_function_is_called_once_for_splits_that_share_their_images() -> None:
+    shared = ArrayImages(np.zeros((6, 4, 4), np.uint8))
+    own = ArrayImages(np.ones((3, 4, 4), np.uint8))
+    pool = take([f"s{i}" for i in range(6)], np.zeros(6, np.int64), shared)
+    splits = {
+        "train": pool.select(np.arange(4)),
+        "val": take(["o0", "o1", "o2"], np.zeros(3, np.int64), own),
+        "test": pool.select(np.arange(4, 6)),
+    }
+    calls: list[str] = []
+
+    def count(name: str, images: Images) -> int:
+        calls.append(name)
+        return len(images)
+
+    assert once_per_images(splits, count) == {"train": 6, "val": 3, "test": 6}
+    assert calls == ["train", "val"]

@@ -1,4 +1,4 @@
-"""Loader processes end with the process that started them, and with no other word."""
+"""Loader processes: they obey signals of the process that started them alone."""
 
 from __future__ import annotations
 

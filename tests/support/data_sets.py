@@ -71,12 +71,12 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
 
 
 def huggingface_table(seeds: range, labels: list[int]) -> pa.Table:
-    pictures = [{"bytes": encoded(seed), "path": f"{seed}.png"} for seed in seeds]
+    images = [{"bytes": encoded(seed), "path": f"{seed}.png"} for seed in seeds]
     features = {
         "image": {"_type": "Image"},
         "label": {"names": ["cat", "dog"], "_type": "ClassLabel"},
     }
-    table = pa.table({"image": pictures, "label": pa.array(labels, pa.int64())})
+    table = pa.table({"image": images, "label": pa.array(labels, pa.int64())})
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return table.replace_schema_metadata(metadata)
 

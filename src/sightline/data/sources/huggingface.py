@@ -38,11 +38,10 @@ def read_huggingface(
         group_column: rows of a group stay in one split.
         metadata_columns: further columns, for slices.
         streaming: train is read in sequence, every epoch; val and test are read into memory.
-        train_samples: streaming: how many an epoch has; None: as the data set says.
+        train_samples: streaming: number in an epoch; None: as the data set states.
         shuffle_buffer: streaming: samples that are shuffled among each other.
     """
-    datasets = _datasets()
-    loaded = _load(datasets, name, config_name, revision, streaming)
+    loaded = _load(datasets := _datasets(), name, config_name, revision, streaming)
     features = next(iter(loaded.values())).features
     _check_image_column(image_column, features, name)
     encoded = {
@@ -55,7 +54,7 @@ def read_huggingface(
         rows = _row_reader(name, image_column, label, names, multi_label)
         return stream_source(encoded, name, rows, train_samples, shuffle_buffer)
     pool, origin = _pool(encoded, name)
-    images = _images(pool[image_column], pool[KEY])
+    images = _images(pool.column(image_column), pool.column(KEY))
     return to_source(
         name.rstrip("/").rsplit("/", 1)[-1], name, pool.drop_columns([KEY]), images.names, images,
         image_column, Columns(SPLIT, group_column, metadata_columns),
