@@ -138,7 +138,7 @@ def test_auto_chooses_by_size(photos: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("augment", ["none", "light"])
 def test_the_cache_mode_changes_no_number(sightline: Sightline, photos: Path, augment: str) -> None:
-    """Augmented an image at a time the training is the same too; on the device it samples differently."""
+    """Also with augmentation of single images; augmentation on the device samples differently."""
     modes = ["none", "ram", "disk"] + (["device"] if augment == "none" else [])
     losses = []
     for mode in modes:
