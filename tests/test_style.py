@@ -16,7 +16,7 @@ MAX_FILE, MAX_FUNCTION = 200, 50
 REASON = re.compile(r"[Ll]onger than 200 lines")
 QUESTIONS = re.compile(r"(What|Where|Who|How|Whether|Why|When|Going|From|Looking|Finding)\b")
 # Words that a table of CONTRIBUTING.md replaces: log, upload, resume, image.
-REPLACED = re.compile(r"\b(told|tells|goes on with|brought to MLflow|pictures?|spools?|courier)\b")
+REPLACED = re.compile(r"\b(told|goes on with|brought to MLflow|pictures?|spools?|courier)\b")
 
 
 def name_of(path: Path) -> str:

@@ -11,9 +11,9 @@ from sightline.comparison.compared_run import ComparedRun, beside
 from sightline.config.schema import REPLICATES
 from sightline.tracking.mlflow.tags import ERROR, GROUP, REPRODUCES
 
-# What a training found out or was told about its machine, and the name that says the rest again.
+# Parameters that are no part of the config: facts found at run time, and a name made of the others.
 NOT_CONFIG = (GROUP, "data.cache.used", "data.skipped", "data.digest.split")
-TELLING = ("model", "model.name", "label_mode", "data")  # what a person looks for first
+SHOWN_FIRST = ("model", "model.name", "label_mode", "data")
 DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
 CONFIDENCE = 0.95
 
@@ -97,7 +97,7 @@ def make_leaderboard(
         runs: of any status; of those of one config, seed and fold the first counts.
         metric: a key of `ComparedRun.metrics`.
         maximise: whether more is better.
-        each_alone: every run is a group of its own, told apart by seed and fold.
+        each_alone: every run is a group of its own, named by its seed and fold.
     """
     grouped: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     unranked = []
@@ -146,7 +146,7 @@ def differing(configs: Sequence[dict[str, str]]) -> tuple[str, ...]:
     found = [key for key in keys if len({config.get(key) for config in configs}) > 1]
 
     def place(key: str) -> tuple[bool, int]:
-        return key in DIGESTS, TELLING.index(key) if key in TELLING else len(TELLING)
+        return key in DIGESTS, SHOWN_FIRST.index(key) if key in SHOWN_FIRST else len(SHOWN_FIRST)
 
     return tuple(sorted(found, key=place))
 
