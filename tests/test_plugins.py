@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 from sightline.data.reading.images import ArrayImages
-from sightline.data.source import SourceData, take
+from sightline.data.source_data import SourceData, take
 
 class Linear(nn.Module):
     def __init__(self, num_classes: int, in_chans: int, img_size: int, scale: float):

@@ -16,7 +16,7 @@ from timm.data import create_transform
 
 from sightline.data.cache.digests import content_digests
 from sightline.data.reading.transforms import ImageTransform, ToMode
-from sightline.data.source import SPLITS, SourceData, Split
+from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.sources.digits import read_digits
 from sightline.data.sources.folder import read_folder
 from sightline.data.splits.make import make_splits

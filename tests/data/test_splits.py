@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from support.configs import data_config
 
 from sightline.data.reading.images import ArrayImages, Images
-from sightline.data.source import SPLITS, SourceData, Split, once_per_images, take
+from sightline.data.source_data import SPLITS, SourceData, Split, once_per_images, take
 from sightline.data.splits.make import make_splits, split_digest, split_table
 from sightline.data.splits.stratify import assign
 from sightline.errors import UserError

@@ -19,7 +19,7 @@ from support.random_tables import make_mode
 from support.runs import MODES, Trained
 
 from sightline.data.reading.images import ArrayImages
-from sightline.data.source import SourceData, take
+from sightline.data.source_data import SourceData, take
 from sightline.errors import UserError
 from sightline.evaluation.samples import match_classes
 from sightline.predictions import Predictions

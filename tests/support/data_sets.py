@@ -19,7 +19,7 @@ from PIL import Image
 from sightline.config.components import build
 from sightline.config.schema import DataConfig
 from sightline.config.validation import without
-from sightline.data.source import SourceData
+from sightline.data.source_data import SourceData
 from sightline.paths import conf_dir
 
 SIDE = 12

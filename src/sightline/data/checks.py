@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.label_modes.base import LabelMode
 
 RARE = 10  # a class with fewer training images is called rare

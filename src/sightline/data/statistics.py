@@ -8,7 +8,7 @@ from torch import Tensor
 from sightline.config.schema import DataConfig
 from sightline.data.reading.decode import ImageData, UnreadableImage, channels, size
 from sightline.data.reading.transforms import ToMode
-from sightline.data.source import SourceData
+from sightline.data.source_data import SourceData
 from sightline.errors import UserError
 from sightline.types import DatasetInfo
 

@@ -10,7 +10,7 @@ from PIL import Image
 from sightline.data.reading.decode import ImageData, UnreadableImage, size
 from sightline.data.reading.images import Images
 from sightline.data.reading.workers import for_each_image
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.doctor.findings import Report
 
 NEAR_BITS = 2  # of 64 bits of the perceptual hash may differ between near duplicates

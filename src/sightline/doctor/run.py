@@ -8,8 +8,8 @@ from sightline.config.compose import compose_job
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import contents_of_splits
 from sightline.data.checks import check_columns
-from sightline.data.read import apply_label_mode, read_source
-from sightline.data.source import Split, once_per_images
+from sightline.data.from_config import apply_label_mode, read_source
+from sightline.data.source_data import Split, once_per_images
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import check_images, check_near_duplicates, inspect_images
 from sightline.doctor.machine import check_folder, check_machine, check_step

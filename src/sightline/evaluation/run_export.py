@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 
 from sightline.config.compose import compose_job
-from sightline.data.read import apply_label_mode, read_source
-from sightline.data.source import Split
+from sightline.data.from_config import apply_label_mode, read_source
+from sightline.data.source_data import Split
 from sightline.errors import UserError
 from sightline.evaluation.overrides import DataOverrides, overridden_config
 from sightline.inference.export_checks import checks_of_input, checks_of_splits, print_checks

@@ -7,9 +7,9 @@ import numpy as np
 
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import content_digests
-from sightline.data.read import read_given, read_source
+from sightline.data.from_config import read_given, read_source
 from sightline.data.reading.images import SelectedImages
-from sightline.data.source import SourceData, Split
+from sightline.data.source_data import SourceData, Split
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import MISSING, LabelMode
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sightline.data.reading.decode import ImageData
 from sightline.data.reading.transforms import ImageTransform
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.label_modes.base import LabelMode
 from sightline.models.classifier import Classifier
 from sightline.models.grad_cam import grad_cam

@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_images
 
 from sightline.data.reading.decode import UnreadableImage, image_from_array
 from sightline.data.reading.transforms import ImageTransform
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.errors import UserError
 from sightline.inference.inputs import read_inputs
 from sightline.inference.model import LoadedModel

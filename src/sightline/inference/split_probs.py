@@ -15,7 +15,7 @@ from sightline.data.loading.datasets import FileImageDataset, SourceReader
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import start_worker, usable_cores
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.inference.model import LoadedModel
 from sightline.inference.views import View
 

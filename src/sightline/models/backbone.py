@@ -187,9 +187,8 @@ def _preprocess(
 
 def _freeze(network: Any) -> None:
     """Train only the head; keep the backbone in evaluation mode (batch statistics, dropout)."""
-    head = {id(parameter) for parameter in network.get_classifier().parameters()}
-    for parameter in network.parameters():
-        parameter.requires_grad = id(parameter) in head
+    network.requires_grad_(False)
+    network.get_classifier().requires_grad_(True)
     network.register_forward_pre_hook(_keep_in_evaluation)
 
 

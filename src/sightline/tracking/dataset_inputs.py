@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from sightline.data.source import SourceData, Split
+from sightline.data.source_data import SourceData, Split
 from sightline.label_modes.base import LabelMode
 
 MAX_PROFILE = 16_000_000  # characters that MLflow's databases hold

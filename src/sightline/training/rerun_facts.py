@@ -7,7 +7,7 @@ from typing import Any
 
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import contents_of_splits
-from sightline.data.read import apply_label_mode, read_source
+from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.splits.make import split_digest
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.tags import GIT_COMMIT, GIT_DIRTY

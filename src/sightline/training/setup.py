@@ -16,9 +16,9 @@ from sightline.data.cache.digests import contents_of_splits
 from sightline.data.cache.images import cache_images
 from sightline.data.cache.skipped import SkippedSample
 from sightline.data.checks import check_columns
+from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.loading.datamodule import ImageDataModule
-from sightline.data.read import apply_label_mode, read_source
-from sightline.data.source import SourceData, Split
+from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import LabelMode

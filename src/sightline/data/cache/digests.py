@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from sightline.data.reading.images import Images
-from sightline.data.source import Split, once_per_images
+from sightline.data.source_data import Split, once_per_images
 from sightline.io.atomic import atomic_path
 from sightline.paths import cache_dir
 

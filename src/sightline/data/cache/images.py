@@ -14,7 +14,7 @@ from sightline.data.cache.skipped import SkippedSample, skip_unreadable
 from sightline.data.reading.images import Images
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import Failure, decode_all
-from sightline.data.source import Split, once_per_images
+from sightline.data.source_data import Split, once_per_images
 from sightline.errors import UserError
 from sightline.paths import cache_dir
 from sightline.types import PreprocessSpec

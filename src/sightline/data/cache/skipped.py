@@ -8,7 +8,7 @@ import numpy as np
 from sightline.config.schema import DataConfig
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.workers import Failure
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.errors import UserError
 
 log = logging.getLogger(__name__)

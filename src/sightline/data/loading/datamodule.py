@@ -21,7 +21,7 @@ from sightline.data.loading.stream_dataset import StreamDataset
 from sightline.data.reading.stream import Stream
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import start_worker, usable_cores
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 from sightline.types import PreprocessSpec

@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import Transform, functional
 
 from sightline.data.loading.rng import SampleIndex, seed_image
 from sightline.data.reading.transforms import ImageTransform
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 
 
 class Batch(TypedDict):

@@ -21,7 +21,7 @@ from sightline.data.loading.datasets import (
 )
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import start_worker, usable_cores
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 from sightline.types import PreprocessSpec
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 
 from sightline.data.loading.rng import ORDER, SampleIndex, derived_seed
-from sightline.data.source import Split
+from sightline.data.source_data import Split
 
 
 class EpochSampler(DistributedSampler[SampleIndex]):

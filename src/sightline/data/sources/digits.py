@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from sightline.data.reading.images import ArrayImages
-from sightline.data.source import SPLITS, SourceData, Split, take
+from sightline.data.source_data import SPLITS, SourceData, Split, take
 from sightline.errors import UserError
 
 DIGITS = tuple(str(digit) for digit in range(10))

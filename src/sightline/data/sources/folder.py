@@ -11,7 +11,7 @@ from PIL import Image
 
 from sightline.data.reading.decode import ARRAY_SUFFIXES
 from sightline.data.reading.images import FileImages
-from sightline.data.source import SPLITS, SourceData, Split
+from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.errors import UserError, did_you_mean
 
 

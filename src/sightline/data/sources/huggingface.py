@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
-from sightline.data.source import SourceData
+from sightline.data.source_data import SourceData
 from sightline.data.sources.huggingface_stream import RowReader, stream_source
 from sightline.data.tables.files import TableOrigin
 from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source

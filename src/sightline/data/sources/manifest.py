@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import FileImages
-from sightline.data.source import SourceData
+from sightline.data.source_data import SourceData
 from sightline.data.sources.folder import existing_folder
 from sightline.data.tables.files import TableOrigin, existing_file, read_table, require_column
 from sightline.data.tables.source import Columns, to_source

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 
 from sightline.data.reading.images import ArrayImages
-from sightline.data.source import SPLITS, SourceData, Split, take
+from sightline.data.source_data import SPLITS, SourceData, Split, take
 from sightline.data.tables.files import existing_file
 from sightline.errors import UserError
 from sightline.label_modes.base import MISSING

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from sightline.data.cache.mapped_tables import read_tables
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
-from sightline.data.source import SourceData
+from sightline.data.source_data import SourceData
 from sightline.data.tables.files import PARQUET, TableOrigin, require_column
 from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
 from sightline.errors import UserError

@@ -10,7 +10,7 @@ import pyarrow as pa
 from torchvision import datasets
 
 from sightline.data.reading.images import FileImages
-from sightline.data.source import SPLITS, SourceData, Split
+from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.sources.torchvision_columns import open_images, read_targets
 from sightline.errors import UserError, did_you_mean
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sightline.data.reading.images import BytesImages
 from sightline.data.reading.stream import Stream, StreamedSample
-from sightline.data.source import SourceData, Split, take
+from sightline.data.source_data import SourceData, Split, take
 from sightline.data.sources.folder import image_suffixes
 from sightline.errors import UserError, did_you_mean
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.config.schema import DataConfig
-from sightline.data.source import SPLITS, SourceData, Split
+from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.splits.stratify import assign, stratified_holdout
 from sightline.data.tables.files import existing_file, read_table
 from sightline.errors import UserError

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from sightline.data.labels.columns import LabelColumns, read_labels
 from sightline.data.reading.images import Images
-from sightline.data.source import SPLITS, SourceData, Split
+from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.tables.files import LabelTable, TableOrigin, require_column
 from sightline.errors import UserError
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sightline.config.components import build, locate
 from sightline.config.schema import DataConfig, TrainConfig
 from sightline.config.validation import without
-from sightline.data.source import SourceData, Split
+from sightline.data.source_data import SourceData, Split
 from sightline.data.splits.make import make_splits
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
