@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -125,6 +126,23 @@ def test_a_marked_run_is_marked_in_mlflow_too(sightline: Sightline) -> None:
     assert reaped.status == 0, reaped.err
     assert reaped.run.info.status == "FAILED"
     assert "no process works" in reaped.run.data.tags["reaped"]
+
+
+def test_a_journal_of_another_version_is_listed_beside_the_other_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path / "good", "FINISHED")
+    future = make_run(tmp_path / "future", "FINISHED")
+    text = b'{"op":"audio","time_ms":1}'
+    with (future / "tracking" / "journal.jsonl").open("ab") as journal:
+        journal.write(b"%08x %s\n" % (zlib.crc32(text), text))
+    assert run_command("runs", [str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    [line] = [line for line in out.splitlines() if line.startswith("UNREADABLE")]
+    assert "future" in line
+    assert "the operation 'audio'" in line
+    assert "ago" not in line
+    assert "name of good" in out
 
 
 def test_misuse_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

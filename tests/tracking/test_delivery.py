@@ -241,7 +241,7 @@ def make_future(folder: RunFolder) -> None:
 def test_a_journal_of_another_version_is_one_message_and_stops_no_other(
     told: Tell, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """`sync` uploads the other folders; `runs` lists the folder; resuming it is refused."""
+    """`sync` uploads the other folders; resuming the folder is refused."""
     good = RunFolder(tmp_path / "z")
     copy = Tell(str(good.path), told.uri, steps=1, files=False, tracking=told.tracking)
     write(Tracker(good), copy)

@@ -17,7 +17,8 @@ class RunStatus:
     Attributes:
         folder: of the run.
         name: in MLflow.
-        status: the last one recorded; WAITING before the first.
+        status: the last one recorded; WAITING before the first; UNREADABLE where another version
+            wrote the journal.
         epochs: the number of epochs recorded.
         max_epochs: the number of epochs to train; `?` without a limit.
         silent_s: seconds since its last record or heartbeat.
@@ -90,7 +91,8 @@ def print_runs(runs: list[RunStatus], root: Path) -> None:
     """
     rows = [("STATUS", "EPOCH", "LAST SIGN OF LIFE", "RUN", "FOLDER", "")]
     for run in runs:
-        ago = "" if run.status == "WAITING" else f"{timedelta(seconds=round(run.silent_s))} ago"
+        unknown = run.status in ("WAITING", "UNREADABLE")
+        ago = "" if unknown else f"{timedelta(seconds=round(run.silent_s))} ago"
         status = run.status if run.end is None else f"{run.status}, but gone"
         where = str(run.folder.path.relative_to(root))
         note = run.note if run.end is None else run.end[1]
