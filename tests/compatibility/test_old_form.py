@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -68,6 +69,15 @@ def assert_same(reached: Any, wanted: Any, where: str = "") -> None:
         assert reached == pytest.approx(wanted, rel=1e-3, abs=1e-6), where
     else:
         assert reached == wanted, where
+
+
+def rounded(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Numbers in cells to seven digits; text, dates and ids as they are."""
+
+    def cell(text: str) -> str:
+        return f"{float(text):.7g}" if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text) else text
+
+    return [{key: cell(value) for key, value in row.items()} for row in rows]
 
 
 SAME_VERSIONS = expected("multiclass")["versions"] == golden.versions()
@@ -159,7 +169,9 @@ def test_runs_of_a_store_compare_as_before(tmp_path: Path) -> None:
         sightline(folder, "compare", *words, f"output={output}")
         for name, rows in wanted[question].items():
             with (output / f"{name}.csv").open(newline="") as stream:
-                assert_same(list(csv.DictReader(stream)), rows, f"{question}/{name}")
+                reached = list(csv.DictReader(stream))
+            # Differences of losses are summed in double precision now, in single then.
+            assert_same(rounded(reached), rounded(rows), f"{question}/{name}")
 
 
 def test_a_stored_model_predicts_as_before(tmp_path: Path) -> None:
