@@ -72,10 +72,10 @@ def assert_same(reached: Any, wanted: Any, where: str = "") -> None:
 
 
 def rounded(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Numbers in cells to seven digits; text, dates and ids as they are."""
+    """Numbers in cells to six digits; text, dates and ids as they are."""
 
     def cell(text: str) -> str:
-        return f"{float(text):.7g}" if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text) else text
+        return f"{float(text):.6g}" if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text) else text
 
     return [{key: cell(value) for key, value in row.items()} for row in rows]
 
