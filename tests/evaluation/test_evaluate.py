@@ -131,7 +131,10 @@ def test_other_data_is_matched_by_class_name_and_kept_apart(
     (root / "dog" / "0.png").unlink()
     problem = evaluate(sightline, run, *words, status=1).err
     assert "already has results of other data" in problem
-    assert "reserved for the run's own data" in evaluate(sightline, run, *words, "name=test", status=1).err
+    assert (
+        "reserved for the run's own data"
+        in evaluate(sightline, run, *words, "name=test", status=1).err
+    )
     other_images(root, ("cats",))
     problem = evaluate(sightline, run, *words, "name=third", status=1).err
     assert "'cats'" in problem
