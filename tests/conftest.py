@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from support import cheap_job
 from support.commands import QUICK, Done, Sightline
 from support.forked import ForkedPopen, forking
+from support.hub import hub, weights  # noqa: F401  fixtures
 from support.images import label_rows, make_folder, make_split_images
 from support.runs import Trained
 from support.server import TrackingServer

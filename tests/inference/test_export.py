@@ -113,7 +113,7 @@ def test_without_the_runs_data_it_is_checked_on_photographs(
         "export", words[0], "format=onnx", "output=m.onnx", "int8=static", tracked=False
     )
     assert done.status == 1
-    assert "of which the accuracy is measured" in done.err
+    assert "the accuracy is measured on the run's own images" in done.err
 
 
 def test_what_cannot_be_exported_is_refused(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from support.commands import ONE_THREAD
-from support.hub import hub, weights  # noqa: F401  fixtures
 from support.images import make_folder
 
 from sightline.cli import main
@@ -55,7 +54,7 @@ else:
 
 
 def test_prefetched_weights_are_found_without_network(
-    hub: tuple[str, list[str]],  # noqa: F811
+    hub: tuple[str, list[str]],
     tmp_path: Path,
 ) -> None:
     address, requested = hub
