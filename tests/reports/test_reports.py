@@ -37,7 +37,7 @@ SIZES = [("binary", 2), ("multiclass", 10), ("multiclass", 200), ("multilabel", 
 
 
 def read_image(name: str) -> ImageData:
-    return Image.new("RGB", (30, 20), (int(name[8:13]) % 255, 90, 20))
+    return Image.new("RGB", (30, 20), (int(name[6:11]) % 255, 90, 20))
 
 
 def charts(section: Section) -> dict[str, Chart]:
