@@ -299,7 +299,7 @@ def test_heat_is_asked_for_the_most_probable_class() -> None:
 
     def explain(names: list[str], classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for name, c in zip(names, classes, strict=True):
-            assert evaluated.probs[int(name[8:13])].argmax() == c
+            assert evaluated.probs[int(name[6:11])].argmax() == c
         return np.zeros((len(names), 2, 9, 9), np.uint8), np.ones((len(names), 9, 9))
 
     section = grad_cam_report(evaluated, explain, 3, seed=0)  # type: ignore[arg-type]
