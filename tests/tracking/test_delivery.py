@@ -21,6 +21,7 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
+from support.cheap_job import wait_for
 from support.commands import finish, senders_of, wait_for_line
 from support.server import TrackingServer
 from support.telling import Tell, check_all_arrived, told_points, write
@@ -388,6 +389,7 @@ def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
         assert process.stdin is not None
         for step in (50, 150, 250):
             wait_for_line(process, f"step {step}")
+            wait_for(lambda: senders_of(process.pid), 30)  # the next one may just be starting
             [sender] = senders_of(process.pid)
             sender.kill()
             assert requests.get(f"{ui.uri}/api/2.0/mlflow/experiments/get?experiment_id=1",

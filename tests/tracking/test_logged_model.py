@@ -290,7 +290,7 @@ def test_it_loads_with_its_requirements_alone(trained: Train, tmp_path: Path) ->
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
         [tmp_path / "fresh" / "bin" / "python", "-c",
-         ALONE.format(model=str(model), picture=str(picture))],
+         ALONE.format(model=str(model), image=str(picture))],
         cwd=tmp_path, env=environment | ONE_THREAD, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
