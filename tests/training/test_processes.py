@@ -58,7 +58,7 @@ def test_a_killed_run_is_the_same_in_the_end(tmp_path: Path) -> None:
     assert finish(process)[0] == -signal.SIGKILL
     code, out, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={parts}"))
     assert code == 0, err
-    assert "training: goes on in epoch" in out
+    assert "training: resumes in epoch" in out
     assert run_differences(tmp_path, whole, parts) == []
 
 
@@ -106,7 +106,7 @@ def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
     assert run.info.status == "KILLED"
     code, out, err = finish(start(tmp_path, *common, *two))
     assert code == 0, err
-    assert "goes on in epoch 2" in out
+    assert "resumes in epoch 2" in out
     [run] = client.search_runs(["1"])
     history = client.get_metric_history(run.info.run_id, "val/loss")
     assert [point.step for point in history] == [0, 1]
