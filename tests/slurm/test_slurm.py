@@ -82,8 +82,8 @@ class Scenario:
 
     def losses(self, name: str) -> list[tuple[int, float]]:
         run_id = self.run_of(name).info.run_id
-        hiscenario = client_of(self.folder).get_metric_hiscenario(run_id, "train/loss")
-        return [(point.step, point.value) for point in hiscenario]
+        history = client_of(self.folder).get_metric_history(run_id, "train/loss")
+        return [(point.step, point.value) for point in history]
 
 
 @pytest.fixture(scope="module")

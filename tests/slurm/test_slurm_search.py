@@ -99,7 +99,7 @@ def test_a_pruned_trial_keeps_what_it_logged(scenario: Scenario) -> None:
     [pruned] = [run for run in runs if "pruned" in run.data.tags]
     assert pruned.info.status == "KILLED"
     assert "error" not in pruned.data.tags
-    logged = client_of(scenario.folder).get_metric_hiscenario(pruned.info.run_id, "val/loss")
+    logged = client_of(scenario.folder).get_metric_history(pruned.info.run_id, "val/loss")
     assert 1 <= len(logged) < 25
     [own] = [run for run in runs if run.data.tags.get("kind") == "sweep"]
     assert own.info.status == "FINISHED"
