@@ -29,6 +29,11 @@ class Interrupted(BaseException):
         self.at_once = at_once
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, or its type's name where the message is empty."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """` Did you mean ...?` with the up to three nearest of `known`, or an empty string.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 
 MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 TRUE = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
@@ -24,7 +24,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
         device = torch.device(wanted)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        line = str(error).splitlines()[0]
+        line = first_line(error)
         raise UserError(f"device={wanted}: expected auto, cpu, cuda or cuda:N; {line}") from error
     return device
 

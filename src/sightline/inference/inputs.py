@@ -16,7 +16,7 @@ from sightline.data.reading.images import FileImages, Images
 from sightline.data.sources.folder import existing_folder, image_files
 from sightline.data.sources.manifest import IMAGE_COLUMNS, with_suffix
 from sightline.data.tables.files import DELIMITERS, JSON_LINES, PARQUET, read_table, require_column
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, did_you_mean, first_line
 from sightline.inference.parquet_images import ParquetImages, holds_images
 
 STANDARD_INPUT = "-"
@@ -138,7 +138,7 @@ def _in_parquet(
     try:
         schema = pq.read_schema(files[0])
     except (pa.ArrowInvalid, OSError) as error:
-        line = str(error).splitlines()[0]
+        line = first_line(error)
         raise UserError(f"{files[0]} cannot be read: {line}") from error
     column = _image_column(schema.names, image_column)
     if column in schema.names and holds_images(schema.field(column).type):

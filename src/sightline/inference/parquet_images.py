@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from sightline.data.reading.decode import ImageData, read_image
 from sightline.data.reading.images import Images
 from sightline.data.sources.parquet import image_names
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 
 ROWS = 32  # read at a time
 BUFFER = 1 << 20  # bytes of a column read at a time
@@ -121,4 +121,4 @@ def _sizes_and_names(file: Path, column: str) -> tuple[list[int], list[str | Non
             names = parquet.read(columns=[f"{column}.path"])[column]
             return sizes, pc.struct_field(names, "path").to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from error

@@ -13,7 +13,7 @@ from timm.data import resolve_model_data_config
 from timm.models._hub import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import nn
 
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, did_you_mean, first_line
 from sightline.types import PreprocessSpec, adapt_channels
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -159,7 +159,7 @@ def _weights_missing(name: str, config: Any, error: Exception) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _preprocess(

@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from sightline.config.components import build
 from sightline.config.schema import TrainConfig
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 from sightline.runs.folder import RunFolder
 from sightline.training.checkpointing.files import AtomicCheckpointIO
 from sightline.training.lightning_compat import disable_signal_handlers, start_ranks_with
@@ -41,7 +41,7 @@ def build_trainer(
     try:
         trainer = build(config.trainer, "trainer", config.plugins, own)
     except MisconfigurationException as error:
-        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+        raise UserError(f"trainer: {first_line(error)}") from error
     assert isinstance(trainer, Trainer)
     disable_signal_handlers(trainer)
     start_ranks_with(trainer, [sys.executable, "-m", "sightline.cli", "job", str(folder)])

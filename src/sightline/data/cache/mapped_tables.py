@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from sightline.data.cache.files import GIB
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 from sightline.io.atomic import atomic_path, write_atomically
 from sightline.paths import image_cache_dir
 
@@ -38,7 +38,7 @@ def _uncompressed_bytes(file: Path) -> int:
     try:
         metadata = pq.read_metadata(file)
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
     if metadata.num_rows == 0:
         raise UserError(f"{file} has no rows.")
     return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
@@ -48,7 +48,7 @@ def _in_memory(file: Path) -> pa.Table:
     try:
         return pq.read_table(file)
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
 
 
 def _mapped(file: Path) -> pa.Table:
@@ -83,4 +83,4 @@ def _unpack(file: Path, path: Path, folder: Path) -> None:
                 for batch in parquet.iter_batches(BATCH_ROWS):
                     writer.write_batch(batch)
     except pa.ArrowInvalid as error:
-        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from error

@@ -12,7 +12,7 @@ from sightline.data.source_data import SourceData
 from sightline.data.sources.huggingface_stream import RowReader, stream_source
 from sightline.data.tables.files import TableOrigin
 from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, did_you_mean, first_line
 
 SPLIT = "split"  # added column: train, val or test
 KEY = "_sightline_key"  # added column: a row's name
@@ -141,8 +141,7 @@ def _load(
         raise
     except Exception as error:
         raise UserError(
-            f"data.name={name} cannot be loaded: {type(error).__name__}: "
-            f"{(str(error).splitlines() or [''])[0]}"
+            f"data.name={name} cannot be loaded: {type(error).__name__}: {first_line(error)}"
         ) from error
     return loaded if isinstance(loaded, dict) else {"train": loaded}
 

@@ -12,7 +12,7 @@ from torchvision import datasets
 from sightline.data.reading.images import FileImages
 from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.sources.torchvision_columns import open_images, read_targets
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, did_you_mean, first_line
 
 # Names of the splits in torchvision, in the order in which they are tried.
 NAMES = {"train": ("train", "trainval"), "val": ("val", "valid"), "test": ("test",)}
@@ -121,12 +121,12 @@ def _load(kind: Any, name: str, given: dict[str, Any], missing_ok: bool = False)
     except ValueError as error:
         if missing_ok and "Unknown value" in str(error):
             return None
-        raise UserError(f"data.name={name}: {str(error).splitlines()[0]}") from error
+        raise UserError(f"data.name={name}: {first_line(error)}") from error
     except (RuntimeError, OSError, TypeError, ImportError) as error:
         advice = "" if given.get("download") else " data.download=true fetches it, where it can be."
         raise UserError(
             f"data.name={name}: it cannot be loaded from {given['root']}: "
-            f"{str(error).splitlines()[0]}{advice}"
+            f"{first_line(error)}{advice}"
         ) from error
 
 

@@ -10,7 +10,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, did_you_mean, first_line
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -91,7 +91,7 @@ def read_table(file: Path) -> pa.Table:
             table = pq.read_table(file)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         hint = " Save the file as UTF-8." if "UTF8" in str(error).upper().replace("-", "") else ""
-        raise UserError(f"{file} cannot be read: {str(error).splitlines()[0]}.{hint}") from error
+        raise UserError(f"{file} cannot be read: {first_line(error)}.{hint}") from error
     if table.num_rows == 0:
         raise UserError(f"{file} has a header but no rows.")
     return table

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 from sightline.inference.formats.base import INPUT, OUTPUTS, Exportable, Format, Run
 
 MISSING = "format=onnx needs further packages: pip install 'sightline[export]'"
@@ -39,7 +39,7 @@ class Onnx(Format):
             except ImportError as error:
                 raise UserError(f"{MISSING} ({error}).") from error
             except Exception as error:  # the exporter raises exceptions of many types
-                line = str(error).strip().splitlines()[0]
+                line = first_line(error)
                 raise UserError(f"This model cannot be written as ONNX: {line}") from error
             assert program is not None
             program.save(str(path), external_data=False)

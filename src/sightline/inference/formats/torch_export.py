@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 from sightline.inference.formats.base import INPUT, Exportable, Format, Run
 
 
@@ -21,7 +21,7 @@ class TorchExport(Format):
         try:
             program = torch.export.export(module, (example,), dynamic_shapes={INPUT: batch})
         except Exception as error:  # the exporter raises exceptions of many types
-            line = str(error).strip().splitlines()[0]
+            line = first_line(error)
             raise UserError(f"This model cannot be written by torch.export: {line}") from error
         extra = {f"{key}.json": value for key, value in facts.items()}
         with path.open("wb") as stream:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, did_you_mean, first_line
 from sightline.io.secrets import hide_password
 
 try:
@@ -133,7 +133,7 @@ def open_study(
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
             raise
-        line = hide_password(str(error).strip().splitlines()[0])
+        line = hide_password(first_line(error))
         raise UserError(
             f"hydra.sweeper.storage={hide_password(storage)} cannot be used: {line}"
         ) from error

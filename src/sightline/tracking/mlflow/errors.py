@@ -6,7 +6,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 from sightline.io.secrets import hide_password
 
 # Errors of the store, the network or the file system; after each, an upload can be retried.
@@ -60,7 +60,7 @@ def short_message(error: BaseException) -> str:
     if cause is not None:
         status = re.search(r"too many (\d{3}) error responses", str(cause))
         return f"HTTP status {status[1]}" if status is not None else type(cause).__name__
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = first_line(error)
     return hide_password(line[:500])
 
 

@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, did_you_mean, first_line
 from sightline.io.secrets import hide_password
 from sightline.predictions import Predictions
 from sightline.tracking.mlflow import tags
@@ -180,5 +180,5 @@ def _answering(client: MlflowClient) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        line = hide_password(str(error).strip().splitlines()[0])
+        line = hide_password(first_line(error))
         raise UserError(f"{hide_password(client.tracking_uri)} does not answer: {line}") from error

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 from sightline.io.secrets import hide_password
 from sightline.runs.folder import BEST, RunFolder
 from sightline.tracking.mlflow.client import open_client
@@ -134,7 +134,7 @@ def _in_store(run_id: str, uri: str | None, folder: RunFolder | None) -> StoredR
             raise UserError(
                 f"run={run_id}: no such folder or file, and {store} has no run with this id."
             ) from error
-        line = hide_password(str(error).strip().splitlines()[0])
+        line = hide_password(first_line(error))
         raise UserError(f"run={run_id}: {store} does not answer: {line}") from error
     if run.info.lifecycle_stage != "active":
         raise UserError(f"run={run_id}: this run was deleted; `mlflow runs restore` restores it.")
