@@ -27,6 +27,8 @@ class Predictions:
         class_names: the C names.
         label_mode: name of the label mode.
         metadata: further columns of the data by name, each of shape (N,): text or numbers.
+        groups: shape (N,), int64: samples of one code belong together (a patient, a video) and are
+            not independent of each other; None where each sample is by itself.
     """
 
     ids: np.ndarray
@@ -35,13 +37,25 @@ class Predictions:
     class_names: tuple[str, ...]
     label_mode: str
     metadata: dict[str, np.ndarray] = field(default_factory=dict)
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def select(self, rows: np.ndarray | slice) -> Self:
+        """The samples of some rows, in their order; an index given twice is there twice."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            targets=self.targets[rows],
+            probs=self.probs[rows],
+            metadata={name: column[rows] for name, column in self.metadata.items()},
+            groups=None if self.groups is None else self.groups[rows],
+        )
+
     def write(self, path: Path) -> None:
         """Write as Parquet: `id`, `target`, `prob_CLASS`; for multilabel `target_LABEL` columns,
-        null where a label is not known; `meta_NAME` for each metadata column."""
+        null where a label is not known; `meta_NAME` for each metadata column; `group`."""
         columns: dict[str, object] = {"id": pa.array(self.ids.tolist(), pa.string())}
         if self.targets.ndim == 1:
             columns["target"] = self.targets.astype(np.int64)
@@ -52,6 +66,8 @@ class Predictions:
             columns[f"prob_{name}"] = np.ascontiguousarray(column)
         for name, column in self.metadata.items():
             columns[f"{META}{name}"] = pa.array(column.tolist())
+        if self.groups is not None:
+            columns["group"] = pa.array(self.groups, pa.int64())
         meta = json.dumps({"class_names": self.class_names, "label_mode": self.label_mode})
         table = pa.table(columns).replace_schema_metadata({METADATA_KEY: meta.encode()})
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,15 +94,18 @@ class Predictions:
             for name in table.column_names
             if name.startswith(META)
         }
-        return cls(ids, targets, stack("prob"), names, meta["label_mode"], metadata)
+        groups = table["group"].to_numpy() if "group" in table.column_names else None
+        return cls(ids, targets, stack("prob"), names, meta["label_mode"], metadata, groups)
 
 
-def with_metadata(table: Predictions, metadata: pa.Table | None) -> Predictions:
-    """The same with the data's further columns, whose rows are the table's."""
-    if metadata is None:
-        return table
-    columns = {name: _column(metadata[name]) for name in metadata.column_names}
-    return replace(table, metadata=columns)
+def with_columns(
+    table: Predictions, metadata: pa.Table | None, groups: np.ndarray | None
+) -> Predictions:
+    """The same with the data's further columns and groups, whose rows are the table's."""
+    columns = {}
+    if metadata is not None:
+        columns = {name: _column(metadata[name]) for name in metadata.column_names}
+    return replace(table, metadata=columns, groups=groups)
 
 
 def _column(values: pa.ChunkedArray) -> np.ndarray:

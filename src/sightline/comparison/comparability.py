@@ -1,7 +1,5 @@
 """Pairs of runs: only those that were evaluated on the same samples can be compared."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from sightline.comparison.compared_run import ComparedRun
@@ -32,11 +30,7 @@ def check_same_split(first: ComparedRun, second: ComparedRun, split: str) -> Non
 
 def sorted_by_id(table: Predictions) -> Predictions:
     """The table with its samples in the order of their ids."""
-    order = np.argsort(table.ids, kind="stable")
-    return replace(
-        table, ids=table.ids[order], targets=table.targets[order], probs=table.probs[order],
-        metadata={},
-    )  # fmt: skip
+    return table.select(np.argsort(table.ids, kind="stable"))
 
 
 def check_same_samples(

@@ -16,7 +16,7 @@ from sightline.inference.device import choose_device
 from sightline.inference.model import LoadedModel
 from sightline.inference.split_probs import probs_on, readable
 from sightline.inference.views import averaged_views, corrupted_views, unchanged
-from sightline.predictions import Predictions, with_metadata
+from sightline.predictions import Predictions, with_columns
 from sightline.runs.folder import BEST
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.training.logging.evaluation import SECTIONS
@@ -133,7 +133,7 @@ def predicted_target(
         label_mode=model.label_mode.name,
     )
     name, prefix = _names(stored, settings, samples, own and settings.name is None)
-    table = with_metadata(table, split.metadata)
+    table = with_columns(table, split.metadata, split.groups)
     digest = None if own and settings.name is None else samples.digest
     return EvaluationTarget(name, prefix, table, replace(samples, split=split), found, digest)
 

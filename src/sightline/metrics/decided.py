@@ -7,7 +7,6 @@ precision, which the tests hold.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -116,12 +115,7 @@ class DecidedTable:
     def repeat(self, times: np.ndarray) -> "DecidedTable":
         """The table with each sample repeated so many times; times: shape (N,)."""
         rows = np.repeat(np.arange(len(self)), times.astype(np.int64))
-        table = self.predictions
-        repeated = replace(
-            table, ids=table.ids[rows], targets=table.targets[rows], probs=table.probs[rows],
-            metadata={},
-        )  # fmt: skip
-        return DecidedTable(self.label_mode, repeated, self.thresholds)
+        return DecidedTable(self.label_mode, self.predictions.select(rows), self.thresholds)
 
 
 class ResampledTable:

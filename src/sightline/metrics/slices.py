@@ -1,7 +1,7 @@
 """Slices: the same metrics for each value of a metadata column of the data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -110,22 +110,11 @@ def measure_slices(
     found = {}
     for index in large:
         rows = np.flatnonzero(codes == index)
-        part = select(table, rows)
+        part = table.select(rows)
         found[str(names[index])] = evaluate_table(label_mode, part, tuning, plugins=plugins)
     higher = _direction(metric, found, plugins)
     small = {str(names[i]): int(counts[i]) for i in range(len(names)) if counts[i] < minimum}
     return Slices(column, metric, higher, found, small)
-
-
-def select(table: Predictions, rows: np.ndarray) -> Predictions:
-    """Some samples of a table."""
-    return replace(
-        table,
-        ids=table.ids[rows],
-        targets=table.targets[rows],
-        probs=table.probs[rows],
-        metadata={name: column[rows] for name, column in table.metadata.items()},
-    )
 
 
 def slice_values(column: np.ndarray) -> np.ndarray:

@@ -97,14 +97,7 @@ class EvaluatedSplit:
 
     def select(self, rows: np.ndarray | slice) -> Self:
         """The same split with some of its samples."""
-        table = replace(
-            self.table,
-            ids=self.table.ids[rows],
-            targets=self.table.targets[rows],
-            probs=self.table.probs[rows],
-            metadata={name: column[rows] for name, column in self.table.metadata.items()},
-        )
-        return replace(self, table=table)
+        return replace(self, table=self.table.select(rows))
 
     def sample(self, count: int, seed: int) -> Self:
         """At most `count` samples, chosen at random, in their order."""

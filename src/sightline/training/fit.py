@@ -11,7 +11,7 @@ from sightline.cluster.requeue import watch
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 from sightline.metrics.tuning import Tuning, fit_tuning
-from sightline.predictions import Predictions, with_metadata
+from sightline.predictions import Predictions, with_columns
 from sightline.runs.folder import RunFolder
 from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import checkpoint_callbacks
@@ -82,8 +82,8 @@ def fit_and_evaluate(
     losses, predictions = {}, {}
     for split in ("val", "test") if with_test else ("val",):
         losses[split] = _evaluate(trainer, setup, split, best)
-        table = setup.module.predictions[split]
-        predictions[split] = with_metadata(table, setup.splits[split].metadata)
+        table, source = setup.module.predictions[split], setup.splits[split]
+        predictions[split] = with_columns(table, source.metadata, source.groups)
     epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
     tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning)
     if trainer.is_global_zero:
