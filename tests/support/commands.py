@@ -54,8 +54,14 @@ def wait_for_line(process: subprocess.Popen[str], text: str, timeout_s: float = 
 
 def senders_of(pid: int) -> list[psutil.Process]:
     """The processes that upload for a training; a forked one has a fork server as a child too."""
-    children = psutil.Process(pid).children()
-    return [child for child in children if SENDER in child.cmdline()]
+    return [child for child in psutil.Process(pid).children() if SENDER in _command_line(child)]
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # ended meanwhile; a zombie is one of these
+        return []
 
 
 def client_of(folder: Path) -> MlflowClient:

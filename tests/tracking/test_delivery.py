@@ -383,9 +383,9 @@ def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
     told = Tell(str(tmp_path / "run"), database, steps=300, gate=True)
     open_store(told.config)
     ui = TrackingServer(tmp_path, database)
+    process = told.start()
     try:
         ui.start()
-        process = told.start()
         assert process.stdin is not None
         for step in (50, 150, 250):
             wait_for_line(process, f"step {step}")
@@ -402,6 +402,8 @@ def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
         check_all_arrived(MlflowClient(ui.uri), tmp_path / "run")
         assert "locked" not in out + err + (tmp_path / "server.log").read_text()
     finally:
+        process.kill()
+        process.communicate()
         ui.stop()
 
 
