@@ -392,6 +392,11 @@ def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
             wait_for(lambda: senders_of(process.pid), 30)  # the next one may just be starting
             [sender] = senders_of(process.pid)
             sender.kill()
+            # The training notices at its next step, once the sender's last thread has ended.
+            wait_for(lambda: senders_of(process.pid) == [], 30)
+            tasks = Path(f"/proc/{sender.pid}/task")
+            while len(list(tasks.iterdir())) > 1:
+                time.sleep(0.01)
             assert requests.get(f"{ui.uri}/api/2.0/mlflow/experiments/get?experiment_id=1",
                                 timeout=60).ok  # fmt: skip
             process.stdin.write("\n")
