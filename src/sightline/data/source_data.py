@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 import numpy as np
@@ -10,9 +10,16 @@ import pyarrow as pa
 
 from sightline.data.reading.decode import ImageData
 from sightline.data.reading.images import Images
+from sightline.data.reading.scan import LeftOut
 from sightline.data.reading.stream import Stream
 
 SPLITS = ("train", "val", "test")
+# Usual names of the splits, in lower case.
+SPLIT_WORDS = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 T = TypeVar("T")
 
@@ -89,6 +96,8 @@ class SourceData:
             of the images' shorter sides.
         stream: training samples that are read in sequence; there is then no split train.
         compose: maps each split, by name, to the samples that are trained on, after splitting.
+        left_out: files, or rows, that were found and are not read.
+        notes: sentences about how the data were read where their form allows another reading.
     """
 
     name: str
@@ -98,6 +107,8 @@ class SourceData:
     img_size: int | None = None
     compose: Callable[[str, Split], Split] | None = None
     stream: Stream | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
+    notes: tuple[str, ...] = ()
 
 
 def take(ids: Sequence[str] | np.ndarray | pa.Array, targets: np.ndarray, images: Images) -> Split:

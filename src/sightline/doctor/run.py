@@ -72,6 +72,10 @@ def _check_data_and_model(report: Report, config: TrainConfig, folder: Path) -> 
     label_mode, splits = labelled
     sizes = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
     report.add("data", "ok", f"{source.name} ({source.location}): {sizes}")
+    for note in source.notes:
+        report.add("reading", "warning", note)
+    if source.left_out:
+        report.add("left out", "warning", source.left_out.describe(), source.left_out.rows())
     report.add("labels", "ok", label_mode.describe())
     counts = {name: label_mode.count(split.targets) for name, split in splits.items()}
     draw_balance(counts).savefig(folder / "class_balance.png", dpi=120)

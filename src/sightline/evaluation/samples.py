@@ -61,6 +61,10 @@ def other_samples(config: TrainConfig, label_mode: LabelMode, name: str) -> Samp
             f"split={name}: {source.name} ({source.location}) has no such split; it has "
             f"{', '.join(source.splits)}."
         )
+    for note in source.notes:
+        log.info("reading: %s", note)
+    if source.left_out:
+        log.warning("data:    left out: %s", source.left_out.describe())
     if source.compose is not None:
         split = source.compose(name, split)
     return _samples(source, split, label_mode)

@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,11 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sightline.data.reading.images import FileImages, Images
-from sightline.data.sources.folder import existing_folder, image_files
+from sightline.data.reading.scan import scan_images
+from sightline.data.sources.folder import existing_folder
 from sightline.data.sources.manifest import IMAGE_COLUMNS, with_suffix
 from sightline.data.tables.files import DELIMITERS, JSON_LINES, PARQUET, read_table, require_column
 from sightline.errors import UserError, did_you_mean, first_line
 from sightline.inference.parquet_images import ParquetImages, holds_images
+
+log = logging.getLogger(__name__)
 
 STANDARD_INPUT = "-"
 
@@ -119,7 +123,10 @@ def _relative(paths: list[str], root: str) -> Iterator[str]:
 
 
 def _in_folder(folder: Path, root: str | None, image_column: str | None) -> Inputs:
-    names = sorted(os.path.normpath(name) for name in image_files(folder, folder))
+    scan = scan_images(folder, folder)
+    names = sorted(os.path.normpath(name) for name in scan.images)
+    if scan.left_out:
+        log.warning("input=%s: left out: %s.", folder, scan.left_out.describe())
     if names:
         paths = [str(folder / name) for name in names]
         column = _texts(paths)

@@ -1,48 +1,57 @@
 """A folder of images sorted into class folders: ROOT/{train,val,test}/CLASS/* or ROOT/CLASS/*."""
 
-import os
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
-from sightline.data.reading.decode import ARRAY_SUFFIXES
+from sightline.data.labels.names import canonical
+from sightline.data.labels.report import note_merged, warn_alike
 from sightline.data.reading.images import FileImages
-from sightline.data.source_data import SPLITS, SourceData, Split
+from sightline.data.reading.scan import LeftOut, holds_images, scan_beside, scan_images, subfolders
+from sightline.data.source_data import SPLIT_WORDS, SourceData, Split
+from sightline.data.sources.split_folders import AUTO, find_split_folders
 from sightline.errors import UserError, did_you_mean
 
+Classes = dict[str, list[str]]  # a class's name to the names of its folders
 
-def read_folder(root: str) -> SourceData:
+
+def read_folder(root: str, splits: str | dict[str, str] = AUTO) -> SourceData:
     """One class a folder, in which folders may be nested; the class names are train's, sorted.
 
     Args:
         root: the folder, absolute or relative to where the command is run.
+        splits: the folders of the splits, see `find_split_folders`.
 
     Raises:
-        UserError: a folder is missing or empty, or a class is not in train.
+        UserError: a folder is missing or empty, a class is not in train, or folders with images
+            would not be used.
     """
     base = existing_folder(root, "data.root")
-    has_splits = (base / "train").is_dir()
-    top = base / "train" if has_splits else base
-    names = _class_names(top)
+    folders = find_split_folders(base, splits) or {"train": base}
+    names = tuple(sorted(_classes(folders["train"])))
     if not names:
-        raise UserError(f"{top} has no class folders; expected {top}/CLASS/*.jpg and the like.")
-    found = {"train": _scan(base, top, names)}
-    for name in SPLITS[1:]:
-        if has_splits and (base / name).is_dir():
-            found[name] = _scan_further(base, base / name, names)
+        raise UserError(_no_classes(base, folders["train"]))
+    warn_alike(names, str(folders["train"]))
+    left_out = LeftOut() if base in folders.values() else scan_beside(base, base)
+    notes = _describe(base, folders)
+    found = {}
+    for split, folder in folders.items():
+        if split != "train" and not _classes(folder):
+            notes.append(_without_labels(split, folder))
+            left_out.extend(scan_beside(base, folder))
+            continue
+        found[split] = _scan(base, folder, names, left_out)
     paths = pa.array([path for each, _ in found.values() for path in each], pa.string())
     images = FileImages(base, paths)
-    splits = {}
+    made = {}
     start = 0
-    for name, (each, targets) in found.items():
+    for split, (each, targets) in found.items():
         rows = np.arange(start, start + len(each))
-        splits[name] = Split(paths.slice(start, len(each)), targets, images, rows)
+        made[split] = Split(paths.slice(start, len(each)), targets, images, rows)
         start += len(each)
-    return SourceData(base.name, str(base), names, splits)
+    return SourceData(base.name, str(base), names, made, left_out=left_out, notes=tuple(notes))
 
 
 def existing_folder(path: str, key: str) -> Path:
@@ -55,59 +64,94 @@ def existing_folder(path: str, key: str) -> Path:
     return base
 
 
-def _class_names(folder: Path) -> tuple[str, ...]:
-    with os.scandir(folder) as entries:
-        return tuple(sorted(e.name for e in entries if e.is_dir() and not e.name.startswith(".")))
+def _classes(folder: Path) -> Classes:
+    """The class folders; several whose names are forms of one word are one class."""
+    found: Classes = {}
+    for name in subfolders(folder):
+        found.setdefault(canonical(name), []).append(name)
+    return found
 
 
-def _scan(base: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
-    """Paths and classes of all images in `folder`; at least one of each class."""
-    found = {name: sorted(image_files(base, folder / name)) for name in names}
-    empty = [str(folder / name) for name, paths in found.items() if not paths]
-    if empty:
+def _describe(base: Path, folders: Mapping[str, Path]) -> list[str]:
+    """A note where folders have other names than the splits that they are read as."""
+    other = [
+        f"{folder.relative_to(base)} as {split}"
+        for split, folder in folders.items()
+        if folder != base and folder.name != split
+    ]
+    return [f"reads the folder {', '.join(other)}"] if other else []
+
+
+def _no_classes(base: Path, top: Path) -> str:
+    message = f"{top} has no class folders; expected {top}/CLASS/*.jpg and the like."
+    if any(path for path in scan_images(base, top).images):
+        message += " Where a table names the labels of these images, use data=manifest."
+    return message
+
+
+def _without_labels(split: str, folder: Path) -> str:
+    """The note on a test folder without classes, as competitions publish it.
+
+    Raises:
+        UserError: the folder is empty, or of another split, which needs labels.
+    """
+    if not holds_images(folder):
+        raise UserError(f"The split {folder} has no images. Add some, or remove the folder.")
+    if split != "test":
         raise UserError(
-            f"No images in the class folder {', '.join(empty[:10])}. Add images "
-            f"({', '.join(sorted(image_suffixes())[:6])}, …) or remove the folder."
+            f"{folder} has images but no class folders, so {split} has no labels; expected "
+            f"{folder}/CLASS/*.jpg and the like."
         )
-    counts = [len(paths) for paths in found.values()]
-    return [path for paths in found.values() for path in paths], np.repeat(
-        np.arange(len(names)), counts
+    return (
+        f"{folder} has no class folders: its images have no labels and are not used "
+        f"(`sightline predict input={folder}` predicts them)"
     )
 
 
-def _scan_further(base: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
-    """Likewise for a further split: its classes are train's, though some may be missing."""
-    present = _class_names(folder)
+def _scan(
+    base: Path, folder: Path, names: tuple[str, ...], left_out: LeftOut
+) -> tuple[list[str], np.ndarray]:
+    """Paths and classes of all images in a split's folder; at least one of each of its classes.
+
+    Args:
+        names: of train's classes; a further split may lack some of them.
+        left_out: gets the files that are not read.
+    """
+    present = _classes(folder)
     unknown = sorted(set(present) - set(names))
     if unknown:
+        raise UserError(_unknown_class(folder / present[unknown[0]][0], unknown[0], names))
+    left_out.extend(scan_beside(base, folder))
+    paths: list[str] = []
+    counts = []
+    empty = []
+    for name in names:
+        folders = present.get(name, [])
+        note_merged(name, folders, str(folder))
+        scans = [scan_images(base, folder / each) for each in folders]
+        for scan in scans:
+            left_out.extend(scan.left_out)
+        found = sorted(path for scan in scans for path in scan.images)
+        if folders and not found:
+            others = LeftOut()
+            for scan in scans:
+                others.extend(scan.left_out)
+            empty.append(f"{folder / folders[0]}" + (f" ({others.describe()})" if others else ""))
+        paths += found
+        counts.append(len(found))
+    if empty:
         raise UserError(
-            f"{folder / unknown[0]}: the class {unknown[0]!r} is not in train, whose classes are: "
-            f"{', '.join(names[:20])}.{did_you_mean(unknown[0], names)}"
+            f"No images that can be read in the class folder {', '.join(empty[:10])}. Add images "
+            "(.jpg, .png, .webp, .tif, …) or remove the folder."
         )
-    if not present:
-        raise UserError(f"The split {folder} has no images. Add some, or remove the folder.")
-    paths, targets = _scan(base, folder, present)
-    return paths, np.array([names.index(name) for name in present])[targets]
+    return paths, np.repeat(np.arange(len(names)), counts)
 
 
-def image_files(base: Path, folder: Path) -> Iterator[str]:
-    """Paths of images in `folder` and below, relative to `base`; links are followed once."""
-    seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        place = os.path.realpath(parent)
-        if place in seen:  # a link to a folder above itself
-            folders.clear()
-            continue
-        seen.add(place)
-        folders.sort()
-        prefix = os.path.relpath(parent, base)
-        for file in files:
-            if not file.startswith(".") and Path(file).suffix.lower() in image_suffixes():
-                yield f"{prefix}/{file}"
-
-
-@cache
-def image_suffixes() -> frozenset[str]:
-    """Endings of the files that can be read as images."""
-    Image.init()
-    return ARRAY_SUFFIXES | {ext for ext, kind in Image.EXTENSION.items() if kind in Image.OPEN}
+def _unknown_class(path: Path, name: str, names: tuple[str, ...]) -> str:
+    message = (
+        f"{path}: the class {name!r} is not in train, whose classes are: "
+        f"{', '.join(names[:20])}.{did_you_mean(name, names)}"
+    )
+    if name.lower() in SPLIT_WORDS:
+        message += " Where the splits are nested, give the folder that holds them as data.root."
+    return message

@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
-from sightline.data.source_data import SourceData
+from sightline.data.source_data import SPLIT_WORDS, SourceData
 from sightline.data.sources.huggingface_stream import RowReader, stream_source
 from sightline.data.tables.files import TableOrigin
-from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
+from sightline.data.tables.source import Columns, to_source
 from sightline.errors import UserError, did_you_mean, first_line
 
 SPLIT = "split"  # added column: train, val or test

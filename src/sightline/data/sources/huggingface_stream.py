@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from sightline.data.reading.images import BytesImages
 from sightline.data.reading.stream import Stream, StreamedSample
-from sightline.data.source_data import SourceData, Split, take
-from sightline.data.tables.source import SPLIT_WORDS
+from sightline.data.source_data import SPLIT_WORDS, SourceData, Split, take
 from sightline.errors import UserError
 
 

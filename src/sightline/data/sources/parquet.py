@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from sightline.data.cache.mapped_tables import read_tables
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
-from sightline.data.source_data import SourceData
+from sightline.data.source_data import SPLIT_WORDS, SourceData
 from sightline.data.tables.files import PARQUET, TableOrigin, require_column
-from sightline.data.tables.source import SPLIT_WORDS, Columns, to_source
+from sightline.data.tables.source import Columns, to_source
 from sightline.errors import UserError
 
 SPLIT = "split"  # the column that file names are turned into

@@ -8,15 +8,9 @@ import pyarrow.compute as pc
 
 from sightline.data.labels.columns import LabelColumns, read_labels
 from sightline.data.reading.images import Images
-from sightline.data.source_data import SPLITS, SourceData, Split
+from sightline.data.source_data import SPLIT_WORDS, SPLITS, SourceData, Split
 from sightline.data.tables.files import LabelTable, TableOrigin, require_column
 from sightline.errors import UserError
-
-SPLIT_WORDS = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

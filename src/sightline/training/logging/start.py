@@ -62,8 +62,12 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     learnt = sum(p.numel() for p in module.parameters() if p.requires_grad)
     frozen = "" if learnt == total else f" ({learnt:,} learn)"
     name = config.model.get("name") or config.model["_target_"].rsplit(".", 1)[-1]
+    source = setup.source
+    left_out = f"; left out: {source.left_out.describe()}" if source.left_out else ""
+    notes = {"reading": "; ".join(source.notes)} if source.notes else {}
     return {
-        "data": f"{setup.source.name} ({setup.source.location}): {sizes}",
+        "data": f"{source.name} ({source.location}): {sizes}{left_out}",
+        **notes,
         "labels": setup.label_mode.describe(),
         "model": f"{name}, {total:,} parameters{frozen}, input {spec.in_chans}×{spec.img_size}"
         f"×{spec.img_size}",
@@ -89,6 +93,8 @@ def _log_data_and_model(tracker: Tracker, config: TrainConfig, job: Job, setup: 
     if setup.skipped:
         rows = [asdict(each) for each in setup.skipped]
         tracker.log_text(to_csv(rows, decimals=None), "skipped.csv")
+    if setup.source.left_out:
+        tracker.log_text(to_csv(setup.source.left_out.rows(), decimals=None), "left_out.csv")
 
 
 def _log_provenance(tracker: Tracker, config: TrainConfig, job: Job) -> None:
