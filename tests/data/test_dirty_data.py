@@ -37,10 +37,23 @@ REFUSED: dict[str, Case] = {
         "image,label,x\na.png,x,1\n", {"label_column": "label", "label_columns": ["x"]},
         ["not both"],
     ),
-    "duplicate row": ("image,label\na.png,x\nb.png,y\na.png,x\n", {}, ["row 3", "'image'", "row 1"]),
-    "duplicate row, other label": (
-        "image,label\na.png,x\na.png,y\n", {}, ["row 2", "'image'", "already in row 1"],
+    "duplicate rows, other label": (
+        "image,label,s\na.png,x,1\na.png,y,1\nb.png,x,1\nb.png,x,2\n", {},
+        ["'image'", "2 rows", "'a.png' in rows 1 and 2 (label 'x' and 'y')",
+         "'b.png' in rows 3 and 4 (s '1' and '2')"],
     ),
+    "some rows in no split": (
+        "image,label,Subset\na.png,x,train\nb.png,y,extra\n", {},
+        ["'Subset'", "'extra' is not train, val or test", "data.split_column=none"],
+    ),
+    "two columns of splits": (
+        "image,label,split,set\na.png,x,train,train\nb.png,y,test,train\n", {},
+        ["'split' and 'set' both look like", "data.split_column=NAME"],
+    ),
+    "a path on Windows": (
+        "image,label\nC:\\img\\a.png,x\n", {}, ["row 1", "drive of Windows", "data.root"],
+    ),
+    "an address": ("image,label\nhttps://x.org/a.png,x\n", {}, ["row 1", "Download it"]),
     "blank file name": ("image,label\na.png,x\n  ,y\n", {}, ["row 2", "'image'", "blank"]),
     "empty file name": ("image,label\na.png,x\n,y\n", {}, ["row 2", "'image'", "blank"]),
     "missing label": ("image,label\na.png,x\nb.png,\n", {}, ["row 2", "'label'", "missing"]),
@@ -132,6 +145,47 @@ LOADED: dict[str, Loaded] = {
     "BOM": (
         "\ufeffimage,label\na.png,x\nb.png,y\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
     ),
+    "UTF-16": (
+        "image;label\na.png;été\nb.png;y\n".encode("utf-16"), {}, ["a.png", "b.png"],
+        ("y", "été"), [1, 0],
+    ),
+    "semicolons and decimal commas": (
+        "image;label;score\na.png;x;0,5\nb.png;y;1,5\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "commas within semicolons": (
+        "image;label, of two\na.png;x\nb.png;y\n", {"label_column": "label, of two"},
+        ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "tabs in a .csv": ("image\tlabel\na.png\tx\nb.png\ty\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1]),
+    "trailing commas": ("image,label,,\na.png,x,,\nb.png,y,,\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1]),
+    "trailing commas in rows": (
+        "image,label\na.png,x,\nb.png,y,,\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "the index of a data frame": (
+        ",image,label\n0,a.png,x\n1,b.png,y\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "backslashes": (
+        "image,label\nd\\a.png,x\nd\\e\\b.png,y\n", {}, ["d/a.png", "d/e/b.png"], ("x", "y"), [0, 1],
+    ),
+    "file addresses": (
+        "image,label\nfile:///d/a%20b.png,x\nfile:///d/b.png,y\n", {"allow_outside": True},
+        ["/d/a b.png", "/d/b.png"], ("x", "y"), [0, 1],
+    ),
+    "exact repeats": (
+        "image,label\na.png,x\nb.png,y\na.png,x\na.png,x\n", {}, ["a.png", "b.png"], ("x", "y"),
+        [0, 1],
+    ),
+    "forms of one word": (
+        "image,label\na.png,caf\u00e9\nb.png,cafe\u0301\nc.png,x\nd.png,\uff58\ne.png,x\u200b\n", {},
+        ["a.png", "b.png", "c.png", "d.png", "e.png"], ("caf\u00e9", "x"), [0, 0, 1, 1, 1],
+    ),
+    "a column called split that holds something else": (
+        "image,label,split\na.png,x,left\nb.png,y,right\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "a column of splits that is not used": (
+        "image,label,split\na.png,x,train\nb.png,y,test\n", {"split_column": "none"},
+        ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
     "quotes and commas": (
         'image,label\n"a, b.png","x ""y"""\nc.png,z\n', {}, ["a, b.png", "c.png"],
         ('x "y"', "z"), [0, 1],
@@ -209,15 +263,49 @@ def test_a_dirty_manifest_that_works_gives_exactly_this_table(name: str, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
-    [("stray spaces", "row 1, column 'label'"), ("mixed case", "'Cat' and 'cat'")],
+    ("name", "logged"),
+    [
+        ("stray spaces", "row 1, column 'label'"),
+        ("mixed case", "'Cat' and 'cat'"),
+        ("leading zeros", "'007' and '7'"),
+        ("forms of one word", r"'cafe\u0301' is read as 'café'"),
+        ("UTF-16", "read with UTF-16; semicolons between columns"),
+        ("trailing commas", "2 empty columns without a name left out"),
+        ("backslashes", "2 paths with backslashes are read as 'd/a.png'"),
+        ("file addresses", "2 paths with addresses are read as '/d/a b.png'"),
+    ],
 )
-def test_what_is_changed_or_alike_is_said(
-    name: str, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_changes_and_similar_names_are_logged(
+    name: str, logged: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         manifest(tmp_path, LOADED[name][0], LOADED[name][1])
-    assert said in caplog.text
+    assert logged in caplog.text
+
+
+@pytest.mark.parametrize("column", ["split", "Set", "subset", "partition", "fold"])
+def test_a_column_of_splits_is_found(column: str, tmp_path: Path) -> None:
+    text = f"image,label,{column}\na.png,x,Train\nb.png,y,training\nc.png,x,dev\nd.png,y,TEST\n"
+    data = manifest(tmp_path, text, {})
+    assert {name: len(split) for name, split in data.splits.items()} == {
+        "train": 2, "val": 1, "test": 1,
+    }  # fmt: skip
+    assert data.notes == (f"reads the splits from the column {column!r}",)
+
+
+def test_exact_repeats_are_counted(tmp_path: Path) -> None:
+    data = manifest(tmp_path, LOADED["exact repeats"][0], {})
+    assert data.notes == ("2 rows that repeat another one exactly are dropped",)
+
+
+def test_an_array_of_objects_in_json(tmp_path: Path) -> None:
+    rows = [{"image": "a.png", "label": "x"}, {"image": "b.png", "label": "y"}]
+    (tmp_path / "m.json").write_text(json.dumps(rows, indent=1))
+    data = source("manifest", path=str(tmp_path / "m.json"))
+    assert data.class_names == ("x", "y")
+    (tmp_path / "m.json").write_text("[1, 2]")
+    with pytest.raises(UserError, match=r"m\.json.*something other than objects"):
+        source("manifest", path=str(tmp_path / "m.json"))
 
 
 def save(image: Image.Image, path: Path, **options: object) -> None:
@@ -284,6 +372,25 @@ def test_a_table_with_bad_bytes_names_the_row(tmp_path: Path) -> None:
     for row in (1, 2):
         with pytest.raises(UnreadableImage, match=f"all/{row}"):
             split.read(row)
+
+
+def test_parquet_files_with_further_columns(tmp_path: Path) -> None:
+    """A group and a metadata column that test lacks; labels and images are needed in each."""
+    train = {"image": [encoded(i) for i in range(4)], "label": ["x", "y"] * 2,
+             "patient": ["a", "a", "b", "b"], "site": ["s"] * 4}  # fmt: skip
+    test = {"image": [encoded(i) for i in range(5, 7)], "label": ["x", "y"]}
+    pq.write_table(pa.table(train), tmp_path / "train-0.parquet")
+    pq.write_table(pa.table(test), tmp_path / "test-0.parquet")
+    data = source("parquet", root=str(tmp_path), group_column="patient")
+    assert data.notes == (
+        "columns that some files lack are empty there: 'patient' (not in test-0.parquet), "
+        "'site' (not in test-0.parquet)",
+    )
+    groups = {name: split.groups for name, split in data.splits.items()}
+    assert [len(set(each.tolist())) for each in groups.values() if each is not None] == [2, 2]
+    pq.write_table(pa.table({"image": test["image"]}), tmp_path / "test-0.parquet")
+    with pytest.raises(UserError, match=r"test-0\.parquet has no column 'label'"):
+        source("parquet", root=str(tmp_path))
 
 
 PARQUET: dict[str, tuple[Callable[[Path], object], Options, str]] = {

@@ -12,10 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data.labels.indicators import indicator_columns, only_one_on
+from sightline.data.labels.names import canonical
+from sightline.data.labels.report import note_merged, warn_alike
 from sightline.data.tables.files import LabelTable, as_text, require_column
 from sightline.errors import UserError, did_you_mean
 
 log = logging.getLogger(__name__)
+
+LABEL_COLUMNS = ("label", "labels", "class", "target")  # usual names
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def read_labels(
         raise UserError("Give data.label_column or data.label_columns, not both.")
     column = wanted.column
     if column is None and wanted.columns is None:
-        column = next((c for c in ("label", "labels", "class", "target") if _free(rows, c)), None)
+        column = next((c for c in LABEL_COLUMNS if _free(rows, c)), None)
     if column is not None:
         require_column(table, column, "data.label_column", rows.origin.name)
         if multi_label:
@@ -141,7 +145,7 @@ def _as_lists(rows: LabelTable, column: str, values: pa.Array, separator: str | 
 def _trimmed(
     rows: LabelTable, column: str, texts: pa.Array, owner: np.ndarray | None = None
 ) -> pa.Array:
-    """Cells without spaces around them; logs a warning where there were any."""
+    """Cells in their canonical form, without spaces around them; logs what was changed."""
     trimmed = pc.utf8_trim_whitespace(texts)
     changed = np.flatnonzero(pc.not_equal(trimmed, texts).to_numpy(zero_copy_only=False))
     if len(changed):
@@ -150,7 +154,12 @@ def _trimmed(
             "%s, column %r: spaces around the label %r are left out (%d times in all).",
             rows.origin.row(row), column, texts[int(changed[0])].as_py(), len(changed),
         )  # fmt: skip
-    return trimmed
+    encoded = pc.dictionary_encode(trimmed)
+    forms = encoded.dictionary.to_pylist()
+    merged = [canonical(form) for form in forms]
+    for form, name in zip(forms, merged, strict=True):
+        note_merged(name, [form], f"{rows.origin.name}, column {column!r}")
+    return pa.array(merged, pa.string()).take(encoded.indices)
 
 
 def _names(rows: LabelTable, column: str, texts: pa.Array) -> tuple[str, ...]:
@@ -158,15 +167,7 @@ def _names(rows: LabelTable, column: str, texts: pa.Array) -> tuple[str, ...]:
     names = [name for name in pc.unique(texts).to_pylist() if name]
     numbers = all(name.lstrip("-").isdecimal() for name in names)
     names.sort(key=(lambda name: (int(name), name)) if numbers else None)
-    by_letters: dict[str, list[str]] = {}
-    for name in names:
-        by_letters.setdefault(name.casefold(), []).append(name)
-    for alike in by_letters.values():
-        if len(alike) > 1:
-            log.warning(
-                "%s, column %r: %s differ in case alone and are different classes here.",
-                rows.origin.name, column, " and ".join(map(repr, alike)),
-            )  # fmt: skip
+    warn_alike(names, f"{rows.origin.name}, column {column!r}")
     return tuple(names)
 
 

@@ -18,7 +18,7 @@ def note_merged(name: str, forms: Sequence[str], where: str) -> None:
     """
     others = [form for form in forms if form != name]
     if others:
-        log.warning("%s: %s read as the class %r: the same word in another form of Unicode.",
+        log.warning("%s: %s is read as %r: the same word in another form of Unicode.",
                     where, " and ".join(ascii(form) for form in others), name)  # fmt: skip
 
 

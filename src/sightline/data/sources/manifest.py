@@ -1,9 +1,5 @@
 """A table that names image files and their labels: CSV, TSV, JSON lines or Parquet."""
 
-import os
-from pathlib import Path
-
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,9 +7,9 @@ from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import FileImages
 from sightline.data.source_data import SourceData
 from sightline.data.sources.folder import existing_folder
+from sightline.data.sources.image_paths import inside, local_paths, with_suffix
 from sightline.data.tables.files import TableOrigin, existing_file, read_table, require_column
 from sightline.data.tables.source import Columns, to_source
-from sightline.errors import UserError
 
 IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "image_path", "image_id")
 
@@ -45,7 +41,7 @@ def read_manifest(
         label_separator: stands between several labels of a cell; None: cells are JSON lists.
         label_columns: columns of 0 and 1, one a label; None: all such columns.
         none_label: the label that means none of the others, such as "No Finding".
-        split_column: train, val or test; None: splits are made.
+        split_column: train, val or test; None: found by its name and values; `none`: splits made.
         group_column: rows of a group stay in one split.
         metadata_columns: further columns, for slices; None: all others.
         allow_outside: whether paths may lead out of `root`.
@@ -60,35 +56,11 @@ def read_manifest(
         image_column = next((c for c in IMAGE_COLUMNS if c in table.column_names), "image")
     require_column(table, image_column, "data.image_column", str(file))
     names = pc.fill_null(table[image_column].combine_chunks().cast(pa.string()), "")
-    names = with_suffix(names, image_suffix)
-    paths = names if allow_outside else _inside(names, base, origin, image_column)
+    names = local_paths(with_suffix(names, image_suffix), base, origin, image_column)
+    paths = names if allow_outside else inside(names, base, origin, image_column)
     return to_source(
         file.stem, str(file), table, paths, FileImages(base, paths), image_column,
         Columns(split_column, group_column, metadata_columns),
         LabelColumns(label_column, label_separator, label_columns, none_label),
         multi_label, origin,
     )  # fmt: skip
-
-
-def with_suffix(names: pa.Array, suffix: str) -> pa.Array:
-    """The names, with `suffix` behind each that has no ending of its own."""
-    bare = pc.invert(pc.match_substring_regex(names, r"[^/]\.[A-Za-z0-9]{2,5}$"))
-    return pc.if_else(bare, pc.binary_join_element_wise(names, suffix, ""), names)
-
-
-def _inside(names: pa.Array, base: Path, origin: TableOrigin, column: str) -> pa.Array:
-    """Paths relative to `base`; those that lead out of it are refused."""
-    suspicious = pc.or_(pc.match_substring(names, ".."), pc.starts_with(names, "/"))
-    rows = np.flatnonzero(suspicious.to_numpy(zero_copy_only=False))
-    if not len(rows):
-        return names
-    texts = names.to_pylist()
-    for row in rows:
-        inside = os.path.relpath(os.path.normpath(base / texts[row]), base)
-        if inside == ".." or inside.startswith("../"):
-            raise UserError(
-                f"{origin.row(int(row))}, column {column!r}: {texts[row]!r} leads out of {base}. "
-                "Give the folder that holds all images as data.root, or data.allow_outside=true."
-            )
-        texts[row] = inside
-    return pa.array(texts, pa.string())

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data.cache.mapped_tables import read_tables
-from sightline.data.labels.columns import LabelColumns
+from sightline.data.labels.columns import LABEL_COLUMNS, LabelColumns
 from sightline.data.reading.images import BytesImages
 from sightline.data.source_data import SPLIT_WORDS, SourceData
 from sightline.data.tables.files import PARQUET, TableOrigin, require_column
@@ -34,8 +35,8 @@ def read_parquet(
 ) -> SourceData:
     """One image a row, as bytes or as Hugging Face's {bytes, path}.
 
-    Files called train*, val* (valid*, validation*, dev*) and test* are those splits. Label names
-    are read from the schema's Hugging Face metadata where it is there.
+    Files called train*, val*, valid*, dev* and test* are those splits. Label names are read from
+    Hugging Face's metadata in the schema.
 
     Args:
         multi_label: whether the label mode takes any number of labels an image.
@@ -46,27 +47,29 @@ def read_parquet(
         label_separator: between several labels of a cell.
         label_columns: columns of 0 and 1.
         none_label: the label that means none of the others.
-        split_column: train, val or test; None: by the names of the files, or splits are made.
+        split_column: as in `read_manifest`; None: also by the names of the files.
         group_column: rows of a group stay in one split.
         metadata_columns: further columns, for slices.
     """
     if (path is None) == (root is None):
         raise UserError("data=parquet: give data.path=FILE, or data.root=FOLDER.")
-    files = _files(path if path is not None else [str(root)])
-    tables = _tables(files)
+    tables = read_tables(files := _files(path if path is not None else [str(root)]))
+    required = [image_column, label_column, *(label_columns or []), split_column]
+    notes = _check_columns(tables, files, [name for name in required if name])
     tables, split_column = _with_split_column(tables, files, split_column)
     origin = TableOrigin([str(file) for file in files], [len(table) for table in tables])
     pool = pa.concat_tables(tables, promote_options="permissive")
     require_column(pool, image_column, "data.image_column", str(files[0]))
     content, names = _images(pool[image_column], image_column, files, origin)
     label = label_column or ("label" if "label" in pool.column_names else None)
-    return to_source(
-        files[0].parent.name if len(files) > 1 else files[0].stem, str(files[0].parent), pool,
-        names, BytesImages(content, names), image_column,
+    name = files[0].parent.name if len(files) > 1 else files[0].stem
+    source = to_source(
+        name, str(files[0].parent), pool, names, BytesImages(content, names), image_column,
         Columns(split_column, group_column, metadata_columns),
         LabelColumns(label_column, label_separator, label_columns, none_label),
         multi_label, origin, _label_names(tables[0].schema, label),
     )  # fmt: skip
+    return replace(source, notes=(*notes, *source.notes))
 
 
 def _with_split_column(
@@ -83,12 +86,27 @@ def _with_split_column(
     return with_split, SPLIT
 
 
-def _tables(files: list[Path]) -> list[pa.Table]:
-    tables = read_tables(files)
+def _check_columns(tables: list[pa.Table], files: list[Path], required: list[str]) -> list[str]:
+    """A note on columns that only some of the files have: they are empty elsewhere.
+
+    Raises:
+        UserError: a file lacks a column that its images or labels are read from.
+    """
+    union = dict.fromkeys(name for table in tables for name in table.column_names)
+    named = [name for name in (*required, *LABEL_COLUMNS) if name in union]
+    # Without a column of labels, each column of 0 and 1 is one.
+    needed = named if set(named) - set(required[:1]) else list(union)
+    partial: dict[str, str] = {}
     for file, table in zip(files, tables, strict=True):
-        if table.schema.names != tables[0].schema.names:
-            raise UserError(f"{file} has other columns than {files[0]}.")
-    return tables
+        for name in union:
+            if name not in table.column_names:
+                if name in needed:
+                    raise UserError(f"{file} has no column {name!r}, which other files here have.")
+                partial.setdefault(name, file.name)
+    if not partial:
+        return []
+    listed = ", ".join(f"{name!r} (not in {file})" for name, file in list(partial.items())[:5])
+    return [f"columns that some files lack are empty there: {listed}"]
 
 
 def _files(wanted: str | list[str]) -> list[Path]:

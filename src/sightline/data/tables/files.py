@@ -1,15 +1,16 @@
-"""Tables of labels in files: CSV, TSV, JSON lines and Parquet."""
+"""Tables of labels in files: CSV, TSV, JSON and Parquet."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from sightline.data.tables.delimited import read_delimited
 from sightline.errors import UserError, did_you_mean, first_line
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -84,9 +85,9 @@ def read_table(file: Path) -> pa.Table:
         raise UserError(f"{file} is empty.")
     try:
         if suffix in DELIMITERS:
-            table = _read_delimited(file, DELIMITERS[suffix])
+            table = read_delimited(file, DELIMITERS[suffix])
         elif suffix in JSON_LINES:
-            table = pyarrow.json.read_json(file)
+            table = _read_json(file)
         else:
             table = pq.read_table(file)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
@@ -97,20 +98,19 @@ def read_table(file: Path) -> pa.Table:
     return table
 
 
-def _read_delimited(file: Path, delimiter: str) -> pa.Table:
-    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    with pyarrow.csv.open_csv(file, parse_options=parse) as reader:  # the header alone
-        names = reader.schema.names
-    blank = [str(index + 1) for index, name in enumerate(names) if not name.strip()]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(f"{file}: the column {twice[0]!r} is there twice.")
-    if blank and len(names) == 1:
-        raise UserError(f"{file}: the first line names no columns.")
-    convert = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-    )
-    return pyarrow.csv.read_csv(file, parse_options=parse, convert_options=convert)
+def _read_json(file: Path) -> pa.Table:
+    """JSON lines, or one array of objects."""
+    with file.open("rb") as stream:
+        start = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith(b"["):
+        return pyarrow.json.read_json(file)
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise pa.ArrowInvalid(str(error)) from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise pa.ArrowInvalid("an array of something other than objects")
+    return pa.Table.from_pylist(rows)
 
 
 def require_column(table: pa.Table, name: str, key: str, where: str) -> None:

@@ -1,6 +1,6 @@
 """SourceData of a table with an image and its labels in each row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,8 +8,10 @@ import pyarrow.compute as pc
 
 from sightline.data.labels.columns import LabelColumns, read_labels
 from sightline.data.reading.images import Images
-from sightline.data.source_data import SPLIT_WORDS, SPLITS, SourceData, Split
+from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.tables.files import LabelTable, TableOrigin, require_column
+from sightline.data.tables.repeats import rows_to_keep
+from sightline.data.tables.split_column import find_split_column, read_parts
 from sightline.errors import UserError
 
 
@@ -18,7 +20,7 @@ class Columns:
     """The columns of a table beside its image's and its labels'; None where there is none.
 
     Attributes:
-        split: train, val or test.
+        split: train, val or test; None: found by its name and values; `none`: not used.
         group: rows that must stay in one split together (a patient, a video).
         metadata: for slices; None for all other columns.
     """
@@ -54,30 +56,39 @@ def to_source(
         origin: the files of the rows.
         class_names: the names that numbers stand for, where the file knows them.
     """
-    refuse_twice(ids, image_column, origin)
+    keep = rows_to_keep(table, ids, image_column, origin)
+    columns, notes = _with_split(columns, table, {image_column, labels.column or ""}, origin)
     others = {image_column} | _existing(columns, table, origin.name)
-    part = _parts(table, columns.split, origin)
+    part = read_parts(table, columns.split, origin)
     rows = LabelTable(table, origin, part == SPLITS.index("train"), others)
     names, targets = read_labels(rows, labels, multi_label, class_names)
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
-    metadata = columns.metadata
-    if metadata is None:
-        used |= {"label", "labels"}
-        metadata = [column for column in table.column_names if column not in used]
-        metadata += [columns.group] if columns.group is not None else []  # groups are slices too
     pool = Split(
         ids,
         targets,
         images,
         np.arange(len(ids)),
         groups=None if columns.group is None else _groups(table, columns.group, origin),
-        metadata=_compact(table.select(metadata)) if metadata else None,
+        metadata=_metadata(table, columns, used),
     )
-    if columns.split is None:
-        return SourceData(name, location, names, {"train": pool})
+    if len(keep) < len(ids):
+        notes.append(f"{len(ids) - len(keep):,} rows that repeat another one exactly are dropped")
+        pool, part = pool.select(keep), part[keep]
     present = [index for index in range(len(SPLITS)) if (part == index).any()]
     splits = {SPLITS[index]: pool.select(np.flatnonzero(part == index)) for index in present}
-    return SourceData(name, location, names, splits)
+    return SourceData(name, location, names, splits, notes=tuple(notes))
+
+
+def _with_split(
+    columns: Columns, table: pa.Table, others: set[str], origin: TableOrigin
+) -> tuple[Columns, list[str]]:
+    """The columns with the one of the splits, and a note where it was found by its name."""
+    reserved = others | {columns.group or ""}
+    found = find_split_column(table, columns.split, reserved, origin)
+    notes = []
+    if columns.split is None and found is not None:
+        notes.append(f"reads the splits from the column {found!r}")
+    return replace(columns, split=found), notes
 
 
 def _existing(columns: Columns, table: pa.Table, where: str) -> set[str]:
@@ -90,52 +101,34 @@ def _existing(columns: Columns, table: pa.Table, where: str) -> set[str]:
     return {column for _, column in named if column is not None}
 
 
-def refuse_twice(ids: pa.Array, column: str, origin: TableOrigin) -> None:
-    """Refuse an image that is named in two rows, and one without a name."""
-    blank = np.flatnonzero(
-        pc.equal(pc.utf8_trim_whitespace(ids), "").to_numpy(zero_copy_only=False)
-    )
-    if len(blank):
-        raise UserError(f"{origin.row(int(blank[0]))}, column {column!r}: the name is blank.")
-    codes = pc.dictionary_encode(ids).indices.to_numpy(zero_copy_only=False)
-    first = np.unique(codes, return_index=True)[1]
-    if len(first) < len(codes):
-        repeated = np.setdiff1d(np.arange(len(codes)), first)
-        earlier = int(np.flatnonzero(codes == codes[repeated[0]])[0])
-        raise UserError(
-            f"{origin.row(int(repeated[0]))}, column {column!r}: {ids[int(repeated[0])].as_py()!r} "
-            f"is already in row {earlier + 1}; {len(repeated):,} rows name an image again. Give "
-            "each image a single row (several labels: data.label_separator)."
-        )
-
-
-def _parts(table: pa.Table, column: str | None, origin: TableOrigin) -> np.ndarray:
-    """The index in SPLITS of each row; all are train where no column says otherwise."""
-    if column is None:
-        return np.zeros(table.num_rows, np.int8)
-    texts = pc.fill_null(table[column].combine_chunks().cast(pa.string()), "")
-    encoded = pc.dictionary_encode(texts)
-    words = [SPLIT_WORDS.get(w.strip().lower(), "") for w in encoded.dictionary.to_pylist()]
-    meaning = np.array([SPLITS.index(word) if word else -1 for word in words], np.int8)
-    part = meaning[encoded.indices.to_numpy(zero_copy_only=False)]
-    unknown = np.flatnonzero(part < 0)
-    if len(unknown):
-        raise UserError(
-            f"{origin.row(int(unknown[0]))}, column {column!r}: expected train, val or test, but "
-            f"got {texts[int(unknown[0])].as_py()!r}."
-        )
-    if not (part == SPLITS.index("train")).any():
-        raise UserError(f"{origin.name}, column {column!r}: no row is in train.")
-    return part
-
-
 def _groups(table: pa.Table, column: str, origin: TableOrigin) -> np.ndarray:
-    values = table[column].combine_chunks()
-    texts = pc.fill_null(values.cast(pa.string()), "")
+    texts = pc.fill_null(_own_where_absent(table[column], origin), "")
     empty = np.flatnonzero(pc.equal(texts, "").to_numpy(zero_copy_only=False))
     if len(empty):
         raise UserError(f"{origin.row(int(empty[0]))}, column {column!r}: the group is missing.")
     return pc.dictionary_encode(texts).indices.to_numpy(zero_copy_only=False)
+
+
+def _own_where_absent(values: pa.ChunkedArray, origin: TableOrigin) -> pa.Array:
+    """The groups as text; in a file without the column each row is a group of its own."""
+    parts = []
+    start = 0
+    for name, length in zip(origin.names, origin.lengths, strict=True):
+        part = values.slice(start, length).combine_chunks().cast(pa.string())
+        if part.null_count == length and len(origin.names) > 1:
+            part = pa.array([f"{name}, row {row}" for row in range(length)])
+        parts.append(part)
+        start += length
+    return pa.concat_arrays(parts)
+
+
+def _metadata(table: pa.Table, columns: Columns, used: set[str]) -> pa.Table | None:
+    """The further columns: those named, or all that hold nothing else."""
+    names = columns.metadata
+    if names is None:
+        names = [name for name in table.column_names if name not in {*used, "label", "labels"}]
+        names += [columns.group] if columns.group is not None else []  # groups are slices too
+    return _compact(table.select(names)) if names else None
 
 
 def _compact(table: pa.Table) -> pa.Table:

@@ -1,0 +1,84 @@
+"""The column of a table that says which split a row is in: as named, found, or none."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.data.source_data import SPLIT_WORDS, SPLITS
+from sightline.data.tables.files import TableOrigin
+from sightline.errors import UserError
+
+NONE = "none"  # data.split_column=none: a column that looks like one is not used
+# Usual names of such a column, in lower case.
+NAMES = ("split", "splits", "set", "subset", "partition", "fold", "phase", "usage")
+
+
+def find_split_column(
+    table: pa.Table, wanted: str | None, others: set[str], origin: TableOrigin
+) -> str | None:
+    """The column with the rows' splits; None where there is none.
+
+    Args:
+        table: N rows.
+        wanted: its name; `none`; or None: a column with one of the usual names whose values are
+            names of splits, such as train, valid and test.
+        others: columns that hold something else.
+        origin: the files of the rows.
+
+    Raises:
+        UserError: two columns look like it, or only some of a column's values are splits.
+    """
+    if wanted is not None:
+        return None if wanted == NONE and NONE not in table.column_names else wanted
+    found = []
+    for column in table.column_names:
+        if column in others or column.strip().lower() not in NAMES:
+            continue
+        values = set(pc.unique(_texts(table, column)).to_pylist())
+        unknown = sorted(value for value in values if _split(value) is None)
+        if any(_split(value) == "train" for value in values):
+            if unknown:
+                raise UserError(
+                    f"{origin.name}, column {column!r}: it looks like the split of each row, but "
+                    f"{', '.join(map(repr, unknown[:5]))} is not train, val or test. Correct it, "
+                    f"or give data.split_column=none to make splits without it."
+                )
+            found.append(column)
+    if len(found) > 1:
+        raise UserError(
+            f"{origin.name}: the columns {' and '.join(map(repr, found))} both look like the split "
+            "of each row. Choose one with data.split_column=NAME, or none."
+        )
+    return found[0] if found else None
+
+
+def read_parts(table: pa.Table, column: str | None, origin: TableOrigin) -> np.ndarray:
+    """The index in SPLITS of each row, shape (N,), int8; all are train without a column.
+
+    Raises:
+        UserError: a cell names no split, or no row is in train.
+    """
+    if column is None:
+        return np.zeros(table.num_rows, np.int8)
+    encoded = pc.dictionary_encode(_texts(table, column))
+    words = [_split(word) for word in encoded.dictionary.to_pylist()]
+    meaning = np.array([-1 if word is None else SPLITS.index(word) for word in words], np.int8)
+    part: np.ndarray = meaning[encoded.indices.to_numpy(zero_copy_only=False)]
+    unknown = np.flatnonzero(part < 0)
+    if len(unknown):
+        row = int(unknown[0])
+        raise UserError(
+            f"{origin.row(row)}, column {column!r}: expected train, val or test, but got "
+            f"{_texts(table, column)[row].as_py()!r}."
+        )
+    if not (part == SPLITS.index("train")).any():
+        raise UserError(f"{origin.name}, column {column!r}: no row is in train.")
+    return part
+
+
+def _split(value: str) -> str | None:
+    return SPLIT_WORDS.get(value.strip().lower())
+
+
+def _texts(table: pa.Table, column: str) -> pa.Array:
+    return pc.fill_null(table[column].combine_chunks().cast(pa.string()), "")
