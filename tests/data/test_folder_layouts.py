@@ -104,7 +104,7 @@ def test_a_test_folder_without_labels_is_for_prediction(tmp_path: Path) -> None:
     source = read_folder(str(tmp_path))
     assert sizes(source) == {"train": 5}
     assert "its images have no labels and are not used" in source.notes[0]
-    assert f"sightline predict input={tmp_path / 'test'}" in source.notes[0]
+    assert f"sightline predict run=RUN input={tmp_path / 'test'}" in source.notes[0]
     assert source.left_out.describe() == "4 beside the class folders"
     make_folder(tmp_path, {"val": 4}, (4, 4))
     with pytest.raises(UserError, match="val has no labels"):

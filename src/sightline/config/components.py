@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig
+from sightline.config.schema import DataConfig, ModelInputConfig, TrackingConfig, TrainConfig
 from sightline.config.validation import without
 from sightline.errors import UserError, did_you_mean
 
@@ -131,6 +131,25 @@ def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
         hint = did_you_mean(attribute, vars(module))
         raise UserError(f"{where}._target_={path}: {module_name} has no {attribute!r}.{hint}")
     return getattr(module, attribute)
+
+
+def type_of(config: Mapping[str, Any], key: str) -> Any:
+    """The annotation of a key of `data`, `label_mode` or `tracking`; None where it is not known.
+
+    Args:
+        config: composed.
+        key: dotted.
+    """
+    group, _, name = key.partition(".")
+    if group == "tracking":
+        fields = {field.alias or n: field for n, field in TrackingConfig.model_fields.items()}
+        return fields[name].rebuild_annotation() if name in fields else None
+    node = config.get(group)
+    if group not in ("data", "label_mode") or not isinstance(node, Mapping):
+        return None
+    if name in DataConfig.model_fields and group == "data":
+        return DataConfig.model_fields[name].rebuild_annotation()
+    return _hints(locate(node, group, config.get("plugins", []))).get(name)
 
 
 def accepts(target: Any, name: str) -> bool:

@@ -16,16 +16,26 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sightline.cluster.run_name import run_name
 from sightline.config.checks import check
+from sightline.config.components import type_of
 from sightline.config.schema import Job, TrainConfig
+from sightline.config.words import quote_overrides, quoted
 from sightline.errors import UserError, did_you_mean
 from sightline.paths import conf_dir, config_folders, project_root, sweep_name
+
+# Values that Hydra reads as something other than the name of an option.
+NO_OPTION = re.compile(r"|null|true|false|[-+.]?\d[\d._eE+-]*", re.IGNORECASE)
 
 
 def explain(error: Exception, arguments: list[str]) -> str:
     """One message for an error of Hydra or OmegaConf, with the nearest real name where one is."""
     text = str(error).strip()
     if isinstance(error, OverrideParseException):
-        return f"Cannot read the override {error.override!r}: expected KEY=VALUE or GROUP=OPTION."
+        key, _, value = str(error.override).partition("=")
+        text = shlex.quote(f"{key}={quoted(value)}")
+        return (
+            f"Cannot read the override {error.override!r}: expected KEY=VALUE or GROUP=OPTION."
+            + (f" Where the value is text, put it in quotes: {text}." if value else "")
+        )
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         # Of a group of which several are picked, Hydra does not name them.
@@ -50,6 +60,37 @@ def first_lines(error: Exception) -> str:
     return " ".join(lines[:2])
 
 
+def as_typed(arguments: list[str]) -> list[str]:
+    """The arguments with quotes where Hydra's grammar would misread a value.
+
+    Raises:
+        UserError: a config group is given something other than the name of an option.
+    """
+    groups = list_groups(arguments)
+    for word in arguments:
+        group, sign, value = word.partition("=")
+        if sign and group in groups and NO_OPTION.fullmatch(value):
+            raise UserError(
+                f"{word}: {group} is a config group and needs one of its options: "
+                f"{', '.join(groups[group])}."
+            )
+    chosen = [word for word in arguments if word.partition("=")[0] in groups and "," not in word]
+
+    def types(key: str) -> Any:
+        config = compose_train(arguments, chosen)
+        # The groups alone are needed, and a part that refers to values may lack them.
+        nodes = ("data", "label_mode", "plugins")
+        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(nodes)))
+        assert isinstance(plain, dict)
+        return type_of({str(name): node for name, node in plain.items()}, key)
+
+    sweep = not {"-m", "--multirun"}.isdisjoint(arguments)
+    try:
+        return quote_overrides(arguments, types, sweep)
+    except HydraException as error:
+        raise UserError(explain(error, arguments)) from error
+
+
 def compose_train(arguments: list[str], overrides: list[str]) -> DictConfig:
     """The train config with these overrides, in the search path that `arguments` set up."""
     search_path = _search_path(config_folders(arguments)[1:])
@@ -63,6 +104,7 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
     Raises:
         UserError: whatever is wrong with the config.
     """
+    arguments = as_typed(arguments)
     register_resolvers(arguments)
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     search_path = _search_path(config_folders(arguments)[1:])
@@ -171,6 +213,13 @@ def list_groups(arguments: list[str]) -> dict[str, list[str]]:
 def _known_names(arguments: list[str]) -> list[str]:
     """Every key of the config that `arguments` choose, and every group."""
     groups = list_groups(arguments)
+    for word in arguments:
+        group, sign, value = word.partition("=")
+        if sign and group in groups and NO_OPTION.fullmatch(value):
+            raise UserError(
+                f"{word}: {group} is a config group and needs one of its options: "
+                f"{', '.join(groups[group])}."
+            )
     chosen = [word for word in arguments if word.split("=")[0] in groups and "," not in word]
     try:
         config = compose_train(arguments, chosen)

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from PIL import ImageColor
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic_core import PydanticCustomError
 
 from sightline.config.validation import Node, pick, validate
+from sightline.errors import did_you_mean
 
 REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 
@@ -37,6 +40,17 @@ class Job:
     def in_sweep(self) -> bool:
         """Whether it is one job of several."""
         return self.sweep is not None
+
+
+def _colour(name: str) -> str:
+    try:
+        ImageColor.getrgb(name)
+    except ValueError as error:
+        hint = did_you_mean(name, ImageColor.colormap)
+        raise PydanticCustomError(
+            "colour", "a colour's name, such as white, or #rrggbb.{hint}", {"hint": hint}
+        ) from error
+    return name
 
 
 class _Strict(BaseModel):
@@ -95,7 +109,7 @@ class DataConfig(_Strict):
     cache_max_gib: PositiveFloat
     on_error: Literal["raise", "skip"]
     max_skipped_fraction: Annotated[float, Field(ge=0, le=1)]
-    background: str
+    background: Annotated[str, AfterValidator(_colour)]
     sampler: Literal["shuffle", "balanced"]
 
     @property

@@ -1,11 +1,13 @@
 """Resuming a run: its folder, the arguments it began with, and what must not change."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
+from sightline.config.words import quoted
 from sightline.errors import UserError
 from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import with_monitor_mode
@@ -124,6 +126,11 @@ def _run_id(folder: RunFolder) -> str | None:
     return location.run_id if location else None
 
 
+def resume_command(run: object) -> str:
+    """The command that resumes a run, as a shell takes it; run: its folder or id."""
+    return shlex.join(["sightline", "train", f"resume={run}"])
+
+
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:
     """The arguments that a run was launched with, and those given now in place of their like."""
     replaced = {_key_of(word) for word in given}
@@ -132,7 +139,7 @@ def resumed_arguments(job: Job, given: list[str]) -> list[str]:
         for word in job.arguments
         if _key_of(word) not in replaced and _key_of(word) != "hydra.run.dir"
     ]
-    return [*kept, *given, f"hydra.run.dir='{job.output_dir}'"]
+    return [*kept, *given, f"hydra.run.dir={quoted(str(job.output_dir))}"]
 
 
 def _with_password(word: str) -> str:
@@ -140,7 +147,7 @@ def _with_password(word: str) -> str:
     if _key_of(word) != "tracking.uri":
         raise UserError(f"{word}: what *** stands for is not kept; give this argument again.")
     kept = word.partition("=")[2].strip("\"'")
-    return f"tracking.uri='{with_credentials(kept)}'"
+    return f"tracking.uri={quoted(with_credentials(kept) or kept)}"
 
 
 def _key_of(word: str) -> str:

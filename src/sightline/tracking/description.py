@@ -1,6 +1,7 @@
 """Name, first tags, parameters and note of a run."""
 
 import getpass
+import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ def origin_tags(folder: RunFolder, command: str) -> dict[str, str]:
         tags.COMMAND: hide_password(command),
         tags.RUN_FOLDER: str(folder),
         tags.RUN_KEY: uuid.uuid4().hex,
-        tags.USER: getpass.getuser(),
+        tags.USER: _user(),
         tags.SOURCE_NAME: "sightline",
         tags.SOURCE_TYPE: "LOCAL",
     }
@@ -138,3 +139,11 @@ def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, str]]) -> 
             cells = [metrics.get(name, "") for metrics in results.values()]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _user() -> str:
+    """The user's name; the number of one without an entry in the password file (containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

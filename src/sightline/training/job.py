@@ -15,7 +15,7 @@ from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import monitor_mode
 from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
-from sightline.runs.resume import check_resumable
+from sightline.runs.resume import check_resumable, resume_command
 from sightline.tracking.sender.client import SenderClient, upload_pending
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def _train(config: TrainConfig, job: Job, folder: RunFolder, resumed: bool) -> N
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
         if not job.in_sweep and folder.last.exists():
-            log.info("Resume it with: sightline train resume=%s", folder)
+            log.info("Resume it with: %s", resume_command(folder))
         raise
     except BaseException as error:
         connection.failed = isinstance(error, Exception)

@@ -55,7 +55,7 @@ def launch(arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from sightline.config.compose import read_job, register_resolvers
+    from sightline.config.compose import as_typed, read_job, register_resolvers
 
     if "--help" in arguments or "-h" in arguments:
         register_resolvers(arguments)
@@ -65,6 +65,7 @@ def launch(arguments: list[str]) -> int:
         return 2
     # Hydra takes flags before overrides alone.
     arguments = sorted(_with_folder_to_resume(arguments), key=_is_override)
+    arguments = as_typed(arguments)
     register_resolvers(arguments)
     try:
         config = _run_hydra(arguments)
@@ -122,6 +123,7 @@ def _with_folder_to_resume(arguments: list[str]) -> list[str]:
     if not wanted:
         return arguments
     from sightline.config.compose import compose_job
+    from sightline.config.words import quoted
     from sightline.runs.resume import find_run, find_unfinished, resumed_arguments
 
     if "-m" in arguments or "--multirun" in arguments:
@@ -133,7 +135,7 @@ def _with_folder_to_resume(arguments: list[str]) -> list[str]:
     if folder is None:
         print("resume=auto: no unfinished run has this config; a new one is started.")
         return given
-    return [*given, f"hydra.run.dir='{folder}'"]
+    return [*given, f"hydra.run.dir={quoted(str(folder))}"]
 
 
 def _show_help(arguments: list[str]) -> int:
@@ -141,10 +143,10 @@ def _show_help(arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
-    from sightline.config.compose import compose_train, list_groups
+    from sightline.config.compose import as_typed, compose_train, list_groups
 
     try:
-        config = compose_train(arguments, [word for word in arguments if "=" in word])
+        config = compose_train(arguments, [word for word in as_typed(arguments) if "=" in word])
     except HydraException as error:
         _refuse(error, arguments)
     groups = [f"  {name}: {', '.join(options)}" for name, options in list_groups(arguments).items()]

@@ -1,5 +1,6 @@
 """A folder of images sorted into class folders: ROOT/{train,val,test}/CLASS/* or ROOT/CLASS/*."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def _without_labels(split: str, folder: Path) -> str:
         )
     return (
         f"{folder} has no class folders: its images have no labels and are not used "
-        f"(`sightline predict input={folder}` predicts them)"
+        f"(`{shlex.join(['sightline', 'predict', 'run=RUN', f'input={folder}'])}` predicts them)"
     )
 
 

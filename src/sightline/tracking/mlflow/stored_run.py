@@ -16,6 +16,7 @@ from mlflow.utils.uri import is_local_uri
 from sightline.errors import UserError, first_line
 from sightline.io.secrets import hide_password
 from sightline.runs.folder import BEST, RunFolder
+from sightline.runs.resume import resume_command
 from sightline.tracking.mlflow.client import open_client
 from sightline.tracking.mlflow.tags import RUN_FOLDER
 
@@ -82,7 +83,7 @@ class StoredRun:
             where = self.folder or self.tags.get(RUN_FOLDER, self.run_id)
             raise UserError(
                 f"The run {self.name!r} ({self.run_id or self.folder}) is {self.status}: it never "
-                f"finished. Resume it first (sightline train resume={where}), or give one of its "
+                f"finished. Resume it first ({resume_command(where)}), or give one of its "
                 "checkpoint files."
             )
 

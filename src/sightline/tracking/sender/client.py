@@ -1,6 +1,7 @@
 """The training's side of its sender process: no training step waits for it."""
 
 import logging
+import shlex
 import time
 
 from sightline.config.schema import TrackingConfig
@@ -27,7 +28,9 @@ def warn_of_pending(folder: RunFolder) -> None:
         return
     if pending:
         log.warning(
-            "pending:          %d records; `sightline sync %s` uploads them", pending, folder
+            "pending:          %d records; `%s` uploads them",
+            pending,
+            shlex.join(["sightline", "sync", str(folder)]),
         )
     if refused:
         log.warning("refused:          %d records; the reasons are in %s",
