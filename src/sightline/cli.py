@@ -1,8 +1,10 @@
 """The `sightline` command line: the list of commands, and the exit status of each."""
 
+import io
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 from sightline.commands import command_names, load_command, run_command
@@ -39,6 +41,7 @@ def usage() -> str:
 
 def main() -> int:
     """Run one command; the exit status is 0, 1 (failed), 2 (usage) or 128 + signal."""
+    _adapt_to_environment()
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage(), end="")
@@ -55,6 +58,18 @@ def main() -> int:
               sep="\n", end="", file=sys.stderr)  # fmt: skip
         return 2
     return _run(name, words)
+
+
+def _adapt_to_environment() -> None:
+    """Make no error of what a console cannot show, or of a library's warning."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if any(option.startswith("error") for option in sys.warnoptions):  # PYTHONWARNINGS=error
+        os.environ.pop("PYTHONWARNINGS", None)  # for the processes that are started
+        warnings.resetwarnings()  # to Python's own filters
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
 
 
 def _run(name: str, words: Sequence[str]) -> int:

@@ -61,6 +61,7 @@ def _open(uri: str, config: TrackingConfig) -> Store:
     folder = re.sub(r"[^\w.-]+", "_", name)
     if uri.startswith("sqlite:///"):
         database = Path(uri.removeprefix("sqlite:///")).absolute()
+        _check_path(database)
         uri = f"sqlite:///{database}"
         with open_sqlite(database) as client:
             _ensure_experiment(client, name, str(database.parent / "mlartifacts" / folder))
@@ -84,6 +85,17 @@ def _open(uri: str, config: TrackingConfig) -> Store:
         )
     save_views(client, experiment)
     return Store(client, uri, experiment.experiment_id)
+
+
+def _check_path(database: Path) -> None:
+    """Refuse a path that SQLAlchemy and MLflow would read as another one."""
+    found = re.search(r"\?|%[0-9A-Fa-f]{2}", str(database))
+    if found:
+        raise UserError(
+            f"tracking.uri: MLflow cannot open a SQLite store under {database.parent}, because of "
+            f"the characters {found[0]!r} in this path. Rename the folder, or give the store "
+            "another place: tracking.uri=sqlite:///FILE."
+        )
 
 
 def _ensure_experiment(client: MlflowClient, name: str, artifacts: str | None) -> None:
