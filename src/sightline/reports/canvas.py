@@ -77,8 +77,18 @@ def to_png(figure: Figure, dpi: int = DPI) -> bytes:
     with matplotlib.rc_context(_style()), warnings.catch_warnings():
         # Letters without a font become boxes; the tables beside the figure hold the names.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        _lay_out(figure, dpi)
         figure.savefig(out, dpi=dpi, format="png")
     return out.getvalue()
+
+
+def _lay_out(figure: Figure, dpi: int) -> None:
+    """Place its parts once; `savefig` alone would draw it twice, once for the layout."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_dpi(dpi)
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def short(name: str, limit: int = 16) -> str:

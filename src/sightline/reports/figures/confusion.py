@@ -124,7 +124,8 @@ def _write_cells(
         share, count = float(shares[row, column]), int(counts[row, column])
         text = _percent(share) if as_shares else _short_count(count, len(counts))
         colour = "white" if share > 0.6 else "black"
-        ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+        cell = ax.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+        cell.set_in_layout(False)  # it is inside: measuring all of them would take long
 
 
 def _percent(share: float) -> str:

@@ -10,6 +10,8 @@ from sightline.reports.canvas import plain_figure
 
 MAX_IMAGES = 32
 COLUMNS = 8
+PITCH = 1.08  # of columns, in widths of an image
+CAPTION = 0.32  # height of the room above an image, in its widths
 
 
 def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
@@ -24,11 +26,15 @@ def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     rows = math.ceil(count / COLUMNS)
     figure = plain_figure(COLUMNS * 1.1, rows * 1.3 + 0.4)
     figure.suptitle(title, fontsize=10)
-    axes = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
-    for ax in axes:
-        ax.set_axis_off()
-    for ax, image, caption in zip(axes, images[:count].cpu(), captions, strict=False):
+    ax = figure.subplots()  # one for all images: axes for each would take a second to draw
+    ax.set_axis_off()
+    height = images.shape[-2] / images.shape[-1]  # widths of an image are the unit
+    for number, (image, caption) in enumerate(zip(images[:count].cpu(), captions, strict=False)):
+        left, top = number % COLUMNS * PITCH, number // COLUMNS * (height + CAPTION)
         pixels = image.permute(1, 2, 0).numpy()
-        ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
-        ax.set_title(caption if len(caption) <= 14 else caption[:13] + "…", fontsize=7, pad=2)
+        place = (left, left + 1, top + height, top)
+        ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=place)
+        text = caption if len(caption) <= 14 else caption[:13] + "…"
+        ax.text(left + 0.5, top - 0.03, text, fontsize=7, ha="center", va="bottom", in_layout=False)
+    ax.set(xlim=(0, COLUMNS * PITCH), ylim=(rows * (height + CAPTION) - CAPTION, -CAPTION))
     return figure
