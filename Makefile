@@ -13,7 +13,7 @@ test: .venv/ready  ## the whole test suite; ARGS=tests/data for a part of it
 	$(if $(ARGS),,$(MAKE) test-slurm)
 
 test-slurm: .venv/ready  ## the tests on a real Slurm, one at a time: they share it
-	$(BIN)/pytest -m slurm --durations=20
+	$(BIN)/pytest tests/slurm -m slurm --durations=20
 
 golden: .venv/ready  ## short trainings compared with their recorded results; ARGS=CASE for one
 	$(BIN)/python tests/golden/golden.py $(ARGS)

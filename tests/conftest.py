@@ -15,17 +15,33 @@ import torch
 from mlflow import MlflowClient
 from support import cheap_job
 from support.commands import QUICK, Done, Sightline
-from support.forked import ForkedPopen, forking
+from support.forked import ForkedPopen, end_started, forking
 from support.hub import hub, weights  # noqa: F401  fixtures
 from support.images import label_rows, make_folder, make_split_images
+from support.recorded import recorded_environment, recorded_server  # noqa: F401  fixtures
 from support.runs import Trained
 from support.server import TrackingServer
+from support.stores import copy_store
 
 from sightline.cli import main
 from sightline.paths import project_root
 from sightline.sweeps import process
+from sightline.tracking.mlflow.databases import open_sqlite
 
 torch.set_num_threads(1)
+LONG = ("training", "tracking", "sweeps", "compatibility", "golden", "models", "evaluation")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no process is left with it in the end.
+
+    Tests that share the finished runs of `trained` are one process's: it trains them for all.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    for item in items:
+        if "trained" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("trained"))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,6 +62,17 @@ def forked_processes(
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_process_left(forked_processes: None) -> Iterator[None]:
+    """What a failed test has started is gone before the next one: its process and the pipes to it.
+
+    What fixtures of a module or the session started lives on: they come first.
+    """
+    ForkedPopen.started.clear()
+    yield
+    end_started()
+
+
 @pytest.fixture
 def new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests about what a new interpreter does: nothing is forked."""
@@ -54,8 +81,22 @@ def new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One MLflow store for the session: making a new one takes seconds."""
+    """One MLflow store for the session."""
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new MLflow store, to be copied: making one takes a second of CPU."""
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with open_sqlite(database):
+        return database
+
+
+@pytest.fixture
+def ready_store(tmp_path: Path, empty_store: Path) -> None:
+    """For trainings in `tmp_path` that are not about making their store."""
+    copy_store(empty_store, tmp_path / "mlflow.db")
 
 
 @pytest.fixture
@@ -107,9 +148,10 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tracking_server(tmp_path: Path) -> Iterator[TrackingServer]:
+def tracking_server(tmp_path: Path, empty_store: Path) -> Iterator[TrackingServer]:
     folder = tmp_path / "server"
     folder.mkdir()
+    copy_store(empty_store, folder / "server.db")
     server = TrackingServer(folder)
     server.start()
     yield server
@@ -132,7 +174,9 @@ def cheap(
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, empty_store: Path
+) -> Callable[[str], Trained]:
     """Each label mode's run, trained when it is first asked for; 100 images are in test."""
 
     @cache
@@ -141,6 +185,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained
         root = work / "images"
         make_split_images(root, {"train": 40, "val": 25, "test": 50 if mode == "binary" else 34})
         store = f"sqlite:///{work}/mlflow.db"
+        copy_store(empty_store, work / "mlflow.db")
         data = ["data=folder", f"data.root={root}"]
         if mode == "binary":
             shutil.rmtree(root / "train" / "bird")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +15,9 @@ import pytest
 from fixtures.old_form.unpack import HERE, unpack
 from mlflow import MlflowClient
 from support.commands import SIGHTLINE
-from support.forked import forking
+from support.recorded import MARKS, golden
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "golden.py"
-SPEC = importlib.util.spec_from_file_location("golden_results", GOLDEN)
-assert SPEC is not None
-assert SPEC.loader is not None
-golden = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(golden)
-pytestmark = [
-    pytest.mark.xdist_group("old form"),  # one server with the environment of what is expected
-    pytest.mark.usefixtures("environment"),
-]
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One thread and the instructions of the processor that the results were made with."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        for name, value in golden.ENVIRONMENT.items():
-            patch.setenv(name, value)
-        with forking(tmp_path_factory.mktemp("forkserver") / "output.txt"):
-            yield
+pytestmark = MARKS
 
 
 def expected(item: str) -> dict[str, Any]:
@@ -65,10 +43,15 @@ def assert_same(reached: Any, wanted: Any, where: str = "") -> None:
         assert len(reached) == len(wanted), where
         for index, each in enumerate(wanted):
             assert_same(reached[index], each, f"{where}/{index}")
-    elif isinstance(wanted, float) and not SAME_VERSIONS:
+    elif isinstance(wanted, float) and not same_versions():
         assert reached == pytest.approx(wanted, rel=1e-3, abs=1e-6), where
     else:
         assert reached == wanted, where
+
+
+def same_versions() -> bool:
+    made_with: bool = expected("multiclass")["versions"] == golden.versions()
+    return made_with
 
 
 def rounded(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -78,9 +61,6 @@ def rounded(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         return f"{float(text):.6g}" if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text) else text
 
     return [{key: cell(value) for key, value in row.items()} for row in rows]
-
-
-SAME_VERSIONS = expected("multiclass")["versions"] == golden.versions()
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["stored", "predicted again"])
@@ -115,7 +95,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
     run = folder / "runs" / "interrupted"
     sightline(folder, "train", f"resume={run}")
     reached, wanted = golden.read_run(run), expected("interrupted")["uninterrupted"]
-    if not SAME_VERSIONS:
+    if not same_versions():
         del wanted["weights"]
     assert_same(reached, wanted)
 
@@ -151,7 +131,7 @@ def test_a_sweep_trains_the_missing_job_alone(tmp_path: Path) -> None:
     after = {n: (jobs / n / "checkpoints" / "last.ckpt").stat().st_mtime_ns for n in ("0", "1")}
     assert after == before
     for number, job in wanted["jobs"].items():
-        if not SAME_VERSIONS:
+        if not same_versions():
             del job["weights"]
         assert_same(golden.read_run(jobs / number), job, number)
 

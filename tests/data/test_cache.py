@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import cache_writer
+from support.cache_writer import SPEC, images_of
 from support.commands import QUICK, Sightline
 from support.configs import data_config
 from support.images import make_folder
@@ -18,25 +20,15 @@ from sightline.data.cache import files as cache
 from sightline.data.cache.digests import content_digests
 from sightline.data.cache.files import list_entries, load_or_decode
 from sightline.data.cache.images import choose_cache
-from sightline.data.reading.images import FileImages
 from sightline.data.reading.transforms import ImageTransform
-from sightline.data.sources.folder import read_folder
 from sightline.errors import UserError
 from sightline.paths import cache_dir
 from sightline.types import PreprocessSpec
-
-SPEC = PreprocessSpec(16, 3, (0.5,) * 3, (0.2,) * 3)
 
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
-
-
-def images_of(root: Path) -> FileImages:
-    images = read_folder(str(root)).splits["train"].images
-    assert isinstance(images, FileImages)
-    return images
 
 
 def test_cached_images_equal_those_of_evaluation(photos: Path) -> None:
@@ -71,18 +63,10 @@ def test_a_file_is_written_once_and_rewritten_when_an_image_changes(
 
 
 def test_several_processes_write_the_same_file_once(photos: Path) -> None:
-    code = f"""
-import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[1])!r}]
-from test_cache import SPEC, images_of, Path
-from sightline.data.cache import files as cache
-from sightline.data.cache.digests import content_digests
-build = cache._decode_to
-cache._decode_to = lambda *args: print("made") or build(*args)
-images = images_of(Path({str(photos)!r}))
-print(cache.load_or_decode(images, content_digests(images), SPEC, "photos", 1.0).array.sum())
-"""
     running = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, cache_writer.__file__, str(photos)], stdout=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]
     lines = [line for process in running for line in process.communicate()[0].split()]

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def weights_digest(checkpoint: Path) -> str:
     return digest.hexdigest()
 
 
+@cache
 def versions() -> dict[str, str]:
     """What the numbers depend on beside the code."""
     command = [sys.executable, "-c", CAPABILITY]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import golden
 import pytest
+from support.recorded import MARKS, golden
+
+pytestmark = MARKS
 
 
 def test_the_fastest_case_is_as_recorded(tmp_path: Path) -> None:

@@ -21,15 +21,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakSet
 
-ENTRY_POINTS = ("sightline.cli", "sightline.tracking.sender.process", "mlflow", "uvicorn")
+ENTRY_POINTS = ("sightline.cli", "sightline.tracking.sender.process", "mlflow", "uvicorn",
+                "torch.distributed.run")  # fmt: skip
 # Environment that libraries read when imported: where it differs, a new process is started.
 READ_BY_IMPORTS = ("HF_", "HUGGINGFACE_", "TORCH_", "TIMM", "MPL", "MKL_", "OPENBLAS", "ATEN_",
                    "ONEDNN", "HOME", "LD_", "PYTHON", "VIRTUAL_ENV", "ARROW_")  # fmt: skip
-HANDLED = ("PYTHONPATH", "PYTHONUNBUFFERED")
+# TORCH_NCCL_...: torchrun sets it, for the backend of GPUs alone.
+HANDLED = ("PYTHONPATH", "PYTHONUNBUFFERED", "TORCH_NCCL_ASYNC_ERROR_HANDLING")
 PR_SET_CHILD_SUBREAPER = 36
 ROOM = 8000  # bytes for the arguments that /proc shows of a forked process
 SUPPORT = Path(__file__).resolve().parent
@@ -43,10 +46,11 @@ def _main_of(words: list[str]) -> list[str] | None:
         return words
     if words[0] != sys.executable or len(words) < 2:
         return None
-    if words[1] == "-m" and words[2] in ENTRY_POINTS:
-        return words[1:]
-    if words[1] == SIGHTLINE or Path(words[1]).resolve().parent == SUPPORT:
-        return words[1:]
+    main = words[2:] if words[1] == "-u" else words[1:]  # unbuffered: as torchrun starts ranks
+    if main[0] == "-m" and main[1] in ENTRY_POINTS:
+        return main
+    if main[0] == SIGHTLINE or Path(main[0]).resolve().parent == SUPPORT:
+        return main
     return None
 
 
@@ -93,16 +97,20 @@ class ForkServer:
 
 
 class ForkedPopen(subprocess.Popen):  # type: ignore[type-arg]
-    """Forks from `server` where it can."""
+    """Forks from `server` where it can; `started` are the processes that somebody still knows."""
 
     server: ClassVar[ForkServer | None] = None
+    started: ClassVar[WeakSet[ForkedPopen]] = WeakSet()
 
     def _execute_child(self, *positional: Any) -> None:
+        ForkedPopen.started.add(self)
         given = inspect.signature(super()._execute_child).bind(*positional).arguments
         args, env, server = given["args"], given["env"], ForkedPopen.server
         words = [] if isinstance(args, str | bytes | os.PathLike) else [os.fspath(a) for a in args]
         main = _main_of(words) if words else None
         environment = {os.fspath(k): os.fspath(v) for k, v in (env or os.environ).items()}
+        if words[1:2] == ["-u"]:
+            environment["PYTHONUNBUFFERED"] = "1"
         special = given["shell"] or given["preexec_fn"] or given["pass_fds"]
         if main is None or special or server is None or not server.serves(environment):
             super()._execute_child(*positional)
@@ -121,9 +129,44 @@ class ForkedPopen(subprocess.Popen):  # type: ignore[type-arg]
             "p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")))  # fmt: skip
 
 
+def end_started() -> None:
+    """Kill the processes of `started` that still run, and close the pipes to them."""
+    for process in list(ForkedPopen.started):
+        if process.poll() is None:
+            if os.getpgid(process.pid) == process.pid:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):  # what was written and never read
+                    pipe.close()
+    ForkedPopen.started.clear()
+
+
 @contextmanager
 def forking(log: Path) -> Iterator[None]:
-    """Fork from a server with this process's environment inside; its output goes to `log`."""
+    """Fork from a new server with this process's environment inside; its output goes to `log`."""
+    with serving(log) as server, forking_from(server):
+        yield
+
+
+@contextmanager
+def forking_from(server: ForkServer | None) -> Iterator[None]:
+    """Fork from this server inside; None: from none."""
+    before = ForkedPopen.server, subprocess.Popen
+    ForkedPopen.server = server
+    subprocess.Popen = ForkedPopen  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        ForkedPopen.server, subprocess.Popen = before  # type: ignore[misc]
+
+
+@contextmanager
+def serving(log: Path) -> Iterator[ForkServer]:
+    """A server with this process's environment, that ends at the end; its output goes to `log`."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # OpenBLAS reads it too
     command = [sys.executable, "-m", "support.forkserver", str(theirs.fileno()), " " * ROOM]
@@ -132,12 +175,8 @@ def forking(log: Path) -> Iterator[None]:
             command, cwd=SUPPORT.parent, env=environment, pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
-    before = ForkedPopen.server, subprocess.Popen
-    ForkedPopen.server = ForkServer(ours, environment, log)
-    subprocess.Popen = ForkedPopen  # type: ignore[misc]
     try:
-        yield
+        yield ForkServer(ours, environment, log)
     finally:
-        ForkedPopen.server, subprocess.Popen = before  # type: ignore[misc]
         ours.close()
         process.wait(60)

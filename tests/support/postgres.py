@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
+from support.ports import unused_port
 
 PASSWORD = "p@ss/w:rd%41"  # every character that an address gives a meaning to
 
@@ -31,9 +32,7 @@ class Postgres:
         binaries = _binaries()
         if binaries is None:
             pytest.fail("PostgreSQL is not installed: apt-get install postgresql (.ci/setup does)")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = unused_port()
         self.folder = Path(tempfile.mkdtemp(prefix="sightline-postgres-"))
         user = "nobody" if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
         if user:

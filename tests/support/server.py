@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import requests
+
+from support.ports import unused_port
 
 # MLflow's evaluation jobs, which nothing here uses, would take seven more processes.
 NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -26,9 +27,7 @@ class TrackingServer:
     """
 
     def __init__(self, folder: Path, backend: str | None = None, *arguments: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = unused_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.command = [
@@ -47,7 +46,7 @@ class TrackingServer:
         )  # fmt: skip
         log.close()
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if requests.get(f"{self.uri}/health", timeout=1).ok:
                     return

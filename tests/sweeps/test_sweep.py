@@ -20,9 +20,12 @@ QUIET = ["tracking.system_metrics_interval_s=null"]
 
 
 def test_six_runs_can_be_told_apart(sightline: Sightline) -> None:
+    Path("configs/model").mkdir(parents=True)
+    tiny = "defaults: [timm]\nname: test_resnet\n"
+    Path("configs/model/tiny.yaml").write_text(tiny)
     done = sightline(
-        "train", "-m", "model=cnn,timm", "seed=1,2,3", *FEW, *QUIET, "optimizer.lr=0.01",
-        "hydra.launcher.n_jobs=2",
+        "train", "-m", "--config-dir", "configs", "model=cnn,tiny", "seed=1,2,3", *FEW, *QUIET,
+        "optimizer.lr=0.01", "hydra.launcher.n_jobs=2",
     )  # fmt: skip
     assert done.status == 0, done.err
     names = [run.data.tags["mlflow.runName"] for run in done.runs]
@@ -30,7 +33,7 @@ def test_six_runs_can_be_told_apart(sightline: Sightline) -> None:
     assert len({name[:15] for name in names}) == 6 or len({name[:20] for name in names}) == 6
     assert {run.info.status for run in done.runs} == {"FINISHED"}
     assert {(run.data.params["model"], run.data.params["seed"]) for run in done.runs} == {
-        (model, seed) for model in ("cnn", "resnet18") for seed in ("1", "2", "3")
+        (model, seed) for model in ("cnn", "test_resnet") for seed in ("1", "2", "3")
     }
     # All were evaluated on the same samples.
     assert len({run.data.params["data.digest.val"] for run in done.runs}) == 1
@@ -135,6 +138,7 @@ def check_faulty(folder: Path, faults: dict[int, str], count: int) -> None:
     assert json.loads(view)["searchFilter"] == f"tags.sweep = '{name}'"
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_faults_and_a_kill_leave_the_rest_done_once(tmp_path: Path) -> None:
     """Four trainings, two of which fail; killed in the second, given again."""
     faults = {1: "raise", 3: "kill"}
@@ -165,6 +169,7 @@ def test_twenty_jobs_five_faults_two_kills(tmp_path: Path) -> None:
     assert all(path.stat().st_mtime_ns == moment for path, moment in before.items())
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_jobs_of_several_ranks(tmp_path: Path) -> None:
     """Each job starts its own ranks, which train in it and run no sweep; evaluated exactly."""
     code, _, err = finish(start(

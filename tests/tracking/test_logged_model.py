@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from packaging.requirements import Requirement
 from PIL import Image
 from support.commands import ONE_THREAD, QUICK, Sightline
 from support.images import make_folder
+from support.ports import unused_port
 from support.runs import MODES, Trained
 
 from sightline import load
@@ -50,9 +50,7 @@ class Served:
     """`mlflow models serve` on loopback, as a process of its own."""
 
     def __init__(self, model: Path, log: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = unused_port()
         self.uri = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model),
                    "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from support.cheap_job import wait_for
 from support.commands import QUICK, SMALL, Sightline, client_of, finish, start, wait_for_line
+from support.ports import unused_port
 from support.server import TrackingServer
 from support.telling import check_all_arrived, told_points
 
@@ -73,6 +74,7 @@ def test_a_server_that_is_away_at_the_end(tmp_path: Path, tracking_server: Track
     assert "Nothing is pending" in out
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_sending_everything_again_changes_nothing(tmp_path: Path) -> None:
     """As after a crash of the machine that lost the note of what was sent."""
     code, _, err = finish(start(tmp_path, *FEW))
@@ -120,12 +122,6 @@ def test_a_run_that_goes_on_says_its_id(sightline: Sightline, tmp_path: Path) ->
         assert "not in MLflow yet" not in done.out
 
 
-def unused_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.mark.parametrize("offline", ["auto", "true"])
 def test_without_a_server_from_the_start(offline: str, tmp_path: Path) -> None:
     uri = f"tracking.uri=http://127.0.0.1:{unused_port()}"
@@ -161,6 +157,7 @@ def test_credentials_are_nowhere_to_be_read(tmp_path: Path) -> None:
             assert not file.is_file() or secret.encode() not in file.read_bytes(), file
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_a_killed_training_leaves_what_it_told_and_a_true_status(tmp_path: Path) -> None:
     """SIGKILL: the sender, left alone, brings the rest and says that the run failed."""
     process = start(tmp_path, *JOB, "trainer.max_epochs=1000")
@@ -171,6 +168,7 @@ def test_a_killed_training_leaves_what_it_told_and_a_true_status(tmp_path: Path)
     client = client_of(tmp_path)
     run = wait_until_ended(client)
     assert "without a report" in run.data.tags["error"]
+    wait_for(lambda: folder.upload.count_pending() == 0, 60)  # it notes what it sent, and its files
     check_all_arrived(client, folder.path, "FAILED")
 
 

@@ -22,7 +22,7 @@ from sightline.predictions import Predictions
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.usefixtures("new_processes")
+@pytest.mark.usefixtures("new_processes", "ready_store")
 @pytest.mark.parametrize(
     ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
 )
@@ -46,12 +46,15 @@ def test_a_signal_saves_and_ends_as_killed(
     assert names == {"checkpoints/best.ckpt", "checkpoints/last.ckpt"}
 
 
-@pytest.mark.usefixtures("new_processes")
-def test_a_killed_run_is_the_same_in_the_end(tmp_path: Path) -> None:
-    """One of the runs that `make soak` kills at random moments."""
+@pytest.mark.usefixtures("ready_store")
+def test_a_killed_run_is_the_same_in_the_end(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """One of the runs that `make soak` kills at random moments; new interpreters repeat it."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     code, _, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={whole}"))
     assert code == 0, err
+    request.getfixturevalue("new_processes")
     process = start(tmp_path, *COMMAND, f"hydra.run.dir={parts}")
     wait_for_line(process, "epoch 2/4")
     kill_all(process.pid, with_sender=True)
@@ -62,6 +65,7 @@ def test_a_killed_run_is_the_same_in_the_end(tmp_path: Path) -> None:
     assert run_differences(tmp_path, whole, parts) == []
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
     (tmp_path / "broken_plugin.py").write_text(
         "from torch import nn\n"
@@ -87,6 +91,7 @@ def test_an_unforeseen_error_ends_as_failed(tmp_path: Path) -> None:
     assert "the plugin broke" in run.data.tags["error"]
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
     """359 test samples on two processes: the sampler pads, the tables do not.
 
@@ -118,6 +123,7 @@ def test_two_ranks_evaluate_each_sample_once(tmp_path: Path) -> None:
     assert run.data.metrics["test/accuracy"] == pytest.approx(counted, abs=1e-6)
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_two_ranks_share_a_stream(tmp_path: Path) -> None:
     """41 samples in 3 shards: 20 steps of 1 on each rank, whatever shards each has."""
     make_shards(tmp_path / "s", {"train": [20, 15, 6], "val": [9], "test": [9]})

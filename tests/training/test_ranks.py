@@ -31,6 +31,7 @@ def launch(folder: Path, *command: str) -> str:
     return out
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_torchruns_processes_are_one_run(tmp_path: Path) -> None:
     out = launch(
         tmp_path, *TORCHRUN, "-m", "sightline.cli", "train", *QUICK, "report=none", "trainer=ddp",
