@@ -3,9 +3,11 @@
 Fourteen of their fifteen, and the Gaussian blur of their four further ones. Frost is left out: it
 needs photographs of frosted windows, and a synthetic texture would measure something else.
 
-Strengths are those of the paper's published code for images of 224 pixels, unless a function's
-docstring differs. Lengths in pixels are scaled to the image's side, with the code's values for
-images of 32 pixels as lower bounds, so that small images are corrupted too.
+Formulas and strengths are those of the paper's published code for images of 224 pixels
+(github.com/hendrycks/robustness, make_imagenet_c.py), unless a function's docstring says how it
+departs; `tests/inference/test_corruptions.py` holds both to it. Lengths in pixels are scaled to the
+image's side, with the code's values for images of 32 pixels as lower bounds, so that small images
+are corrupted too.
 
 A corruption is a function of float images (B, C, H, W) in [0, 1], a severity and the generator of
 all its random numbers; its result may leave that range. A new one is added to the list below.

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from sightline.inference.corruptions.sampling import blurred, pixels, places, read_at
+from sightline.inference.corruptions.sampling import (
+    blurred,
+    pixels,
+    places,
+    read_at,
+    streaks,
+)
 
 
 def gaussian_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
@@ -16,15 +22,22 @@ def gaussian_blur(image: Tensor, severity: int, generator: torch.Generator) -> T
 
 
 def defocus_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """Out of focus, as a lens is: each point is a disk."""
-    least, edge = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.5), (1.5, 0.5))[severity - 1]
-    radius = max(least, pixels(image, (3, 4, 6, 8, 10)[severity - 1]))
+    """Out of focus, as a lens is: each point is a disk.
+
+    The disk's edge is smooth over a pixel, so that a radius may lie between two numbers; the
+    paper's disk has whole pixels alone.
+    """
+    wide, edge = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))[severity - 1]
+    least, fine_edge = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))[severity - 1]
+    radius = pixels(image, wide)
+    if radius < least:
+        radius, edge = least, fine_edge
     reach = math.ceil(radius)
     line = torch.arange(-reach, reach + 1.0)
     disk = (radius + 0.5 - torch.hypot(line[:, None], line)).clamp(0, 1)
     disk = (disk / disk.sum())[None, None]
-    wide = pad(image, [reach] * 4, "replicate").flatten(0, 1)[:, None]
-    return blurred(conv2d(wide, disk).view(image.shape), edge)
+    padded = pad(image, [reach] * 4, "replicate").flatten(0, 1)[:, None]
+    return blurred(conv2d(padded, disk).view(image.shape), edge)
 
 
 def glass_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
@@ -52,17 +65,18 @@ def glass_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tens
 
 
 def motion_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """A camera that moves sideways, evenly; the paper's moves at any angle, and fades."""
-    length = 1 + pixels(image, (9, 14, 19, 24, 29)[severity - 1])
-    reach = math.ceil(length / 2)
-    line = (length / 2 + 0.5 - torch.arange(-reach, reach + 1.0).abs()).clamp(0, 1)
-    wide = pad(image, [reach, reach, 0, 0], "replicate").flatten(0, 1)[:, None]
-    return conv2d(wide, (line / line.sum())[None, None, None]).view(image.shape)
+    """A camera that moves at an angle of up to 45° to the horizontal, ever fainter."""
+    radius, fade = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))[severity - 1]
+    least = (1, 1.5, 2, 2, 2.5)[severity - 1]
+    sigma = max(least, pixels(image, fade))
+    angle = torch.deg2rad(90 * torch.rand(len(image), generator=generator) - 45)
+    return streaks(image, angle, max(3 * least, pixels(image, 2 * radius)), sigma)
 
 
 def zoom_blur(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """A camera that moves forward."""
-    last, steps = ((1.1, 11), (1.15, 16), (1.2, 11), (1.24, 13), (1.3, 11))[severity - 1]
+    # The paper's ranges with their last values: NumPy's arange(1, 1.11, 0.01) ends at 1.11.
+    last, steps = ((1.11, 12), (1.15, 16), (1.2, 11), (1.24, 13), (1.3, 11))[severity - 1]
     where, total = places(image), image
     for zoom in torch.linspace(1, last, steps):
         total = total + read_at(image, where / zoom)

@@ -40,16 +40,18 @@ def elastic_transform(image: Tensor, severity: int, generator: torch.Generator) 
 def pixelate(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Fewer pixels, each the mean of what it covers."""
     share = (0.6, 0.5, 0.4, 0.3, 0.25)[severity - 1]
-    rows, columns = (_boxes(side, max(1, round(share * side))) for side in image.shape[2:])
+    rows, columns = (_boxes(side, max(1, int(share * side))) for side in image.shape[2:])
     return interpolate(rows @ image @ columns.T, size=image.shape[2:], mode="nearest-exact")
 
 
 def _boxes(side: int, fewer: int) -> Tensor:
-    """The share (F, S) that each of S pixels has in each of F; torch's `area` takes too many."""
-    edges = torch.arange(fewer + 1) * (side / fewer)
-    start = torch.arange(side)
-    end = torch.minimum(edges[1:, None], start + 1)
-    return (end - torch.maximum(edges[:-1, None], start)).clamp(min=0) * (fewer / side)
+    """The share (F, S) that each of S pixels has in each of F: Pillow's box filter.
+
+    A pixel belongs to the box that its centre is in; torch's `area` takes a pixel into several.
+    """
+    box = torch.ceil((torch.arange(side) + 0.5) * (fewer / side)).long() - 1
+    member = (box == torch.arange(fewer)[:, None]).float()
+    return member / member.sum(dim=1, keepdim=True)
 
 
 def jpeg(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sightline.inference.corruptions.sampling import pixels, places, read_at
+from sightline.inference.corruptions.sampling import pixels, streaks
 from sightline.inference.corruptions.textures import plasma, smooth_noise
 
 
@@ -11,12 +11,13 @@ def snow(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     """Flakes that fall, and what they lie on gets whiter.
 
     Flakes are where noise passes a threshold. The paper's noise is enlarged; this one is smooth, of
-    the same spread and as coarse.
+    the same spread and as coarse. Its threshold at severity 3 is 0.88, not 0.9, where there would
+    be less snow than at severity 2.
     """
     mean, least, coarse, length, fall, kept = (
         (0.1, 0.5, 3, 20, 4, 0.8),
         (0.2, 0.5, 2, 24, 4, 0.7),
-        (0.55, 0.88, 4, 24, 8, 0.7),  # of 0.9 there would be less than before
+        (0.55, 0.88, 4, 24, 8, 0.7),
         (0.55, 0.85, 4.5, 24, 8, 0.65),
         (0.55, 0.85, 2.5, 24, 12, 0.55),
     )[severity - 1]
@@ -27,22 +28,17 @@ def snow(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
     noise = mean + 0.2 * smooth_noise((count, 1, height, width), sigma, generator)
     flakes = torch.where(noise < least, 0.0, noise.clamp(0, 1))
     angle = torch.deg2rad(45 + 90 * torch.rand(count, generator=generator))
-    falling = _streaks(flakes, angle, pixels(image, length), pixels(image, fall))
-    grey = image.mean(dim=1, keepdim=True)
+    falling = streaks(flakes, angle, pixels(image, length), pixels(image, fall))
+    grey = _luma(image)
     white = kept * image + (1 - kept) * torch.maximum(image, grey * 1.5 + 0.5)
     return white + falling + falling.flip(2, 3)
 
 
-def _streaks(image: Tensor, angle: Tensor, length: float, sigma: float) -> Tensor:
-    """Images moved along an angle each (0 is to the right, 90° is down), ever fainter."""
-    steps = torch.arange(round(length) + 1)
-    weights = torch.exp(-0.5 * (steps / sigma) ** 2)
-    size = torch.tensor([image.shape[3], image.shape[2]])
-    step = 2 * torch.stack([angle.cos(), angle.sin()], dim=-1) / size
-    where, total = places(image), torch.zeros_like(image)
-    for i, weight in zip(steps.tolist(), weights / weights.sum(), strict=True):
-        total = total + weight * read_at(image, where - i * step[:, None, None])
-    return total
+def _luma(image: Tensor) -> Tensor:
+    """Grey (B, 1, H, W) by Rec. 601; the mean where there are not three colours."""
+    if image.shape[1] != 3:
+        return image.mean(dim=1, keepdim=True)
+    return (image * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
 
 def fog(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
@@ -56,5 +52,11 @@ def fog(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
 
 
 def brightness(image: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    """More light."""
-    return image + (0.1, 0.2, 0.3, 0.4, 0.5)[severity - 1]
+    """More light: the value of HSV grows, while hue and saturation stay.
+
+    The value is a pixel's greatest channel, so all its channels grow by one factor; black, which
+    has no hue, becomes grey.
+    """
+    value = image.amax(dim=1, keepdim=True)
+    lighter = (value + (0.1, 0.2, 0.3, 0.4, 0.5)[severity - 1]).clamp(max=1)
+    return torch.where(value > 0, image * (lighter / value.clamp(min=1e-6)), lighter)
