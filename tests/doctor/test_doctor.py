@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import socket
@@ -9,12 +10,17 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from sklearn.datasets import load_sample_images
 from support.commands import Sightline
 from support.images import make_folder
 
-from sightline.doctor.images import near_duplicates
+from sightline.data.reading.images import BytesImages
+from sightline.doctor import near_duplicates as near
+from sightline.doctor.images import inspect_images
+from sightline.doctor.near_duplicates import near_duplicates
 
 QUICK = ["model.widths=[4,8]", "model.hidden=16"]
 
@@ -126,21 +132,69 @@ def test_a_wrong_key_is_one_message(sightline: Sightline) -> None:
     assert sightline("doctor", "--help").status == 0
 
 
-def test_near_duplicates_are_all_pairs_within_two_bits() -> None:
+@pytest.mark.parametrize("compared", [0, 1000])
+def test_near_duplicates_are_all_pairs_within_the_limit(
+    compared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "COMPARED", compared)  # 0: hashes are compared in buckets
     rng = np.random.default_rng(0)
-    hashes = rng.integers(0, 2**63, 400, dtype=np.uint64)
+    hashes, mirrored = rng.integers(0, 2**64, (2, 400), dtype=np.uint64)
     hashes[100:140] &= np.uint64(0xFFFF)  # many that share three quarters
-    for index in range(0, 60, 2):  # plant pairs that differ in 0 to 3 bits
-        bits = rng.choice(64, index // 2 % 4, replace=False)
-        hashes[index + 1] = hashes[index] ^ np.uint64(sum(1 << int(bit) for bit in bits))
+    for index in range(0, 100, 2):  # plant pairs, also mirrored ones, that differ in 0 to 14 bits
+        bits = rng.choice(64, index // 2 % 15, replace=False)
+        flips = np.uint64(sum(1 << int(bit) for bit in bits))
+        ours, theirs = (hashes, mirrored) if index < 60 else (mirrored, hashes)
+        hashes[index + 1], mirrored[index + 1] = ours[index] ^ flips, theirs[index] ^ flips
+    small = np.arange(400) % 7 == 0
+
+    def bits_between(a: int, b: int) -> int:
+        ours, theirs = int(hashes[a]), (int(hashes[b]), int(mirrored[b]))
+        return min((ours ^ each).bit_count() for each in theirs)
+
     brute = [
-        (a, b)
+        [a, b]
         for a in range(400)
         for b in range(a + 1, 400)
-        if int(hashes[a] ^ hashes[b]).bit_count() <= 2
+        if bits_between(a, b) <= (2 if small[a] or small[b] or not compared else 10)
     ]
-    found = near_duplicates(hashes)
-    assert found == brute
-    assert len(brute) >= 20
+    assert near_duplicates(hashes, mirrored, small).tolist() == brute
+    assert len(brute) >= 10
     same = np.full(3000, 7, np.uint64)  # an image and its copies: each is beside the first
-    assert near_duplicates(same) == [(0, i) for i in range(1, 3000)]
+    found = near_duplicates(same, ~same, np.zeros(3000, bool))
+    assert found.tolist() == [[0, i] for i in range(1, 3000)]
+
+
+def test_crops_and_mirrors_are_found_and_different_images_are_not() -> None:
+    """On parts of scikit-learn's two photographs that show something and do not overlap."""
+    photos = [Image.fromarray(image) for image in load_sample_images().images]
+    tiles = [
+        photo.crop((x, y, x + 106, y + 85))
+        for photo in photos for x in range(0, 640 - 106 + 1, 106) for y in range(0, 425, 85)
+    ]  # fmt: skip
+    tiles = [tile for tile in tiles if np.asarray(tile.convert("L")).std() > 30]
+    changed = [
+        *(tile.crop((1, 1, tile.width - 1, tile.height - 1)) for tile in tiles),
+        *map(ImageOps.mirror, tiles),
+    ]
+    arrays = [np.asarray(tile) for tile in [*tiles, *changed]]
+    images = BytesImages(
+        pa.chunked_array([[_png(array) for array in arrays]]),
+        pa.array([f"{i}.png" for i in range(len(arrays))]),
+    )
+    facts = inspect_images(images, "inspecting")
+    hashes = np.array([fact.perceptual_hash for fact in facts], np.uint64)
+    mirrored = np.array([fact.mirrored_hash for fact in facts], np.uint64)
+    count = len(tiles)
+    assert count >= 30
+    small = np.zeros(len(facts), bool)
+    found = {tuple(pair) for pair in near_duplicates(hashes, mirrored, small).tolist()}
+    assert not [pair for pair in found if pair[0] < count and pair[1] < count]
+    cropped = sum((i, count + i) in found for i in range(count))
+    assert cropped >= 0.9 * count
+    assert all((i, 2 * count + i) in found for i in range(count))
+
+
+def _png(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG")
+    return stream.getvalue()

@@ -1,11 +1,11 @@
-"""Checks of every image: whether it decodes, its size and mode, and near duplicates."""
+"""Facts of every image, and checks of them: whether it decodes, its size and mode."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 import imagehash
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sightline.data.reading.decode import ImageData, UnreadableImage, size
 from sightline.data.reading.images import Images
@@ -13,23 +13,25 @@ from sightline.data.reading.workers import for_each_image
 from sightline.data.source_data import Split
 from sightline.doctor.findings import Report
 
-NEAR_BITS = 2  # of 64 bits of the perceptual hash may differ between near duplicates
-CHUNK = (
-    1024  # hashes that are compared at once with all hashes that have a quarter in common with them
-)
 SHOWN = 5  # unreadable images that the terminal names
+HASHED_SIDE = 32  # pixels; pHash makes every image so large
 SMALL_SIDE = 8  # pixels: a smaller image shows hardly anything
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Size, mode and perceptual hash of an image; `error` is None where it could be read."""
+    """Size, mode and perceptual hashes of an image; `error` is None where it could be read.
+
+    Attributes:
+        mirrored_hash: of the image mirrored left to right.
+    """
 
     error: str | None
     width: int = 0
     height: int = 0
     mode: str = ""
     perceptual_hash: int = 0
+    mirrored_hash: int = 0
 
 
 def inspect_images(images: Images, title: str) -> list[ImageFacts]:
@@ -42,17 +44,19 @@ def inspect_images(images: Images, title: str) -> list[ImageFacts]:
             return ImageFacts(str(error))
         width, height = size(image)
         mode = image.mode if isinstance(image, Image.Image) else f"{image.shape[2]} channels"
-        return ImageFacts(None, width, height, mode, _perceptual_hash(image))
+        return ImageFacts(None, width, height, mode, *perceptual_hashes(image))
 
     return for_each_image(images, inspect, title)
 
 
-def _perceptual_hash(image: ImageData) -> int:
-    """imagehash's pHash (64 bits) of the image in grey."""
+def perceptual_hashes(image: ImageData) -> tuple[int, int]:
+    """imagehash's pHash (64 bits) of the image in grey, and of its mirror image."""
     if not isinstance(image, Image.Image):
         image = Image.fromarray(image.mean(axis=2).astype(np.uint8))
-    bits = imagehash.phash(image.convert("L")).hash.flatten()
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    grey = image.convert("L").resize((HASHED_SIDE, HASHED_SIDE), Image.Resampling.LANCZOS)
+    hashes = [imagehash.phash(each).hash.flatten() for each in (grey, ImageOps.mirror(grey))]
+    first, second = (int.from_bytes(np.packbits(bits).tobytes(), "big") for bits in hashes)
+    return first, second
 
 
 def check_images(
@@ -95,67 +99,3 @@ def check_images(
         report.add("sizes", "ok", summary)
     kinds = ", ".join(f"{mode} {count:,}" for mode, count in modes.most_common())
     report.add("modes", "ok" if len(modes) == 1 else "warning", kinds)
-
-
-def near_duplicates(hashes: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of positions whose 64-bit hashes differ in at most NEAR_BITS bits.
-
-    Of images with the same hash the first represents all: each of the others makes a pair with
-    it. Hashes that differ in up to 3 bits agree in at least one of four 16-bit quarters, so only
-    hashes that agree in a quarter are compared.
-    """
-    unique, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    representative = first[inverse]
-    copies = np.flatnonzero(representative != np.arange(len(hashes)))
-    pairs = {(int(representative[each]), int(each)) for each in copies}
-    for quarter in range(4):
-        part = (unique >> np.uint64(16 * quarter)) & np.uint64(0xFFFF)
-        order = np.argsort(part, kind="stable")
-        edges = np.flatnonzero(np.diff(part[order])) + 1
-        for bucket in np.split(order, edges):
-            for start in range(0, len(bucket) if len(bucket) > 1 else 0, CHUNK):
-                some = bucket[start : start + CHUNK]
-                differing = np.bitwise_count(unique[some][:, None] ^ unique[bucket][None, :])
-                near = (differing <= NEAR_BITS) & (some[:, None] < bucket[None, :])
-                ours, theirs = np.nonzero(near)
-                pairs |= {
-                    (int(min(a, b)), int(max(a, b)))
-                    for a, b in zip(first[some[ours]], first[bucket[theirs]], strict=True)
-                }
-    return sorted(pairs)
-
-
-def check_near_duplicates(
-    report: Report,
-    splits: dict[str, Split],
-    facts: dict[str, list[ImageFacts]],
-    contents: dict[str, np.ndarray],
-) -> None:
-    """Report pairs of images that look alike and have different bytes."""
-    names, hashes, digests = [], [], []
-    for name, split in splits.items():
-        of_images, digest_of = facts[name], contents[name]
-        for index, row in enumerate(split.rows):
-            if of_images[row].error is None:
-                names.append((name, index))
-                hashes.append(of_images[row].perceptual_hash)
-                digests.append(digest_of[row])
-    pairs = near_duplicates(np.array(hashes, np.uint64))
-    near = [(a, b) for a, b in pairs if not np.array_equal(digests[a], digests[b])]
-    across = [(a, b) for a, b in near if names[a][0] != names[b][0]]
-
-    def where(position: int) -> str:
-        split, index = names[position]
-        return f"{split}:{splits[split].ids[index].as_py()}"
-
-    if not near:
-        report.add("near duplicates", "ok", "none")
-        return
-    details = [[where(a), where(b)] for a, b in across or near]
-    report.add(
-        "near duplicates", "warning",
-        f"{len(near):,} pair{'s' * (len(near) > 1)} look alike (at most {NEAR_BITS} of 64 bits of "
-        "pHash differ), "
-        f"{len(across):,} of them across splits: {' ~ '.join(details[0])}",
-        details,
-    )  # fmt: skip

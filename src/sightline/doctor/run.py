@@ -5,14 +5,15 @@ import logging
 from pathlib import Path
 
 from sightline.config.compose import compose_job
-from sightline.config.schema import TrainConfig
+from sightline.config.schema import Job, TrainConfig
 from sightline.data.cache.digests import contents_of_splits
 from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.source_data import Split, once_per_images
 from sightline.doctor.findings import Level, Report
-from sightline.doctor.images import check_images, check_near_duplicates, inspect_images
+from sightline.doctor.images import check_images, inspect_images
 from sightline.doctor.machine import check_folder, check_machine, check_step
+from sightline.doctor.near_duplicates import check_near_duplicates
 from sightline.io.secrets import hide_password
 from sightline.label_modes.base import LabelMode
 from sightline.reports.figures.class_balance import draw_balance
@@ -40,7 +41,7 @@ def run_doctor(overrides: list[str], folder: Path) -> bool:
     report.add("config", "ok", "it composes, and every value has the expected type")
     check_machine(report, config)
     report.attempt("tracking", lambda: _check_store(report, config))
-    setup = _check_data_and_model(report, config, folder)
+    setup = _check_data_and_model(report, config, job, folder)
     check_folder(report, job.output_dir, setup)
     report.print()
     path = folder / "report.json"
@@ -58,12 +59,14 @@ def _check_store(report: Report, config: TrainConfig) -> None:
     report.add("tracking", "ok", f"{hide_password(store.uri)} answers")
 
 
-def _check_data_and_model(report: Report, config: TrainConfig, folder: Path) -> Setup | None:
+def _check_data_and_model(
+    report: Report, config: TrainConfig, job: Job, folder: Path
+) -> Setup | None:
     # Unreadable images are a finding of their own, and must not stop the checks that follow.
     lenient = config.model_copy(
         update={"data": config.data | {"on_error": "skip", "max_skipped_fraction": 1.0}}
     )
-    source = report.attempt("data", lambda: read_source(lenient))
+    source = report.attempt("data", lambda: read_source(lenient, job.overrides))
     if source is None:
         return None
     labelled = report.attempt("labels", lambda: apply_label_mode(lenient, source))
