@@ -146,8 +146,8 @@ def test_a_stored_split_can_be_given_back(suffix: str, tmp_path: Path) -> None:
         ({"name": ["00000"], "split": ["train"]}, "the column 'id' is missing"),
         ({"id": ["x", "00001", "00002"], "split": ["train", "val", "test"]}, "'x' is not among"),
         (
-            {"id": ["00000", "00001", "00002"], "split": ["train", "val", "test"]},
-            "places 3 samples",
+            {"id": ["00000", "00001", "00002", "00002"], "split": ["train", "val", "test", "val"]},
+            "'00002' is there twice",
         ),
     ],
 )
@@ -158,6 +158,168 @@ def test_a_stored_split_that_does_not_fit_is_refused(
     with pytest.raises(UserError, match="split_file") as error:
         make_splits(pool(np.arange(9) % 3), data_config(split_file=str(tmp_path / "split.parquet")))
     assert expected in str(error.value)
+
+
+def test_images_that_a_stored_split_does_not_list_join_train(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    targets = np.arange(70) % 3
+    before = make_splits(pool(targets[:60]), data_config(split_seed=7))
+    pq.write_table(split_table(before.splits), tmp_path / "split.parquet")
+    given = data_config(split_file=str(tmp_path / "split.parquet"))
+    with caplog.at_level("INFO"):
+        after = make_splits(pool(targets), given)
+    assert "10 images are not in" in caplog.text
+    assert "10 join train" in caplog.text
+    for name in ("val", "test"):
+        assert names(after.splits[name]) == names(before.splits[name])
+    assert set(names(after.splits["train"])) == {
+        *names(before.splits["train"]), *(f"{i:05d}" for i in range(60, 70)),
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"the \w+ sample '000\d\d' is not among"):
+        make_splits(pool(targets[:50]), given)
+
+
+def test_a_new_image_joins_the_split_of_its_group(tmp_path: Path) -> None:
+    groups = np.arange(60) // 3
+    targets = np.arange(66) % 3
+    before = make_splits(pool(targets[:60], groups), data_config())
+    pq.write_table(split_table(before.splits), tmp_path / "split.parquet")
+    in_test = before.splits["test"].groups
+    assert in_test is not None
+    more = np.concatenate([groups, [in_test[0], 90, 90, 90, 90, 90]])
+    given = data_config(split_file=str(tmp_path / "split.parquet"))
+    after = make_splits(pool(targets, more), given)
+    assert set(names(after.splits["test"])) == {*names(before.splits["test"]), "00060"}
+    assert {"00061", "00065"} < set(names(after.splits["train"]))
+
+
+def test_new_images_of_an_official_test_split_are_refused(tmp_path: Path) -> None:
+    whole = pool(np.arange(66) % 3)
+    train = whole.splits["train"]
+    official = {"train": train.select(np.arange(50)), "test": train.select(np.arange(50, 60))}
+    before = make_splits(replace(whole, splits=official), data_config())
+    pq.write_table(split_table(before.splits), tmp_path / "split.parquet")
+    more = official | {"test": train.select(np.arange(50, 66))}
+    with pytest.raises(UserError, match="does not list 6 of the data's test samples"):
+        make_splits(
+            replace(whole, splits=more), data_config(split_file=str(tmp_path / "split.parquet"))
+        )
+
+
+def rare(kind: str, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Targets and groups of 400 samples of which `count`, or as many groups, have the rarest."""
+    targets = np.zeros(400, np.int64)
+    targets[:count] = 1
+    if kind == "labels":
+        labels = np.zeros((400, 3), np.int8)
+        labels[:count, 0] = 1
+        labels[::3, 1] = 1
+        labels[::7, 1] = -1
+        return labels, None
+    groups = np.arange(400) // 4 if kind == "groups" else None
+    if groups is not None:
+        targets = np.zeros(400, np.int64)
+        targets[: 4 * count : 4] = 1
+    return targets, groups
+
+
+@pytest.mark.parametrize("split_by", ["seed", "hash"])
+@pytest.mark.parametrize("kind", ["classes", "labels", "groups"])
+def test_a_rare_class_is_in_every_split(kind: str, split_by: str) -> None:
+    """Where it has 3 images (or is in 3 groups); of 2, one is in train and one in test."""
+    for count, share, seeds in ((8, 0.1, 50), (2, 0.1, 9), (3, 0.1, 9), (4, 0.02, 9), (8, 0.3, 9)):
+        targets, groups = rare(kind, count)
+        for seed in range(seeds):
+            config = data_config(
+                split_seed=seed, split_by=split_by, val_fraction=share, test_fraction=share
+            )
+            data = make_splits(pool(targets, groups), config)
+            present = {
+                name: ((s.targets == 1) if s.targets.ndim == 1 else s.targets[:, 0] == 1).sum()
+                for name, s in data.splits.items()
+            }
+            assert present["train"] >= 1
+            assert present["test"] >= 1
+            assert present["val"] >= (count > 2)
+            if split_by == "seed":
+                for name in ("val", "test"):
+                    assert len(data.splits[name]) == pytest.approx(share * 400, abs=4)
+
+
+def test_splits_are_as_they_were_where_every_class_is_there_anyway() -> None:
+    digests = {
+        "classes": "a95e30abb5d62c1a0d1b230e837c79bb",
+        "labels": "9964247ab82e9947e7f455fd74b1a998",
+        "groups": "9c26e28eb5b97320a90ee6500ca2903d",
+    }
+    for kind, digest in digests.items():
+        groups = np.arange(N) // 5 if kind == "groups" else None
+        data = make_splits(
+            pool(several() if kind == "labels" else np.arange(N) % 4, groups), data_config()
+        )
+        assert split_digest(data.splits) == digest
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "groups"])
+@pytest.mark.parametrize("added", [1, 10, 100])
+def test_by_hash_added_images_move_hardly_any_other(kind: str, added: int) -> None:
+    rng = np.random.default_rng(added)
+    targets = several() if kind == "labels" else rng.choice(4, N, p=[0.7, 0.2, 0.08, 0.02])
+    groups = rng.integers(0, 400, N) if kind == "groups" else None
+    whole = pool(targets, groups)
+    shuffled = whole.splits["train"].select(rng.permutation(N))  # also in another order
+    few = shuffled.select(np.arange(N - added))
+    config = data_config(split_by="hash")
+    less = make_splits(replace(whole, splits={"train": few}), config)
+    more = make_splits(replace(whole, splits={"train": shuffled}), config)
+    for name in SPLITS:
+        ours, theirs = set(names(less.splits[name])), set(names(more.splits[name]))
+        assert len(ours & theirs) >= 0.99 * len(ours)
+    for name, share in (("val", 0.15), ("test", 0.15)):
+        limit = 0.03 if kind != "groups" else 0.06  # of so many random samples, or groups
+        assert len(more.splits[name]) / N == pytest.approx(share, abs=limit)
+
+
+def test_by_hash_every_fold_is_stable_and_groups_go_by_their_names() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, N)
+    folds = [
+        set(names(make_splits(pool(labels), data_config(split_by="hash", folds=5, fold=k))
+                  .splits["val"]))
+        for k in range(5)
+    ]  # fmt: skip
+    assert len(set.union(*folds)) == sum(map(len, folds)) > 0.8 * N
+    fewer = make_splits(pool(labels[:-100]), data_config(split_by="hash", folds=5, fold=2))
+    kept = {name for name in folds[2] if int(name) < N - 100}
+    assert set(names(fewer.splits["val"])) == kept
+    codes = rng.integers(0, 200, N)
+    patients = tuple(f"patient {code}" for code in range(200))
+    one = make_splits(replace(pool(labels, codes), group_names=patients),
+                      data_config(split_by="hash"))  # fmt: skip
+    reversed_names = tuple(reversed(patients))
+    other = make_splits(replace(pool(labels, 199 - codes), group_names=reversed_names),
+                        data_config(split_by="hash"))  # fmt: skip
+    assert split_digest(one.splits) == split_digest(other.splits)
+
+
+def test_by_content_copies_are_in_one_split_whatever_their_names() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (300, 4, 4), dtype=np.uint8)
+    images[150:] = images[:150]
+    split = take([f"{i:05d}" for i in range(300)], np.arange(300) % 2, ArrayImages(images))
+    renamed = take([f"x{i}" for i in range(300)], np.arange(300) % 2, ArrayImages(images))
+    config = data_config(split_by="content")
+    found = []
+    for each in (split, renamed):
+        data = make_splits(SourceData("made up", "here", ("a", "b"), {"train": each}), config)
+        part = np.empty(300, "U5")
+        for name, made in data.splits.items():
+            part[made.rows] = name
+        found.append(part)
+    assert (found[0] == found[1]).all()
+    assert (found[0][:150] == found[0][150:]).all()
+    assert set(found[0]) == set(SPLITS)
 
 
 def test_an_official_test_split_stays_as_it_is(tmp_path: Path) -> None:

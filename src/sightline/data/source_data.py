@@ -98,6 +98,8 @@ class SourceData:
         compose: maps each split, by name, to the samples that are trained on, after splitting.
         left_out: files, or rows, that were found and are not read.
         notes: sentences about how the data were read where their form allows another reading.
+        group_names: the name that each code of `Split.groups` stands for; None: the codes are
+            names themselves.
     """
 
     name: str
@@ -109,6 +111,7 @@ class SourceData:
     stream: Stream | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: tuple[str, ...] = ()
+    group_names: tuple[str, ...] | None = None
 
 
 def take(ids: Sequence[str] | np.ndarray | pa.Array, targets: np.ndarray, images: Images) -> Split:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from sightline.config.schema import DataConfig
-from sightline.data.loading.rng import seed_image
+from sightline.data.loading.rng import ORDER, derived_seed, seed_image
 from sightline.data.reading.decode import UnreadableImage, read_image
 from sightline.data.reading.stream import Stream
 from sightline.data.reading.transforms import ImageTransform
@@ -28,7 +28,7 @@ class StreamDataset(IterableDataset[Any]):
         transform: from an image to a tensor.
         encode: from the stream's target to the label mode's.
         config: `on_error`, `max_skipped_fraction` and `batch_size`.
-        seed: of the order, to which each epoch adds 1, and of each image's augmentation.
+        seed: of each epoch's order and each image's augmentation, which are derived from it.
         rank: this process among `world`.
         world: number of processes that train together.
     """
@@ -76,7 +76,7 @@ class StreamDataset(IterableDataset[Any]):
         done = len(range(index, batches, workers)) * self.config.batch_size
         quota = len(self) // workers + (index < len(self) % workers)
         part, parts = self.rank * workers + index, self.world * workers
-        samples = self.stream.read(part, parts, self.seed + epoch)
+        samples = self.stream.read(part, parts, derived_seed(self.seed, ORDER, epoch))
         seen = failed = 0
         while seen - failed < quota:
             name, content, target = next(samples)
@@ -87,7 +87,7 @@ class StreamDataset(IterableDataset[Any]):
                 continue
             seed_image(self.seed, epoch, part, number)
             try:
-                image = self.transform(read_image(content, name, self.transform.side))
+                image = self.transform(read_image(content, name, self.transform.min_side))
             except UnreadableImage as error:
                 failed += 1
                 self._skip(error, failed, seen)

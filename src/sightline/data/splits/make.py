@@ -1,4 +1,4 @@
-"""Seeded splits: stratified in every label mode, groups in one split, optionally k folds.
+"""Splits, seeded or by hash: stratified in every label mode, groups in one split, or k folds.
 
 The source's own splits are used as they are: its test split is never pooled or split again.
 """
@@ -9,19 +9,22 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sightline.config.schema import DataConfig
+from sightline.data.cache.digests import content_digests
 from sightline.data.source_data import SPLITS, SourceData, Split
-from sightline.data.splits.stratify import assign, stratified_holdout
-from sightline.data.tables.files import existing_file, read_table
+from sightline.data.splits.hashed import hashed_places, hold_out_by_hash
+from sightline.data.splits.joined import join
+from sightline.data.splits.presence import units_of, with_every_label
+from sightline.data.splits.stored import stored_splits
+from sightline.data.splits.stratify import assign, refuse_single, stratified_holdout
 from sightline.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
 def make_splits(source: SourceData, config: DataConfig) -> SourceData:
-    """The same data with train, val and test, seeded by `config.split_seed` alone.
+    """The same data with train, val and test, by `config.split_by` and `config.split_seed` alone.
 
     Raises:
         UserError: too few images, or a stored split that does not fit the data.
@@ -35,16 +38,9 @@ def make_splits(source: SourceData, config: DataConfig) -> SourceData:
             )
         return source
     if config.split_file is not None:
-        splits = _stored(splits, config.split_file)
-    elif config.folds is not None:
-        splits = _fold(splits, source.class_names, config)
+        splits = stored_splits(splits, config.split_file)
     else:
-        # Fractions are of what was there at first, whichever splits are made.
-        total = len(splits["train"])
-        for name in ("test", "val"):
-            if name not in splits:
-                share = config.fractions[name] * total / len(splits["train"])
-                splits |= _hold_out(splits["train"], name, share, source.class_names, config)
+        splits = _Splitter(source, config).split(splits)
     ordered = {name: splits[name] for name in SPLITS}
     if source.compose is not None:
         ordered = {name: source.compose(name, split) for name, split in ordered.items()}
@@ -76,104 +72,87 @@ def split_digest(splits: dict[str, Split]) -> str:
     return digest.hexdigest()
 
 
-def _stored(splits: dict[str, Split], path: str) -> dict[str, Split]:
-    """The splits that an earlier run's `split/split.parquet` (or a CSV of id, split) holds."""
-    table = read_table(existing_file(str(path), "data.split_file"))
-    absent = {"id", "split"} - set(table.column_names)
-    if absent:
-        raise UserError(f"data.split_file={path}: the column {min(absent)!r} is missing.")
-    names = set(pc.unique(table["split"]).to_pylist())
-    if names != set(SPLITS):
-        raise UserError(
-            f"data.split_file={path}, column 'split': expected train, val and test, but got "
-            f"{', '.join(sorted(map(str, names)))}."
-        )
-    given = {name: set(split.ids.to_pylist()) for name, split in splits.items()}
-    # A test split of the data's own stays what it is; the others share one pool of samples.
-    fixed = "test" in splits
-    pool = join([split for name, split in splits.items() if name != "test" or not fixed])
-    sources = {"train": pool, "val": pool, "test": splits.get("test", pool)}
-    result = {}
-    placed = 0
-    for name, split in sources.items():
-        wanted = table.filter(pc.equal(table["split"], name))["id"].cast(pa.string())
-        positions = pc.index_in(wanted, split.ids).to_numpy(zero_copy_only=False)
-        unknown = np.flatnonzero(np.isnan(positions.astype(np.float64)))
-        if len(unknown):
-            sample = wanted[int(unknown[0])].as_py()
-            where = next((f"it is in {n} there" for n in given if sample in given[n]), "")
-            raise UserError(
-                f"data.split_file={path}: the {name} sample {sample!r} is not among the data's "
-                f"{'test' if split is not pool else 'train'} samples{': ' * bool(where)}{where}."
+class _Splitter:
+    """Makes the splits that a source does not bring: in a seeded draw, or by hash."""
+
+    def __init__(self, source: SourceData, config: DataConfig) -> None:
+        self.source = source
+        self.config = config
+
+    def split(self, splits: dict[str, Split]) -> dict[str, Split]:
+        """Train, val and test; fractions are of what was there at first, whichever are made."""
+        fractions, total, low = self.config.fractions, len(splits["train"]), 0.0
+        wanted = [name for name in ("test", "val") if name not in splits]
+        if self.config.folds is not None:
+            wanted = [name for name in wanted if name == "test"]
+        if wanted and splits["train"].targets.ndim == 1 and splits["train"].groups is None:
+            refuse_single(splits["train"].targets, self.source.class_names, wanted[0])
+        further = len(wanted) + (self.config.folds is not None)
+        for name in wanted:
+            further -= 1
+            high = low + fractions[name]
+            if self.config.split_by == "seed":
+                share = fractions[name] * total / len(splits["train"])
+                out = self._drawn(splits["train"], name, share, 1 + further)
+            else:
+                places = self._places(splits["train"], "")
+                out = hold_out_by_hash(splits["train"], places, low, high, 1 + further)
+            splits |= self._parted(splits["train"], name, out)
+            low = high
+        return splits if self.config.folds is None else self._fold(splits, self.config.folds)
+
+    def _drawn(self, split: Split, name: str, fraction: float, keep: int) -> np.ndarray:
+        """Shape (N,), the samples that a seeded draw holds out, every class in proportion."""
+        seed = self.config.split_seed
+        if split.targets.ndim == 1 and split.groups is None:
+            out = stratified_holdout(
+                split.targets, min(fraction, 0.99), seed, self.source.class_names, name
             )
-        result[name] = split.select(np.sort(positions.astype(np.int64)))
-        placed += len(wanted)
-    total = sum(len(ids) for ids in given.values())
-    if placed != total:
-        raise UserError(
-            f"data.split_file={path} places {placed:,} samples, but the data has {total:,}."
-        )
-    return result
+        else:
+            out = assign(split.targets, [1 - fraction, fraction], split.groups, seed) == 1
+        units = units_of(split)
+        chosen = np.zeros(len(units), bool)
+        chosen[units.of_sample] = out
+        priority = np.random.default_rng(seed).random(len(units))
+        drawn: np.ndarray = with_every_label(units, chosen, keep, priority, swap=True)
+        return drawn[units.of_sample]
 
-
-def _fold(
-    splits: dict[str, Split], class_names: tuple[str, ...], config: DataConfig
-) -> dict[str, Split]:
-    """Val is one of k equal parts of what is not test."""
-    assert config.folds is not None
-    if not 0 <= config.fold < config.folds:
-        raise UserError(f"data.fold={config.fold}: expected 0 to {config.folds - 1} (data.folds).")
-    if "test" not in splits:
-        splits |= _hold_out(splits["train"], "test", config.fractions["test"], class_names, config)
-    pool = splits["train"]
-    if "val" in splits:
-        log.info("folds:   the data's own val is pooled with train")
-        pool = join([splits["train"], splits["val"]])
-    part = assign(pool.targets, [1 / config.folds] * config.folds, pool.groups, config.split_seed)
-    val, train = np.flatnonzero(part == config.fold), np.flatnonzero(part != config.fold)
-    return {"train": pool.select(train), "val": pool.select(val), "test": splits["test"]}
-
-
-def join(splits: list[Split]) -> Split:
-    """Several splits that share their images as one."""
-    first = splits[0]
-    if len(splits) == 1:
-        return first
-    if any(split.images is not first.images for split in splits):
-        raise UserError(
-            "These splits have images in different places and cannot be split again: leave out "
-            "data.folds and data.split_file."
-        )
-    with_groups = all(split.groups is not None for split in splits)
-    tables = [split.metadata for split in splits if split.metadata is not None]
-    return Split(
-        ids=pa.concat_arrays([split.ids for split in splits]),
-        targets=np.concatenate([split.targets for split in splits]),
-        images=first.images,
-        rows=np.concatenate([split.rows for split in splits]),
-        groups=np.concatenate([s.groups for s in splits if s.groups is not None])
-        if with_groups
-        else None,
-        metadata=pa.concat_tables(tables) if len(tables) == len(splits) else None,
-    )
-
-
-def _hold_out(
-    split: Split, name: str, fraction: float, class_names: tuple[str, ...], config: DataConfig
-) -> dict[str, Split]:
-    """Train without, and `name` with, a share of `split`, every class in proportion on both."""
-    if split.targets.ndim == 1 and split.groups is None:
-        kept, out = stratified_holdout(
-            split.targets, min(fraction, 0.99), config.split_seed, class_names, name
-        )
-    else:
-        part = assign(split.targets, [1 - fraction, fraction], split.groups, config.split_seed)
-        kept, out = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
-        if not len(kept) or not len(out):
-            units = "images" if split.groups is None else "groups"
+    def _parted(self, split: Split, name: str, out: np.ndarray) -> dict[str, Split]:
+        if out.all() or not out.any():
+            groups = split.groups
             raise UserError(
-                f"Too few {units} to split {name} off train: {len(split)} images"
-                + ("" if split.groups is None else f" in {len(np.unique(split.groups))} groups")
+                f"Too few {'images' if groups is None else 'groups'} to split {name} off train: "
+                f"{len(split)} images"
+                + ("" if groups is None else f" in {len(np.unique(groups))} groups")
                 + f". Add images, or give a {name} split."
             )
-    return {"train": split.select(kept), name: split.select(out)}
+        kept = split.select(np.flatnonzero(~out))
+        return {"train": kept, name: split.select(np.flatnonzero(out))}
+
+    def _fold(self, splits: dict[str, Split], folds: int) -> dict[str, Split]:
+        """Val is one of k equal parts of what is not test."""
+        fold, seed = self.config.fold, self.config.split_seed
+        if not 0 <= fold < folds:
+            raise UserError(f"data.fold={fold}: expected 0 to {folds - 1} (data.folds).")
+        pool = splits["train"]
+        if "val" in splits:
+            log.info("folds:   the data's own val is pooled with train")
+            pool = join([splits["train"], splits["val"]])
+        if self.config.split_by == "seed":
+            part = assign(pool.targets, [1 / folds] * folds, pool.groups, seed)
+        else:
+            # Another hash than that of test, whose places are all above its share.
+            places = self._places(pool, "fold")
+            part = np.floor(places * folds).astype(np.int64)[units_of(pool).of_sample]
+        return self._parted(pool, "val", part == fold) | {"test": splits["test"]}
+
+    def _places(self, split: Split, purpose: str) -> np.ndarray:
+        """The place of each unit by the hash of its group's name, or of its own id or content."""
+        names = self.source.group_names
+        if split.groups is not None:
+            keys = [(names[code] if names else str(code)).encode() for code in split.groups]
+        elif self.config.split_by == "content":
+            keys = [row.tobytes() for row in content_digests(split.images)[split.rows]]
+        else:
+            keys = [str(name).encode() for name in split.ids.to_pylist()]
+        return hashed_places(split, keys, f"{self.config.split_seed}{purpose}")

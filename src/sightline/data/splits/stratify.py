@@ -8,33 +8,52 @@ from sightline.errors import UserError
 
 def stratified_holdout(
     targets: np.ndarray, fraction: float, seed: int, class_names: tuple[str, ...], what: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (kept, held out), both sorted, with every class in proportion on both sides.
+) -> np.ndarray:
+    """Shape (N,), whether each sample is held out, every class in proportion on both sides.
 
     Args:
-        targets: shape (N,), class indices.
-        fraction: share of the samples to hold out, in (0, 1); at least one of each class is.
+        targets: shape (N,), class indices. A class of a single sample is not held out.
+        fraction: share of the samples to hold out, in (0, 1); at least as many as classes are.
         seed: of the random choice.
         class_names: for messages.
         what: name of the split that is made, for messages.
 
     Raises:
-        UserError: a class has too few samples to be on both sides.
+        UserError: there are too few samples for every class to be on both sides.
     """
     counts = np.bincount(targets, minlength=len(class_names))
-    held_out = max(round(fraction * len(targets)), len(class_names))
-    few = [f"{class_names[i]} ({counts[i]})" for i in np.flatnonzero(counts < 2)]
-    if few or len(targets) - held_out < len(class_names):
+    several = np.flatnonzero(counts[targets] >= 2)
+    classes = int((counts >= 2).sum())
+    held_out = max(round(fraction * len(targets)), classes)
+    if len(several) - held_out < classes or not classes:
         raise UserError(
             f"Too few images to split {what} off train stratified by class: {len(targets)} "
-            f"images of {len(class_names)} classes"
-            + (f", fewer than 2 of: {', '.join(few[:10])}" if few else "")
-            + f". Add images, or give a {what} split."
+            f"images of {len(class_names)} classes. Add images, or give a {what} split."
         )
-    kept, out = train_test_split(
-        np.arange(len(targets)), test_size=held_out, random_state=seed, stratify=targets
+    _, members = train_test_split(
+        several, test_size=held_out, random_state=seed, stratify=targets[several]
     )
-    return np.sort(kept), np.sort(out)
+    out = np.zeros(len(targets), bool)
+    out[members] = True
+    return out
+
+
+def refuse_single(targets: np.ndarray, class_names: tuple[str, ...], what: str) -> None:
+    """Refuse classes of fewer than two images, which cannot be on both sides of a split.
+
+    Args:
+        targets: shape (N,), class indices.
+        class_names: of all classes.
+        what: name of the split that is made, for the message.
+    """
+    counts = np.bincount(targets, minlength=len(class_names))
+    few = [f"{class_names[i]} ({counts[i]})" for i in np.flatnonzero(counts < 2)]
+    if few:
+        raise UserError(
+            f"Too few images to split {what} off train stratified by class: {len(targets)} "
+            f"images of {len(class_names)} classes, fewer than 2 of: {', '.join(few[:10])}. Add "
+            f"images, or give a {what} split."
+        )
 
 
 def assign(

@@ -63,12 +63,13 @@ def to_source(
     rows = LabelTable(table, origin, part == SPLITS.index("train"), others)
     names, targets = read_labels(rows, labels, multi_label, class_names)
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
+    groups, group_names = _groups(table, columns.group, origin)
     pool = Split(
         ids,
         targets,
         images,
         np.arange(len(ids)),
-        groups=None if columns.group is None else _groups(table, columns.group, origin),
+        groups=groups,
         metadata=_metadata(table, columns, used),
     )
     if len(keep) < len(ids):
@@ -76,7 +77,7 @@ def to_source(
         pool, part = pool.select(keep), part[keep]
     present = [index for index in range(len(SPLITS)) if (part == index).any()]
     splits = {SPLITS[index]: pool.select(np.flatnonzero(part == index)) for index in present}
-    return SourceData(name, location, names, splits, notes=tuple(notes))
+    return SourceData(name, location, names, splits, notes=tuple(notes), group_names=group_names)
 
 
 def _with_split(
@@ -101,12 +102,19 @@ def _existing(columns: Columns, table: pa.Table, where: str) -> set[str]:
     return {column for _, column in named if column is not None}
 
 
-def _groups(table: pa.Table, column: str, origin: TableOrigin) -> np.ndarray:
+def _groups(
+    table: pa.Table, column: str | None, origin: TableOrigin
+) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+    """The group's code of each row, and the names of the codes; None where there are none."""
+    if column is None:
+        return None, None
     texts = pc.fill_null(_own_where_absent(table[column], origin), "")
     empty = np.flatnonzero(pc.equal(texts, "").to_numpy(zero_copy_only=False))
     if len(empty):
         raise UserError(f"{origin.row(int(empty[0]))}, column {column!r}: the group is missing.")
-    return pc.dictionary_encode(texts).indices.to_numpy(zero_copy_only=False)
+    encoded = pc.dictionary_encode(texts)
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    return codes, tuple(encoded.dictionary.to_pylist())
 
 
 def _own_where_absent(values: pa.ChunkedArray, origin: TableOrigin) -> pa.Array:
