@@ -20,6 +20,7 @@ class DatasetInfo:
         mean: mean of each channel over training images, in [0, 1].
         std: standard deviation of each channel, in [0, 1].
         background: the colour under transparent pixels.
+        decode: how JPEGs are decoded, see `PreprocessSpec`.
     """
 
     name: str
@@ -29,6 +30,7 @@ class DatasetInfo:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     background: str = "white"
+    decode: str = "exact"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class PreprocessSpec:
     The image is resized, the middle `img_size` square is cut out, and the values are scaled to
     [0, 1] and normalised by `mean` and `std`. The words are timm's: with `crop_mode` center the
     shorter side becomes `img_size / crop_pct`, with squash both sides, with border the longer one.
-    Transparent pixels are laid on `background`.
+    Transparent pixels are laid on `background`. With `decode` exact a JPEG is decoded at its full
+    size; with fast a large one at 1/2, 1/4 or 1/8, still twice as large as it is resized to.
     """
 
     img_size: int
@@ -49,13 +52,14 @@ class PreprocessSpec:
     crop_pct: float = 1.0
     crop_mode: str = "center"
     background: str = "white"
+    decode: str = "exact"
 
     @classmethod
     def from_data(cls, info: DatasetInfo, img_size: int, in_chans: int) -> Self:
         """The spec for a model without pretrained weights: the data's own mean and deviation."""
         mean = adapt_channels(info.mean, in_chans)
         std = adapt_channels(info.std, in_chans)
-        return cls(img_size, in_chans, mean, std, background=info.background)
+        return cls(img_size, in_chans, mean, std, background=info.background, decode=info.decode)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, as a checkpoint holds them."""
@@ -63,8 +67,8 @@ class PreprocessSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        plain: dict[str, Any] = {
+        """The inverse of `to_dict`; before `decode` was stored, it was fast."""
+        plain: dict[str, Any] = {"decode": "fast"} | {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
         return cls(**plain)

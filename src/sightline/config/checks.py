@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sightline.config.legacy import with_current_targets
+from sightline.config.legacy import as_of_now
 from sightline.config.schema import TrainConfig, TuningConfig
 from sightline.config.validation import validate
 from sightline.errors import UserError
@@ -15,7 +15,7 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     Raises:
         UserError: unknown keys (with the nearest real one) and values of a wrong type.
     """
-    config = validate(TrainConfig, with_current_targets(values))
+    config = validate(TrainConfig, as_of_now(values))
     if not config.monitor.startswith("val/"):
         raise UserError(
             f"monitor={config.monitor}: a checkpoint is chosen by validation metrics alone; "

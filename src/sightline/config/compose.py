@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sightline.cluster.run_name import run_name
 from sightline.config.checks import check
 from sightline.config.components import type_of
+from sightline.config.effects import check_effects
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.words import quote_overrides, quoted
 from sightline.errors import UserError, did_you_mean
@@ -176,7 +177,7 @@ def read_job(
         arguments: the words of the command after `train`.
 
     Raises:
-        UserError: a value is missing, of a wrong type, or under an unknown key.
+        UserError: a value is missing, of a wrong type, under an unknown key, or without effect.
     """
     about = composed.hydra
     own = [word for word in arguments if sweep is None or word.startswith("--config-dir")]
@@ -199,7 +200,9 @@ def read_job(
     except OmegaConfBaseException as error:
         raise UserError(first_lines(error)) from error
     assert isinstance(plain, dict)
-    return check({str(key): value for key, value in plain.items()}), job
+    config = check({str(key): value for key, value in plain.items()})
+    check_effects(config, overrides, job.in_sweep)
+    return config, job
 
 
 def list_groups(arguments: list[str]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Former names of components, as older runs and checkpoints hold them."""
+"""Former names of components, and keys that older runs and checkpoints do not hold."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +12,18 @@ MOVED = {
     f"sightline.reports.{name}.{name}_report": f"sightline.reports.sections.{name}.{name}_report"
     for name in SECTIONS
 }
+
+# Keys of `data` that are newer than some configs, with what was done before.
+BEFORE = {"decode": "fast", "split_by": "seed"}
+CHANGED = ("decode",)  # those of them whose default is another now
+
+
+def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A config of any version as this one writes it."""
+    current = with_current_targets(values)
+    if isinstance(current.get("data"), dict):
+        current["data"] = BEFORE | current["data"]
+    return current
 
 
 def with_current_targets(values: Mapping[str, Any]) -> dict[str, Any]:

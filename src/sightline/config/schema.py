@@ -98,6 +98,7 @@ class DataConfig(_Strict):
     """The part of `data` that is the same for every source (`conf/data_common.yaml`)."""
 
     split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    split_by: Literal["seed", "hash", "content"]
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     folds: Annotated[int, Field(ge=2)] | None
@@ -110,6 +111,7 @@ class DataConfig(_Strict):
     on_error: Literal["raise", "skip"]
     max_skipped_fraction: Annotated[float, Field(ge=0, le=1)]
     background: Annotated[str, AfterValidator(_colour)]
+    decode: Literal["exact", "fast"]
     sampler: Literal["shuffle", "balanced"]
 
     @property

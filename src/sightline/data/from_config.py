@@ -1,8 +1,10 @@
 """Data of a config: the source it names, its splits, and targets as the label mode encodes them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sightline.config.components import build, locate
+from sightline.config.data_effects import DataFacts, check_data_effects
 from sightline.config.schema import DataConfig, TrainConfig
 from sightline.config.validation import without
 from sightline.data.source_data import SourceData, Split
@@ -11,13 +13,21 @@ from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 
 
-def read_source(config: TrainConfig) -> SourceData:
+def read_source(config: TrainConfig, overrides: Iterable[str] = ()) -> SourceData:
     """The data set of the config with the splits train, val and test, none of them empty.
 
+    Args:
+        config: the whole config.
+        overrides: of the command line; one that has no effect on this data is refused.
+
     Raises:
-        UserError: see `read_given` and `make_splits`.
+        UserError: see `read_given`, `check_data_effects` and `make_splits`.
     """
-    return make_splits(read_given(config), config.data_common)
+    source = read_given(config)
+    own = frozenset(source.splits) - {"train"}
+    facts = DataFacts(own, source.stream is not None, source.compose is not None)
+    check_data_effects(config, overrides, facts)
+    return make_splits(source, config.data_common)
 
 
 def read_given(config: TrainConfig) -> SourceData:

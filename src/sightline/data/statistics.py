@@ -42,6 +42,7 @@ def describe_data(
         mean=tuple(round(float(value) / 255, 4) for value in mean),
         std=tuple(round(float(value) / 255, 4) for value in std),
         background=config.background,
+        decode=config.decode,
     )
 
 

@@ -27,6 +27,11 @@ class DataOverrides:
     other_data: bool
     tracking: list[str]
 
+    @property
+    def decode(self) -> bool:
+        """Whether they say how JPEGs are decoded; else they are as in the training."""
+        return any(word.lstrip("+").startswith("data.decode=") for word in self.data)
+
 
 def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides:
     """Overrides by the part of the config that they change.

@@ -105,6 +105,8 @@ def predicted_target(
         UserError: the data cannot be read, is not the run's own, or has other classes.
     """
     model = stored.model
+    if changes.decode:
+        model = model.with_decode(config.data_common.decode)
     own = not changes.other_data
     read = own_samples if own else other_samples
     samples = read(config, model.label_mode, settings.split)

@@ -77,6 +77,6 @@ class SampleExplainer:
         return {name: i for i, name in enumerate(self.split.ids.to_pylist())}
 
     def _prepare(self, names: Sequence[str]) -> Tensor:
-        side = self._transform.side
-        images = [self.split.read(self._positions[name], side) for name in names]
+        min_side = self._transform.min_side
+        images = [self.split.read(self._positions[name], min_side) for name in names]
         return torch.stack([self._transform(image) for image in images]).to(self.device)

@@ -73,7 +73,7 @@ def _prepared(model: LoadedModel, read: Any, positions: np.ndarray) -> tuple[np.
     images, done = [], []
     for position in positions.tolist():
         try:
-            images.append(transform(read(position, transform.side)))
+            images.append(transform(read(position, transform.min_side)))
         except UnreadableImage:
             continue
         done.append(position)

@@ -75,7 +75,7 @@ class LoadedModel:
             UserError: an image cannot be read, or has a wrong number of channels.
         """
         transform = ImageTransform(self.preprocess)
-        return torch.stack([transform(_read(each, transform.side)) for each in images])
+        return torch.stack([transform(_read(each, transform.min_side)) for each in images])
 
     def logits(self, batch: Tensor) -> Tensor:
         """Logits (N, num_outputs), float32 and on the CPU, of images as `prepare` gives them."""
@@ -159,12 +159,16 @@ class LoadedModel:
             self.batch_size, num_workers,
         )  # fmt: skip
 
+    def with_decode(self, decode: str) -> Self:
+        """The same model, for which JPEGs are decoded as `PreprocessSpec.decode` says."""
+        return replace(self, preprocess=replace(self.preprocess, decode=decode))
+
     def with_batch_size(self, batch_size: int | None) -> Self:
         """The same model with another batch size; None leaves it."""
         return self if batch_size is None else replace(self, batch_size=batch_size)
 
 
-def _read(image: AnyImage, min_side: int) -> ImageData:
+def _read(image: AnyImage, min_side: int | None) -> ImageData:
     if isinstance(image, Image.Image):
         return normalise_image(image, min_side)
     if isinstance(image, np.ndarray):

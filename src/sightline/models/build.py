@@ -35,7 +35,7 @@ def build_classifier(
     }
     network = _build(node, num_outputs, offered, plugins)
     own = getattr(network, "preprocess", spec)
-    return Classifier(network, replace(own, background=info.background))
+    return Classifier(network, replace(own, background=info.background, decode=info.decode))
 
 
 def rebuild_classifier(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline import __version__
+from sightline.config.legacy import BEFORE, CHANGED
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.words import quoted
 from sightline.errors import UserError
@@ -20,6 +21,8 @@ MAY_CHANGE = (
     "trainer.devices", "trainer.strategy", "trainer.num_nodes", "data.num_workers", "data.cache",
     "data.cache_max_gib", "data.root", "data.path", "data.download",
 )  # fmt: skip
+
+OF_ITS_LAUNCH = ("hydra.run.dir", "sweep")  # keys that say nothing of a job that is resumed alone
 
 
 def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
@@ -131,13 +134,18 @@ def resume_command(run: object) -> str:
     return shlex.join(["sightline", "train", f"resume={run}"])
 
 
+def former_defaults(config: TrainConfig) -> list[str]:
+    """Overrides for keys whose default is another now, where a run was launched with the former."""
+    return [f"data.{key}={BEFORE[key]}" for key in CHANGED if config.data[key] == BEFORE[key]]
+
+
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:
     """The arguments that a run was launched with, and those given now in place of their like."""
     replaced = {_key_of(word) for word in given}
     kept = [
         _with_password(word) if "***" in word else word
         for word in job.arguments
-        if _key_of(word) not in replaced and _key_of(word) != "hydra.run.dir"
+        if _key_of(word) not in replaced and not _is_under(_key_of(word), OF_ITS_LAUNCH)
     ]
     return [*kept, *given, f"hydra.run.dir={quoted(str(job.output_dir))}"]
 

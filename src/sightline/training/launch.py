@@ -72,6 +72,7 @@ def launch(arguments: list[str]) -> int:
         if config is not None:
             with remove_if_refused(Path(config.hydra.runtime.output_dir)):
                 _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
+                _refuse_sweep_options([str(word) for word in config.hydra.overrides.hydra])
                 checked, job = read_job(config, None, arguments)
             run_job(checked, job)
     except (HydraException, OmegaConfBaseException) as error:
@@ -117,6 +118,13 @@ def _refuse_launcher(chosen: str) -> None:
         )
 
 
+def _refuse_sweep_options(overrides: list[str]) -> None:
+    """Options of sweeps have no effect on a single run."""
+    for word in overrides:
+        if word.lstrip("+").startswith(("hydra.launcher", "hydra.sweep", "hydra/sweeper")):
+            raise UserError(f"{word} has no effect: a single training is no sweep; add -m.")
+
+
 def _with_folder_to_resume(arguments: list[str]) -> list[str]:
     """`resume=RUN_ID|FOLDER|auto` as the folder of a run, with the arguments that it began with."""
     wanted = [word.partition("=")[2] for word in arguments if word.startswith("resume=")]
@@ -124,13 +132,19 @@ def _with_folder_to_resume(arguments: list[str]) -> list[str]:
         return arguments
     from sightline.config.compose import compose_job
     from sightline.config.words import quoted
-    from sightline.runs.resume import find_run, find_unfinished, resumed_arguments
+    from sightline.runs.resume import (
+        find_run,
+        find_unfinished,
+        former_defaults,
+        resumed_arguments,
+    )
 
     if "-m" in arguments or "--multirun" in arguments:
         raise UserError("resume= is for one run; a sweep resumes when its command is given again.")
     given = [word for word in arguments if not word.startswith("resume=")]
     if wanted[-1] != "auto":
-        return resumed_arguments(find_run(wanted[-1], project_root()).job, given)
+        frozen = find_run(wanted[-1], project_root())
+        return resumed_arguments(frozen.job, [*former_defaults(frozen.config), *given])
     folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
     if folder is None:
         print("resume=auto: no unfinished run has this config; a new one is started.")

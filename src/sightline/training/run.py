@@ -51,10 +51,11 @@ def train(
         pl.seed_everything(config.seed, workers=True, verbose=False)
         build_trainer(config, [], folder)  # what it refuses is found before anything is spent
         if connection is None:
-            fit_and_evaluate(config, folder, set_up(config), signals, [], with_test)
+            setup = set_up(config, job.overrides)
+            fit_and_evaluate(config, folder, setup, signals, [], with_test)
             return None
         connection.wait_until_ready()
-        setup = set_up(config)
+        setup = set_up(config, job.overrides)
         data = setup.data_digests()
         check_same_data(folder.frozen, data)
         tracker = Tracker(folder)

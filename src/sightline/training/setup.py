@@ -4,6 +4,7 @@ The number of classes comes from the data, the preprocessing from the model.
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,13 +57,17 @@ class Setup:
         return digests
 
 
-def set_up(config: TrainConfig) -> Setup:
+def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     """Build the parts of one training.
+
+    Args:
+        config: the whole config.
+        overrides: of the command line; one that has no effect on this data is refused.
 
     Raises:
         UserError: a part cannot be built from what the config says.
     """
-    source = read_source(config)
+    source = read_source(config, overrides)
     label_mode, splits = apply_label_mode(config, source)
     check_aim(label_mode, config.tuning)
     common = config.data_common

@@ -60,9 +60,17 @@ def read_labels(
         require_column(table, column, "data.label_column", rows.origin.name)
         if multi_label:
             return _several(rows, column, wanted, class_names)
+        _refuse_idle(wanted, "each image has one label, the whole cell")
         return _one(rows, column, class_names)
+    _refuse_idle(wanted, "the labels are columns of 0 and 1")
     names, targets = indicator_columns(rows, wanted.columns)
     return (names, targets) if multi_label else only_one_on(rows, names, targets)
+
+
+def _refuse_idle(wanted: LabelColumns, because: str) -> None:
+    for key, value in (("label_separator", wanted.separator), ("none_label", wanted.none_label)):
+        if value is not None:
+            raise UserError(f"data.{key}={value!r} has no effect: {because}. Leave it out.")
 
 
 def _free(rows: LabelTable, name: str) -> bool:
@@ -120,6 +128,11 @@ def _several(
 
 def _as_lists(rows: LabelTable, column: str, values: pa.Array, separator: str | None) -> pa.Array:
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        if separator is not None:
+            raise UserError(
+                f"data.label_separator={separator!r} has no effect: the cells of {column!r} are "
+                "lists. Leave it out."
+            )
         return values.cast(pa.list_(values.type.value_type)).fill_null([])
     texts = as_text(values)
     if separator is not None:

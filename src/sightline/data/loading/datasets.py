@@ -94,7 +94,7 @@ class SourceReader:
 
     def __call__(self, index: int) -> Tensor:
         """The transformed image at a position of the split."""
-        return self.transform(self.split.read(index, self.transform.side))
+        return self.transform(self.split.read(index, self.transform.min_side))
 
 
 class CachedReader:

@@ -34,7 +34,7 @@ def read_image(file: Path | bytes, name: str, min_side: int | None = None) -> Im
         name: of the image, for messages.
         min_side: a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its scale as long as its shorter
             side stays twice this many pixels (libjpeg's scaled decoding, as in Pillow's
-            `thumbnail` with its default `reducing_gap`).
+            `thumbnail` with its default `reducing_gap`); None: never.
 
     Raises:
         UnreadableImage: names the image and the reason.

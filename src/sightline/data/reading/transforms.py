@@ -88,13 +88,13 @@ class ImageTransform:
         augmentations: for training alone; they come between the geometry and the tensor.
 
     Attributes:
-        side: length of the shorter side after resizing, in pixels.
+        min_side: what `read_image` may shrink a JPEG to; None: it is decoded at its full size.
     """
 
     def __init__(self, spec: PreprocessSpec, augmentations: Sequence[Transform] = ()) -> None:
         geometry = Geometry(spec)
         self.steps = [ToMode(spec.in_chans, spec.background), geometry, *augmentations]
-        self.side = geometry.side
+        self.min_side = geometry.side if spec.decode == "fast" else None
 
     def __call__(self, image: ImageData) -> Tensor:
         """The tensor; normalising it is left to the model."""

@@ -64,7 +64,7 @@ def for_each_image(images: Images, function: Callable[[int], T], title: str) -> 
 def decode_all(
     images: Images,
     transform: Callable[[ImageData], Tensor],
-    min_side: int,
+    min_side: int | None,
     out: np.ndarray | None,
     title: str,
 ) -> list[Failure]:

@@ -1,0 +1,160 @@
+"""Keys that have no effect under others, each with its condition: setting one is an error.
+
+A key is set where an override names it (or what holds it), or where its value is another than the
+one with which it says nothing; so a default of a config file is never an error by itself.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sightline.config.schema import TrainConfig
+from sightline.errors import UserError
+
+ALWAYS = object()  # no value of the key says nothing
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One key, and when it has no effect.
+
+    Attributes:
+        key: with dots.
+        idle: whether it has no effect under a config.
+        because: the reason, and what to do.
+        silent: the value with which the key says nothing, in whichever file it stands.
+    """
+
+    key: str
+    idle: Callable[[TrainConfig], bool]
+    because: str
+    silent: Any = ALWAYS
+
+
+def _streaming(config: TrainConfig) -> bool:
+    return config.data.get("streaming") is False
+
+
+def _not_streaming(config: TrainConfig) -> bool:
+    return config.data.get("streaming") is True
+
+
+def _no_improvement(config: TrainConfig) -> bool:
+    return config.early_stopping.patience_epochs is None
+
+
+def _no_decay(config: TrainConfig) -> bool:
+    epochs, warmup = config.trainer.get("max_epochs"), config.scheduler.get("warmup_epochs")
+    if not isinstance(epochs, int) or not isinstance(warmup, int | float):
+        return False
+    return 0 < epochs <= warmup
+
+
+def _own_size(config: TrainConfig) -> bool:
+    pretrained = config.model.get("pretrained") or config.model.get("pretrained_path")
+    return config.model.get("img_size") is not None or bool(pretrained)
+
+
+FILE = "data.split_file says which image is in which split"
+SEQUENCE = "data.streaming=true reads the label column alone, in sequence"
+RULES = (
+    Rule("data.fold", lambda c: c.data["folds"] is None,
+         "it chooses one of data.folds parts; give data.folds=K too", 0),
+    Rule("data.folds", lambda c: c.data["split_file"] is not None, FILE, None),
+    Rule("data.split_by", lambda c: c.data["split_file"] is not None, FILE, "seed"),
+    Rule("data.test_fraction", lambda c: c.data["split_file"] is not None, FILE),
+    Rule("data.val_fraction", lambda c: c.data["split_file"] is not None, FILE),
+    Rule("data.val_fraction", lambda c: c.data["folds"] is not None,
+         "val is one of data.folds equal parts of what is not test"),
+    Rule("data.max_skipped_fraction", lambda c: c.data["on_error"] == "raise",
+         "an unreadable image ends the training; data.on_error=skip leaves them out"),
+    Rule("data.cache_max_gib", lambda c: c.data["cache"] == "none",
+         "data.cache=none writes no images to the cache"),
+    Rule("data.num_workers", lambda c: c.data["cache"] == "device",
+         "data.cache=device keeps the images on the device, and no process reads them"),
+    Rule("data.train_samples", _streaming, "data.streaming=false reads all samples", None),
+    Rule("data.shuffle_buffer", _streaming, "data.streaming=false shuffles all samples", 5000),
+    Rule("data.group_column", _not_streaming, SEQUENCE, None),
+    Rule("data.label_columns", _not_streaming, SEQUENCE, None),
+    Rule("data.metadata_columns", _not_streaming, SEQUENCE, None),
+    Rule("model.max_img_size", _own_size,
+         "it bounds the size taken from the data, and model.img_size or pretrained weights set it"),
+    Rule("early_stopping.min_delta", _no_improvement,
+         "early_stopping.patience_epochs=null never stops early", 0.0),
+    Rule("scheduler.final_lr_factor", _no_decay,
+         "the warm-up (scheduler.warmup_epochs) lasts the whole training (trainer.max_epochs)"),
+    Rule("optimizer.dampening", lambda c: not c.optimizer.get("momentum"),
+         "it dampens optimizer.momentum, which is 0", 0),
+    Rule("trainer.gradient_clip_algorithm",
+         lambda c: c.trainer.get("gradient_clip_val") is None,
+         "nothing is clipped while trainer.gradient_clip_val=null", None),
+)  # fmt: skip
+
+
+def check_effects(config: TrainConfig, overrides: Iterable[str], in_sweep: bool) -> None:
+    """Refuse keys that were set and have no effect under the others.
+
+    Args:
+        config: the whole config.
+        overrides: of the command line, as Hydra has them.
+        in_sweep: whether the job is one of a sweep.
+
+    Raises:
+        UserError: names the first such key, its value and the reason.
+    """
+    named = keys_of(overrides)
+    for rule in RULES:
+        value = value_of(config, rule.key)
+        if value is None and not is_set(rule.key, named):
+            continue
+        spoken = rule.silent is not ALWAYS and value != rule.silent
+        if rule.idle(config) and (spoken or is_set(rule.key, named)):
+            raise idle(rule.key, value, rule.because)
+    if is_set("sweep.max_failures", named) and not in_sweep:
+        raise idle("sweep.max_failures", config.sweep.max_failures,
+                   "a single training is no sweep; add -m")  # fmt: skip
+    _check_augment(config, named)
+
+
+def keys_of(overrides: Iterable[str]) -> set[str]:
+    """The keys that overrides give a value."""
+    words = (word.lstrip("+") for word in overrides if not word.startswith("~"))
+    return {word.partition("=")[0] for word in words}
+
+
+def is_set(key: str, named: set[str]) -> bool:
+    """Whether an override names a key, or a part of it (`augment.transforms.0.degrees`)."""
+    return any(name == key or name.startswith(f"{key}.") for name in named)
+
+
+def idle(key: str, value: Any, because: str) -> UserError:
+    """The error for a key that has no effect."""
+    shown = "null" if value is None else value
+    return UserError(f"{key}={shown} has no effect: {because}. Leave {key} out, or change that.")
+
+
+def _check_augment(config: TrainConfig, named: set[str]) -> None:
+    """Of the two forms of augmentation one is used: the other alone may not be changed."""
+    image, batch = "augment.transforms", "augment.batch_transforms"
+    forms = config.augment.batch_transforms is not None
+    cache = config.data["cache"]
+    if is_set(image, named) and not is_set(batch, named) and forms and cache in ("auto", "device"):
+        raise UserError(
+            f"{image} may have no effect: where images are on the device (data.cache={cache}) "
+            f"{batch} is used. Change both, or give {batch}=null."
+        )
+    if is_set(batch, named) and forms and cache in ("none", "ram", "disk"):
+        raise idle(batch, "[...]", f"data.cache={cache} augments one image at a time")
+    if is_set(batch, named) and not is_set(image, named) and forms and cache == "auto":
+        raise UserError(
+            f"{batch} may have no effect: where images are not on the device (data.cache=auto) "
+            f"{image} is used. Change both, or give data.cache=device."
+        )
+
+
+def value_of(config: TrainConfig, key: str) -> Any:
+    """The value of a key with dots; None where there is none."""
+    node: Any = config.model_dump(include={key.split(".")[0]})
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
