@@ -9,7 +9,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.images import make_folder
 
-from sightline.config.compose import as_typed, compose_job, explain
+from sightline.config.compose import compose_job
+from sightline.config.explain import explain
+from sightline.config.typed import as_typed
 from sightline.config.words import quoted
 from sightline.errors import UserError
 from sightline.runs.resume import resume_command, resumed_arguments

@@ -16,8 +16,8 @@ from support.random_tables import make_mode, random_table
 from sightline.comparison.compared_run import ComparedRun, higher_is_better
 from sightline.comparison.leaderboard import make_leaderboard
 from sightline.config.checks import check
-from sightline.config.compose import compose_train
 from sightline.config.schema import TrainConfig
+from sightline.config.search_path import compose_train
 from sightline.errors import UserError
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.metric import Metric

@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from sightline.config.schema import DataConfig, ModelInputConfig, TrackingConfig, TrainConfig
+from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig
 from sightline.config.validation import without
 from sightline.errors import UserError, did_you_mean
 
@@ -133,25 +133,6 @@ def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
     return getattr(module, attribute)
 
 
-def type_of(config: Mapping[str, Any], key: str) -> Any:
-    """The annotation of a key of `data`, `label_mode` or `tracking`; None where it is not known.
-
-    Args:
-        config: composed.
-        key: dotted.
-    """
-    group, _, name = key.partition(".")
-    if group == "tracking":
-        fields = {field.alias or n: field for n, field in TrackingConfig.model_fields.items()}
-        return fields[name].rebuild_annotation() if name in fields else None
-    node = config.get(group)
-    if group not in ("data", "label_mode") or not isinstance(node, Mapping):
-        return None
-    if name in DataConfig.model_fields and group == "data":
-        return DataConfig.model_fields[name].rebuild_annotation()
-    return _hints(locate(node, group, config.get("plugins", []))).get(name)
-
-
 def accepts(target: Any, name: str) -> bool:
     """Whether `target` takes an argument called `name`."""
     parameters = inspect.signature(target).parameters
@@ -183,13 +164,14 @@ def _check_own(target: Any, node: Mapping[str, Any], where: str, given: Mapping[
                 f"Unknown key '{where}.{key}': {node['_target_']} takes no such argument."
                 f"{did_you_mean(f'{where}.{key}', [f'{where}.{name}' for name in free])}"
             )
-    hints = _hints(target)
+    hints = hints_of(target)
     for key, value in own.items():
         if key in hints and not isinstance(value, Mapping):
             _check_type(hints[key], value, f"{where}.{key}")
 
 
-def _hints(target: Any) -> dict[str, Any]:
+def hints_of(target: Any) -> dict[str, Any]:
+    """The annotations of a target's arguments; empty where they cannot be evaluated."""
     function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
     try:
         return typing.get_type_hints(function, include_extras=True)

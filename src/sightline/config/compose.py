@@ -1,102 +1,24 @@
-"""Composition of the config outside Hydra's own main, and messages for what it refuses."""
+"""Composition of jobs outside Hydra's own main."""
 
-import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from sightline.cluster.run_name import run_name
 from sightline.config.checks import check
-from sightline.config.components import type_of
 from sightline.config.effects import check_effects
+from sightline.config.explain import explain, first_lines
 from sightline.config.schema import Job, TrainConfig
-from sightline.config.words import quote_overrides, quoted
-from sightline.errors import UserError, did_you_mean
+from sightline.config.search_path import search_path_override
+from sightline.config.typed import as_typed
+from sightline.errors import UserError
 from sightline.paths import conf_dir, config_folders, project_root, sweep_name
-
-# Values that Hydra reads as something other than the name of an option.
-NO_OPTION = re.compile(r"|null|true|false|[-+.]?\d[\d._eE+-]*", re.IGNORECASE)
-
-
-def explain(error: Exception, arguments: list[str]) -> str:
-    """One message for an error of Hydra or OmegaConf, with the nearest real name where one is."""
-    text = str(error).strip()
-    if isinstance(error, OverrideParseException):
-        key, _, value = str(error.override).partition("=")
-        text = shlex.quote(f"{key}={quoted(value)}")
-        return (
-            f"Cannot read the override {error.override!r}: expected KEY=VALUE or GROUP=OPTION."
-            + (f" Where the value is text, put it in quotes: {text}." if value else "")
-        )
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        # Of a group of which several are picked, Hydra does not name them.
-        options = sorted(error.options or list_groups(arguments).get(group, []))
-        hint = did_you_mean(option, options)
-        return (
-            f"{group}={option}: no such option.{hint} The options of {group}: {', '.join(options)}."
-        )
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
-        r"Could not delete from config\. '([^']+)'", text
-    )
-    if unknown:
-        key = unknown[1]
-        hint = did_you_mean(key, _known_names(arguments))
-        return f"Unknown key {key!r}.{hint} `sightline train --cfg job` shows all keys."
-    return first_lines(error)
-
-
-def first_lines(error: Exception) -> str:
-    """The first two lines of OmegaConf's message: the problem and its key."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])
-
-
-def as_typed(arguments: list[str]) -> list[str]:
-    """The arguments with quotes where Hydra's grammar would misread a value.
-
-    Raises:
-        UserError: a config group is given something other than the name of an option.
-    """
-    groups = list_groups(arguments)
-    for word in arguments:
-        group, sign, value = word.partition("=")
-        if sign and group in groups and NO_OPTION.fullmatch(value):
-            raise UserError(
-                f"{word}: {group} is a config group and needs one of its options: "
-                f"{', '.join(groups[group])}."
-            )
-    chosen = [word for word in arguments if word.partition("=")[0] in groups and "," not in word]
-
-    def types(key: str) -> Any:
-        config = compose_train(arguments, chosen)
-        # The groups alone are needed, and a part that refers to values may lack them.
-        nodes = ("data", "label_mode", "plugins")
-        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(nodes)))
-        assert isinstance(plain, dict)
-        return type_of({str(name): node for name, node in plain.items()}, key)
-
-    sweep = not {"-m", "--multirun"}.isdisjoint(arguments)
-    try:
-        return quote_overrides(arguments, types, sweep)
-    except HydraException as error:
-        raise UserError(explain(error, arguments)) from error
-
-
-def compose_train(arguments: list[str], overrides: list[str]) -> DictConfig:
-    """The train config with these overrides, in the search path that `arguments` set up."""
-    search_path = _search_path(config_folders(arguments)[1:])
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return compose("train", overrides=[*overrides, *search_path])
 
 
 def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
@@ -108,7 +30,7 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
     arguments = as_typed(arguments)
     register_resolvers(arguments)
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
-    search_path = _search_path(config_folders(arguments)[1:])
+    search_path = search_path_override(config_folders(arguments)[1:])
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             config = compose(
@@ -136,7 +58,7 @@ def compose_frozen(
     Raises:
         UserError: whatever is wrong with the config.
     """
-    search_path = _search_path(folders[1:])
+    search_path = search_path_override(folders[1:])
     GlobalHydra.instance().clear()  # the search itself runs inside Hydra
     try:
         with initialize_config_dir(str(folders[0]), version_base="1.3"):
@@ -149,12 +71,6 @@ def compose_frozen(
         config.hydra.runtime.output_dir = str(output_dir)
     HydraConfig.instance().set_config(config)
     return read_job(config, sweep, arguments)
-
-
-def _search_path(folders: list[Path]) -> list[str]:
-    """The override by which Hydra looks into further folders; their names may be anything."""
-    own = [QuotedString(f"file://{folder}", Quote.single).with_quotes() for folder in folders]
-    return [f"hydra.searchpath=[{','.join(own)}]"] if own else []
 
 
 def register_resolvers(arguments: list[str]) -> None:
@@ -203,36 +119,3 @@ def read_job(
     config = check({str(key): value for key, value in plain.items()})
     check_effects(config, overrides, job.in_sweep)
     return config, job
-
-
-def list_groups(arguments: list[str]) -> dict[str, list[str]]:
-    """The config groups and their options, the user's own among them."""
-    options: dict[str, set[str]] = {}
-    for path in (path for folder in config_folders(arguments) for path in folder.glob("*/*.yaml")):
-        options.setdefault(path.parent.name, set()).add(path.stem)
-    return {group: sorted(options[group]) for group in sorted(options)}
-
-
-def _known_names(arguments: list[str]) -> list[str]:
-    """Every key of the config that `arguments` choose, and every group."""
-    groups = list_groups(arguments)
-    for word in arguments:
-        group, sign, value = word.partition("=")
-        if sign and group in groups and NO_OPTION.fullmatch(value):
-            raise UserError(
-                f"{word}: {group} is a config group and needs one of its options: "
-                f"{', '.join(groups[group])}."
-            )
-    chosen = [word for word in arguments if word.split("=")[0] in groups and "," not in word]
-    try:
-        config = compose_train(arguments, chosen)
-    except HydraException:
-        config = compose_train(arguments, [])
-    return [*_keys(OmegaConf.to_container(config, resolve=False), ""), *groups]
-
-
-def _keys(node: Any, prefix: str) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield f"{prefix}{key}"
-            yield from _keys(value, f"{prefix}{key}.")

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from PIL import ImageColor
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
-from pydantic_core import PydanticCustomError
 
-from sightline.config.validation import Node, pick, validate
-from sightline.errors import did_you_mean
+from sightline.config.validation import Node, colour, pick, validate
 
 REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 
@@ -40,17 +37,6 @@ class Job:
     def in_sweep(self) -> bool:
         """Whether it is one job of several."""
         return self.sweep is not None
-
-
-def _colour(name: str) -> str:
-    try:
-        ImageColor.getrgb(name)
-    except ValueError as error:
-        hint = did_you_mean(name, ImageColor.colormap)
-        raise PydanticCustomError(
-            "colour", "a colour's name, such as white, or #rrggbb.{hint}", {"hint": hint}
-        ) from error
-    return name
 
 
 class _Strict(BaseModel):
@@ -110,7 +96,7 @@ class DataConfig(_Strict):
     cache_max_gib: PositiveFloat
     on_error: Literal["raise", "skip"]
     max_skipped_fraction: Annotated[float, Field(ge=0, le=1)]
-    background: Annotated[str, AfterValidator(_colour)]
+    background: Annotated[str, AfterValidator(colour)]
     decode: Literal["exact", "fast"]
     sampler: Literal["shuffle", "balanced"]
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from PIL import ImageColor
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
 from sightline.errors import UserError, did_you_mean
 
@@ -19,6 +21,18 @@ def pick(node: Node, kind: type[BaseModel]) -> Node:
 def without(node: Node, kind: type[BaseModel], *keep: str) -> Node:
     """`node` without the fields of `kind`, except those in `keep`."""
     return {k: v for k, v in node.items() if k not in kind.model_fields or k in keep}
+
+
+def colour(name: str) -> str:
+    """A colour's name that Pillow knows; a ValueError with the nearest one otherwise."""
+    try:
+        ImageColor.getrgb(name)
+    except ValueError as error:
+        hint = did_you_mean(name, ImageColor.colormap)
+        raise PydanticCustomError(
+            "colour", "a colour's name, such as white, or #rrggbb.{hint}", {"hint": hint}
+        ) from error
+    return name
 
 
 def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:

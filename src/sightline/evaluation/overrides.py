@@ -7,7 +7,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from sightline.config.checks import check
-from sightline.config.compose import compose_job, explain
+from sightline.config.compose import compose_job
+from sightline.config.explain import explain
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.validation import Node
 from sightline.errors import UserError, did_you_mean

@@ -55,7 +55,8 @@ def launch(arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from sightline.config.compose import as_typed, read_job, register_resolvers
+    from sightline.config.compose import read_job, register_resolvers
+    from sightline.config.typed import as_typed
 
     if "--help" in arguments or "-h" in arguments:
         register_resolvers(arguments)
@@ -157,7 +158,8 @@ def _show_help(arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
-    from sightline.config.compose import as_typed, compose_train, list_groups
+    from sightline.config.search_path import compose_train, list_groups
+    from sightline.config.typed import as_typed
 
     try:
         config = compose_train(arguments, [word for word in as_typed(arguments) if "=" in word])
@@ -171,7 +173,7 @@ def _show_help(arguments: list[str]) -> int:
 def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
     from hydra.errors import OverrideParseException
 
-    from sightline.config.compose import explain
+    from sightline.config.explain import explain
     from sightline.io.secrets import hide_password
 
     message = hide_password(explain(error, arguments))
