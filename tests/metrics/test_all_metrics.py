@@ -102,6 +102,7 @@ def multilabel_reference(table: Predictions) -> dict[str, float]:
         **ranked(target, probs),
     }
     if (target == 1).any():
+        found["average_precision_micro"] = sk.average_precision_score(flat, flat_probs)
         # A target that is not known is neither found nor missed.
         masked = np.where(known, target, 0), np.where(known, preds, 0)
         for average in ("micro", "macro", "weighted"):

@@ -45,6 +45,7 @@ def reference(table: Predictions) -> dict[str, float]:
         ranked = {
             "auroc_macro": sk.roc_auc_score(target, probs, average="macro"),
             "average_precision_macro": sk.average_precision_score(target, probs),
+            "average_precision_micro": sk.average_precision_score(target, probs, average="micro"),
         }
         extra = {
             "accuracy": 1 - sk.hamming_loss(target, preds),

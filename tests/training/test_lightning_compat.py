@@ -172,3 +172,35 @@ def test_the_average_tells_where_it_is_and_can_be_dropped(tmp_path: Path) -> Non
     assert not average.average_is_in_module
     average.drop_average()
     assert average._average_model is None
+
+
+class Accumulated(Line):
+    """The gradient is the mean of a batch's inputs."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        loss = (self.weight * batch[0]).mean()
+        return loss * compat.accumulation_scale(self.trainer, batch_idx)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 1.0)
+
+
+@pytest.mark.parametrize("limit", [1.0, 5])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
+def test_incomplete_groups_are_divided_by_their_own_batches(size: int, limit: float) -> None:
+    """Two epochs of 7 batches, the last of 2 samples, in groups of `size`, beside a plain loop."""
+    inputs = torch.rand(20, 1, generator=torch.Generator().manual_seed(0))
+    batches = list(inputs.split(3))[: int(limit) if limit > 1 else None]
+    expected = 0.0
+    for _ in range(2):
+        for start in range(0, len(batches), size):
+            group = batches[start : start + size]
+            expected -= sum(float(batch.mean()) for batch in group) / len(group)
+    module = Accumulated()
+    trainer = pl.Trainer(
+        max_epochs=2, accumulate_grad_batches=size, limit_train_batches=limit, accelerator="cpu",
+        logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(TensorDataset(inputs), batch_size=3), loader())
+    assert module.weight.item() == pytest.approx(expected, rel=1e-6)

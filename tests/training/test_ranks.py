@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.commands import ONE_THREAD, QUICK, client_of, finish
-from support.two_ranks import MODES, evaluate
+from support.two_ranks import MODES, evaluate, outputs
 
 from sightline.predictions import Predictions
 
@@ -68,6 +68,17 @@ def test_two_ranks_measure_what_one_does(evaluated: dict[int, Path], mode: str) 
     assert sum(map(sum, facts[0]["matrices"][0])) == 1001
     assert facts[0]["metrics"] == pytest.approx(facts[1]["metrics"], abs=1e-6)
     assert len(facts[0]["metrics"]) > 5
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_training_loss_of_two_ranks_is_that_of_all_samples(
+    evaluated: dict[int, Path], mode: str
+) -> None:
+    kind, criterion, logits, target = outputs(mode)
+    expected = float(criterion(*kind.loss_inputs(logits, target)))
+    for ranks in (1, 2):
+        found = json.loads((evaluated[ranks] / f"{mode}_loss.json").read_text())
+        assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_ranks_with_other_configs_are_refused(evaluated: dict[int, Path]) -> None:

@@ -29,6 +29,7 @@ class LabelMode(Measures):
     family: ClassVar[str]  # single_label or multi_label, for the metrics that modes share
     multi_label: ClassVar[bool] = False  # targets are rows of labels, not one class an image
     exclusive: ClassVar[bool] = False  # outputs compete (softmax), else each is yes or no
+    epoch_line: ClassVar[tuple[str, ...]] = ("accuracy",)  # metrics that the progress shows
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self.class_names = class_names

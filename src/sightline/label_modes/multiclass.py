@@ -10,6 +10,7 @@ from sightline.errors import UserError
 from sightline.label_modes.base import divide_logits, one_a_class
 from sightline.label_modes.measures import Confidences, log_loss
 from sightline.label_modes.single_label import SingleLabel
+from sightline.label_modes.softmax import SoftmaxCrossEntropy
 from sightline.predictions import Predictions
 
 
@@ -43,7 +44,7 @@ class Multiclass(SingleLabel):
 
     def criterion(self, weights: Tensor | None, label_smoothing: float) -> nn.Module:
         """Softmax cross-entropy."""
-        return nn.CrossEntropyLoss(weight=weights, label_smoothing=label_smoothing)
+        return SoftmaxCrossEntropy(weight=weights, label_smoothing=label_smoothing)
 
     def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
         """One weight a class; balanced: N / (C · count), as in scikit-learn."""

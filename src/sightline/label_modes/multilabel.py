@@ -45,6 +45,7 @@ class Multilabel(LabelMode):
     name = "multilabel"
     family = "multi_label"
     multi_label = True
+    epoch_line = ("average_precision_macro", "average_precision_micro")  # labels are often rare
 
     @property
     def num_outputs(self) -> int:

@@ -30,6 +30,15 @@ class SigmoidCrossEntropy(nn.Module):
         )
         return mean_of_known(losses, known)
 
+    def weight_of(self, target: Tensor) -> Tensor:
+        """The sum that the mean divides by: the number of known targets, a scalar."""
+        return count_known(target)
+
+
+def count_known(target: Tensor) -> Tensor:
+    """How many targets are known."""
+    return (~torch.isnan(target)).sum()
+
 
 def known_targets(target: Tensor) -> tuple[Tensor, Tensor]:
     """Where targets are known (1.0 or 0.0), and the targets with 0 where they are not."""

@@ -12,6 +12,8 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
+from sightline.errors import UserError
+
 Counters = dict[str, Any]
 
 
@@ -50,6 +52,33 @@ def _start_ranks(launcher: _SubprocessScriptLauncher, command: list[str]) -> Non
 def stopped_early(trainer: Trainer) -> bool:
     """Whether something asked the training to stop, and it is allowed to."""
     return trainer.should_stop and trainer.fit_loop._can_stop_early
+
+
+def accumulation_scale(trainer: Trainer, batch_idx: int) -> float:
+    """The factor that makes a batch's loss a part of the mean over its group of batches.
+
+    Lightning divides every loss by `accumulate_grad_batches`, also where the epoch's last group has
+    fewer batches than that. 1 for every other group.
+    """
+    size = trainer.accumulate_grad_batches
+    first = batch_idx - batch_idx % size
+    return size / min(size, trainer.num_training_batches - first)
+
+
+def last_step_of(trainer: Trainer) -> int:
+    """How many optimizer steps the training takes, if nothing stops it early.
+
+    Raises:
+        UserError: no option says so.
+    """
+    steps = trainer.estimated_stepping_batches
+    if steps == float("inf"):
+        raise UserError(
+            "trainer.max_epochs=-1: the training has no last step, which schedules of learning "
+            "rates need; give +trainer.max_steps=NUMBER too, or a large trainer.max_epochs. "
+            "+trainer.max_time and early stopping can end it sooner."
+        )
+    return int(steps)
 
 
 def finished_epochs(trainer: Trainer) -> int:

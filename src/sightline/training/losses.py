@@ -14,7 +14,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
-from sightline.label_modes.sigmoid import known_targets, mean_of_known
+from sightline.label_modes.sigmoid import count_known, known_targets, mean_of_known
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,10 @@ class SigmoidFocal(nn.Module):
         losses = sigmoid_focal_loss(logits, target, alpha=-1, gamma=self.gamma, reduction="none")
         return mean_of_known(losses, known)
 
+    def weight_of(self, target: Tensor) -> Tensor:
+        """The sum that the mean divides by: the number of known targets, a scalar."""
+        return count_known(target)
+
 
 class Asymmetric(nn.Module):
     """timm's asymmetric loss over the known targets."""
@@ -115,6 +119,10 @@ class Asymmetric(nn.Module):
         logits = logits.float().masked_fill(known == 0, -50.0)
         total: Tensor = self.loss(logits, target.float())
         return total / known.sum().clamp(min=1)
+
+    def weight_of(self, target: Tensor) -> Tensor:
+        """The sum that the mean divides by: the number of known targets, a scalar."""
+        return count_known(target)
 
 
 def _weights(

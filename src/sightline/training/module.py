@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -20,9 +21,10 @@ from sightline.metrics.values import compute_metrics
 from sightline.models.classifier import Classifier
 from sightline.predictions import Predictions
 from sightline.training.checkpointing.adapt import adapt_checkpoint, follow_schedule
-from sightline.training.epoch_sums import EpochSums, share
+from sightline.training.epoch_sums import EpochSums, share, weight_of
 from sightline.training.finite_loss import FiniteLoss
-from sightline.training.outputs import Outputs
+from sightline.training.lightning_compat import accumulation_scale, last_step_of
+from sightline.training.outputs import Outputs, of_all_ranks, table_of
 
 
 class LitClassifier(LightningModule):
@@ -76,7 +78,7 @@ class LitClassifier(LightningModule):
         """
         checkpoint["sightline"] = self.identity
         checkpoint["epoch_so_far"] = {
-            "values": self._of_all_ranks(self._sums.values()),
+            "values": of_all_ranks(self, self._sums.values()),
             "seconds": self._sums.seconds,
             "metrics": dict(self.epoch_metrics),
         }
@@ -87,19 +89,11 @@ class LitClassifier(LightningModule):
         self._adapted = adapt_checkpoint(checkpoint, trainer.max_epochs, trainer.world_size)
         self._saved = checkpoint["epoch_so_far"]
 
-    def _of_all_ranks(self, values: list[float]) -> list[list[float]]:
-        if self.trainer.world_size == 1:
-            return [values]
-        exact = torch.tensor(values, dtype=torch.float64, device=self.device)
-        gathered = self.all_gather(exact)
-        assert isinstance(gathered, Tensor)
-        return gathered.tolist()
-
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer over what is trainable, and its scheduler by steps."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = self.make_optimizer(parameters)
-        total = int(self.trainer.estimated_stepping_batches)
+        total = last_step_of(self.trainer)
         per_epoch = max(1, round(total / max(1, self.trainer.max_epochs or 1)))
         scheduler = self.make_scheduler(optimizer, total, per_epoch)
         steps: LRSchedulerConfigType = {"scheduler": scheduler, "interval": "step"}
@@ -132,30 +126,42 @@ class LitClassifier(LightningModule):
             datamodule.start_epoch(self.current_epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The batch's mean loss."""
-        logits = self.classifier(batch["image"])
-        target = batch["target"]
-        loss: Tensor = self.criterion(*self.label_mode.loss_inputs(logits, target))
+        """The batch's mean loss, as a part of the mean over its group of accumulated batches."""
+        self._sums.resume()  # after a validation within the epoch
+        logits, target = self.classifier(batch["image"]), batch["target"]
+        inputs = self.label_mode.loss_inputs(logits, target)
+        loss: Tensor = self.criterion(*inputs)
         with torch.no_grad():
-            self._sums.add_loss(loss.detach(), len(target))
+            self._sums.add_loss(loss.detach(), weight_of(self.criterion, inputs[1]), len(target))
             if not target.is_floating_point():  # for mixed images no decision is right or wrong
                 known = target != MISSING
                 right = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
                 self._sums.add_decisions(right, known)
             self._finite.check(self, loss.detach())
-        return loss
+        return loss * accumulation_scale(self.trainer, batch_idx)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """At the epoch's last batch stop the clock, before validation, and read the sums."""
+        """At the epoch's last batch, also where the training stops within the epoch."""
         last_step = 0 < self.trainer.max_steps <= self.global_step
-        if self.trainer.is_last_batch or last_step:
-            if self.device.type == "cuda":
-                torch.cuda.synchronize()
-                self._finite.read(self)
-            seconds = self._sums.seconds
-            ranks = self._of_all_ranks(self._sums.values())
-            values = [sum(column) for column in zip(*ranks, strict=True)]
-            self.epoch_metrics |= self._sums.metrics(values, seconds)
+        if self.trainer.is_last_batch or last_step or self.trainer.should_stop:
+            self._read_sums()
+
+    def on_validation_start(self) -> None:
+        """Before a validation within the epoch, after which the training may stop."""
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._read_sums()
+
+    def _read_sums(self) -> None:
+        """Stop the epoch's clock and read its sums; nothing where that was just done."""
+        if self._sums.paused:
+            return
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+            self._finite.read(self)
+        self._sums.pause()
+        ranks = of_all_ranks(self, self._sums.values())
+        values = [sum(column) for column in zip(*ranks, strict=True)]
+        self.epoch_metrics |= self._sums.metrics(values, self._sums.seconds)
 
     # Evaluation: the logits of every sample become one table.
 
@@ -178,13 +184,7 @@ class LitClassifier(LightningModule):
 
     def _finish(self, split: str) -> None:
         index, target, logits = self._outputs.gather(self)
-        table = Predictions(
-            ids=np.array(self.ids[split].take(pa.array(index.numpy())).to_pylist(), dtype=str),
-            targets=target.numpy(),
-            probs=self.label_mode.probs(logits).numpy(),
-            class_names=self.label_mode.class_names,
-            label_mode=self.label_mode.name,
-        )
+        table = table_of(self.label_mode, self.ids[split], index, target, logits)
         if not np.isfinite(table.probs).all():
             raise UserError(
                 f"The model's outputs on {split} are not finite after epoch {self.current_epoch}. "
@@ -194,6 +194,7 @@ class LitClassifier(LightningModule):
         self.criterion.to(self.device)
         metrics = {"loss": float(loss), **compute_metrics(self.label_mode, table, self.plugins)}
         self.predictions[split] = table
-        named = {f"{split}/{name}": value for name, value in metrics.items()}
-        self.epoch_metrics |= named
-        self.log_dict(named, sync_dist=self.trainer.world_size > 1)  # for callbacks that monitor
+        self.epoch_metrics |= {f"{split}/{name}": value for name, value in metrics.items()}
+        shown, several = self.label_mode.epoch_line, self.trainer.world_size > 1
+        for name, each in metrics.items():  # for callbacks that monitor, and for the bar
+            self.log(f"{split}/{name}", each, sync_dist=several, prog_bar=name in shown)

@@ -1,9 +1,13 @@
 """The outputs of an evaluation, collected batch by batch and gathered from all processes."""
 
 import numpy as np
+import pyarrow as pa
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
+
+from sightline.label_modes.base import LabelMode
+from sightline.predictions import Predictions
 
 
 class Outputs:
@@ -26,3 +30,33 @@ class Outputs:
         index, target, logits = (column.cpu() for column in columns)
         order = torch.from_numpy(np.unique(index.numpy(), return_index=True)[1])
         return index[order], target[order], logits[order]
+
+
+def table_of(
+    label_mode: LabelMode, ids: pa.Array, index: Tensor, target: Tensor, logits: Tensor
+) -> Predictions:
+    """Outputs as a prediction table.
+
+    Args:
+        label_mode: of the outputs.
+        ids: of all samples of the split.
+        index: shape (N,), positions in the split.
+        target: encoded, shape (N, ...).
+        logits: shape (N, outputs).
+    """
+    return Predictions(
+        ids=np.array(ids.take(pa.array(index.numpy())).to_pylist(), dtype=str),
+        targets=target.numpy(),
+        probs=label_mode.probs(logits).numpy(),
+        class_names=label_mode.class_names,
+        label_mode=label_mode.name,
+    )
+
+
+def of_all_ranks(module: LightningModule, values: list[float]) -> list[list[float]]:
+    """The values of each process, in the order of their ranks."""
+    if module.trainer.world_size == 1:
+        return [values]
+    gathered = module.all_gather(torch.tensor(values, dtype=torch.float64, device=module.device))
+    assert isinstance(gathered, Tensor)
+    return gathered.tolist()

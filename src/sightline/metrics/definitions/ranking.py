@@ -9,6 +9,7 @@ import numpy as np
 from sightline.metrics.metric import Metric
 
 if TYPE_CHECKING:
+    from sightline.label_modes.ranked_scores import RankedScores
     from sightline.metrics.decided import DecidedTable, ResampledTable
 
 AREAS = ("auroc", "average_precision")
@@ -38,6 +39,40 @@ class MacroArea(Metric):
         return mean_of_defined(table.areas[self.area][:, table.table.label_mode.scored_classes])
 
 
+class MicroPrecision(Metric):
+    """The average precision of all known labels ranked together (scikit-learn's average=micro)."""
+
+    name = "average_precision_micro"
+    average = "micro"
+    higher_is_better = True
+    modes = ("multi_label",)
+    basis = "ranking"
+    role = "epoch"
+    place = 22
+
+    def value(self, table: DecidedTable) -> float:
+        """torchmetrics' area; undefined where no label is present."""
+        from torchmetrics.functional.classification import binary_average_precision
+
+        _, known = table.answers
+        present = table.target[known]
+        if not present.any():
+            return float("nan")
+        return float(binary_average_precision(table.probs[known], present))
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From scores that are sorted once; a sample's labels are drawn together."""
+        scores = table.table.cached(self.name, lambda: self._scores(table.table))
+        return scores.areas(table.weights)[1]
+
+    def _scores(self, table: DecidedTable) -> RankedScores:
+        from sightline.label_modes.ranked_scores import RankedScores
+
+        known = table.answers[1].numpy()
+        present = table.target.numpy()[known] == 1
+        return RankedScores(table.probs.numpy()[known], present, np.nonzero(known)[0])
+
+
 class WeightedArea(Metric):
     """The mean weighted by the samples of each class where the area is defined."""
 
@@ -62,5 +97,6 @@ class WeightedArea(Metric):
 
 METRICS = [
     *(MacroArea(area, place) for place, area in enumerate(AREAS, 20)),
+    MicroPrecision(),
     *(WeightedArea(area, place) for place, area in enumerate(AREAS, 70)),
 ]

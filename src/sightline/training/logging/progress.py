@@ -15,10 +15,11 @@ class EpochLines(Callback):
     """One line an epoch: readable in a terminal, and short in a log file."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the epoch's losses, the first val metric and the speed."""
+        """Print the epoch's losses, the label mode's own metrics and the speed."""
         assert isinstance(pl_module, LitClassifier)
         metrics = pl_module.epoch_metrics
-        shown = [n for n in ("train/loss", "val/loss", "val/accuracy") if n in metrics]
+        own = [f"val/{name}" for name in pl_module.label_mode.epoch_line]
+        shown = [name for name in ("train/loss", "val/loss", *own) if name in metrics]
         values = "  ".join(f"{name} {metrics[name]:.4f}" for name in shown)
         epochs = str(trainer.max_epochs) if (trainer.max_epochs or -1) > 0 else "?"
         speed = f"{metrics['train/images_per_second']:,.0f} images/s"
