@@ -1,15 +1,19 @@
 """The fit of a run, resumed where a checkpoint is, and the evaluation of its best checkpoint."""
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from pytorch_lightning import Callback, Trainer
 
 from sightline.cluster.requeue import watch
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
+from sightline.io.atomic import atomic_path
 from sightline.metrics.tuning import Tuning, fit_tuning
 from sightline.predictions import Predictions, with_columns
 from sightline.runs.folder import RunFolder
@@ -25,7 +29,7 @@ from sightline.training.checkpointing.tuning import save_tuning
 from sightline.training.lightning_compat import finished_epochs
 from sightline.training.setup import Setup
 from sightline.training.signals import Signals
-from sightline.training.trainer import build_trainer
+from sightline.training.trainer import build_trainer, refusals_named
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +70,7 @@ def fit_and_evaluate(
         with_test: whether the test split is evaluated.
 
     Raises:
-        UserError: nothing was validated, or the best checkpoint is damaged.
+        UserError: nothing was trained, or the best checkpoint is damaged.
     """
     start = find_checkpoint(folder.last)
     watch(folder.last)
@@ -76,14 +80,22 @@ def fit_and_evaluate(
     )
     progress = _fit(trainer, setup, start)
     best = folder.best
-    problem = damage(best) if best.is_file() else "nothing was validated"
+    if not best.is_file() and not folder.last.is_file():
+        raise UserError(
+            "trainer.max_time: nothing was trained, since the time was over at the start."
+        )
+    if not best.is_file() and trainer.is_global_zero:
+        log.warning("The training ended before its first validation: its last weights are taken.")
+        with atomic_path(best) as partial:
+            shutil.copyfile(folder.last, partial)
+    trainer.strategy.barrier()
+    problem = damage(best)
     if problem is not None:
         raise UserError(f"There is no checkpoint {best} to evaluate: {problem}.")
     losses, predictions = {}, {}
     for split in ("val", "test") if with_test else ("val",):
         losses[split] = _evaluate(trainer, setup, split, best)
-        table, source = setup.module.predictions[split], setup.splits[split]
-        predictions[split] = with_columns(table, source.metadata, source.groups)
+        predictions[split] = _with_columns(setup.module.predictions[split], setup, split)
     epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
     tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning)
     if trainer.is_global_zero:
@@ -100,7 +112,8 @@ def _fit(trainer: Trainer, setup: Setup, start: Path | None) -> Progress:
             return progress
         log.info("training: resumes in epoch %d, after step %d",
                  progress.epochs + 1, progress.step)  # fmt: skip
-    trainer.fit(setup.module, datamodule=setup.datamodule, ckpt_path=start, weights_only=True)
+    with refusals_named():
+        trainer.fit(setup.module, datamodule=setup.datamodule, ckpt_path=start, weights_only=True)
     return Progress(finished_epochs(trainer), trainer.global_step, trainer.should_stop)
 
 
@@ -108,8 +121,22 @@ def _evaluate(trainer: Trainer, setup: Setup, split: str, checkpoint: Path) -> f
     """Predict a split with a checkpoint's weights; the loss."""
     run = {"val": trainer.validate, "test": trainer.test}[split]
     setup.module.epoch_metrics.clear()
-    run(
-        setup.module, datamodule=setup.datamodule, ckpt_path=checkpoint, verbose=False,
-        weights_only=True,
-    )  # fmt: skip
+    with refusals_named():
+        run(
+            setup.module, datamodule=setup.datamodule, ckpt_path=checkpoint, verbose=False,
+            weights_only=True,
+        )  # fmt: skip
     return setup.module.epoch_metrics[f"{split}/loss"]
+
+
+def _with_columns(table: Predictions, setup: Setup, name: str) -> Predictions:
+    """A split's table with its metadata and groups, also where only a part was evaluated."""
+    split = setup.splits[name]
+    if len(table) < len(split):
+        log.warning(
+            "%s: %d of %d samples are evaluated (trainer.limit_%s_batches); its results are of "
+            "these.", name, len(table), len(split), name,
+        )  # fmt: skip
+        rows = pc.index_in(pa.array(table.ids.tolist(), pa.string()), split.ids)
+        split = split.select(rows.to_numpy())
+    return with_columns(table, split.metadata, split.groups)
