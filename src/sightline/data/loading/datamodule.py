@@ -16,7 +16,7 @@ from sightline.data.loading.augmentation import BatchAugmentation, mix_batch
 from sightline.data.loading.datasets import Batch
 from sightline.data.loading.loaders import SplitLoaders
 from sightline.data.loading.rng import seed_step
-from sightline.data.loading.sampler import EpochSampler
+from sightline.data.loading.sampler import EpochSampler, is_lone
 from sightline.data.loading.stream_dataset import StreamDataset
 from sightline.data.reading.stream import Stream
 from sightline.data.reading.transforms import ImageTransform
@@ -113,7 +113,7 @@ class ImageDataModule(LightningDataModule):
             weights = torch.from_numpy(self.label_mode.sampling_weights(split.targets))
         sampler = EpochSampler(split, self.seed, weights, *self._rank_and_world)
         sampler.begin_at(self._progress["epoch"], self._progress["batches"] * size)
-        lone = size > 1 and len(sampler) % size == 1
+        lone = is_lone(len(sampler), size)
         return self._loaders.loader(
             "train", self._training_device, augmentations, sampler, drop_last=lone
         )

@@ -49,3 +49,8 @@ class EpochSampler(DistributedSampler[SampleIndex]):
         before = self.epoch * size
         for position, number in zip(order[mine].tolist(), mine.tolist(), strict=True):
             yield position, before + number
+
+
+def is_lone(samples: int, batch_size: int) -> bool:
+    """Whether the last of several batches has a single sample."""
+    return samples > batch_size > 1 and samples % batch_size == 1

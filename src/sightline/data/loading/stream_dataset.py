@@ -10,6 +10,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from sightline.config.schema import DataConfig
 from sightline.data.loading.rng import ORDER, derived_seed, seed_image
+from sightline.data.loading.sampler import is_lone
 from sightline.data.reading.decode import UnreadableImage, read_image
 from sightline.data.reading.stream import Stream
 from sightline.data.reading.transforms import ImageTransform
@@ -21,7 +22,10 @@ MIN_SEEN = 100  # samples that are read before the share of unreadable ones is j
 
 
 class StreamDataset(IterableDataset[Any]):
-    """One epoch of a stream, shared out over ranks and worker processes in equal parts.
+    """One epoch of a stream, shared out over ranks in equal parts, and over workers in batches.
+
+    Whole batches: only the epoch's last one can be smaller, whatever the number of workers. A last
+    batch of a single sample is left out: batch normalisation cannot learn from it.
 
     Args:
         stream: the samples.
@@ -54,7 +58,8 @@ class StreamDataset(IterableDataset[Any]):
         self.first_epoch, self.batches_done = 0, 0
 
     def __len__(self) -> int:
-        return self.stream.samples // self.world
+        samples, size = self.stream.samples // self.world, self.config.batch_size
+        return samples - is_lone(samples, size)
 
     def begin_at(self, epoch: int, batches: int) -> None:
         """Start in an epoch, after a number of this rank's batches."""
@@ -73,8 +78,10 @@ class StreamDataset(IterableDataset[Any]):
         # The loader takes batches from the workers in turn. When it resumes after `batches`, worker
         # 0 gives the first batch, so it takes the part of the worker whose turn it was.
         index = ((worker.id if worker else 0) + batches) % workers
-        done = len(range(index, batches, workers)) * self.config.batch_size
-        quota = len(self) // workers + (index < len(self) % workers)
+        size = self.config.batch_size
+        done = len(range(index, batches, workers)) * size
+        firsts = range(index * size, len(self), workers * size)  # of this worker's batches
+        quota = sum(min(size, len(self) - first) for first in firsts)
         part, parts = self.rank * workers + index, self.world * workers
         samples = self.stream.read(part, parts, derived_seed(self.seed, ORDER, epoch))
         seen = failed = 0
