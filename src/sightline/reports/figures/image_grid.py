@@ -17,6 +17,8 @@ CAPTION = 0.32  # height of the room above an image, in its widths
 def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     """A grid of up to 32 images with their labels.
 
+    Of more than three channels the first three are shown, of two the first.
+
     Args:
         images: shape (B, C, H, W), uint8, after augmentation and before normalisation.
         captions: one an image.
@@ -31,7 +33,7 @@ def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     height = images.shape[-2] / images.shape[-1]  # widths of an image are the unit
     for number, (image, caption) in enumerate(zip(images[:count].cpu(), captions, strict=False)):
         left, top = number % COLUMNS * PITCH, number // COLUMNS * (height + CAPTION)
-        pixels = image.permute(1, 2, 0).numpy()
+        pixels = image[: 3 if len(image) >= 3 else 1].permute(1, 2, 0).numpy()
         place = (left, left + 1, top + height, top)
         ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=place)
         text = caption if len(caption) <= 14 else caption[:13] + "…"
