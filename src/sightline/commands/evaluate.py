@@ -31,6 +31,7 @@ class EvaluateOptions(Options):
     )
     report: bool = Field(True, description="write NAME/report.html")
     new_run: bool = Field(False, description="log into a new run that names this one")
+    exclude_seen: bool = Field(False, description="leave out images of the run's train and val")
     predict_again: bool = Field(
         False, description="run the model also where the stored predictions would do"
     )
@@ -62,7 +63,8 @@ COMMAND = Command(
     about="""\
 Metrics with 95 % intervals, calibration, thresholds, slices and figures of a trained model, logged
 into its run. On the run's own split they come from the stored predictions, unless an option needs
-the model; with data=SOURCE the model predicts other data, whose classes are matched by name.""",
+the model; with data=SOURCE the model predicts other data, whose classes are matched by name. Images
+that were in the run's train or val are counted, and the metrics given with and without them.""",
     examples={
         "sightline evaluate run=RUN": "",
         "sightline evaluate run=RUN slices=[site] robustness=true": "",

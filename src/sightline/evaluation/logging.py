@@ -1,7 +1,8 @@
-"""Logging of slices and of robustness to a run."""
+"""Logging of slices, of robustness and of images seen in training to a run."""
 
 from collections.abc import Sequence
 
+from sightline.evaluation.seen import Seen
 from sightline.evaluation.target import Corrupted
 from sightline.io.csv_files import to_csv
 from sightline.label_modes.base import LabelMode
@@ -12,6 +13,7 @@ from sightline.predictions import Predictions
 from sightline.reports.canvas import to_png
 from sightline.reports.figures.robustness import draw_robustness
 from sightline.reports.figures.slices import draw_slices
+from sightline.tracking.mlflow.tags import evaluated_seen
 from sightline.tracking.tracker import Tracker
 
 CURVE = "accuracy"  # a headline metric of every label mode
@@ -36,6 +38,17 @@ def log_slices(
     tracker.set_tags({f"{prefix}.worst_slice.{column}": worst})
     value = slices.found[worst].metrics[metric]
     tracker.log_metrics({f"{prefix}/worst_slice_{column}_{metric}": value}, step, overwrite=True)
+
+
+def log_seen(tracker: Tracker, name: str, prefix: str, seen: Seen, step: int) -> None:
+    """Log how many images were in the run's train or val: a record, a tag and metrics."""
+    record = {"samples": len(seen.where), **seen.counts, "compared": seen.compared or None,
+              "unchecked": seen.unchecked or None}  # fmt: skip
+    tracker.log_json(record, f"seen/{name}.json")
+    tracker.set_tags({evaluated_seen(name): seen.describe()})
+    if seen.compared:
+        counts = {f"{prefix}/seen_in_{split}": float(n) for split, n in seen.counts.items()}
+        tracker.log_metrics(counts, step, overwrite=True)
 
 
 def log_robustness(

@@ -34,6 +34,9 @@ class DataOverrides:
         return any(word.lstrip("+").startswith("data.decode=") for word in self.data)
 
 
+UNCHANGED = DataOverrides([], False, [])  # the run's own data
+
+
 def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides:
     """Overrides by the part of the config that they change.
 

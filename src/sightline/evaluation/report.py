@@ -1,7 +1,10 @@
 """report.html of an evaluation."""
 
+from collections.abc import Sequence
+
 from sightline.config.validation import Node
-from sightline.evaluation.target import EvaluationTarget, StoredModel
+from sightline.evaluation.stored_model import StoredModel
+from sightline.evaluation.target import EvaluationTarget
 from sightline.inference.explainer import SampleExplainer
 from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.values import metric_names
@@ -15,7 +18,7 @@ OF_A_TRAINING = "learning_curves"  # the section that needs a training's epochs
 
 def log_report(
     tracker: Tracker, sections: dict[str, Node], plugins: tuple[str, ...], stored: StoredModel,
-    target: EvaluationTarget, found: Evaluation,
+    target: EvaluationTarget, parts: Sequence[tuple[EvaluationTarget, Evaluation]],
 ) -> None:  # fmt: skip
     """Log NAME/report.html; sections of images are empty where only predictions are stored.
 
@@ -25,7 +28,8 @@ def log_report(
         plugins: packages whose sections and metrics are used.
         stored: the evaluated model.
         target: name, predictions and samples.
-        found: metrics of the target.
+        parts: the target with its metrics, and where there is one, its part that was not seen in
+            training.
     """
     model, samples = stored.model, target.samples
     mode = model.label_mode
@@ -38,10 +42,13 @@ def log_report(
         facts={
             "data": samples.name if samples else f"the stored predictions of {target.name}",
             "labels": mode.describe(),
+            **({"seen": target.seen.describe()} if target.seen else {}),
         },
-        metrics=metric_tables({target.name: found.rows()}, metric_names(mode, plugins)),
+        metrics=metric_tables(
+            {part.name: found.rows() for part, found in parts}, metric_names(mode, plugins)
+        ),
         evaluated=EvaluatedSplit(target.name, mode, target.table, model.tuning),
-        per_class=found.per_class,
+        per_class=parts[0][1].per_class,
         history=[],
         best_epoch=None,
         explainer=explainer,

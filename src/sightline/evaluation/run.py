@@ -3,50 +3,40 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-
-from rich import get_console
+from dataclasses import replace
 
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
+from sightline.evaluation.announce import announce
 from sightline.evaluation.destination import new_run_for, original_run
-from sightline.evaluation.logging import log_robustness, log_slices
+from sightline.evaluation.logging import log_robustness, log_seen, log_slices
 from sightline.evaluation.overrides import (
+    UNCHANGED,
     DataOverrides,
     compose_now,
     overridden_config,
 )
 from sightline.evaluation.report import log_report
+from sightline.evaluation.result import EvaluationResult
 from sightline.evaluation.settings import EvaluationSettings
+from sightline.evaluation.stored_model import StoredModel
 from sightline.evaluation.target import (
     EvaluationTarget,
-    StoredModel,
     predicted_target,
     stored_target,
 )
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.io.console import log_to_console
-from sightline.metrics.evaluation import Evaluation, evaluate_table
-from sightline.metrics.slices import Slices, measure_slices
-from sightline.reports.formatted_metrics import format_metrics, metrics_table
+from sightline.metrics.evaluation import evaluate_table
+from sightline.metrics.slices import measure_slices
 from sightline.runs.folder import RunFolder
-from sightline.tracking.mlflow.links import run_link
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 from sightline.tracking.mlflow.tags import LOOKS, evaluated_digest
-from sightline.tracking.sender.client import RunLocation, SenderClient, warn_of_pending
+from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EvaluationResult:
-    """The results of an evaluation, before any of them is logged."""
-
-    target: EvaluationTarget
-    evaluation: Evaluation
-    slices: list[Slices]
 
 
 def evaluate(
@@ -74,13 +64,13 @@ def evaluate(
             _log(tracker, stored, found, settings.plugins)
             if settings.report:
                 log_report(tracker, now.report, settings.plugins, stored, found.target,
-                            found.evaluation)  # fmt: skip
+                            found.parts)  # fmt: skip
             if not settings.new_run:
                 _count_look(tracker, stored, found.target)
         if settings.new_run and stored.run is not None and _inspects_test(found.target):
             with original_run(stored.run, tracking) as (own, _):
                 _count_look(own, stored, found.target)
-        _announce(found, client, tracker)
+        announce(found, client, tracker)
 
 
 def _load(wanted: str, uri: str | None, plugins: tuple[str, ...]) -> StoredModel:
@@ -95,10 +85,16 @@ def _evaluate(
     target = stored_target(stored, settings, changes)
     if target is None:
         config = overridden_config(stored.config, now, settings.plugins, changes)
-        target = predicted_target(stored, config, settings, changes)
+        own = overridden_config(stored.config, now, settings.plugins, UNCHANGED)
+        target = predicted_target(stored, config, own, settings, changes)
     else:
         log.info("data:    the stored predictions of %s, %d samples", target.name,
                  len(target.table))  # fmt: skip
+    if target.seen is not None:
+        say = log.warning if target.seen.total or target.seen.unchecked else log.info
+        say("%s: %s", target.name, target.seen.describe())
+    if settings.exclude_seen:
+        target = target.without_seen()
     mode, tuning = stored.model.label_mode, stored.model.tuning
     found = evaluate_table(mode, target.table, tuning, plugins=settings.plugins)
     slices = [
@@ -108,7 +104,11 @@ def _evaluate(
         )
         for column in settings.slices
     ]  # fmt: skip
-    return EvaluationResult(target, found, slices)
+    unseen = None
+    if target.seen is not None and 0 < target.seen.total < len(target.table):
+        part = replace(target, seen=replace(target.seen, unchecked="")).without_seen()
+        unseen = (part, evaluate_table(mode, part.table, tuning, plugins=settings.plugins))
+    return EvaluationResult(target, found, slices, unseen)
 
 
 def _check_name(stored: StoredModel, target: EvaluationTarget) -> None:
@@ -138,10 +138,13 @@ def _log(
 ) -> None:
     target, mode = found.target, stored.model.label_mode
     step = int(stored.run.metrics.get("epochs", 1)) - 1 if stored.run else 0
-    log_evaluation(
-        tracker, mode, target.name, target.prefix, target.table, found.evaluation, step,
-        known=stored.run.metrics if stored.run else {},
-    )  # fmt: skip
+    for part, evaluation in found.parts:
+        log_evaluation(
+            tracker, mode, part.name, part.prefix, part.table, evaluation, step,
+            known=stored.run.metrics if stored.run else {},
+        )  # fmt: skip
+    if target.seen is not None:
+        log_seen(tracker, target.name, target.prefix, target.seen, step)
     for each in found.slices:
         log_slices(tracker, target.name, target.prefix, each, found.evaluation, step)
     if target.corrupted:
@@ -163,34 +166,3 @@ def _count_look(tracker: Tracker, stored: StoredModel, target: EvaluationTarget)
     log.info(
         "test:    this run's test split was looked at %d times", count_test_look(tracker, tags)
     )
-
-
-def _announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) -> None:
-    name, evaluation = found.target.name, found.evaluation
-    headlines = {each: evaluation.metrics[each] for each in evaluation.headlines}
-    ends = {name: evaluation.interval_ends()}
-    cells = format_metrics({"metrics": {name: headlines}, "intervals": ends})
-    get_console().print(metrics_table({f"{name}, {evaluation.samples:,} samples": cells[name]}))
-    for each in found.slices:
-        _announce_slices(each)
-    log.info("folder:           %s", tracker.folder)
-    warn_of_pending(tracker.folder)
-    run: RunLocation | None = client.run
-    if run is not None:
-        log.info("MLflow run:       %s", run.run_id)
-        log.info("this run:         %s", run_link(run.uri, run.experiment_id, run.run_id))
-
-
-def _announce_slices(slices: Slices) -> None:
-    metric, worst = slices.metric, slices.worst
-    for value, each in slices.found.items():
-        row = {metric: each.metrics[metric]} if metric in each.metrics else {}
-        ends = {"": each.interval_ends()}
-        words = format_metrics({"metrics": {"": row}, "intervals": ends})[""]
-        mark = "  ← the worst" if value == worst else ""
-        log.info("%s=%s (%d samples): %s %s%s", slices.column, value, each.samples, metric,
-                 words.get(metric, "undefined"), mark)  # fmt: skip
-    if slices.small:
-        small = ", ".join(f"{value} ({count})" for value, count in list(slices.small.items())[:10])
-        log.info("%s: too few samples to compare: %s%s", slices.column, small,
-                 " and more" if len(slices.small) > 10 else "")  # fmt: skip

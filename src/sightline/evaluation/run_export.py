@@ -7,7 +7,7 @@ from sightline.config.compose import compose_job
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.source_data import Split
 from sightline.errors import UserError
-from sightline.evaluation.overrides import DataOverrides, overridden_config
+from sightline.evaluation.overrides import UNCHANGED, overridden_config
 from sightline.inference.export_checks import checks_of_input, checks_of_splits, print_checks
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.inference.model_export import FORMATS, export_model
@@ -54,7 +54,7 @@ def own_splits(checkpoint: Path, plugins: tuple[str, ...]) -> dict[str, Split] |
     """The run's data as its config names it, with encoded targets; None where it is gone."""
     stored = read_checkpoint(checkpoint)["sightline"].config
     now, _ = compose_job([])  # for the tracking config, which a checkpoint does not hold
-    config = overridden_config(stored, now, plugins, DataOverrides([], False, []))
+    config = overridden_config(stored, now, plugins, UNCHANGED)
     try:
         return apply_label_mode(config, read_source(config))[1]
     except (UserError, OSError) as error:

@@ -18,6 +18,7 @@ class EvaluationSettings:
         tta: views of each image whose probabilities are averaged.
         report: whether report.html is written.
         new_run: whether a new run logs the results.
+        exclude_seen: whether images of other data that were in the run's train or val are left out.
         predict_again: whether the stored predictions are ignored.
         device: auto, cpu, cuda or cuda:1.
         plugins: packages that may build the model.
@@ -32,6 +33,7 @@ class EvaluationSettings:
     tta: tuple[Literal["flip", "shift"], ...]
     report: bool
     new_run: bool
+    exclude_seen: bool
     predict_again: bool
     device: str
     plugins: tuple[str, ...]

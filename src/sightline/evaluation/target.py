@@ -2,51 +2,29 @@
 
 import logging
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from sightline.config.schema import TrainConfig
-from sightline.config.validation import Node
+from sightline.data.source_data import Split
 from sightline.errors import UserError
 from sightline.evaluation.overrides import DataOverrides
 from sightline.evaluation.samples import Samples, check_same, other_samples, own_samples
+from sightline.evaluation.seen import SEEN_IN, UNSEEN, PixelRecorder, Seen, find_seen
 from sightline.evaluation.settings import EvaluationSettings
+from sightline.evaluation.stored_model import StoredModel
 from sightline.inference.device import choose_device
 from sightline.inference.model import LoadedModel
 from sightline.inference.split_probs import probs_on, readable
-from sightline.inference.views import averaged_views, corrupted_views, unchanged
+from sightline.inference.views import View, averaged_views, corrupted_views
 from sightline.predictions import Predictions, with_columns
-from sightline.runs.folder import BEST
-from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.training.logging.evaluation import SECTIONS
 
 log = logging.getLogger(__name__)
 
 RESERVED = {*SECTIONS, *SECTIONS.values(), "system", "epochs"}
 Corrupted = dict[tuple[str, int], np.ndarray]
-
-
-@dataclass(frozen=True)
-class StoredModel:
-    """A checkpoint, its run and its model.
-
-    Attributes:
-        path: of the checkpoint.
-        run: that wrote it; None where that is not known.
-        model: on the CPU.
-        config: of the training, without `tracking`.
-    """
-
-    path: Path
-    run: StoredRun | None
-    model: LoadedModel
-    config: Node
-
-    @property
-    def is_best(self) -> bool:
-        """Whether this is the checkpoint of the run's own results."""
-        return self.run is not None and self.path.name == Path(BEST).name
 
 
 @dataclass(frozen=True)
@@ -60,6 +38,7 @@ class EvaluationTarget:
         samples: of the predictions; None where a stored table is used.
         corrupted: probabilities (N, C) by corruption and severity; empty where not requested.
         digest: of the data; None where it is the run's own.
+        seen: which images of other data were in the run's train or val; None for its own.
     """
 
     name: str
@@ -68,6 +47,35 @@ class EvaluationTarget:
     samples: Samples | None
     corrupted: Corrupted
     digest: str | None
+    seen: Seen | None = None
+
+    def without_seen(self) -> Self:
+        """The images that were in neither train nor val, under a name of their own.
+
+        Raises:
+            UserError: it was not checked which these are, or none is left.
+        """
+        if self.seen is None:
+            raise UserError("exclude_seen=true is for other data: give data=SOURCE or name=NAME.")
+        if self.seen.unchecked:
+            raise UserError(f"exclude_seen=true: {self.seen.describe()}.")
+        rows = np.flatnonzero(self.seen.where == "")
+        if not len(rows):
+            raise UserError(f"exclude_seen=true: nothing is left, {self.seen.describe()}.")
+        samples, digest = self.samples, self.digest
+        if samples is not None:
+            samples = replace(samples, split=samples.split.select(rows))
+            digest = samples.split.digest(samples.contents)
+        return replace(
+            self,
+            name=self.name + UNSEEN,
+            prefix=self.prefix + UNSEEN,
+            table=self.table.select(rows),
+            samples=samples,
+            corrupted={view: probs[rows] for view, probs in self.corrupted.items()},
+            digest=digest,
+            seen=replace(self.seen, where=self.seen.where[rows]),
+        )
 
 
 def stored_target(
@@ -91,13 +99,15 @@ def stored_target(
 
 
 def predicted_target(
-    stored: StoredModel, config: TrainConfig, settings: EvaluationSettings, changes: DataOverrides
-) -> EvaluationTarget:
+    stored: StoredModel, config: TrainConfig, trained_on: TrainConfig,
+    settings: EvaluationSettings, changes: DataOverrides,
+) -> EvaluationTarget:  # fmt: skip
     """Predictions of the model on images.
 
     Args:
         stored: the model.
         config: of the training, with the overrides of its data.
+        trained_on: the same without the overrides.
         settings: of the evaluation.
         changes: overrides.
 
@@ -120,13 +130,26 @@ def predicted_target(
             log.warning("%d images cannot be read and are left out, such as: %s",
                         len(reasons), reasons[0])  # fmt: skip
     views = averaged_views(settings.tta, stored.config["augment"]) if settings.tta else {}
-    requested = {("", 0): unchanged} | {(name, 0): view for name, view in views.items()}
+    pixels = PixelRecorder()
+    requested: dict[tuple[str, int], View] = {("", 0): pixels}
+    requested |= {(name, 0): view for name, view in views.items()}
     requested |= corrupted_views() if settings.robustness else {}
     model.to(choose_device(settings.device))
     found = probs_on(model, split, requested, config.data_common.num_workers)
     probs = found.pop(("", 0))
     if views:
         probs = np.stack([found.pop((name, 0)) for name in views]).mean(axis=0, dtype=np.float64)
+    name, prefix = _names(stored, settings, samples, own and settings.name is None)
+    table = _table(model, split, probs)
+    chosen = replace(samples, split=split)
+    if own and settings.name is None:
+        return EvaluationTarget(name, prefix, table, chosen, found, None)
+    seen = find_seen(stored.run, trained_on, model.label_mode, chosen, pixels.digests)
+    table.metadata[SEEN_IN] = seen.where
+    return EvaluationTarget(name, prefix, table, chosen, found, samples.digest, seen)
+
+
+def _table(model: LoadedModel, split: Split, probs: np.ndarray) -> Predictions:
     table = Predictions(
         ids=np.array(split.ids.to_pylist(), dtype=str),
         targets=np.ascontiguousarray(split.targets),
@@ -134,10 +157,7 @@ def predicted_target(
         class_names=model.class_names,
         label_mode=model.label_mode.name,
     )
-    name, prefix = _names(stored, settings, samples, own and settings.name is None)
-    table = with_columns(table, split.metadata, split.groups)
-    digest = None if own and settings.name is None else samples.digest
-    return EvaluationTarget(name, prefix, table, replace(samples, split=split), found, digest)
+    return with_columns(table, split.metadata, split.groups)
 
 
 def _names(

@@ -43,6 +43,11 @@ def evaluated_digest(name: str) -> str:
     return f"evaluated.{name}"
 
 
+def evaluated_seen(name: str) -> str:
+    """The tag that says how many images under a name were in the run's train or val."""
+    return f"evaluated.{name}.seen"
+
+
 def shared_view(key: str) -> str:
     """The tag of an experiment with the state of a shared view, as MLflow's UI stores it."""
     return f"mlflow.sharedViewState.{key}"

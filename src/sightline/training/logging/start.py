@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from sightline.config.schema import Job, TrainConfig
+from sightline.data.cache.sample_digests import with_digests
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
@@ -88,7 +89,9 @@ def _log_data_and_model(tracker: Tracker, config: TrainConfig, job: Job, setup: 
     found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
     tracker.log_params(params(config, job) | found)
     tracker.log_datasets(inputs)
-    pq.write_table(split_table(setup.splits), tracker.file("split/split.parquet"))
+    decoded = setup.datamodule.cached_images.decoded
+    table = with_digests(split_table(setup.splits), setup.splits, setup.contents, decoded)
+    pq.write_table(table, tracker.file("split/split.parquet"))
     tracker.log_artifact("split/split.parquet")
     if setup.skipped:
         rows = [asdict(each) for each in setup.skipped]

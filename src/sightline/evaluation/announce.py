@@ -1,0 +1,50 @@
+"""The last lines of an evaluation: a table of metrics, slices, and where to find them."""
+
+import logging
+
+from rich import get_console
+
+from sightline.evaluation.result import EvaluationResult
+from sightline.metrics.slices import Slices
+from sightline.reports.formatted_metrics import format_metrics, metrics_table
+from sightline.tracking.mlflow.links import run_link
+from sightline.tracking.sender.client import RunLocation, SenderClient, warn_of_pending
+from sightline.tracking.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+
+def announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) -> None:
+    """Print the metrics, the slices, and where the results were logged."""
+    rows = {}
+    for part, evaluation in found.parts:
+        name = part.name
+        headlines = {each: evaluation.metrics[each] for each in evaluation.headlines}
+        ends = {name: evaluation.interval_ends()}
+        cells = format_metrics({"metrics": {name: headlines}, "intervals": ends})
+        seen = f", {part.seen.total:,} of them seen" if part.seen and part.seen.total else ""
+        rows[f"{name}, {evaluation.samples:,} samples{seen}"] = cells[name]
+    get_console().print(metrics_table(rows))
+    for each in found.slices:
+        _announce_slices(each)
+    log.info("folder:           %s", tracker.folder)
+    warn_of_pending(tracker.folder)
+    run: RunLocation | None = client.run
+    if run is not None:
+        log.info("MLflow run:       %s", run.run_id)
+        log.info("this run:         %s", run_link(run.uri, run.experiment_id, run.run_id))
+
+
+def _announce_slices(slices: Slices) -> None:
+    metric, worst = slices.metric, slices.worst
+    for value, each in slices.found.items():
+        row = {metric: each.metrics[metric]} if metric in each.metrics else {}
+        ends = {"": each.interval_ends()}
+        words = format_metrics({"metrics": {"": row}, "intervals": ends})[""]
+        mark = "  ← the worst" if value == worst else ""
+        log.info("%s=%s (%d samples): %s %s%s", slices.column, value, each.samples, metric,
+                 words.get(metric, "undefined"), mark)  # fmt: skip
+    if slices.small:
+        small = ", ".join(f"{value} ({count})" for value, count in list(slices.small.items())[:10])
+        log.info("%s: too few samples to compare: %s%s", slices.column, small,
+                 " and more" if len(slices.small) > 10 else "")  # fmt: skip

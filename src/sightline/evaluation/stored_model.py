@@ -1,0 +1,31 @@
+"""The model that is evaluated: a checkpoint with its run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline.config.validation import Node
+from sightline.inference.model import LoadedModel
+from sightline.runs.folder import BEST
+from sightline.tracking.mlflow.stored_run import StoredRun
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A checkpoint, its run and its model.
+
+    Attributes:
+        path: of the checkpoint.
+        run: that wrote it; None where that is not known.
+        model: on the CPU.
+        config: of the training, without `tracking`.
+    """
+
+    path: Path
+    run: StoredRun | None
+    model: LoadedModel
+    config: Node
+
+    @property
+    def is_best(self) -> bool:
+        """Whether this is the checkpoint of the run's own results."""
+        return self.run is not None and self.path.name == Path(BEST).name
