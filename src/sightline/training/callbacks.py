@@ -34,6 +34,7 @@ def checkpoint_callbacks(
             mode=monitor_mode(config),
             patience=stopping.patience_epochs,
             min_delta=stopping.min_delta,
+            check_on_train_epoch_end=False,  # but after each validation: an epoch may have none
             check_finite=False,  # a loss that is not finite ends the run with an error of its own
         ))  # fmt: skip
     if config.ema.decay is not None:
