@@ -58,7 +58,7 @@ def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
     tracker = Tracker(folder)
     folder.freeze(config, job)
     start_run(tracker, connection)
-    log_description(tracker, setup)
+    log_description(tracker, setup, 1)
     callbacks = [
         *checkpoint_callbacks(config, folder, Signals()),
         EpochLogger(tracker, connection),

@@ -1,4 +1,4 @@
-"""Runs in groups that differ in seed or fold alone, ranked by a metric's mean over the group."""
+"""Groups of runs of one config, of any seed and fold, ranked by a metric's mean over the group."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from sightline.comparison.compared_run import ComparedRun, beside
+from sightline.comparison.compared_run import ComparedRun, beside, split_of
+from sightline.comparison.config_columns import config_columns
+from sightline.comparison.grouping import config_of, group_key
 from sightline.config.schema import REPLICATES
-from sightline.tracking.mlflow.tags import ERROR, GROUP, REPRODUCES
+from sightline.tracking.mlflow.tags import ERROR, REPRODUCES
 
-# Parameters that are no part of the config: facts found at run time, and a name made of the others.
-NOT_CONFIG = (GROUP, "data.cache.used", "data.skipped", "data.digest.split")
-SHOWN_FIRST = ("model", "model.name", "label_mode", "data")
-DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
 CONFIDENCE = 0.95
 
 
@@ -99,56 +97,51 @@ def make_leaderboard(
         maximise: whether more is better.
         each_alone: every run is a group of its own, named by its seed and fold.
     """
-    grouped: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
+    grouped: dict[str, list[ComparedRun]] = {}
     unranked = []
-    left_out: dict[tuple[tuple[str, str], ...], int] = {}
+    left_out: dict[str, int] = {}
     for run in runs:
-        key = tuple(sorted(config_of(run, each_alone).items()))
-        reason = _why_not(run, metric) or (None if each_alone else _repeats(run, grouped.get(key)))
+        key = run.run_id if each_alone else group_key(run)
+        reason = why_not(run, metric) or (None if each_alone else _repeats(run, grouped.get(key)))
         if reason is None:
             grouped.setdefault(key, []).append(run)
         else:
             unranked.append(Unranked(run, reason))
             left_out[key] = left_out.get(key, 0) + 1
-    columns = differing([dict(key) for key in grouped])
-    partner = beside(metric)
-    scored = [(estimate([run.metrics[metric] for run in members]), key)
-              for key, members in grouped.items()]  # fmt: skip
+    first = [members[0] for members in grouped.values()]
+    columns, rows = config_columns([_config(run, each_alone) for run in first], list(grouped))
+    partner = _comparable_partner(first, beside(metric))
+    scored = [
+        (estimate([run.metrics[metric] for run in members]), key, row)
+        for (key, members), row in zip(grouped.items(), rows, strict=True)
+    ]
     scored.sort(key=lambda each: -each[0].mean if maximise else each[0].mean)
     groups = tuple(
         Group(
             rank, tuple(grouped[key]), left_out.get(key, 0), score,
-            _partner_of(grouped[key], partner),
-            {column: dict(key).get(column, "") for column in columns},
+            _partner_of(grouped[key], partner), row,
         )
-        for rank, (score, key) in enumerate(scored, start=1)
+        for rank, (score, key, row) in enumerate(scored, start=1)
     )  # fmt: skip
     if all(group.partner is None for group in groups):
         partner = None
     return Leaderboard(metric, partner, maximise, columns, groups, tuple(unranked))
 
 
-def config_of(run: ComparedRun, each_alone: bool = False) -> dict[str, str]:
-    """What tells a run's group: its parameters without seed, fold and what a training found.
-
-    The digests of its data count, so that runs on data that changed are not averaged; those that
-    differ by fold do not.
-    """
-    folded = "data.folds" in run.params
-    ignored = {*NOT_CONFIG, *(() if each_alone else REPLICATES), *(DIGESTS[:2] if folded else ())}
-    config = {key: value for key, value in run.params.items() if key not in ignored}
-    return config | ({"run": run.run_id} if each_alone else {})
+def _config(run: ComparedRun, alone: bool) -> dict[str, str]:
+    """What the columns are made of; of a run that stands alone also its seed, fold and id."""
+    if not alone:
+        return config_of(run)
+    replicate = {key: run.params[key] for key in REPLICATES if key in run.params}
+    return config_of(run) | replicate | {"run": run.run_id}
 
 
-def differing(configs: Sequence[dict[str, str]]) -> tuple[str, ...]:
-    """The keys whose values are not the same in all: those that tell most first."""
-    keys = dict.fromkeys(key for config in configs for key in config)
-    found = [key for key in keys if len({config.get(key) for config in configs}) > 1]
-
-    def place(key: str) -> tuple[bool, int]:
-        return key in DIGESTS, SHOWN_FIRST.index(key) if key in SHOWN_FIRST else len(SHOWN_FIRST)
-
-    return tuple(sorted(found, key=place))
+def _comparable_partner(runs: Sequence[ComparedRun], metric: str | None) -> str | None:
+    """The metric beside the ranked one, if it is of the same samples in all groups."""
+    if metric is None:
+        return None
+    digests = {config_of(run).get(f"data.digest.{split_of(metric)}") for run in runs}
+    return metric if len(digests) == 1 else None
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -177,7 +170,7 @@ def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | Non
     return f"the same config and seed as {same[0].run_id}" if same else None
 
 
-def _why_not(run: ComparedRun, metric: str) -> str | None:
+def why_not(run: ComparedRun, metric: str) -> str | None:
     """Why a run is not ranked; None where it is."""
     if run.status != "FINISHED":
         error = run.tags.get(ERROR, "")

@@ -1,33 +1,30 @@
 """Comparison of stored runs, top-down: finding, ranking, testing and writing."""
 
-import os
-import shutil
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import yaml
 from rich import get_console
+from rich.markup import escape
+from rich.measure import Measurement
 
-from sightline.comparison.comparability import NotComparable
-from sightline.comparison.compared_run import ComparedRun, choose_metric, higher_is_better, split_of
-from sightline.comparison.leaderboard import Leaderboard, config_of, make_leaderboard
-from sightline.comparison.rendering import WRITTEN, tables_and_notes, write_comparison
+from sightline.comparison.boards import Boards, write_boards
+from sightline.comparison.compare import compare
+from sightline.comparison.rendering import tables_and_notes
 from sightline.comparison.settings import ComparisonSettings
-from sightline.comparison.tables import Comparison, Looks
-from sightline.comparison.verdicts import Pair, compare_pairs, matched_runs
 from sightline.errors import UserError
 from sightline.paths import conf_dir, project_root, stamp
+from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich
 from sightline.tracking.mlflow.queries import (
-    TEST_DIGEST,
     add_artifacts,
-    count_looks,
     in_sweep,
     is_sweep,
     is_training,
     key_of,
-    read_tables,
     runs_named,
     runs_of_experiment,
     sweeps_of,
@@ -38,26 +35,23 @@ SHOWN = 20  # rows in the terminal
 
 
 def compare_and_write(settings: ComparisonSettings) -> None:
-    """Compare runs, print the tables, write them, and add the files to the runs of sweeps.
+    """Compare runs, print the tables, write them, and add those of each sweep to its own run.
 
     Raises:
         UserError: no such experiment, run or metric; nothing is written.
     """
     folder = _output_folder(settings)
     found = find_runs(settings)
-    comparison = compare(found, settings)
-    print_comparison(comparison)
-    _write(comparison, folder)
+    trainings = [run for run in found if is_training(run)]
+    # A sweep's run stands for its jobs; any other name stands for itself.
+    as_named = bool(settings.runs) and len(trainings) <= len(settings.runs)
+    boards = compare(trainings, settings, _title(settings, len(trainings)), as_named)
+    print_boards(boards)
+    write_boards(boards, folder)
     get_console().print(f"written to {folder}", soft_wrap=True, highlight=False)
-    ranked = {run.run_id for group in comparison.board.groups for run in group.runs}
-    jobs = [run for run in found if key_of(run) in ranked]
-    sweeps = [run for run in found if is_sweep(run)]
-    if settings.runs:
-        sweeps = sweeps_of(jobs, settings.uri)
-    for sweep in sweeps:
-        if any(in_sweep(job, sweep) for job in jobs):
-            add_artifacts(sweep, folder, "comparison")
-            get_console().print(f"logged to {sweep.name}", soft_wrap=True, highlight=False)
+    if not as_named:
+        sweeps = [run for run in found if is_sweep(run)] or sweeps_of(trainings, settings.uri)
+        _add_to_sweeps(sweeps, trainings, settings, boards, folder)
 
 
 def find_runs(settings: ComparisonSettings) -> list[StoredRun]:
@@ -77,47 +71,29 @@ def find_runs(settings: ComparisonSettings) -> list[StoredRun]:
     return found
 
 
-def compare(found: Sequence[StoredRun], settings: ComparisonSettings) -> Comparison:
-    """The leaderboard of these runs, and the tests of the best group.
-
-    Raises:
-        UserError: no run has the metric, or runs that are named have different test sets.
-    """
-    stored = {key_of(each): each for each in found if is_training(each)}
-    runs = [_compared(key, each) for key, each in stored.items()]
-    metric = choose_metric(runs, settings.metric, settings.split)
-    plugins = settings.plugins
-    maximise = (
-        higher_is_better(metric, plugins) if settings.mode is None else settings.mode == "max"
-    )
-    alone = bool(settings.runs) and len({str(sorted(config_of(r).items())) for r in runs}) == 1
-    board = make_leaderboard(runs, metric, maximise, each_alone=alone)
-    split = settings.split or split_of(metric)
-    pairs: list[Pair] = []
-    if len(board.groups) > 1 and settings.against:
-        needed = {run.run_id for pair in matched_runs(board, settings.against) for run in pair}
-        tables = read_tables([stored[key] for key in needed], split)
-        pairs = compare_pairs(board, settings.against, split, tables, settings.resamples,
-                              settings.seed, plugins)  # fmt: skip
-    for pair in pairs:
-        if settings.runs and isinstance(pair.refused, NotComparable):
-            raise pair.refused
-    looks = None
-    if "test" in (split, split_of(metric)):
-        looks = _looks(board, list(stored.values()), settings.uri)
-    return Comparison(_title(settings, len(runs)), board, split, tuple(pairs), looks)
-
-
-def _compared(key: str, run: StoredRun) -> ComparedRun:
-    return ComparedRun(key, run.name, run.status, run.params, run.metrics, run.tags)
-
-
-def _looks(board: Leaderboard, known: list[StoredRun], uri: str | None) -> Looks | None:
-    """How often the best group's test set was inspected."""
-    digests = [run.params.get(TEST_DIGEST) for group in board.groups[:1] for run in group.runs]
-    if not digests or digests[0] is None:
-        return None
-    return Looks(*count_looks(digests[0], known, uri))
+def _add_to_sweeps(
+    sweeps: Sequence[StoredRun], trainings: Sequence[StoredRun], settings: ComparisonSettings,
+    boards: Boards, folder: Path,
+) -> None:  # fmt: skip
+    """Log to each sweep's run the boards of its own jobs."""
+    ranked = {
+        run.run_id
+        for board in boards.boards
+        for group in board.comparison.board.groups
+        for run in group.runs
+    }
+    for sweep in sweeps:
+        jobs = [run for run in trainings if in_sweep(run, sweep)]
+        if not any(key_of(job) in ranked for job in jobs):
+            continue
+        if len(jobs) == len(trainings):
+            add_artifacts(sweep, folder, "comparison")
+        else:
+            own = compare(jobs, settings, f"Comparison of {sweep.name}", as_named=False)
+            with tempfile.TemporaryDirectory(prefix="sightline-") as temporary:
+                write_boards(own, Path(temporary) / "comparison")
+                add_artifacts(sweep, Path(temporary) / "comparison", "comparison")
+        get_console().print(f"logged to {sweep.name}", soft_wrap=True, highlight=False)
 
 
 def _title(settings: ComparisonSettings, count: int) -> str:
@@ -148,28 +124,43 @@ def _output_folder(settings: ComparisonSettings) -> Path:
     return folder
 
 
-def _write(comparison: Comparison, folder: Path) -> None:
-    """Write the files into a folder beside it first, so that they appear only when complete."""
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
-        write_comparison(comparison, partial)
-        folder.mkdir(exist_ok=True)
-        for name in WRITTEN:
-            (folder / name).unlink(missing_ok=True)
-        for path in partial.iterdir():
-            path.replace(folder / path.name)
-    finally:
-        shutil.rmtree(partial)
-
-
-def print_comparison(comparison: Comparison) -> None:
-    """Print the tables and the notes."""
+def print_boards(found: Boards) -> None:
+    """Print the tables and the notes of each board."""
     console = get_console()
-    for table, notes in tables_and_notes(comparison):
-        console.print(to_rich(table, SHOWN))
-        if len(table.rows) > SHOWN:
-            console.print(f"… and {len(table.rows) - SHOWN:,} more, in {table.name}.csv\n")
-        for note in notes:
-            console.print(f"- {note}", highlight=False, markup=False)
+    for board in found.boards:
+        if len(found.boards) > 1:
+            console.rule(f"[bold]{escape(board.task.title)}", align="left")
+        columns = board.comparison.board.columns
+        for table, notes in tables_and_notes(board.comparison):
+            _print(_fitting(table, columns))
+            for note in notes:
+                console.print(f"- {note}", highlight=False, markup=False)
+            console.print()
+    if found.others:
+        _print(found.about_others)
         console.print()
+
+
+def _fitting(table: Table, columns: Sequence[str]) -> Table:
+    """A table that is wider than the terminal with its columns of config values in one."""
+    console = get_console()
+    width = Measurement.get(console, console.options, to_rich(table, SHOWN)).minimum
+    if width <= console.width or not set(columns) <= set(table.columns):
+        return table
+    places = [table.columns.index(name) for name in columns]
+    kept = [place for place in range(len(table.columns)) if place not in places]
+    rows = [
+        [
+            *(row[place] for place in kept),
+            "\n".join(f"{table.columns[place]}={row[place]}" for place in places if row[place]),
+        ]
+        for row in table.rows
+    ]
+    return replace(table, columns=[*(table.columns[place] for place in kept), "config"], rows=rows)
+
+
+def _print(table: Table) -> None:
+    console = get_console()
+    console.print(to_rich(table, SHOWN))
+    if len(table.rows) > SHOWN:
+        console.print(f"… and {len(table.rows) - SHOWN:,} more, in {table.name}.csv\n")

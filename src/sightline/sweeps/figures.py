@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from sightline.metrics.monitor import monitor_mode
 from sightline.reports.figures.sweep import draw_main_effects, draw_parallel
 from sightline.reports.figures.sweep_progress import draw_best_so_far, draw_mean_curves
+from sightline.sweeps.groups import replicates
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import Row, curve_of
 from sightline.tracking.description import group_name
@@ -19,7 +20,7 @@ class SweepFigures:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        self._curves: dict[str, dict[int, list[float]]] = {}  # by group and job number
+        self._curves: dict[int, list[float]] = {}  # by job number
 
     def draw(self, ranked: list[Row], keys: list[str]) -> dict[str, Figure]:
         """The figures by name; none where no value or no key is there to draw.
@@ -46,10 +47,13 @@ class SweepFigures:
         return drawn
 
     def _groups(self, ranked: list[Row]) -> dict[str, list[list[float]]]:
-        """The curves of the monitored metric, by group of replicates."""
-        for row in ranked:
-            each = self.sweep.jobs[row["job"]]
-            curves = self._curves.setdefault(group_name(each.config, each.job), {})
-            if row["job"] not in curves:
-                curves[row["job"]] = curve_of(each.folder, each.config.monitor)
-        return {name: list(curves.values()) for name, curves in self._curves.items()}
+        """The curves of the monitored metric, by the name of the group of replicates."""
+        found = {}
+        for digest, members in replicates(ranked, self.sweep.jobs).items():
+            jobs = [self.sweep.jobs[row["job"]] for row in members]
+            for row, each in zip(members, jobs, strict=True):
+                if row["job"] not in self._curves:
+                    self._curves[row["job"]] = curve_of(each.folder, each.config.monitor)
+            name = group_name(jobs[0].config, jobs[0].job, digest)
+            found[name] = [self._curves[row["job"]] for row in members]
+        return found

@@ -11,12 +11,12 @@ from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.reports.canvas import to_png
 from sightline.sweeps.figures import SweepFigures
+from sightline.sweeps.groups import group_rows, replicates
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import (
     Row,
     error_text,
     frozen_configs,
-    group_rows,
     job_row,
     swept_keys,
     to_markdown,
@@ -121,9 +121,10 @@ class SweepTracker:
         keys = swept_keys([each.job for each in self.sweep.jobs])
         self.tracker.log_text(hide_password(frozen_configs(self.sweep.jobs)), "configs.json")
         ranked = [row for row in rows if math.isfinite(row[self.metrics[0]])]
-        groups = group_rows(ranked, keys, self.metrics[0])
-        replicated = len(groups) < len(ranked)
+        members = replicates(ranked, self.sweep.jobs)
+        replicated = len(members) < len(ranked)
         if replicated:
+            groups = group_rows(members, keys, self.metrics[0])
             self.tracker.log_text(to_csv(groups, None, line_end="\r\n"), "groups.csv")
         if last or time.monotonic() - self._drawn > FIGURES_EVERY_S:
             for name, figure in self.figures(ranked, keys).items():

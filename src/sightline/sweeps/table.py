@@ -1,13 +1,12 @@
-"""The table of a sweep's jobs: a row a job, groups of replicates, CSV and Markdown."""
+"""The table of a sweep's jobs: a row a job, CSV and Markdown."""
 
 import json
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sightline.config.schema import REPLICATES, Job
+from sightline.config.schema import Job
 from sightline.reports.figures.axis_values import to_number
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.process import last_output
@@ -94,25 +93,6 @@ def error_text(each: SweepJob, error: str) -> str:
         f"{error}\n\n{' '.join(each.job.overrides)}\n\nThe end of {folder.output}:\n"
         f"{last_output(folder)}\n"
     )
-
-
-def group_rows(rows: Sequence[Row], keys: Sequence[str], metric: str) -> list[Row]:
-    """Replicates (seeds, folds) of each config: their count, mean, standard deviation and range."""
-    shared = [key for key in keys if key not in REPLICATES]
-    values: dict[tuple[str, ...], list[float]] = {}
-    for row in rows:
-        values.setdefault(tuple(row[key] for key in shared), []).append(row[metric])
-    return [
-        {
-            **dict(zip(shared, group, strict=True)),
-            "runs": len(found),
-            f"{metric} mean": statistics.fmean(found),
-            f"{metric} sd": statistics.stdev(found) if len(found) > 1 else math.nan,
-            f"{metric} min": min(found),
-            f"{metric} max": max(found),
-        }
-        for group, found in values.items()
-    ]
 
 
 def curve_of(folder: RunFolder, metric: str) -> list[float]:

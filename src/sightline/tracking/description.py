@@ -4,11 +4,13 @@ import getpass
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from sightline.config.schema import REPLICATES, Job, TrainConfig
+from sightline.config.influence import has_influence, leaves
+from sightline.config.schema import Job, TrainConfig
 from sightline.io.secrets import hide_password
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow import tags
@@ -46,9 +48,16 @@ def run_name(config: TrainConfig, job: Job) -> str:
     return " ".join([model, f"s{config.seed}", *fold, *rest])[:MAX_VALUE]
 
 
-def group_name(config: TrainConfig, job: Job) -> str:
-    """The same name for all runs that differ in their seed and their fold alone."""
-    return " ".join(_name_parts(config, job))[:MAX_VALUE]
+def group_name(config: TrainConfig, job: Job, digest: str) -> str:
+    """A name for the runs of one config, in any order of the overrides.
+
+    Args:
+        config: of one of them.
+        job: of the same.
+        digest: of the group; its first digits keep apart what has the same name.
+    """
+    parts = _name_parts(config, replace(job, overrides=sorted(job.overrides)))
+    return f"{' '.join(parts)[:MAX_VALUE]} #{digest[:8]}"
 
 
 def _name_parts(config: TrainConfig, job: Job) -> list[str]:
@@ -77,13 +86,9 @@ def _model(config: TrainConfig, job: Job) -> str:
 def _short_override(override: str) -> str:
     """`optimizer.lr=0.1` as `lr=0.1`; empty for what the name has anyhow."""
     key, _, value = override.lstrip("+~").partition("=")
-    in_name = {"model", "model.name", "model.pretrained", "label_mode", "data", *REPLICATES}
-    in_name |= {f"data.{key}" for key in ("name", "path", "train", "val", "test", "class_names")}
-    elsewhere = (
-        "tracking.", "checkpoint.", "hydra.", "data.root", "hydra/", "evaluate_test", "plugins",
-        "sweep.", "report",
-    )  # fmt: skip
-    if key in in_name or key.startswith(elsewhere):
+    in_name = {"model", "model.name", "model.pretrained", "label_mode", "data"}
+    in_name |= {f"data.{key}" for key in ("name", "train", "class_names")}
+    if key in in_name or not has_influence(key):
         return ""
     if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
         value = f"{float(value):.6g}"  # as a search samples it
@@ -91,33 +96,17 @@ def _short_override(override: str) -> str:
 
 
 def params(config: TrainConfig, job: Job) -> dict[str, Any]:
-    """The parameters: the choice of each group, and every value under a short dotted key."""
+    """The parameters: the choice of each config group, and every value under a dotted key."""
     values: dict[str, Any] = {name: job.choices[name] for name in GROUPS if name in job.choices}
     if "name" in config.model:
         values["model"] = config.model["name"]
     values["seed"] = config.seed
-    values[tags.GROUP] = group_name(config, job)
-    values["monitor"] = config.monitor
-    values["early_stopping.patience_epochs"] = config.early_stopping.patience_epochs
-    values["ema.decay"] = config.ema.decay
-    values |= dict(_flatten(config.tuning.model_dump(), "tuning."))
-    for group in GROUPS:
-        node = getattr(config, group)
-        node = node if isinstance(node, dict) else node.model_dump()
-        values |= dict(_flatten(node, f"{group}."))
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if key == "_target_" or value is None:
-            continue
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-            continue  # a list of components: in the config artifact, its choice is above
-        else:
-            yield f"{prefix}{key}", value
+    values |= {
+        key: value
+        for key, value in leaves(config.model_dump())
+        if value not in (None, {}) and (has_influence(key) or key.partition(".")[0] in GROUPS)
+    }
+    return values
 
 
 def note(facts: Mapping[str, str], results: Mapping[str, Mapping[str, str]]) -> str:

@@ -49,7 +49,8 @@ def train(
     signals = Signals()
     with signals.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
-        build_trainer(config, [], folder)  # what it refuses is found before anything is spent
+        # What Lightning refuses is found before anything is spent.
+        world_size = build_trainer(config, [], folder).world_size
         if connection is None:
             setup = set_up(config, job.overrides)
             fit_and_evaluate(config, folder, setup, signals, [], with_test)
@@ -62,7 +63,7 @@ def train(
         folder.freeze(config, job, data)
         start_run(tracker, connection)
         with _run_status(tracker):
-            log_description(tracker, setup)
+            log_description(tracker, setup, world_size)
             callbacks = [EpochLogger(tracker, connection), *progress_callbacks()]
             results = fit_and_evaluate(config, folder, setup, signals, callbacks, with_test)
             return log_results(tracker, config, setup, results)

@@ -73,6 +73,12 @@ class ImageDataModule(LightningDataModule):
         self._stream_dataset: StreamDataset | None = None
 
     @property
+    def augments_batches(self) -> bool:
+        """Whether the form for whole batches is used, instead of the one for single images."""
+        in_place = self.cached_images.mode == "device" and self.stream is None
+        return in_place or self.batch_augmentation is not None
+
+    @property
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 

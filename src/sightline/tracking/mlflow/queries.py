@@ -1,12 +1,10 @@
-"""Queries for many runs of a store: of an experiment, of given names, and their tables."""
+"""Queries for many runs of a store: of an experiment, and of given names."""
 
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyarrow as pa
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -14,13 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.errors import UserError, did_you_mean, first_line
 from sightline.io.secrets import hide_password
-from sightline.predictions import Predictions
 from sightline.tracking.mlflow import tags
 from sightline.tracking.mlflow.client import open_client
 from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, stored
 
 PAGE = 1000  # runs in one request
-READERS = 16  # threads; they wait for disks and networks
 TEST_DIGEST = "data.digest.test"
 
 
@@ -92,22 +88,6 @@ def sweeps_of(runs: Sequence[StoredRun], uri: str | None) -> list[StoredRun]:
         found = _search(client, experiments, f"tags.{tags.KIND} = '{tags.KIND_SWEEP}'")
     sweeps = [stored(client, run) for run in found]
     return [sweep for sweep in sweeps if any(in_sweep(run, sweep) for run in runs)]
-
-
-def read_tables(runs: Sequence[StoredRun], split: str) -> dict[str, Predictions | UserError]:
-    """The predictions of each run on a split, by the run's key; an error where it has none."""
-
-    def read(run: StoredRun) -> Predictions | UserError:
-        path = f"predictions/{split}.parquet"
-        try:
-            return Predictions.read(run.file(path))
-        except UserError as error:
-            return error
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            return UserError(f"The run {run.name!r} ({run.run_id}): {path} is damaged: {error}")
-
-    with ThreadPoolExecutor(min(READERS, max(1, len(runs)))) as pool:
-        return {key_of(run): table for run, table in zip(runs, pool.map(read, runs), strict=True)}
 
 
 def key_of(run: StoredRun) -> str:

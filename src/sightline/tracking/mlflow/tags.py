@@ -30,7 +30,9 @@ PRUNED = "pruned"
 NOTE = "mlflow.note.content"
 LOOKS = "test.looks"  # how often the test split was evaluated
 
-GROUP = "group"  # the parameter that runs share which differ in their seed and fold alone
+# The config without seed, fold and what has no influence: `sightline.config.influence`.
+GROUP = "group"  # the parameter with its name for people and the first digits of its digest
+GROUP_DIGEST = "group.digest"  # a tag: a run that is resumed with other values gets another one
 
 # Of a logged model: the time of its record in ms, so that no record makes two models.
 RECORD_MS = "told_ms"

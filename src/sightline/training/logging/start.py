@@ -1,19 +1,33 @@
 """The log of a training's start: name, tags, parameters, data sets, provenance."""
 
+import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import yaml
 
+from sightline.config.influence import (
+    BATCHES,
+    FORM,
+    IMAGES,
+    REVISION,
+    REVISION_KEY,
+    WEIGHTS,
+    WORLD_SIZE,
+    group_digest,
+    influences,
+)
 from sightline.config.schema import Job, TrainConfig
 from sightline.data.cache.sample_digests import with_digests
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.tracking.dataset_inputs import dataset_inputs
-from sightline.tracking.description import origin_tags, params, run_name
+from sightline.tracking.description import group_name, origin_tags, params, run_name
 from sightline.tracking.mlflow import tags
 from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.sender.client import SenderClient
@@ -36,12 +50,18 @@ def start_run(tracker: Tracker, connection: SenderClient) -> None:
     log.info("%s %s (%s)", "run:".ljust(8), name, found.run_id if found else "not in MLflow yet")
 
 
-def log_description(tracker: Tracker, setup: "Setup") -> None:
-    """Log everything that is known before the first step."""
+def log_description(tracker: Tracker, setup: "Setup", world_size: int) -> None:
+    """Log everything that is known before the first step.
+
+    Args:
+        tracker: of the run.
+        setup: of the training.
+        world_size: number of processes that train together.
+    """
     config, job = _launched(tracker)
     for key, value in facts(config, setup).items():
         log.info("%s %s", f"{key}:".ljust(8), value)
-    _log_data_and_model(tracker, config, job, setup)
+    _log_data_and_model(tracker, config, job, setup, world_size)
     _log_provenance(tracker, config, job)
 
 
@@ -75,19 +95,17 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     }
 
 
-def _log_data_and_model(tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup") -> None:
+def _log_data_and_model(
+    tracker: Tracker, config: TrainConfig, job: Job, setup: "Setup", world_size: int
+) -> None:
     inputs, digests = dataset_inputs(setup.source, setup.splits, setup.contents, setup.label_mode)
-    spec = setup.module.classifier.preprocess
-    found: dict[str, object] = {
-        "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
-        "model.input": f"{spec.in_chans}x{spec.img_size}x{spec.img_size}",
-    }
-    found |= {f"data.digest.{split}": digest for split, digest in digests.items()}
+    found = {f"data.digest.{split}": digest for split, digest in digests.items()}
     found["data.digest.split"] = split_digest(setup.splits)
-    found["data.cache.used"] = setup.datamodule.cached_images.mode
-    found["data.skipped"] = len(setup.skipped)
-    found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
-    tracker.log_params(params(config, job) | found)
+    found["data.classes"] = _classes(setup.label_mode.class_names)
+    logged = params(config, job) | found | _decided(config, setup, world_size)
+    digest = group_digest(influences(config.model_dump(mode="json"), logged))
+    tracker.log_params(logged | {tags.GROUP: group_name(config, job, digest)})
+    tracker.set_tags({tags.GROUP_DIGEST: digest})
     tracker.log_datasets(inputs)
     decoded = setup.datamodule.cached_images.decoded
     table = with_digests(split_table(setup.splits), setup.splits, setup.contents, decoded)
@@ -98,6 +116,34 @@ def _log_data_and_model(tracker: Tracker, config: TrainConfig, job: Job, setup: 
         tracker.log_text(to_csv(rows, decimals=None), "skipped.csv")
     if setup.source.left_out:
         tracker.log_text(to_csv(setup.source.left_out.rows(), decimals=None), "left_out.csv")
+
+
+def _classes(names: Sequence[str]) -> str:
+    """How many classes there are, and the first digits of a digest of their names."""
+    digest = hashlib.blake2b("\0".join(names).encode(), digest_size=4).hexdigest()
+    return f"{len(names)} #{digest}"
+
+
+def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, object]:
+    """What the config leaves open, as it was decided in this run."""
+    spec = setup.module.classifier.preprocess
+    augments = bool(config.augment.transforms or config.augment.batch_transforms)
+    weights = config.model.get("pretrained_path")
+    found: dict[str, object] = {
+        "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
+        "model.input": f"{spec.in_chans}x{spec.img_size}x{spec.img_size}",
+        "data.cache.used": setup.datamodule.cached_images.mode,
+        "data.skipped": len(setup.skipped),
+        WORLD_SIZE: world_size,
+        REVISION_KEY: REVISION,
+    }
+    found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
+    if augments:
+        found[FORM] = BATCHES if setup.datamodule.augments_batches else IMAGES
+    if weights:
+        with Path(weights).open("rb") as stream:
+            found[WEIGHTS] = hashlib.file_digest(stream, "sha256").hexdigest()[:32]
+    return found
 
 
 def _log_provenance(tracker: Tracker, config: TrainConfig, job: Job) -> None:

@@ -1,0 +1,103 @@
+"""Boards of stored runs: their groups and tasks found, then each task ranked and tested."""
+
+from collections.abc import Sequence
+
+from sightline.comparison.boards import Board, Boards
+from sightline.comparison.comparability import NotComparable
+from sightline.comparison.compared_run import ComparedRun, choose_metric, higher_is_better, split_of
+from sightline.comparison.grouping import group_key, knows_its_group, with_stored_config
+from sightline.comparison.leaderboard import Leaderboard, Unranked, make_leaderboard, why_not
+from sightline.comparison.settings import ComparisonSettings
+from sightline.comparison.tables import Comparison, Looks
+from sightline.comparison.tasks import Task, by_task, different_tasks, splits_compared
+from sightline.comparison.verdicts import Pair, compare_pairs, matched_runs
+from sightline.tracking.mlflow.queries import TEST_DIGEST, count_looks, key_of
+from sightline.tracking.mlflow.stored_files import read_configs, read_tables
+from sightline.tracking.mlflow.stored_run import StoredRun
+
+
+def compare(
+    found: Sequence[StoredRun], settings: ComparisonSettings, title: str, as_named: bool
+) -> Boards:
+    """A board for each task of these runs.
+
+    Args:
+        found: trainings.
+        settings: of the comparison.
+        title: names the runs.
+        as_named: whether these runs are to be compared with each other: their task has to be one,
+            and those of one config each stand for themselves.
+
+    Raises:
+        UserError: no run has the metric, or runs that are named have different tasks.
+    """
+    stored = {key_of(each): each for each in found}
+    runs = with_groups(stored)
+    choose_metric(runs, settings.metric, settings.split)  # refused where no run has it
+    tasks, rest = by_task(runs, splits_compared(settings.metric, settings.split))
+    if as_named and len(tasks) > 1:
+        raise different_tasks(tasks)
+    boards, off = [], [(run, "metric") for run in rest]
+    for task in tasks:
+        metric = _metric_of(task, runs, settings)
+        if any(why_not(run, metric) is None for run in task.runs) or len(tasks) == 1:
+            name = title if len(tasks) == 1 else f"{title}: {task.title}"
+            compared = _compare_task(task, metric, stored, settings, name, as_named)
+            boards.append(Board(task, compared))
+        else:
+            off += [(run, metric) for run in task.runs]
+    others = tuple(Unranked(run, str(why_not(run, metric))) for run, metric in off)
+    return Boards(title, tuple(boards), others)
+
+
+def _metric_of(task: Task, runs: Sequence[ComparedRun], settings: ComparisonSettings) -> str:
+    """What a task is ranked by: as given, else what most of its own runs monitor."""
+    asked = task.runs if settings.metric is None else runs
+    return choose_metric(asked, settings.metric, settings.split)
+
+
+def with_groups(stored: dict[str, StoredRun]) -> list[ComparedRun]:
+    """The runs with what tells their groups: of older ones, from their stored config."""
+    runs = [
+        ComparedRun(key, each.name, each.status, each.params, each.metrics, each.tags)
+        for key, each in stored.items()
+    ]
+    unclear = [run for run in runs if not knows_its_group(run.params, run.tags)]
+    configs = read_configs([stored[run.run_id] for run in unclear])
+    known = {run.run_id: with_stored_config(run, configs[run.run_id]) for run in unclear}
+    return [known.get(run.run_id, run) for run in runs]
+
+
+def _compare_task(
+    task: Task, metric: str, stored: dict[str, StoredRun], settings: ComparisonSettings,
+    title: str, as_named: bool,
+) -> Comparison:  # fmt: skip
+    """The leaderboard of one task, and the tests of the best group."""
+    plugins = settings.plugins
+    maximise = (
+        higher_is_better(metric, plugins) if settings.mode is None else settings.mode == "max"
+    )
+    alone = as_named and len({group_key(run) for run in task.runs}) == 1
+    board = make_leaderboard(task.runs, metric, maximise, each_alone=alone)
+    split = settings.split or split_of(metric)
+    pairs: list[Pair] = []
+    if len(board.groups) > 1 and settings.against:
+        needed = {run.run_id for pair in matched_runs(board, settings.against) for run in pair}
+        tables = read_tables([stored[key] for key in needed], split)
+        pairs = compare_pairs(board, settings.against, split, tables, settings.resamples,
+                              settings.seed, plugins)  # fmt: skip
+    for pair in pairs:
+        if as_named and isinstance(pair.refused, NotComparable):
+            raise pair.refused
+    looks = None
+    if "test" in (split, split_of(metric)):
+        looks = _looks(board, list(stored.values()), settings.uri)
+    return Comparison(title, board, split, tuple(pairs), looks)
+
+
+def _looks(board: Leaderboard, known: list[StoredRun], uri: str | None) -> Looks | None:
+    """How often the best group's test set was inspected."""
+    digests = [run.params.get(TEST_DIGEST) for group in board.groups[:1] for run in group.runs]
+    if not digests or digests[0] is None:
+        return None
+    return Looks(*count_looks(digests[0], known, uri))

@@ -1,0 +1,81 @@
+"""The config of a run that is compared, and the key that runs of one config share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sightline.comparison.compared_run import ComparedRun
+from sightline.config.influence import (
+    BATCHES,
+    FORM,
+    IMAGES,
+    OF_A_FOLD,
+    WORLD_SIZE,
+    group_digest,
+    has_influence,
+    influences,
+    leaves,
+)
+from sightline.tracking.mlflow.tags import GROUP, GROUP_DIGEST
+
+# Parameters that are no part of the config: facts found at run time, and a name made of the others.
+NOT_CONFIG = (GROUP, "data.cache.used", "data.skipped", "data.digest.split", "data.classes")
+
+
+def knows_its_group(params: Mapping[str, str], tags: Mapping[str, str]) -> bool:
+    """Whether a run's parameters are those that its digest was made of.
+
+    They are not where it was logged before there were digests, or resumed with other values, which
+    parameters in MLflow cannot take up.
+    """
+    digest = tags.get(GROUP_DIGEST)
+    return digest is not None and params.get(GROUP, "").endswith(f"#{digest[:8]}")
+
+
+def with_stored_config(run: ComparedRun, config: Mapping[str, Any] | None) -> ComparedRun:
+    """A run with the parameters and the digest that its stored config gives.
+
+    Args:
+        run: one that does not know its group.
+        config: as it was resolved; None where it is not stored: parameters alone then tell the
+            group, which hold no lists of components.
+    """
+    found = {key: str(value) for key, value in leaves(config or {}) if value not in (None, {})}
+    params = _with_decisions({**run.params, **found})
+    tags = dict(run.tags)
+    if config is not None:
+        tags.setdefault(GROUP_DIGEST, group_digest(influences(config, params)))
+    return ComparedRun(run.run_id, run.name, run.status, params, run.metrics, tags)
+
+
+def config_of(run: ComparedRun) -> dict[str, str]:
+    """The parameters that influence a run's results, beside seed and fold.
+
+    The digests of its data count, so that runs on data that changed are not averaged; those that
+    differ by fold do not.
+    """
+    ignored = {*NOT_CONFIG, *(OF_A_FOLD if "data.folds" in run.params else ())}
+    return {
+        key: value
+        for key, value in run.params.items()
+        if has_influence(key) and key not in ignored
+    }  # fmt: skip
+
+
+def group_key(run: ComparedRun) -> str:
+    """What runs of one config share: the digest, or one of their parameters where there is none."""
+    return run.tags.get(GROUP_DIGEST) or group_digest(config_of(run))
+
+
+def _with_decisions(params: dict[str, str]) -> dict[str, str]:
+    """Parameters with what a run of before decided but did not log, from those it did."""
+    found = dict(params)
+    lists = ("augment.transforms", "augment.batch_transforms")
+    augments = any(key.startswith(lists) and value != "[]" for key, value in params.items())
+    if augments and "data.cache.used" in params:
+        found[FORM] = BATCHES if params["data.cache.used"] == "device" else IMAGES
+    devices, nodes = params.get("trainer.devices"), params.get("trainer.num_nodes", "1")
+    if WORLD_SIZE not in params and devices is not None:
+        count = str(devices.count(",") + 1) if devices.startswith("[") else devices
+        whole = count.isdigit() and nodes.isdigit()
+        found[WORLD_SIZE] = str(int(count) * int(nodes)) if whole else f"{count} x {nodes}"
+    return found

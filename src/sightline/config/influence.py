@@ -1,0 +1,129 @@
+"""Influence of a config's keys on a training's results, and the digest that groups runs by it.
+
+A key influences the results unless `NO_INFLUENCE` has it: a new key tells runs apart by default.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from sightline.config.schema import REPLICATES
+
+# Keys, or nodes with all keys below them, that leave the numbers of a training alone, and why.
+NO_INFLUENCE: Final[Mapping[str, str]] = MappingProxyType({
+    "tracking": "where and as what a run is logged",
+    "report": "sections of report.html",
+    "sweep": "when a sweep ends",
+    "hydra": "folders and processes",
+    "checkpoint": "a resumed training repeats the uninterrupted one",
+    "evaluate_test": "test is evaluated after the training, or not",
+    "plugins": "what may be named; what is named counts",
+    "monitor_mode": "follows from the metric; a contradiction is an error",
+    "data.root": "a place; data.digest.* tell the content",
+    "data.path": "a place",
+    "data.val": "a place",
+    "data.test": "a place",
+    "data.split_file": "a place",
+    "data.download": "how the data gets to its place",
+    "data.allow_outside": "what may be read; what was read is in data.digest.*",
+    "data.on_error": "likewise: a skipped sample is not in data.digest.*",
+    "data.max_skipped_fraction": "likewise",
+    "data.metadata_columns": "columns for slices",
+    "data.num_workers": "random numbers are drawn by seed, epoch and sample",
+    "data.cache": "the same images in each; augment.form tells how they were augmented",
+    "data.cache_max_gib": "likewise",
+    "trainer.accelerator": "rounding alone, as another machine of the same kind",
+    "trainer.devices": "trainer.world_size tells how many there were",
+    "trainer.num_nodes": "likewise",
+    "trainer.log_every_n_steps": "Lightning's own logger, which is off",
+    "trainer.profiler": "measures alone",
+})  # fmt: skip
+
+# Raised when the same config and data are meant to give other results than before. The versions of
+# torch and other packages change rounding, as hardware does: they are provenance, and `reproduce`
+# compares them. Runs of before have none.
+REVISION: Final = 1
+
+REVISION_KEY: Final = "sightline.revision"
+FORM: Final = "augment.form"  # which of the two forms of `augment` was used
+BATCHES: Final = "batches"
+IMAGES: Final = "images"
+WORLD_SIZE: Final = "trainer.world_size"
+WEIGHTS: Final = "model.pretrained_digest"  # of the content of the file model.pretrained_path
+# Parameters that a run found out and its results depend on, beside those below `label_mode`.
+DECIDED: Final = (
+    REVISION_KEY, FORM, WORLD_SIZE, WEIGHTS, "data.digest.train", "data.digest.val",
+    "data.digest.test", "model.input", "model.parameters",
+)  # fmt: skip
+OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")
+
+
+def has_influence(key: str) -> bool:
+    """Whether runs that differ in this key are of different configs."""
+    return not is_under(key, (*REPLICATES, *NO_INFLUENCE))
+
+
+def is_under(key: str, nodes: tuple[str, ...]) -> bool:
+    """Whether a key, or the choice of a config group, is one of these or below one of them."""
+    return any(key == node or key.startswith((f"{node}.", f"{node}/")) for node in nodes)
+
+
+def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value of a config under its dotted key: `augment.transforms.0.degrees`.
+
+    A list is one value, unless components are in it; an empty list or node is a value too.
+    """
+    if isinstance(node, Mapping) and node:
+        for name, value in node.items():
+            yield from leaves(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list) and _holds_nodes(node):
+        for number, value in enumerate(node):
+            yield from leaves(value, f"{key}.{number}")
+    else:
+        yield key, node
+
+
+def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the results depend on beside seed and fold: values of the config, and facts of the run.
+
+    Args:
+        config: resolved, as plain containers.
+        params: of the run; of these the facts that it found out, such as the positive class that
+            the config leaves open.
+    """
+    found = {key: value for key, value in leaves(config) if has_influence(key)}
+    decided = {
+        key: str(value)
+        for key, value in params.items()
+        if key in DECIDED or key.startswith("label_mode.")
+    }
+    if config.get("data", {}).get("folds") is not None:
+        decided = {key: value for key, value in decided.items() if key not in OF_A_FOLD}
+    if WEIGHTS in decided:
+        found.pop("model.pretrained_path", None)
+    return found | decided
+
+
+def group_digest(influencing: Mapping[str, Any]) -> str:
+    """32 hexadecimal digits over keys and values; 5 and 5.0 are one value."""
+    text = json.dumps({key: _plain(value) for key, value in influencing.items()}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _holds_nodes(values: list[Any]) -> bool:
+    return any(
+        isinstance(each, Mapping) or (isinstance(each, list) and _holds_nodes(each))
+        for each in values
+    )

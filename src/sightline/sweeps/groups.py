@@ -1,0 +1,68 @@
+"""Groups of a sweep's jobs: those of one config, as `sightline compare` groups runs."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from sightline.comparison.compared_run import ComparedRun
+from sightline.comparison.grouping import group_key, knows_its_group, with_stored_config
+from sightline.config.influence import has_influence
+from sightline.sweeps.sweep import SweepJob
+from sightline.sweeps.table import Row
+from sightline.tracking.mlflow.tags import GROUP_DIGEST
+
+
+def group_of(each: SweepJob) -> str:
+    """The digest of a job's config without seed, fold and what has no influence."""
+    state = each.folder.state
+    run = ComparedRun(str(each.folder), each.folder.path.name, state.status or "", state.params,
+                      state.metrics, state.tags)  # fmt: skip
+    if not knows_its_group(run.params, run.tags):
+        run = with_stored_config(run, each.config.model_dump(mode="json"))
+    return group_key(run)
+
+
+def replicates(rows: Sequence[Row], jobs: Sequence[SweepJob]) -> dict[str, list[Row]]:
+    """The rows of each group; of those with the same seed and fold the first alone counts.
+
+    Args:
+        rows: of jobs that have a value.
+        jobs: of the sweep.
+    """
+    found: dict[str, dict[tuple[object, object], Row]] = {}
+    for row in rows:
+        each = jobs[row["job"]]
+        repeat = (each.config.seed, each.config.data.get("fold"))
+        found.setdefault(group_of(each), {}).setdefault(repeat, row)
+    return {digest: list(members.values()) for digest, members in found.items()}
+
+
+def group_rows(groups: dict[str, list[Row]], keys: Sequence[str], metric: str) -> list[Row]:
+    """Of each group the count of its replicates, their mean, standard deviation and range.
+
+    Args:
+        groups: as `replicates` finds them.
+        keys: the swept keys; a column for those that influence results, and one for the digest
+            where they do not tell all groups apart.
+        metric: by which the jobs are compared.
+    """
+    shared = [key for key in keys if has_influence(key)]
+    told = {tuple(members[0][key] for key in shared) for members in groups.values()}
+    return [
+        {
+            **{key: members[0][key] for key in shared},
+            **({GROUP_DIGEST: digest[:8]} if len(told) < len(groups) else {}),
+            **_statistics(metric, [row[metric] for row in members]),
+        }
+        for digest, members in groups.items()
+    ]
+
+
+def _statistics(metric: str, values: list[float]) -> Row:
+    return {
+        "runs": len(values),
+        f"{metric} mean": statistics.fmean(values),
+        f"{metric} sd": statistics.stdev(values) if len(values) > 1 else math.nan,
+        f"{metric} min": min(values),
+        f"{metric} max": max(values),
+    }
