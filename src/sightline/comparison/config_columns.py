@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from sightline.config.influence import FORM
 from sightline.tracking.mlflow.tags import GROUP_DIGEST
 
 Config = Mapping[str, str]
@@ -25,7 +26,7 @@ def config_columns(
         configs: of the groups.
         digests: of the same; a column where two configs have no other difference.
     """
-    complete = [{**config, **_lists(config)} for config in configs]
+    complete = [{**_lists(config), **config} for config in configs]
     names = _differing(complete)
     names = [name for name in names if not _told(name, names, complete)]
     rows = [{name: _shown(name, config.get(name, "")) for name in names} for config in complete]
@@ -61,8 +62,9 @@ def _told(name: str, names: Sequence[str], configs: Sequence[Config]) -> bool:
     if any(_same(name, other, configs) for other in above if other in names):
         return True  # model.name beside model
     if not above and _is_choice(name, configs):
-        below = [key for key in names if key.startswith(f"{name}.")]
-        return not below
+        return not any(key.startswith(f"{name}.") for key in names)
+    if name == FORM:
+        return len({config[FORM] for config in configs if FORM in config}) < 2  # else no augment
     if name.endswith(TARGET) or any(key.startswith(f"{name}.0.") for key in _keys(configs)):
         return any(_tells(other, name, configs) for other in above if other in names)
     return _is_of_other_component(name, configs)

@@ -19,6 +19,7 @@ from sightline.tracking.mlflow.tags import GROUP, GROUP_DIGEST
 
 # Parameters that are no part of the config: facts found at run time, and a name made of the others.
 NOT_CONFIG = (GROUP, "data.cache.used", "data.skipped", "data.digest.split", "data.classes")
+LISTS = ("augment.transforms", "augment.batch_transforms")
 
 
 def knows_its_group(params: Mapping[str, str], tags: Mapping[str, str]) -> bool:
@@ -69,8 +70,10 @@ def group_key(run: ComparedRun) -> str:
 def _with_decisions(params: dict[str, str]) -> dict[str, str]:
     """Parameters with what a run of before decided but did not log, from those it did."""
     found = dict(params)
-    lists = ("augment.transforms", "augment.batch_transforms")
-    augments = any(key.startswith(lists) and value != "[]" for key, value in params.items())
+    lists = {key: value for key, value in params.items() if key.startswith(LISTS)}
+    augments = any(value != "[]" for value in lists.values())
+    if not lists:
+        augments = params.get("augment", "none") != "none"
     if augments and "data.cache.used" in params:
         found[FORM] = BATCHES if params["data.cache.used"] == "device" else IMAGES
     devices, nodes = params.get("trainer.devices"), params.get("trainer.num_nodes", "1")

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from rich import get_console
 from rich.markup import escape
-from rich.measure import Measurement
+from rich.segment import Segment
 
 from sightline.comparison.boards import Boards, write_boards
 from sightline.comparison.compare import compare
@@ -144,15 +144,19 @@ def print_boards(found: Boards) -> None:
 def _fitting(table: Table, columns: Sequence[str]) -> Table:
     """A table that is wider than the terminal with its columns of config values in one."""
     console = get_console()
-    width = Measurement.get(console, console.options, to_rich(table, SHOWN)).minimum
+    lines = Segment.split_lines(console.render(to_rich(table, SHOWN), console.options))
+    width = max(Segment.get_line_length(line) for line in lines)
     if width <= console.width or not set(columns) <= set(table.columns):
         return table
-    places = [table.columns.index(name) for name in columns]
+    places = {table.columns.index(name): name for name in columns}
+    last = [name.rpartition(".")[2] for name in columns]
+    ends = zip(columns, last, strict=True)
+    short = {name: end if last.count(end) == 1 else name for name, end in ends}
     kept = [place for place in range(len(table.columns)) if place not in places]
     rows = [
         [
             *(row[place] for place in kept),
-            "\n".join(f"{table.columns[place]}={row[place]}" for place in places if row[place]),
+            "\n".join(f"{short[name]}={row[at]}" for at, name in places.items() if row[at]),
         ]
         for row in table.rows
     ]

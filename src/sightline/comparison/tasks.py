@@ -47,8 +47,8 @@ def by_task(
 ) -> tuple[list[Task], list[ComparedRun]]:
     """The tasks, those of most runs first, and the runs that say too little to belong to one.
 
-    The classes are told apart only where runs of the same data say different ones: those of older
-    versions do not say them. Runs that did not finish make no task of their own.
+    Classes separate runs of the same data only where both log them, which older versions did not.
+    Runs that did not finish make no task of their own.
 
     Args:
         runs: all.

@@ -47,11 +47,11 @@ def group_rows(groups: dict[str, list[Row]], keys: Sequence[str], metric: str) -
         metric: by which the jobs are compared.
     """
     shared = [key for key in keys if has_influence(key)]
-    told = {tuple(members[0][key] for key in shared) for members in groups.values()}
+    distinct = {tuple(members[0][key] for key in shared) for members in groups.values()}
     return [
         {
             **{key: members[0][key] for key in shared},
-            **({GROUP_DIGEST: digest[:8]} if len(told) < len(groups) else {}),
+            **({GROUP_DIGEST: digest[:8]} if len(distinct) < len(groups) else {}),
             **_statistics(metric, [row[metric] for row in members]),
         }
         for digest, members in groups.items()

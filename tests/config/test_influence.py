@@ -1,0 +1,130 @@
+"""Which keys of a config make another group of runs: all but those of one list."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from sightline.config.compose import compose_job
+from sightline.config.influence import (
+    NO_INFLUENCE,
+    group_digest,
+    has_influence,
+    influences,
+    is_under,
+    leaves,
+)
+from sightline.config.schema import REPLICATES
+from sightline.tracking.description import group_name
+
+SOURCES = {
+    "digits": [],
+    "folder": ["data.root=photos"],
+    "manifest": ["data.path=table.csv"],
+    "npz": ["data.path=a.npz"],
+    "parquet": ["data.path=a.parquet"],
+    "torchvision": ["data.name=MNIST"],
+    "huggingface": ["data.name=cifar10"],
+    "webdataset": [
+        "data.train=a.tar",
+        "data.val=b.tar",
+        "data.test=c.tar",
+        "data.class_names=[a,b]",
+    ],
+}
+
+
+def config_of(*overrides: str) -> dict[str, Any]:
+    config, _ = compose_job([*overrides])
+    return config.model_dump(mode="json")
+
+
+def digest_of(config: dict[str, Any], **params: object) -> str:
+    found = {key.replace("__", "."): value for key, value in params.items()}
+    return group_digest(influences(config, found))
+
+
+def changed(config: dict[str, Any], key: str) -> dict[str, Any]:
+    """The config with another value of a dotted key."""
+    copied = copy.deepcopy(config)
+    *path, last = key.split(".")
+    node: Any = copied
+    for part in path:
+        node = node[int(part)] if isinstance(node, list) else node[part]
+    node[int(last) if isinstance(node, list) else last] = "another value"
+    return copied
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_key_makes_another_group_unless_it_is_in_the_list(source: str) -> None:
+    """Also a key that is new: nothing has to be written for it."""
+    config = config_of(f"data={source}", *SOURCES[source], "augment=strong")
+    config |= {
+        "callbacks": [{"_target_": "my.Callback", "nested": [{"every": 3}]}],
+        "new": {"a": 1},
+    }
+    digest = digest_of(config)
+    same = {key for key, _ in leaves(config) if digest_of(changed(config, key)) == digest}
+    assert same == {key for key, _ in leaves(config) if not has_influence(key)}
+    for key in ("augment.transforms.1.degrees", "callbacks.0.nested.0.every", "new.a"):
+        assert key not in same
+    assert same >= {"seed", "data.fold", "data.num_workers", "data.cache", "tracking.uri"}
+
+
+def test_the_list_names_keys_that_there_are() -> None:
+    """A key that is misspelt, or that is there no more, would do nothing."""
+    there = {"hydra", "trainer.num_nodes", "trainer.profiler", "trainer.log_every_n_steps"}
+    for source, words in SOURCES.items():
+        there |= {key for key, _ in leaves(config_of(f"data={source}", *words))}
+    for name in (*REPLICATES, *NO_INFLUENCE):
+        assert any(is_under(key, (name,)) for key in there), name
+    assert all(reason for reason in NO_INFLUENCE.values())
+    assert not has_influence("hydra/launcher")
+    assert has_influence("data.rootless")
+
+
+def test_a_digest_is_of_values_not_of_their_form_or_order() -> None:
+    config = config_of("augment=light")
+    other = dict(reversed(config.items()))
+    other["augment"]["transforms"][0]["degrees"] = 5.0
+    assert digest_of(other) == digest_of(config)
+    null, missing = config_of(), config_of()
+    null["model"]["dropout"] = None
+    del missing["model"]["dropout"]  # then the model's own default
+    assert len({digest_of(each) for each in (config, null, missing)}) == 3
+
+
+def test_what_a_run_decided_makes_another_group() -> None:
+    config = config_of()
+    facts = {"augment__form": "images", "data__digest__val": "a", "trainer__world_size": 1,
+             "label_mode__positive_class": "yes", "model__input": "1x8x8"}  # fmt: skip
+    digest = digest_of(config, **facts)
+    for key in facts:
+        assert digest_of(config, **facts | {key: "other"}) != digest, key
+    of_the_run = {"data__cache__used": "ram", "data__skipped": 3, "seed": 4}
+    assert digest_of(config, **facts, **of_the_run) == digest
+
+
+def test_folds_share_their_group_but_not_with_other_data() -> None:
+    one, other = (config_of("data.folds=3", f"data.fold={fold}") for fold in (0, 1))
+    assert digest_of(one, data__digest__val="a") == digest_of(other, data__digest__val="b")
+    assert digest_of(one, data__digest__test="a") != digest_of(other, data__digest__test="b")
+
+
+def test_weights_count_by_their_content() -> None:
+    words = ["model=timm", "model.name=resnet18"]
+    one, other = (config_of(*words, f"model.pretrained_path={path}") for path in ("a/w", "b/w"))
+    assert digest_of(one) != digest_of(other)
+    same = {"model__pretrained_digest": "abc"}
+    assert digest_of(one, **same) == digest_of(other, **same)
+
+
+def test_a_groups_name_is_the_same_for_any_order_and_place() -> None:
+    jobs = [
+        compose_job(["optimizer.lr=0.1", "data.batch_size=8", "seed=1", "data.num_workers=3"]),
+        compose_job(["data.batch_size=8", "seed=2", "optimizer.lr=0.1", "data.cache=ram"]),
+    ]
+    names = {group_name(config, job, "0123456789abcdef") for config, job in jobs}
+    assert names == {"cnn batch_size=8 lr=0.1 digits #01234567"}
