@@ -241,12 +241,19 @@ def test_runs_on_other_samples_are_not_paired(sightline: Sightline, logged: Logg
     )  # fmt: skip
     done = sightline("compare", "output=out")
     assert done.status == 0
-    tests = rows_of(Path("out/tests.csv"))
-    assert [row["verdict"] for row in tests] == ["no difference shown", "not tested", "not tested"]
-    assert "2 different val sets" in done.out
+    boards = sorted(Path("out/boards").iterdir(), key=lambda path: path.name)
+    assert [path.name for path in boards] == ["val-aaaaaaaa", "val-bbbbbbbb"]
+    assert [len(rows_of(board / "leaderboard.csv")) for board in boards] == [3, 1]
+    tests = rows_of(boards[0] / "tests.csv")  # the other board's run is in no pair
+    assert [row["verdict"] for row in tests] == ["no difference shown", "not tested"]
+    assert not (boards[1] / "tests.csv").exists()
+    index = Path("out/comparison.html").read_text()
+    assert all(f"boards/{path.name}/comparison.html" in index for path in boards)
+    assert not Path("out/leaderboard.csv").exists()
+    assert sightline("compare", "output=out", "overwrite=true", "metric=test/loss").status == 1
     uri = f"tracking.uri={done.store}"
     for runs, words in (
-        (f"runs=[{one},{other}]", "different test sets"),
+        (f"runs=[{one},{other}]", "different tasks"),
         (f"runs=[{one},{fewer}]", "400 and 399 samples, 399 of them in both"),
     ):
         refused = sightline("compare", runs, "split=test", uri, "output=no", tracked=False)
