@@ -66,8 +66,9 @@ COMMAND = Command(
     help="rank runs on a leaderboard, with tests",
     section="runs",
     about="""\
-A leaderboard of the finished runs for each task (label mode, classes, data): runs of one config, of
-any seed and fold, are one group, ranked by the mean over its runs. The best group is tested against the next ones on the same samples.""",
+A leaderboard of the finished runs of each task (label mode, classes, data): runs of one config, of
+any seed and fold, are one group, ranked by the mean over its runs. The best group is tested against
+the next ones on the same samples.""",
     examples={
         "sightline compare": "the project's experiment",
         "sightline compare runs=[RUN_ID,RUN_ID]": "two runs, by id or folder",
