@@ -285,6 +285,7 @@ def test_what_cannot_be_compared_is_said(sightline: Sightline, logged: Logged) -
     gone = logged(answers(right(range(9))), seed=1, lr=0.1)
     alone = sightline("compare", "output=one")
     assert alone.status == 0
+    assert re.search(r"1 finished run without a stored\s+config", alone.out)
     assert "single run" in alone.out
     logged(answers(right(range(12))), seed=1, lr=0.2)
     run = MlflowClient(alone.store).get_run(gone)

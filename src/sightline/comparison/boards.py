@@ -38,11 +38,13 @@ class Boards:
         title: names the runs.
         boards: of each task that has ranked runs; one at least.
         others: runs of no board: they did not finish, or their task has no such metric.
+        notes: limits of the groups.
     """
 
     title: str
     boards: tuple[Board, ...]
     others: tuple[Unranked, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def about_others(self) -> Table:

@@ -32,7 +32,7 @@ def compare(
         UserError: no run has the metric, or runs that are named have different tasks.
     """
     stored = {key_of(each): each for each in found}
-    runs = with_groups(stored)
+    runs, notes = with_groups(stored)
     choose_metric(runs, settings.metric, settings.split)  # refused where no run has it
     tasks, rest = by_task(runs, splits_compared(settings.metric, settings.split))
     if as_named and len(tasks) > 1:
@@ -47,7 +47,7 @@ def compare(
         else:
             off += [(run, metric) for run in task.runs]
     others = tuple(Unranked(run, str(why_not(run, metric))) for run, metric in off)
-    return Boards(title, tuple(boards), others)
+    return Boards(title, tuple(boards), others, notes)
 
 
 def _metric_of(task: Task, runs: Sequence[ComparedRun], settings: ComparisonSettings) -> str:
@@ -56,8 +56,8 @@ def _metric_of(task: Task, runs: Sequence[ComparedRun], settings: ComparisonSett
     return choose_metric(asked, settings.metric, settings.split)
 
 
-def with_groups(stored: dict[str, StoredRun]) -> list[ComparedRun]:
-    """The runs with what tells their groups: of older ones, from their stored config."""
+def with_groups(stored: dict[str, StoredRun]) -> tuple[list[ComparedRun], tuple[str, ...]]:
+    """The runs with what tells their groups, of older ones from their stored config; and notes."""
     runs = [
         ComparedRun(key, each.name, each.status, each.params, each.metrics, each.tags)
         for key, each in stored.items()
@@ -65,7 +65,12 @@ def with_groups(stored: dict[str, StoredRun]) -> list[ComparedRun]:
     unclear = [run for run in runs if not knows_its_group(run.params, run.tags)]
     configs = read_configs([stored[run.run_id] for run in unclear])
     known = {run.run_id: with_stored_config(run, configs[run.run_id]) for run in unclear}
-    return [known.get(run.run_id, run) for run in runs]
+    without = sum(configs[run.run_id] is None and run.status == "FINISHED" for run in unclear)
+    note = (
+        f"{without:,} finished run{'s' * (without != 1)} without a stored config that can be read: "
+        "grouped by parameters alone, which hold no lists of components."
+    )
+    return [known.get(run.run_id, run) for run in runs], (note,) if without else ()
 
 
 def _compare_task(

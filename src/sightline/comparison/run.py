@@ -139,6 +139,8 @@ def print_boards(found: Boards) -> None:
     if found.others:
         _print(found.about_others)
         console.print()
+    for note in found.notes:
+        console.print(f"- {note}", highlight=False, markup=False)
 
 
 def _fitting(table: Table, columns: Sequence[str]) -> Table:
