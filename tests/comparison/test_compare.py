@@ -180,16 +180,22 @@ def test_a_leaderboard_in_every_form(sightline: Sightline, logged: Logged, tmp_p
     values = [1 - (20 + seed) / SAMPLES for seed in range(6)]
     assert float(board[1]["test/accuracy mean"]) == pytest.approx(np.mean(values))
     tests = rows_of(out / "tests.csv")
-    assert [row["verdict"] for row in tests] == ["no difference shown"] * 2 + ["1 is better"]
+    assert [row["verdict"] for row in tests] == [
+        *["these two runs: no difference shown"] * 2, "these two runs: that of 1 is better",
+    ]  # fmt: skip
+    assert {row["covers"] for row in tests} == {"these two runs, over test images"}
     counts = [[0, 34], [10, 0]]  # 0.3 misses 0 to 20, 0.2 misses 10 to 54, of seed 0
     assert float(tests[2]["p"]) == pytest.approx(reference_mcnemar(counts, exact=True).pvalue)
     assert [tests[2][key] for key in ("first alone right", "second alone right")] == ["34", "10"]
-    assert float(tests[2]["p holm"]) == pytest.approx(3 * float(tests[2]["p"]))
+    # The best was picked on the same images: each of the six pairs of groups could be this one.
+    assert float(tests[2]["p holm"]) == pytest.approx(6 * float(tests[2]["p"]))
+    assert board[1]["test/accuracy ± covers"] == "over seeds and samples"
     for text in (done.out, (out / "comparison.md").read_text()):
         assert "out of memory" in text
         assert "no difference shown" in text
         assert re.search(r"has been\s+looked at 15 times, by 15\s+runs", text)
-        assert re.search(r"below six pairs it\s+cannot reach 0.05", text)
+        assert re.search(r"A verdict on two runs says\s+nothing on their configs", text)
+        assert re.search(r"Group 1 is the best of 4\.", text)
     html = (out / "comparison.html").read_text()
     assert "data:image/png;base64," in html
     assert not re.search(r"(src|href)=\"(?!data:|#)", html)
@@ -203,17 +209,24 @@ def test_a_leaderboard_in_every_form(sightline: Sightline, logged: Logged, tmp_p
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_six_seeds_can_show_a_difference(sightline: Sightline, logged: Logged) -> None:
-    for seed in range(6):
+def test_configs_are_tested_over_seeds_and_images(sightline: Sightline, logged: Logged) -> None:
+    for seed in range(4):
         logged(answers(right(range(20 + seed))), seed=seed, lr=0.1)
-        logged(answers(right(range(22 + 2 * seed))), seed=seed, lr=0.2)
+        logged(answers(right(range(50, 80 + 3 * seed))), seed=seed, lr=0.2)
+        logged(answers(right(range(200, 222 + seed))), seed=seed, lr=0.3)
     done = sightline("compare", "output=out")
-    (row,) = rows_of(Path("out/tests.csv"))
-    assert (row["verdict"], row["seeds"], row["seeds verdict"]) == (
-        "no difference shown", "6", "1 is better",
-    )  # fmt: skip
-    assert float(row["seeds p"]) == 2 / 2**6
-    assert "below six" not in done.out
+    tests = rows_of(Path("out/tests.csv"))
+    assert [row["verdict"] for row in tests] == ["no difference shown"] * 2
+    assert {row["covers"] for row in tests} == {"over seeds and val images"}
+    assert {row["test"] for row in tests} == {"t-test over 4 seeds and 4 seeds, and samples"}
+    means = [1 - np.mean(np.arange(20, 24)) / SAMPLES, 1 - np.mean(30 + 3 * np.arange(4)) / SAMPLES]
+    assert float(tests[1]["difference"]) == pytest.approx(means[0] - means[1])
+    for row in tests:  # what would have been shown lies beyond what was not
+        assert float(row["shown from"]) > abs(float(row["difference"]))
+    assert "Wilcoxon" not in done.out
+    assert re.search(r"± \(95 %\) covers seeds and val images; that of val/accuracy covers\s+seeds",
+                     done.out)  # fmt: skip
+    assert max(map(len, done.out.partition("written to")[0].splitlines())) <= 80
 
 
 def test_other_metrics_are_bootstrapped(sightline: Sightline, logged: Logged, store: str) -> None:
@@ -227,7 +240,7 @@ def test_other_metrics_are_bootstrapped(sightline: Sightline, logged: Logged, st
     tests = rows_of(Path("out/tests.csv"))
     assert {row["test"] for row in tests} == {"paired bootstrap, 500 resamples"}
     # Equal numbers of mistakes, so about equal F1: nothing is shown.
-    assert [row["verdict"] for row in tests] == ["no difference shown"] * 2
+    assert [row["verdict"] for row in tests] == ["these two runs: no difference shown"] * 2
 
 
 def test_runs_on_other_samples_are_not_paired(sightline: Sightline, logged: Logged) -> None:
@@ -245,7 +258,9 @@ def test_runs_on_other_samples_are_not_paired(sightline: Sightline, logged: Logg
     assert [path.name for path in boards] == ["val-aaaaaaaa", "val-bbbbbbbb"]
     assert [len(rows_of(board / "leaderboard.csv")) for board in boards] == [3, 1]
     tests = rows_of(boards[0] / "tests.csv")  # the other board's run is in no pair
-    assert [row["verdict"] for row in tests] == ["no difference shown", "not tested"]
+    assert [row["verdict"] for row in tests] == [
+        "these two runs: no difference shown", "not tested",
+    ]  # fmt: skip
     assert not (boards[1] / "tests.csv").exists()
     index = Path("out/comparison.html").read_text()
     assert all(f"boards/{path.name}/comparison.html" in index for path in boards)
@@ -273,7 +288,7 @@ def test_runs_of_one_config_that_are_named_stand_for_themselves(
     assert done.status == 0, done.err
     assert [row["run ids"] for row in rows_of(Path("out/leaderboard.csv"))] == ids
     (row,) = rows_of(Path("out/tests.csv"))
-    assert row["verdict"] == "1 is better"
+    assert row["verdict"] == "these two runs: that of 1 is better"
 
 
 def test_what_cannot_be_compared_is_said(sightline: Sightline, logged: Logged) -> None:

@@ -19,8 +19,8 @@ from sightline.comparison.hypothesis_tests import (
     mcnemar,
     paired_bootstrap,
 )
-from sightline.comparison.sample_tests import is_correct, stored_metric
-from sightline.comparison.seed_tests import pairs_needed, wilcoxon
+from sightline.comparison.stored_metrics import stored_metric
+from sightline.errors import UserError
 from sightline.metrics.resampling import draw, values_on
 from sightline.metrics.values import compute_all_metrics
 from sightline.predictions import Predictions
@@ -64,10 +64,12 @@ def test_samples_decided_rightly_are_the_accuracy(mode: str) -> None:
     label_mode = make_mode(mode, 3)
     table = with_unknown(random_table(label_mode, 60))
     name = "accuracy_subset" if mode == "multilabel" else "accuracy"
-    right = is_correct(table, name)
+    metric, decided = stored_metric(table, name)
+    right = metric.correct(decided)
     assert right is not None
     assert right.mean() == pytest.approx(compute_all_metrics(label_mode, table)[name])
-    assert is_correct(table, "f1_macro") is None
+    metric, decided = stored_metric(table, "f1_macro")
+    assert metric.correct(decided) is None
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (1, 0), (5, 9), (30, 12), (200, 260)])
@@ -87,6 +89,8 @@ def test_holm_equals_the_reference(seed: int) -> None:
     expected = multipletests(p_values, method="holm")[1]
     assert holm(list(p_values)) == pytest.approx(list(expected), abs=1e-12)
     assert holm([]) == []
+    of_ten = multipletests([*p_values, 1.0], method="holm")[1][:-1]
+    assert holm(list(p_values), family=10) == pytest.approx(list(of_ten), abs=1e-12)
 
 
 def test_bootstrap_equals_the_reference() -> None:
@@ -167,16 +171,61 @@ def test_power_of_mcnemar() -> None:
     assert (ours <= LEVEL).mean() == (reference <= LEVEL).mean() > 0.8
 
 
-def test_wilcoxon_says_what_so_few_seeds_can_show() -> None:
-    first = {seed: 0.9 + 0.001 * seed for seed in range(8)}
-    second = {seed: 0.8 + 0.002 * seed for seed in range(8)}
-    differences = np.array([first[seed] - second[seed] for seed in range(8)])
-    assert wilcoxon(first, second).p == stats.wilcoxon(differences, method="exact").pvalue
-    five = wilcoxon(first, {seed: second[seed] for seed in range(5)})
-    assert (five.pairs, five.p, five.smallest) == (5, 2 / 2**5, 2 / 2**5)
-    six = wilcoxon(first, {seed: second[seed] for seed in range(6)})
-    assert six.p == six.smallest <= LEVEL < five.smallest
-    assert wilcoxon(first, {"other": 0.5}).p is None
-    assert wilcoxon(first, first).p == 1
-    assert pairs_needed(1) == 6
-    assert 10 * 2.0 ** (1 - pairs_needed(10)) <= LEVEL < 10 * 2.0 ** (2 - pairs_needed(10))
+def test_an_undefined_metric_is_a_reason() -> None:
+    undefined = np.full(200, np.nan)
+    with pytest.raises(UserError, match="defined in 0 of 200 resamples"):
+        paired_bootstrap(np.nan, undefined, undefined)
+    some = np.where(np.arange(200) < 80, 0.5, np.nan)
+    with pytest.raises(UserError, match="defined in 80 of 200 resamples"):
+        paired_bootstrap(0.0, some, some)
+    with pytest.raises(UserError, match="defined in 0 of 200"):  # only on the samples as they are
+        paired_bootstrap(np.nan, np.full(200, 0.5), np.full(200, 0.5))
+
+
+def grouped_pairs(size: int, worlds: int, number: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    """Equally good models whose errors go together within a group: (worlds, number, size)."""
+    rng = np.random.default_rng(0)
+    shape = (worlds, number, size)
+    found = []
+    for _ in range(2):
+        latent = np.sqrt(0.5) * rng.normal(size=(worlds, number, 1))
+        found.append(latent + np.sqrt(0.5) * rng.normal(size=shape) < 1)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("size", [5, 10])
+def test_false_positives_of_mcnemar_in_groups(size: int) -> None:
+    """100 patients with several images each: as if they were independent, too many."""
+    first, second = grouped_pairs(size, 600)
+    codes = np.repeat(np.arange(100), size)
+    found = {"groups": 0, "samples": 0}
+    covered = 0
+    for one, other in zip(first.reshape(600, -1), second.reshape(600, -1), strict=True):
+        tested = mcnemar(one, other, codes)
+        found["groups"] += tested.p <= LEVEL
+        found["samples"] += exact_p(int((one & ~other).sum()), int((other & ~one).sum())) <= LEVEL
+        covered += tested.low <= 0 <= tested.high
+    margin = 3 * np.sqrt(LEVEL * (1 - LEVEL) / 600)
+    assert LEVEL - margin <= found["groups"] / 600 <= LEVEL + margin
+    assert found["samples"] / 600 > LEVEL + margin
+    assert abs(covered / 600 - 0.95) <= margin
+
+
+def test_mcnemar_in_groups_is_the_published_statistic() -> None:
+    """Durkalski et al. 2003 by a loop: Σ (b - c) / n, squared, by the sum of its squares."""
+    rng = np.random.default_rng(3)
+    codes = rng.permutation(np.repeat(np.arange(40), 4))
+    first, second = rng.random((2, 160)) < [[0.8], [0.65]]
+    terms = []
+    for code in range(40):
+        one, other = first[codes == code], second[codes == code]
+        terms.append((np.sum(one & ~other) - np.sum(other & ~one)) / len(one))
+    statistic = np.sum(terms) ** 2 / np.sum(np.square(terms))
+    tested = mcnemar(first, second, codes)
+    assert tested.p == pytest.approx(stats.chi2.sf(statistic, 1))
+    assert "40 groups (Durkalski et al. 2003)" in tested.test
+    assert tested.difference == pytest.approx(first.mean() - second.mean())
+    alone = mcnemar(first, second, np.arange(160))  # each sample is a group of its own
+    assert alone == mcnemar(first, second)
+    with pytest.raises(UserError, match="one group"):
+        mcnemar(first, second, np.zeros(160, int))

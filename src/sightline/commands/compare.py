@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sightline.config.command import Command
 from sightline.config.options import URI, Options, Several
@@ -35,16 +35,15 @@ class CompareOptions(Options):
     split: str | None = Field(
         None, description="split whose predictions are tested; by default the metric's own"
     )
-    against: NonNegativeInt = Field(
-        10, description="number of next groups that the best is tested against"
+    against: NonNegativeInt = Field(10, description="next groups that the best is tested against")
+    margin: PositiveFloat | None = Field(
+        None, allow_inf_nan=False, description="difference that does not matter: tests equivalence"
     )
     resamples: PositiveInt = Field(
         2000, description="samples of the bootstrap, for metrics other than accuracy"
     )
     seed: NonNegativeInt = Field(0, description="seed of the bootstrap")
-    output: str | None = Field(
-        None, description="folder for tables (CSV), comparison.md and comparison.html"
-    )
+    output: str | None = Field(None, description="folder for CSV, comparison.md, comparison.html")
     overwrite: bool = Field(False, description="replace the files of an earlier comparison there")
     plugins: Several = Field((), description="packages whose metrics are compared")
 
@@ -68,12 +67,13 @@ COMMAND = Command(
     about="""\
 A leaderboard of the finished runs of each task (label mode, classes, data): runs of one config, of
 any seed and fold, are one group, ranked by the mean over its runs. The best group is tested against
-the next ones on the same samples.""",
+the next ones, over seeds and samples.""",
     examples={
         "sightline compare": "the project's experiment",
         "sightline compare runs=[RUN_ID,RUN_ID]": "two runs, by id or folder",
         "sightline compare runs=SWEEP_RUN_ID metric=accuracy": "the jobs of a sweep",
         "sightline compare metric=val_best/f1_macro split=test": "ranked on val, tested on test",
+        "sightline compare margin=0.01": "also tests equivalence within 0.01",
     },
     options=CompareOptions,
     run=run,

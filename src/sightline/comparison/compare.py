@@ -10,9 +10,9 @@ from sightline.comparison.leaderboard import Leaderboard, Unranked, make_leaderb
 from sightline.comparison.settings import ComparisonSettings
 from sightline.comparison.tables import Comparison, Looks
 from sightline.comparison.tasks import Task, by_task, different_tasks, splits_compared
-from sightline.comparison.verdicts import Pair, compare_pairs, matched_runs
+from sightline.comparison.tested_board import add_tests
 from sightline.tracking.mlflow.queries import TEST_DIGEST, count_looks, key_of
-from sightline.tracking.mlflow.stored_files import read_configs, read_tables
+from sightline.tracking.mlflow.stored_files import read_configs
 from sightline.tracking.mlflow.stored_run import StoredRun
 
 
@@ -85,19 +85,16 @@ def _compare_task(
     alone = as_named and len({group_key(run) for run in task.runs}) == 1
     board = make_leaderboard(task.runs, metric, maximise, each_alone=alone)
     split = settings.split or split_of(metric)
-    pairs: list[Pair] = []
-    if len(board.groups) > 1 and settings.against:
-        needed = {run.run_id for pair in matched_runs(board, settings.against) for run in pair}
-        tables = read_tables([stored[key] for key in needed], split)
-        pairs = compare_pairs(board, settings.against, split, tables, settings.resamples,
-                              settings.seed, plugins)  # fmt: skip
-    for pair in pairs:
+    tested = add_tests(board, stored, split, settings)
+    for pair in tested.pairs:
         if as_named and isinstance(pair.refused, NotComparable):
             raise pair.refused
     looks = None
     if "test" in (split, split_of(metric)):
         looks = _looks(board, list(stored.values()), settings.uri)
-    return Comparison(title, board, split, tuple(pairs), looks)
+    return Comparison(
+        title, tested.board, split, tested.pairs, looks, tested.selection, settings.margin
+    )
 
 
 def _looks(board: Leaderboard, known: list[StoredRun], uri: str | None) -> Looks | None:

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sightline.comparison.compared_run import explained
-from sightline.comparison.leaderboard import Estimate, Group, Leaderboard
+from sightline.comparison.estimates import Estimate
+from sightline.comparison.leaderboard import Group, Leaderboard
 from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
 from sightline.reports.canvas import WIDTH, new_figure, short, styled
 
@@ -47,7 +48,7 @@ def draw_differences(pairs: Sequence[Pair], metric: str) -> Figure:
     ax = figure.subplots()
     ax.axvline(0, color="0.5", linewidth=0.8)
     for place, (pair, found) in enumerate(tested):
-        colour = "0.55" if pair.verdict == NO_DIFFERENCE else "C0"
+        colour = "C0" if pair.is_shown else "0.55"
         ax.plot([found.low, found.high], [place, place], color=colour, linewidth=2)
         ax.plot(found.difference, place, "o", color=colour, markersize=5)
     ax.set_yticks(range(len(tested)), [f"1 − {_label(pair.second)}" for pair, _ in tested])

@@ -4,36 +4,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import special
-
 from sightline.comparison.compared_run import ComparedRun, beside, split_of
 from sightline.comparison.config_columns import config_columns
+from sightline.comparison.estimates import Estimate, estimate
 from sightline.comparison.grouping import config_of, group_key
 from sightline.config.schema import REPLICATES
 from sightline.tracking.mlflow.tags import ERROR, REPRODUCES
-
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over runs, with a 95 % t-interval over them.
-
-    Attributes:
-        mean: over the runs.
-        half_width: of the interval; None with fewer than two runs.
-        values: of each run.
-    """
-
-    mean: float
-    half_width: float | None
-    values: tuple[float, ...]
-
-    def __str__(self) -> str:
-        if self.half_width is None:
-            return f"{self.mean:.4f}"
-        return f"{self.mean:.4f} ± {self.half_width:.4f}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +88,7 @@ def make_leaderboard(
     columns, rows = config_columns([_config(run, each_alone) for run in first], list(grouped))
     partner = _comparable_partner(first, beside(metric))
     scored = [
-        (estimate([run.metrics[metric] for run in members]), key, row)
+        (estimate(members, metric), key, row)
         for (key, members), row in zip(grouped.items(), rows, strict=True)
     ]
     scored.sort(key=lambda each: -each[0].mean if maximise else each[0].mean)
@@ -144,22 +120,11 @@ def _comparable_partner(runs: Sequence[ComparedRun], metric: str | None) -> str 
     return metric if len(digests) == 1 else None
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """Mean and the half-width of the t-interval: t(0.975, n - 1) · s / √n."""
-    count = len(values)
-    mean = float(np.mean(values))
-    if count < 2:
-        return Estimate(mean, None, tuple(values))
-    t = float(special.stdtrit(count - 1, (1 + CONFIDENCE) / 2))
-    half_width = t * float(np.std(values, ddof=1)) / math.sqrt(count)
-    return Estimate(mean, half_width, tuple(values))
-
-
 def _partner_of(runs: Sequence[ComparedRun], metric: str | None) -> Estimate | None:
     if metric is None:
         return None
-    values = [run.metrics[metric] for run in runs if metric in run.metrics]
-    return estimate(values) if values else None
+    having = [run for run in runs if metric in run.metrics]
+    return estimate(having, metric) if having else None
 
 
 def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | None:

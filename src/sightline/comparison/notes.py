@@ -1,24 +1,34 @@
-"""Notes beside a comparison's tables: limits of its ranks and tests."""
+"""Notes beside a comparison's tables: what its intervals and tests cover, and their limits."""
 
 from collections.abc import Sequence
 
 from sightline.comparison.compared_run import bare_name, split_of
 from sightline.comparison.leaderboard import Group
-from sightline.comparison.seed_tests import LEVEL, pairs_needed
-from sightline.comparison.tables import Comparison, pair_ranks
+from sightline.comparison.stored_metrics import is_tuned
+from sightline.comparison.tables import RUNS_ALONE, Comparison, is_marked, over_what, pair_ranks
+from sightline.comparison.uncertainty import LEVEL
 from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
 from sightline.metrics.registry import registry_of
 
+FEW = 3  # seeds
+
 
 def about_ranks(comparison: Comparison) -> list[str]:
-    """Limits of the leaderboard's ranks."""
+    """What the leaderboard's intervals cover, and the limits of its ranks."""
     board = comparison.board
-    notes = []
+    notes = _about_intervals(comparison)
     if comparison.looks is not None:
         times, runs = comparison.looks.times, comparison.looks.runs
         notes.append(
             f"This test set has been looked at {times:,} time{'s' * (times != 1)}, by {runs:,} "
             f"run{'s' * (runs != 1)}: the more often, the more the best result owes to chance."
+        )
+    chosen = comparison.selection
+    if chosen is not None:
+        notes.append(
+            f"Group 1 is the best of {chosen.count}. If all of them were equal, the best would "
+            f"still be expected at {chosen.expected:.4f}, beside their mean of {chosen.mean:.4f} "
+            "(expected maximum, Dodge et al. 2019): its value is optimistic."
         )
     sets = _sets(board.groups, split_of(board.metric))
     if sets > 1:
@@ -26,53 +36,121 @@ def about_ranks(comparison: Comparison) -> list[str]:
             f"The groups were evaluated on {sets} different {split_of(board.metric)} sets: their "
             "values are not of the same samples, and the ranks say little."
         )
+    return notes
+
+
+def _about_intervals(comparison: Comparison) -> list[str]:
+    board = comparison.board
     if board.groups and all(len(group.runs) == 1 for group in board.groups):
-        notes.append("Each group is a single run: an interval takes several seeds.")
+        return ["Each group is a single run: an interval takes several seeds."]
+    having = [group for group in board.groups if group.score.half_width is not None]
+    if not having:
+        return []
+    over = " or ".join(dict.fromkeys(map(over_what, having)))
+    images = f"{split_of(board.metric)} images"
+    alone = f"covers {over}, on these {images}"
+    if any(group.score.over_samples for group in having):
+        words = f"± (95 %) covers {over} and {images}"
+        if any(is_marked(board, group) for group in having):
+            words += f"; with{RUNS_ALONE} it {alone}"
+    else:
+        words = f"± (95 %) {alone}"
+    if board.partner:
+        words += f"; that of {board.partner} covers {over} alone"
+    notes = [f"{words}."]
+    if "folds" in over:
+        notes.append("Over folds it is corrected for shared images (Nadeau and Bengio 2003).")
     return notes
 
 
 def about_tests(comparison: Comparison) -> list[str]:
-    """Limits of the tests on the same samples."""
+    """What the tests cover, and their limits."""
     board, pairs = comparison.board, comparison.pairs
-    tested = [pair.tested for pair in pairs if pair.tested is not None]
-    notes = []
-    if tested and _is_replaced(bare_name(board.metric)):
+    tested = [pair for pair in pairs if pair.tested is not None]
+    name = bare_name(board.metric)
+    notes = [*_about_levels(tested), *_about_few_runs(tested)]
+    if tested and _is_replaced(name):
         notes.append(
             "What is tested is the log loss of the stored probabilities, which is the loss where "
             "that is plain cross-entropy."
         )
-    if any(found.alone for found in tested):
+    if tested and board.metric.startswith(("val/", "train/")):
+        notes.append("Ranked by the last epoch; tested on the best checkpoint's predictions.")
+    if tested and is_tuned(name):
+        notes.append("Temperatures and thresholds are held as each run fitted them on val.")
+    if len(tested) > 1 and comparison.split == split_of(board.metric):
         notes.append(
-            "Alone: samples that only the first, and that only the second decides rightly."
+            "Group 1 was picked on these same samples, so p is corrected for all "
+            f"{len(tested) * (len(tested) + 1) // 2} pairs among the {len(tested) + 1} groups; its "
+            "lead is overstated all the same."
         )
-    if tested and len(board.groups) > 2 and comparison.split == split_of(board.metric):
-        notes.append(
-            f"Group 1 was picked as the best of {len(board.groups)} on these same samples, which "
-            "favours it; no correction here undoes that."
-        )
-    if any(NO_DIFFERENCE in (pair.verdict, pair.seeds_verdict) for pair in pairs):
+    if any(NO_DIFFERENCE in pair.verdict for pair in tested):
         notes.append(
             f"{NO_DIFFERENCE.capitalize()!r} (p over {LEVEL} after Holm's correction) does not say "
-            "that there is none: these samples, or seeds, are too few to show one."
+            "that there is none. 'Shown from': the smallest true difference that would have been "
+            "shown with power 80 %."
         )
-    refused = [(pair_ranks(pair), pair.refused) for pair in pairs if pair.refused is not None]
-    return [*notes, *(f"{ranks} is not tested: {why}" for ranks, why in refused)]
+    return [*notes, *_about_margin(comparison), *_about_refused(pairs)]
 
 
-def about_seeds(pairs: Sequence[Pair]) -> list[str]:
-    """The smallest p that so few seeds can reach."""
-    found = [pair.seeds for pair in pairs if pair.seeds.pairs]
-    if not found:
-        return []
-    most = max(found, key=lambda each: each.pairs)
-    needed = pairs_needed(len(found))
-    if most.pairs >= needed:
-        return []
-    seeds = f"{most.pairs} seed{'s' * (most.pairs != 1)} in common"
-    many = f", and {needed} for {len(found)} tests after Holm's correction" if needed > 6 else ""
+def _about_levels(tested: Sequence[Pair]) -> list[str]:
+    """The pairs under each level, with the test: what a verdict is said of."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for pair in tested:
+        assert pair.tested is not None
+        found.setdefault((pair.covers, pair.tested.test), []).append(pair_ranks(pair))
+    if len(found) == 1:
+        ((covers, test),) = found
+        return [f"Tested {_as_read(covers)}: {test}."]
     return [
-        f"With {seeds} Wilcoxon's p cannot be below {most.smallest:.3g}: below six pairs it "
-        f"cannot reach {LEVEL}{many}."
+        f"Tested {_as_read(covers)}: {test}; {', '.join(ranks)}."
+        for (covers, test), ranks in found.items()
+    ]
+
+
+def _as_read(covers: str) -> str:
+    return covers if covers.startswith("over") else f"on {covers}"
+
+
+def _about_few_runs(tested: Sequence[Pair]) -> list[str]:
+    notes = []
+    if any(not pair.of_configs for pair in tested):
+        notes.append(
+            "A verdict on two runs says nothing on their configs: other seeds may reverse it. "
+            "Train each config with several seeds (seed=1,2,3,4,5)."
+        )
+    few = [min(map(len, pair.runs)) for pair in tested if pair.of_configs]
+    if few and min(few) <= FEW:
+        notes.append(
+            f"With {min(few)} {over_what(tested[0].first)} the interval is wide by right: so few "
+            "say little of how much others differ."
+        )
+    return notes
+
+
+def _about_margin(comparison: Comparison) -> list[str]:
+    """How equivalence is tested, or that it is not."""
+    if comparison.margin is None:
+        return []
+    if not any(pair.equivalence for pair in comparison.pairs):
+        return [f"margin={comparison.margin:g}: nothing was tested, so no equivalence either."]
+    return [
+        f"Equivalent within {comparison.margin:g}: the 90 % interval of the difference lies inside "
+        f"±{comparison.margin:g} (two one-sided tests; Holm's correction makes it wider for "
+        "several pairs)."
+    ]
+
+
+def _about_refused(pairs: Sequence[Pair]) -> list[str]:
+    """Why a pair is not tested, or not over samples; the same reason once."""
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.refused is not None:
+            what = "not tested" if pair.tested is None else "tested on the logged values alone"
+            found.setdefault(f"{what}: {pair.refused}", []).append(pair_ranks(pair))
+    return [
+        f"{', '.join(ranks)} {'is' if len(ranks) == 1 else 'are'} {words}"
+        for words, ranks in found.items()
     ]
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 from sightline.comparison.compared_run import bare_name, explained
 from sightline.comparison.figures import draw_differences, draw_leaderboard
-from sightline.comparison.notes import about_ranks, about_seeds, about_tests
+from sightline.comparison.notes import about_ranks, about_tests
 from sightline.comparison.tables import (
     Comparison,
     leaderboard_records,
     leaderboard_table,
     pair_records,
-    samples_table,
-    seeds_table,
+    tests_table,
     unranked_table,
 )
 from sightline.io.csv_files import csv_text
@@ -56,7 +55,7 @@ def to_html(comparison: Comparison) -> str:
     board = comparison.board
     sections = [_leaderboard_section(comparison)]
     if comparison.pairs:
-        sections += [_samples_section(comparison), _seeds_section(comparison)]
+        sections.append(_tests_section(comparison))
     if len(board.groups) > SHOWN:
         every = replace(_unbroken(leaderboard_table(board)), folded=True)
         sections.append(Section("All groups", "", [every]))
@@ -73,8 +72,7 @@ def tables_and_notes(comparison: Comparison) -> list[tuple[Table, list[str]]]:
     pairs, board = comparison.pairs, comparison.board
     found = [(leaderboard_table(board), about_ranks(comparison))]
     if pairs:
-        found.append((samples_table(comparison), about_tests(comparison)))
-        found.append((seeds_table(pairs), about_seeds(pairs)))
+        found.append((tests_table(comparison), about_tests(comparison)))
     if board.unranked:
         found.append((unranked_table(board), []))
     return found
@@ -91,21 +89,15 @@ def _leaderboard_section(comparison: Comparison) -> Section:
     return Section("Leaderboard", " ".join(about_ranks(comparison)), parts)
 
 
-def _samples_section(comparison: Comparison) -> Section:
-    parts: list[Part] = [_unbroken(samples_table(comparison))]
+def _tests_section(comparison: Comparison) -> Section:
+    parts: list[Part] = [_unbroken(tests_table(comparison))]
     if any(pair.tested is not None for pair in comparison.pairs):
         name = bare_name(comparison.board.metric)
         figure = draw_differences(comparison.pairs, name)
         alt = f"differences in {name} to the best group, with intervals"
         parts.append(to_chart(figure, "differences", alt, shrinks=True))
-    text = "The best group against the next ones, on the predictions that the runs stored. "
+    text = "The best group against the next ones. "
     return Section("Is the best really better?", text + " ".join(about_tests(comparison)), parts)
-
-
-def _seeds_section(comparison: Comparison) -> Section:
-    text = "The trainings of two groups that share seed and fold, in pairs. "
-    table = _unbroken(seeds_table(comparison.pairs))
-    return Section("And over seeds?", text + " ".join(about_seeds(comparison.pairs)), [table])
 
 
 def _unbroken(table: Table) -> Table:
@@ -123,7 +115,7 @@ def _subtitle(comparison: Comparison) -> str:
     board = comparison.board
     better = "more" if board.maximise else "less"
     return (
-        f"Ranked by {explained(board.metric)}, {better} is better; mean ± 95 % t-interval over the "
+        f"Ranked by {explained(board.metric)}, {better} is better; mean ± 95 % interval over the "
         "runs of a group, which differ in seed or fold alone."
     )
 
@@ -136,7 +128,7 @@ def _facts(comparison: Comparison) -> dict[str, str]:
         "runs": f"{ranked:,} ranked, {len(board.unranked):,} not",
     }
     if comparison.pairs:
-        facts["tested on"] = f"the stored predictions of {comparison.split}"
+        facts["tested on"] = comparison.split
     return facts
 
 

@@ -44,7 +44,7 @@ def compare_and_write(settings: ComparisonSettings) -> None:
     found = find_runs(settings)
     trainings = [run for run in found if is_training(run)]
     # A sweep's run stands for its jobs; any other name stands for itself.
-    as_named = bool(settings.runs) and len(trainings) <= len(settings.runs)
+    as_named = bool(settings.runs) and are_named(trainings, settings.runs)
     boards = compare(trainings, settings, _title(settings, len(trainings)), as_named)
     print_boards(boards)
     write_boards(boards, folder)
@@ -52,6 +52,16 @@ def compare_and_write(settings: ComparisonSettings) -> None:
     if not as_named:
         sweeps = [run for run in found if is_sweep(run)] or sweeps_of(trainings, settings.uri)
         _add_to_sweeps(sweeps, trainings, settings, boards, folder)
+
+
+def are_named(found: Sequence[StoredRun], names: Sequence[str]) -> bool:
+    """Whether each run was named by itself, not as a job of a sweep."""
+    given = {name.strip().removeprefix("runs:/").split("/")[0] for name in names}
+    folders = {Path(name.strip()).expanduser().absolute() for name in names}
+    return all(
+        run.run_id in given or (run.folder is not None and run.folder.path in folders)
+        for run in found
+    )
 
 
 def find_runs(settings: ComparisonSettings) -> list[StoredRun]:

@@ -19,6 +19,8 @@ class ComparisonSettings:
         resamples: of the bootstrap.
         seed: of the bootstrap.
         output: the folder that is written to; None for a new one of the project.
+        margin: of a difference that does not matter, in the metric's unit, over 0; None:
+            equivalence is not tested.
         overwrite: whether an earlier comparison there is replaced.
         plugins: packages whose metrics are compared.
     """
@@ -34,4 +36,5 @@ class ComparisonSettings:
     seed: int
     output: str | None
     overwrite: bool
+    margin: float | None = None
     plugins: tuple[str, ...] = ()

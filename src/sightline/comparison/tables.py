@@ -1,13 +1,19 @@
 """Tables of a comparison, for reading and for programs."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sightline.comparison.compared_run import explained
-from sightline.comparison.leaderboard import Leaderboard
+from sightline.comparison.config_tests import folds_of
+from sightline.comparison.estimates import Estimate
+from sightline.comparison.leaderboard import Group, Leaderboard
+from sightline.comparison.selection import Selection
+from sightline.comparison.uncertainty import LEVEL
 from sightline.comparison.verdicts import Pair
 from sightline.reports.parts import Cell, Table
+
+ESTIMATED = ("mean", "± 95 %", "± covers", "values")
+RUNS_ALONE = " *"  # an interval over runs alone, beside some that cover samples too
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Comparison:
         split: whose stored predictions are tested.
         pairs: the best group against the next ones.
         looks: inspections of the test set, where the comparison uses it.
+        selection: the best value to expect of equal groups; None where that is not known.
+        margin: of the tests of equivalence; None where there are none.
     """
 
     title: str
@@ -40,6 +48,8 @@ class Comparison:
     split: str
     pairs: tuple[Pair, ...]
     looks: Looks | None
+    selection: Selection | None = None
+    margin: float | None = None
 
 
 def leaderboard_table(board: Leaderboard) -> Table:
@@ -51,17 +61,23 @@ def leaderboard_table(board: Leaderboard) -> Table:
     for group in board.groups:
         runs = f"{len(group.runs)} of {len(group.runs) + group.others}"
         cells: list[Cell] = [group.rank, runs if group.others else str(len(group.runs))]
-        cells.append(str(group.score))
+        cells.append(f"{group.score}{RUNS_ALONE if is_marked(board, group) else ''}")
         if board.partner:
             cells.append("" if group.partner is None else str(group.partner))
         rows.append([*cells, *(_short(key, value) for key, value in group.config.items())])
     return Table("leaderboard", "Groups of runs, best first", columns, rows)
 
 
+def is_marked(board: Leaderboard, group: Group) -> bool:
+    """Whether a group's interval covers less than that of others on the board."""
+    some = any(each.score.over_samples for each in board.groups)
+    return some and group.score.half_width is not None and not group.score.over_samples
+
+
 def leaderboard_records(board: Leaderboard) -> Table:
     """One row a group, each number in a column of its own, for programs."""
     metrics = [board.metric, *([board.partner] if board.partner else [])]
-    numbers = [f"{metric} {what}" for metric in metrics for what in ("mean", "± 95 %", "values")]
+    numbers = [f"{metric} {what}" for metric in metrics for what in ESTIMATED]
     columns = ["rank", "runs", "runs not ranked", *numbers, *board.columns, "run ids"]
     rows = []
     for group in board.groups:
@@ -69,65 +85,54 @@ def leaderboard_records(board: Leaderboard) -> Table:
         for estimate in (group.score, group.partner)[: len(metrics)]:
             values = " ".join(repr(value) for value in estimate.values) if estimate else ""
             mean, half = (estimate.mean, estimate.half_width) if estimate else (None, None)
-            cells += [mean, half, values]
+            cells += [mean, half, _covered(group, estimate), values]
         ids = " ".join(run.run_id for run in group.runs)
         rows.append([*cells, *group.config.values(), ids])
     return Table("leaderboard", "leaderboard", columns, rows)
 
 
-def samples_table(comparison: Comparison) -> Table:
-    """The tests on the same samples."""
-    pairs = comparison.pairs
-    tests = [pair.tested.test for pair in pairs if pair.tested is not None]
-    counted = any(pair.tested is not None and pair.tested.alone for pair in pairs)
-    columns = ["pair", "verdict", "difference", "95 % interval", *(["alone"] if counted else [])]
+def tests_table(comparison: Comparison) -> Table:
+    """The verdict on each pair, with the difference of the means."""
     rows: list[list[Cell]] = []
-    for pair in pairs:
-        cells: list[Cell] = [pair_ranks(pair), pair.verdict]
+    for pair in comparison.pairs:
+        cells: list[Cell] = [pair_ranks(pair), "; ".join(filter(None, _verdicts(pair)))]
         found = pair.tested
         if found is None:
-            cells += [None] * (len(columns) - 2)
-        else:
-            cells += [f"{found.difference:+.4f}", f"{found.low:+.4f} … {found.high:+.4f}"]
-            cells += [" : ".join(map(str, found.alone))] if found.alone else []
-        rows.append([*cells, _p(found.p if found else None), _p(pair.p_holm)])
-    seeds = dict.fromkeys(run.params.get("seed", "") for pair in pairs for run in pair.runs)
-    of = f" (seed {' and '.join(seeds)})" if len(seeds) < 3 and all(seeds) else ""
-    caption = ": ".join([f"On the same samples of {comparison.split}{of}", *dict.fromkeys(tests)])
-    return Table("tests", caption, [*columns, "p", "p (Holm)"], rows)
+            rows.append([*cells, None, None, None, None])
+            continue
+        cells += [f"{found.difference:+.4f}", f"{found.low:+.4f} … {found.high:+.4f}"]
+        least = None if pair.is_shown else pair.smallest_shown
+        rows.append([*cells, _p(pair.p_holm), None if least is None else f"{least:.4f}"])
+    columns = ["pair", "verdict", "difference", "95 % interval", "p (Holm)", "shown from"]
+    return Table("tests", f"The best group against the next, on {comparison.split}", columns, rows)
 
 
-def seeds_table(pairs: Sequence[Pair]) -> Table:
-    """The tests over seeds."""
-    rows: list[list[Cell]] = []
-    for pair in pairs:
-        found = pair.seeds
-        mean = None if math.isnan(found.difference) else f"{found.difference:+.4f}"
-        p_values = [_p(found.p), _p(pair.seeds_p_holm)]
-        rows.append([pair_ranks(pair), pair.seeds_verdict, found.pairs, mean, *p_values])
-    columns = ["pair", "verdict", "seeds", "difference", "p", "p (Holm)"]
-    return Table("seeds", "Over the seeds in common: Wilcoxon's signed-rank test", columns, rows)
+def _verdicts(pair: Pair) -> tuple[str, str | None]:
+    return pair.verdict, pair.equivalence
 
 
 def pair_records(pairs: Sequence[Pair]) -> Table:
-    """Both tests of each pair, each number in a column of its own, for programs."""
+    """The test of each pair, each number in a column of its own, for programs."""
     columns = [
-        "first", "second", "first run", "second run", "test", "difference", "low", "high",
-        "first alone right", "second alone right", "p", "p holm", "verdict", "why not tested",
-        "seeds", "seeds difference", "seeds p", "seeds p holm", "seeds verdict",
+        "first", "second", "verdict", "covers", "first runs", "second runs", "test", "difference",
+        "low", "high", "first alone right", "second alone right", "p", "p holm", "shown from",
+        "margin", "low 90 %", "high 90 %", "p equivalent holm", "equivalence", "why not tested",
     ]  # fmt: skip
     rows = []
     for pair in pairs:
-        found, seeds = pair.tested, pair.seeds
-        alone = found.alone if found is not None and found.alone else (None, None)
-        of_samples: list[Cell] = [None] * 7
+        found = pair.tested
+        numbers: list[Cell] = [None] * 7
+        ends: list[Cell] = [None, None]
         if found is not None:
-            of_samples = [found.test, found.difference, found.low, found.high, *alone, found.p]
+            alone = found.alone or (None, None)
+            numbers = [found.test, found.difference, found.low, found.high, *alone, found.p]
+            half = found.uncertainty.half_width(1 - 2 * LEVEL)
+            ends = [found.difference - half, found.difference + half]
+        ids = [" ".join(run.run_id for run in runs) for runs in pair.runs]
         rows.append([
-            pair.first.rank, pair.second.rank, *(run.run_id for run in pair.runs), *of_samples,
-            pair.p_holm, pair.verdict, str(pair.refused) if pair.refused else None,
-            seeds.pairs, None if math.isnan(seeds.difference) else seeds.difference, seeds.p,
-            pair.seeds_p_holm, pair.seeds_verdict,
+            pair.first.rank, pair.second.rank, pair.verdict, pair.covers if found else None, *ids,
+            *numbers, pair.p_holm, pair.smallest_shown, pair.margin, *ends, pair.equivalent_p,
+            pair.equivalence, str(pair.refused) if pair.refused else None,
         ])  # fmt: skip
     return Table("tests", "tests", columns, rows)
 
@@ -141,6 +146,19 @@ def unranked_table(board: Leaderboard) -> Table:
 def pair_ranks(pair: Pair) -> str:
     """The ranks of both groups."""
     return f"{pair.first.rank} − {pair.second.rank}"
+
+
+def _covered(group: Group, found: Estimate | None) -> str | None:
+    """What an interval covers; None where there is none."""
+    if found is None or found.half_width is None:
+        return None
+    over = over_what(group)
+    return f"over {over} and samples" if found.over_samples else f"over {over}, on these samples"
+
+
+def over_what(group: Group) -> str:
+    """What the runs of a group differ in."""
+    return "seeds" if folds_of(group.runs) is None else "folds"
 
 
 def _p(value: float | None) -> str | None:

@@ -8,7 +8,7 @@ from sightline.reports.parts import Cell, Table
 
 # Columns of short numbers, whose lines are never broken.
 NUMBERS = (
-    "rank", "runs", "pair", "seeds", "difference", "95 % interval", "alone", "p", "p (Holm)",
+    "rank", "runs", "pair", "difference", "95 % interval", "p (Holm)", "shown from",
 )  # fmt: skip
 NARROWEST, WIDEST = 10, 20  # bounds of a text column's least width, in characters
 

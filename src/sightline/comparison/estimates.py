@@ -1,0 +1,73 @@
+"""A metric's mean over the runs of a group, with its interval and what that covers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sightline.comparison.compared_run import ComparedRun
+from sightline.comparison.config_tests import replicates_of
+from sightline.comparison.replicates import mean_uncertainty
+from sightline.comparison.stored_values import StoredValues
+from sightline.errors import UserError
+
+AGREE = 1e-3  # up to which a value from the stored table is the logged one
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over runs, with a 95 % interval.
+
+    Attributes:
+        mean: over the runs.
+        half_width: of the interval; None with fewer than two runs.
+        values: of each run.
+        over_samples: whether the interval covers the choice of samples too, or the runs alone.
+    """
+
+    mean: float
+    half_width: float | None
+    values: tuple[float, ...]
+    over_samples: bool = False
+
+    def __str__(self) -> str:
+        if self.half_width is None:
+            return f"{self.mean:.4f}"
+        return f"{self.mean:.4f} ± {self.half_width:.4f}"
+
+
+def estimate(runs: Sequence[ComparedRun], metric: str) -> Estimate:
+    """The mean, and a t-interval over the runs: t(0.975, k - 1) · s / √k.
+
+    Over folds the variance is corrected for the images that trainings share (Nadeau & Bengio 2003).
+    """
+    values = [run.metrics[metric] for run in runs]
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Estimate(mean, None, tuple(values))
+    group, _ = replicates_of(runs, values)
+    return Estimate(mean, mean_uncertainty(group).half_width(), tuple(values))
+
+
+def over_samples(found: Estimate, runs: Sequence[ComparedRun], stored: StoredValues) -> Estimate:
+    """The same with an interval over runs and samples, where all runs have stored values.
+
+    Args:
+        found: of the runs' logged values.
+        runs: of one config.
+        stored: the metric that was logged, of the same checkpoints.
+    """
+    ids = [run.run_id for run in runs]
+    if len(ids) < 2 or found.half_width is None:
+        return found
+    try:
+        stored.check(ids)
+        covariance = stored.covariance(ids)
+    except UserError:
+        return found  # labelled as one over runs alone; the tests' notes say why
+    values = [stored.values[run] for run in ids]
+    if not np.allclose(values, found.values, rtol=AGREE, atol=AGREE):
+        return found  # of another checkpoint, or a loss that no table holds
+    group, weights = replicates_of(runs, values)
+    uncertainty = mean_uncertainty(group, weights @ covariance @ weights.T, stored.units)
+    return replace(found, half_width=uncertainty.half_width(), over_samples=True)
