@@ -192,7 +192,7 @@ def test_a_leaderboard_in_every_form(sightline: Sightline, logged: Logged, tmp_p
     assert board[1]["test/accuracy ± covers"] == "over seeds and samples"
     for text in (done.out, (out / "comparison.md").read_text()):
         assert "out of memory" in text
-        assert "no difference shown" in text
+        assert re.search(r"these two runs: no\s+difference shown", text)
         assert re.search(r"has been\s+looked at 15 times, by 15\s+runs", text)
         assert re.search(r"A verdict on two runs says\s+nothing on their configs", text)
         assert re.search(r"Group 1 is the best of 4\.", text)
@@ -218,7 +218,7 @@ def test_configs_are_tested_over_seeds_and_images(sightline: Sightline, logged: 
     tests = rows_of(Path("out/tests.csv"))
     assert [row["verdict"] for row in tests] == ["no difference shown"] * 2
     assert {row["covers"] for row in tests} == {"over seeds and val images"}
-    assert {row["test"] for row in tests} == {"t-test over 4 seeds and 4 seeds, and samples"}
+    assert {row["test"] for row in tests} == {"t-test over seeds and samples"}
     means = [1 - np.mean(np.arange(20, 24)) / SAMPLES, 1 - np.mean(30 + 3 * np.arange(4)) / SAMPLES]
     assert float(tests[1]["difference"]) == pytest.approx(means[0] - means[1])
     for row in tests:  # what would have been shown lies beyond what was not
@@ -289,6 +289,145 @@ def test_runs_of_one_config_that_are_named_stand_for_themselves(
     assert [row["run ids"] for row in rows_of(Path("out/leaderboard.csv"))] == ids
     (row,) = rows_of(Path("out/tests.csv"))
     assert row["verdict"] == "these two runs: that of 1 is better"
+
+
+def test_seeds_of_one_config_are_no_configs(
+    sightline: Sightline, logged: Logged, store: str
+) -> None:
+    """A sweep that is named shows mean and interval; runs that are named are two runs."""
+    sweep = logged(None, tags={"kind": "sweep", "run_folder": "/sweeps/b"})
+    ids = [logged(answers(right(range(20 * seed))), tags={"run_folder": f"/sweeps/b/{seed}"},
+                  seed=seed, lr=0.1) for seed in (1, 2, 3)]  # fmt: skip
+    uri = f"tracking.uri={store}"
+    done = sightline("compare", f"runs={sweep}", uri, "output=one", tracked=False)
+    assert done.status == 0, done.err
+    (row,) = rows_of(Path("one/leaderboard.csv"))
+    assert row["runs"] == "3"
+    assert row["val_best/accuracy ± covers"] == "over seeds and samples"
+    assert float(row["val_best/accuracy mean"]) == pytest.approx(0.9)
+    # Between these seeds the spread is 0.05, and the images add to its t-interval over 3.
+    assert float(row["val_best/accuracy ± 95 %"]) > stats.t.ppf(0.975, 2) * 0.05 / np.sqrt(3)
+    assert not Path("one/tests.csv").exists()
+    assert "is better" not in done.out
+    margin = sightline("compare", f"runs={sweep}", uri, "margin=0.1", "output=m", tracked=False)
+    assert "nothing was tested" in margin.out
+    # The same beside a job of it: still no run that stands for itself.
+    done = sightline("compare", f"runs={sweep},{ids[0]}", uri, "output=two", tracked=False)
+    assert [row["runs"] for row in rows_of(Path("two/leaderboard.csv"))] == ["3"]
+    done = sightline("compare", f"runs=runs:/{ids[0]},{ids[2]}", uri, "output=three", tracked=False)
+    (row,) = rows_of(Path("three/tests.csv"))
+    assert row["verdict"] == "these two runs: that of 1 is better"
+
+
+def test_a_margin_tests_equivalence(sightline: Sightline, logged: Logged) -> None:
+    for seed in range(3):
+        logged(answers(right(range(20 + seed))), seed=seed, lr=0.1)
+        logged(answers(right(range(21 + seed))), seed=seed, lr=0.2)
+        logged(answers(right(range(100, 122 + seed))), seed=seed, lr=0.3)
+        logged(answers(right(range(100, 200 + seed))), seed=seed, lr=0.4)
+    done = sightline("compare", "margin=0.03", "output=out")
+    assert done.status == 0, done.err
+    tests = rows_of(Path("out/tests.csv"))
+    assert [row["equivalence"] for row in tests] == [
+        "equivalent within 0.03", "not shown equivalent", "not shown equivalent",
+    ]  # fmt: skip
+    assert -0.03 < float(tests[0]["low 90 %"]) < float(tests[0]["high 90 %"]) < 0.03
+    assert float(tests[1]["high 90 %"]) > 0.03
+    assert re.search(r"equivalent\s+within 0.03", done.out)
+    for margin, words in (
+        ("0", "margin"), ("-0.1", "margin"), ("nan", "margin"), ("inf", "margin"), ("x", "margin"),
+        ("3", "values up to 1"),
+    ):  # fmt: skip
+        refused = sightline("compare", f"margin={margin}", "output=no")
+        assert refused.status == 1, margin
+        assert words in refused.err
+    refused = sightline("compare", "margin=0.03", "against=0", "output=no")
+    assert (refused.status, "nothing is tested" in refused.err) == (1, True)
+    assert not Path("no").exists()
+
+
+def test_tuned_metrics_are_tested(sightline: Sightline, logged: Logged, store: str) -> None:
+    """Each run by the thresholds and temperature that were fitted for it."""
+    table = answers(right(range(40)))
+    client = MlflowClient(store)
+    for seed in range(4):
+        run = logged(table, seed=seed % 2, lr=0.1 if seed < 2 else 0.2)
+        threshold = 0.1 if seed < 2 else 0.5  # 0.1: all are yes, which half of them are
+        record = {"temperature": 2.0, "thresholds": {"yes": threshold}, "aim": "f1"}
+        client.log_dict(run, record, "tuning.json")
+        for name, value in (("accuracy_tuned", 0.5 if seed < 2 else 0.9), ("f1_macro_tuned", 0.7),
+                            ("log_loss_calibrated", 0.5)):  # fmt: skip
+            client.log_metric(run, f"val_best/{name}", value + seed / 1000)
+    expected = {"accuracy_tuned": 0.4, "f1_macro_tuned": 0.9 - 1 / 3, "log_loss_calibrated": 0.0}
+    for name, difference in expected.items():
+        done = sightline("compare", f"metric={name}", "resamples=200", f"output={name}")
+        assert done.status == 0, done.err
+        (row,) = rows_of(Path(f"{name}/tests.csv"))
+        assert abs(float(row["difference"])) == pytest.approx(difference, abs=1e-6), name
+        assert row["covers"] == "over seeds and val images"
+        assert "held as each run fitted them" in done.out
+    (path,) = Path(run_folder(store, run)).glob("tuning.json")
+    path.write_text("{")
+    done = sightline("compare", "metric=accuracy_tuned", "output=damaged")
+    (row,) = rows_of(Path("damaged/tests.csv"))
+    assert row["covers"] == "over seeds, on these val images"
+    assert "tuning.json is damaged" in row["why not tested"]
+
+
+def run_folder(store: str, run_id: str) -> str:
+    return str(MlflowClient(store).get_run(run_id).info.artifact_uri)
+
+
+def test_groups_of_images_and_missing_tables_are_said(
+    sightline: Sightline, logged: Logged, store: str
+) -> None:
+    codes = np.arange(SAMPLES) // 5
+    last = ""
+    for seed in range(3):
+        for number, lr in enumerate((0.1, 0.2)):
+            table = answers(right(range(20 + seed + 10 * number)))
+            order = np.array([int(each.removesuffix(".png")) for each in table.ids])
+            last = logged(replace(table, groups=codes[order]), seed=seed, lr=lr)
+    sightline("compare", "output=one")
+    (row,) = rows_of(Path("one/tests.csv"))
+    assert row["covers"] == "over seeds and groups of val images"
+    assert row["test"] == "t-test over seeds and samples of 80 groups"
+    sightline("compare", "output=two", "metric=test/accuracy", "resamples=100")
+    done = sightline("compare", "output=three")
+    Path(run_folder(store, last), "predictions/val.parquet").unlink()
+    done = sightline("compare", "output=four")
+    (row,) = rows_of(Path("four/tests.csv"))
+    assert row["covers"] == "over seeds, on these val images"
+    values = [[1 - (20 + seed + extra) / SAMPLES for seed in range(3)] for extra in (0, 10)]
+    reference = stats.ttest_ind(*values, equal_var=False)
+    assert float(row["p"]) == pytest.approx(reference.pvalue)
+    assert re.search(r"tested on\s+the\s+logged\s+values\s+alone", done.out)
+    assert [row["val_best/accuracy ± covers"] for row in rows_of(Path("four/leaderboard.csv"))] == [
+        "over seeds and samples", "over seeds, on these samples",
+    ]  # fmt: skip
+
+
+def test_folds_are_tested_with_the_published_correction(
+    sightline: Sightline, logged: Logged
+) -> None:
+    misses = [[10, 14, 12, 19, 15], [22, 21, 30, 27, 26]]
+    for lr, each in zip((0.1, 0.2), misses, strict=True):
+        for fold, missed in enumerate(each):
+            logged(answers(right(range(missed))), seed=0, lr=lr, data__folds=5, data__fold=fold,
+                   **{"data.digest.val": str(fold) * 32})  # fmt: skip
+    done = sightline("compare", "output=out")
+    (row,) = rows_of(Path("out/tests.csv"))
+    assert row["covers"] == "over folds of the val images"
+    differences = (np.array(misses[1]) - misses[0]) / SAMPLES
+    # Nadeau & Bengio 2003: (1 / k + n_val / n_train) s², Student's t with k - 1.
+    error = np.sqrt((1 / 5 + 1 / 4) * differences.var(ddof=1))
+    assert float(row["p"]) == pytest.approx(2 * stats.t.sf(differences.mean() / error, 4))
+    first = rows_of(Path("out/leaderboard.csv"))[0]
+    values = 1 - np.array(misses[0]) / SAMPLES
+    half = stats.t.ppf(0.975, 4) * np.sqrt((1 / 5 + 1 / 4) * values.var(ddof=1))
+    assert float(first["val_best/accuracy ± 95 %"]) == pytest.approx(half)
+    assert first["val_best/accuracy ± covers"] == "over folds, on these samples"
+    assert "Nadeau" in done.out
 
 
 def test_what_cannot_be_compared_is_said(sightline: Sightline, logged: Logged) -> None:

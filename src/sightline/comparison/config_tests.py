@@ -73,8 +73,8 @@ def over_runs_and_samples(
     found = difference_uncertainty(one, other, covariance, stored.units)
     groups = "" if stored.codes is None else f" of {stored.units:,} groups"
     resamples = "" if stored.right else f", {len(stored.resampled[ids[0][0]]):,} resamples{groups}"
-    test = f"t-test over {_counted(one)} and {_counted(other)}, and samples"
-    return _result(test + (resamples or groups), one, other, found)
+    over = "seeds" if one.folds is None else "folds"
+    return _result(f"t-test over {over} and samples{resamples or groups}", one, other, found)
 
 
 def over_runs(
@@ -87,8 +87,7 @@ def over_runs(
     """
     values = [[_logged(run, metric) for run in runs] for runs in (first, second)]
     one, other = replicates_of(first, values[0])[0], replicates_of(second, values[1])[0]
-    test = f"Welch's t-test over {_counted(one)} and {_counted(other)}"
-    return _result(test, one, other, difference_uncertainty(one, other))
+    return _result("Welch's t-test", one, other, difference_uncertainty(one, other))
 
 
 def over_folds(
@@ -110,7 +109,7 @@ def over_folds(
         for fold in shared
     ]
     found = paired_folds(differences, folds)
-    test = f"corrected t-test over {len(shared)} folds (Nadeau & Bengio 2003)"
+    test = f"corrected t-test of {len(shared)} folds (Nadeau & Bengio 2003)"
     return _found(test, float(np.mean(differences)), found)
 
 
@@ -125,10 +124,6 @@ def _found(test: str, difference: float, uncertainty: Uncertainty) -> PairedResu
         raise UserError("the runs of each config have the same value, so their spread is not known")
     half, p = uncertainty.half_width(), uncertainty.p(difference)
     return PairedResult(test, difference, difference - half, difference + half, p, uncertainty)
-
-
-def _counted(group: Replicates) -> str:
-    return f"{len(group.values)} {'seeds' if group.folds is None else 'folds'}"
 
 
 def _logged(run: ComparedRun, metric: str) -> float:

@@ -26,9 +26,9 @@ def about_ranks(comparison: Comparison) -> list[str]:
     chosen = comparison.selection
     if chosen is not None:
         notes.append(
-            f"Group 1 is the best of {chosen.count}. If all of them were equal, the best would "
-            f"still be expected at {chosen.expected:.4f}, beside their mean of {chosen.mean:.4f} "
-            "(expected maximum, Dodge et al. 2019): its value is optimistic."
+            f"Group 1 is the best of {chosen.count}, so its value is optimistic: if all were "
+            f"equal, the best would be expected at {chosen.expected:.4f}, beside their mean of "
+            f"{chosen.mean:.4f} (expected maximum, Dodge et al. 2019)."
         )
     sets = _sets(board.groups, split_of(board.metric))
     if sets > 1:
@@ -36,7 +36,7 @@ def about_ranks(comparison: Comparison) -> list[str]:
             f"The groups were evaluated on {sets} different {split_of(board.metric)} sets: their "
             "values are not of the same samples, and the ranks say little."
         )
-    return notes
+    return notes if comparison.pairs else [*notes, *_about_margin(comparison)]
 
 
 def _about_intervals(comparison: Comparison) -> list[str]:
@@ -99,17 +99,10 @@ def _about_levels(tested: Sequence[Pair]) -> list[str]:
     for pair in tested:
         assert pair.tested is not None
         found.setdefault((pair.covers, pair.tested.test), []).append(pair_ranks(pair))
-    if len(found) == 1:
-        ((covers, test),) = found
-        return [f"Tested {_as_read(covers)}: {test}."]
     return [
-        f"Tested {_as_read(covers)}: {test}; {', '.join(ranks)}."
+        f"{covers[0].upper()}{covers[1:]} ({test}): {', '.join(ranks)}."
         for (covers, test), ranks in found.items()
     ]
-
-
-def _as_read(covers: str) -> str:
-    return covers if covers.startswith("over") else f"on {covers}"
 
 
 def _about_few_runs(tested: Sequence[Pair]) -> list[str]:
@@ -122,8 +115,8 @@ def _about_few_runs(tested: Sequence[Pair]) -> list[str]:
     few = [min(map(len, pair.runs)) for pair in tested if pair.of_configs]
     if few and min(few) <= FEW:
         notes.append(
-            f"With {min(few)} {over_what(tested[0].first)} the interval is wide by right: so few "
-            "say little of how much others differ."
+            f"With {min(few)} {over_what(tested[0].first)} the interval is rightly wide: so few "
+            "say little of how much others would differ."
         )
     return notes
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import integrate, stats
 
+from sightline.comparison.expected_maximum import expected_maximum
 from sightline.comparison.leaderboard import Leaderboard
 from sightline.comparison.verdicts import Pair
 
@@ -25,21 +25,6 @@ class Selection:
     count: int
     mean: float
     expected: float
-
-
-def expected_maximum(count: int) -> float:
-    """Of so many independent standard normal values: 0.56 for 2, 2.25 for 50.
-
-    Dodge et al. (2019, "Show Your Work") report the expected maximum of n trials of a search; this
-    is the same for trials that are equal.
-    """
-    if count < 2:
-        return 0.0
-
-    def density(value: float) -> float:
-        return float(value * count * stats.norm.pdf(value) * stats.norm.cdf(value) ** (count - 1))
-
-    return float(integrate.quad(density, -10, 10)[0])
 
 
 def selection_of(board: Leaderboard, pairs: Sequence[Pair]) -> Selection | None:

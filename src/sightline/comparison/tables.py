@@ -95,7 +95,7 @@ def tests_table(comparison: Comparison) -> Table:
     """The verdict on each pair, with the difference of the means."""
     rows: list[list[Cell]] = []
     for pair in comparison.pairs:
-        cells: list[Cell] = [pair_ranks(pair), "; ".join(filter(None, _verdicts(pair)))]
+        cells: list[Cell] = [pair_ranks(pair), _verdicts(pair)]
         found = pair.tested
         if found is None:
             rows.append([*cells, None, None, None, None])
@@ -107,8 +107,11 @@ def tests_table(comparison: Comparison) -> Table:
     return Table("tests", f"The best group against the next, on {comparison.split}", columns, rows)
 
 
-def _verdicts(pair: Pair) -> tuple[str, str | None]:
-    return pair.verdict, pair.equivalence
+def _verdicts(pair: Pair) -> str:
+    """Both; that a difference which is shown is not equivalent too says nothing more."""
+    if pair.equivalence is None or (pair.is_shown and not pair.is_equivalent):
+        return pair.verdict
+    return f"{pair.verdict}; {pair.equivalence}"
 
 
 def pair_records(pairs: Sequence[Pair]) -> Table:

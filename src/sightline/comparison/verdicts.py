@@ -64,12 +64,18 @@ class Pair:
         return words if self.of_configs else f"{TWO_RUNS}: {words}"
 
     @property
+    def is_equivalent(self) -> bool:
+        """Whether the difference is shown to lie within the margin."""
+        return self.equivalent_p is not None and self.equivalent_p <= LEVEL
+
+    @property
     def equivalence(self) -> str | None:
         """What the test of equivalence shows; None where there is none."""
         if self.margin is None or self.equivalent_p is None:
             return None
-        shown = self.equivalent_p <= LEVEL
-        return f"equivalent within {self.margin:g}" if shown else "not shown equivalent"
+        if self.is_equivalent:
+            return f"equivalent within {self.margin:g}"
+        return "not shown equivalent"
 
     @property
     def smallest_shown(self) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from sightline.comparison.expected_maximum import optimism
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.reports.canvas import to_png
@@ -181,6 +182,9 @@ class SweepTracker:
     def _announce(self, rows: list[dict[str, Any]], done: int) -> None:
         log.info("sweep:   %d of %d jobs are done", done, len(rows))
         log.info("table:   %s", self.sweep.folder.path / "summary.csv")
+        ranked = sum(math.isfinite(row[self.metrics[0]]) for row in rows)
+        if ranked > 1:
+            log.info("note:    %s", optimism(ranked, self.metrics[0]))
         run = self.sweep.folder.upload.location
         if run is not None:
             key = view_key(self.sweep.name)

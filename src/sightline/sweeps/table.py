@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sightline.comparison.expected_maximum import optimism
 from sightline.config.schema import Job
 from sightline.reports.figures.axis_values import to_number
 from sightline.runs.folder import RunFolder
@@ -119,6 +120,8 @@ def to_markdown(
         cells = [str(row["job"]), *(_cell(row[key]) for key in keys)]
         cells += [f"{row[metric]:.5g}" for metric in metrics]
         lines.append(f"| {' | '.join(cells)} |")
+    if len(ranked) > 1:
+        lines.append(f"\n{optimism(len(ranked), metrics[0])}")
     if len(ranked) > SHOWN:
         lines.append(f"\n{len(ranked) - SHOWN} more are in summary.csv.")
     failed = [row for row in rows if row["error"]]
