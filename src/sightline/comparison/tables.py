@@ -117,7 +117,7 @@ def _verdicts(pair: Pair) -> str:
 def pair_records(pairs: Sequence[Pair]) -> Table:
     """The test of each pair, each number in a column of its own, for programs."""
     columns = [
-        "first", "second", "verdict", "covers", "first runs", "second runs", "test", "difference",
+        "first", "second", "verdict", "covers", "first run", "second run", "test", "difference",
         "low", "high", "first alone right", "second alone right", "p", "p holm", "shown from",
         "margin", "low 90 %", "high 90 %", "p equivalent holm", "equivalence", "why not tested",
     ]  # fmt: skip
