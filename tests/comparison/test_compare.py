@@ -195,7 +195,7 @@ def test_a_leaderboard_in_every_form(sightline: Sightline, logged: Logged, tmp_p
         assert "these two runs: " in text
         assert re.search(r"has been\s+looked at 15 times, by 15\s+runs", text)
         assert re.search(r"A verdict on two runs says\s+nothing on their configs", text)
-        assert re.search(r"Group 1 is the best of 4\.", text)
+        assert re.search(r"Group 1 is\s+the\s+best\s+of\s+4, so", text)
     assert "these two runs: no difference shown" in (out / "comparison.md").read_text()
     html = (out / "comparison.html").read_text()
     assert "data:image/png;base64," in html
