@@ -64,7 +64,9 @@ def _adapt_to_environment() -> None:
     """Make no error of what a console cannot show, or of a library's warning."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            # A file's name that is not UTF-8 is shown escaped.
+            utf_8 = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="backslashreplace" if utf_8 else "replace")
     if any(option.startswith("error") for option in sys.warnoptions):  # PYTHONWARNINGS=error
         os.environ.pop("PYTHONWARNINGS", None)  # for the processes that are started
         warnings.resetwarnings()  # to Python's own filters
