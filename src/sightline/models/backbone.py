@@ -1,6 +1,7 @@
 """timm's image models, from scratch or pretrained, optionally with a frozen backbone."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,12 @@ from timm.data import resolve_model_data_config
 from timm.models._hub import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import nn
 
-from sightline.errors import UserError, did_you_mean, first_line
+from sightline.errors import UserError, first_line
+from sightline.models.file_weights import WeightFile, load_weights, open_weight_file
+from sightline.models.head import freeze_backbone as freeze
+from sightline.models.input_check import CannotBuild
+from sightline.models.model_names import current_name
+from sightline.models.timm_compat import create_with_conversion, quiet_timm
 from sightline.types import PreprocessSpec, adapt_channels
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -42,7 +48,8 @@ def timm_backbone(
         from_data: preprocessing for a model without pretrained weights.
         name: timm's name, with or without a weights tag (`resnet18.a1_in1k`).
         pretrained: load timm's weights from the hub or its cache.
-        pretrained_path: load the backbone's weights from this file instead.
+        pretrained_path: load the backbone's weights from this file instead; of a checkpoint of
+            Sightline's also the preprocessing.
         freeze_backbone: train the head alone (linear probe).
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth.
@@ -51,21 +58,33 @@ def timm_backbone(
         UserError: the name is unknown, the weights cannot be loaded, or options contradict.
     """
     _check_weights(pretrained, pretrained_path, freeze_backbone)
-    _check_name(name)
-    with_weights = pretrained or pretrained_path is not None
+    name = current_name(name)
+    file = None if pretrained_path is None else open_weight_file(pretrained_path)
     options: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans}
     # Some models accept no rates, so that a rate of 0 is not passed.
     options |= {} if not drop_rate else {"drop_rate": drop_rate}
     options |= {} if not drop_path_rate else {"drop_path_rate": drop_path_rate}
     config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
-    size = img_size_override if with_weights else img_size
+    size: int | None = img_size
+    if file is not None and file.preprocess is not None:
+        size = img_size_override or file.preprocess.img_size
+    elif pretrained or file is not None:
+        size = img_size_override
     if size is not None and config is not None and config.fixed_input_size:
         options["img_size"] = size  # transformers and the like are built for one size
-    network: Any = _create(name, pretrained, pretrained_path, config, options)
-    network.preprocess = _preprocess(network, from_data, img_size_override, with_weights)
+    if file is not None:
+        network = _with_file(name, file, options)
+    else:
+        network = _create(name, pretrained, config, options)
+    own: Any = network
+    if file is not None and file.preprocess is not None:
+        own.preprocess = _stored(file.preprocess, from_data, size)
+    elif pretrained or file is not None:
+        own.preprocess = _preprocess(network, from_data, img_size_override)
+    else:
+        own.preprocess = from_data
     if freeze_backbone:
-        _freeze(network)
-    assert isinstance(network, nn.Module)
+        freeze(network)
     return network
 
 
@@ -75,9 +94,9 @@ def fetch_weights(name: str) -> Path:
     Raises:
         UserError: the name is unknown, or the weights cannot be loaded.
     """
-    _check_name(name)
+    name = current_name(name)
     config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
-    _create(name, True, None, config, {})
+    _create(name, True, config, {})
     assert config is not None  # else there were no weights
     if config.hf_hub_id:
         for file in (config.hf_hub_filename, HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME):
@@ -97,47 +116,31 @@ def _check_weights(pretrained: bool, path: str | None, freeze_backbone: bool) ->
         )
 
 
-def _check_name(name: str) -> None:
-    if timm.is_model(name.split(".")[0]):
-        tags = timm.list_pretrained(f"{name.split('.')[0]}.*")
-        if "." in name and name not in tags:
-            raise UserError(
-                f"model.name={name}: timm has no such weights.{did_you_mean(name, tags)}"
-            )
-        return
-    hint = did_you_mean(name, [*timm.list_models(), *timm.list_models(pretrained=True)])
-    raise UserError(f"model.name={name}: timm {timm.__version__} has no such model.{hint}")
-
-
-def _create(
-    name: str, pretrained: bool, path: str | None, config: Any, options: dict[str, Any]
-) -> nn.Module:
+def _create(name: str, pretrained: bool, config: Any, options: dict[str, Any]) -> nn.Module:
     if pretrained and not (config and (config.hf_hub_id or config.url or config.file)):
         raise UserError(
             f"model.pretrained=true: timm has no pretrained weights for {name}; use "
             "model.pretrained=false, or give your own with model.pretrained_path=FILE."
         )
-    if path is not None:
-        file = Path(path).expanduser().absolute()
-        if not file.is_file():
-            raise UserError(f"model.pretrained_path={path}: there is no file {file}.")
-        # timm then adapts the first layer to in_chans and leaves out the old head.
-        options["pretrained_cfg_overlay"] = {"file": str(file)}
     try:
-        model = timm.create_model(name, pretrained=pretrained or path is not None, **options)
-    except UserError:
-        raise
+        with quiet_timm():
+            network = timm.create_model(name, pretrained=pretrained, **options)
     except Exception as error:
-        if path is not None:
-            problem = f"{_first_line(error)}"
-            raise UserError(
-                f"model.pretrained_path={path} does not fit {name}: {problem}"
-            ) from error
         if pretrained:
             raise UserError(_weights_missing(name, config, error)) from error
-        raise UserError(f"model.name={name} cannot be built: {_first_line(error)}") from error
-    assert isinstance(model, nn.Module)
-    return model
+        raise CannotBuild(f"it cannot be built ({_first_line(error)})") from error
+    assert isinstance(network, nn.Module)
+    return network
+
+
+def _with_file(name: str, file: WeightFile, options: dict[str, Any]) -> nn.Module:
+    try:
+        network, convert = create_with_conversion(name, options)
+    except Exception as error:
+        raise CannotBuild(f"it cannot be built ({_first_line(error)})") from error
+    own: Any = network
+    own.loaded_weights = load_weights(network, name, file, options["in_chans"], convert)
+    return network
 
 
 def _weights_missing(name: str, config: Any, error: Exception) -> str:
@@ -163,10 +166,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def _preprocess(
-    network: nn.Module, from_data: PreprocessSpec, img_size: int | None, with_weights: bool
+    network: nn.Module, from_data: PreprocessSpec, img_size: int | None
 ) -> PreprocessSpec:
-    if not with_weights:
-        return from_data
+    """As the model's published weights were trained."""
     config = resolve_model_data_config(network)
     height, width = config["input_size"][-2:]
     if height != width and img_size is None:
@@ -185,14 +187,14 @@ def _preprocess(
     )
 
 
-def _freeze(network: Any) -> None:
-    """Train only the head; keep the backbone in evaluation mode (batch statistics, dropout)."""
-    network.requires_grad_(False)
-    network.get_classifier().requires_grad_(True)
-    network.register_forward_pre_hook(_keep_in_evaluation)
-
-
-def _keep_in_evaluation(network: Any, inputs: Any) -> None:
-    if network.training:
-        network.eval()
-        network.get_classifier().train()
+def _stored(
+    stored: PreprocessSpec, from_data: PreprocessSpec, img_size: int | None
+) -> PreprocessSpec:
+    """As the checkpoint's model was trained."""
+    return replace(
+        stored,
+        img_size=img_size or stored.img_size,
+        in_chans=from_data.in_chans,
+        mean=adapt_channels(stored.mean, from_data.in_chans),
+        std=adapt_channels(stored.std, from_data.in_chans),
+    )

@@ -1,66 +1,107 @@
 """Classifier built from the config's `model`, for a training or for a checkpoint's weights."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
+import torch
 from torch import nn
 
-from sightline.config.components import build
 from sightline.config.schema import ModelInputConfig
-from sightline.config.validation import Node, without
+from sightline.config.validation import Node
+from sightline.errors import UserError
 from sightline.models.classifier import Classifier
+from sightline.models.file_weights import percent
+from sightline.models.fitting_size import next_size, previous_size, steps_of
+from sightline.models.input_check import CannotBuild, InputCheck, check_input
+from sightline.models.recipe import Recipe, build_network, without_weights
 from sightline.types import DatasetInfo, PreprocessSpec
+
+log = logging.getLogger(__name__)
 
 
 def build_classifier(
     node: Node, model_input: ModelInputConfig, info: DatasetInfo, num_outputs: int,
     plugins: Iterable[str],
 ) -> Classifier:  # fmt: skip
-    """A new model for this data.
+    """A new model for this data, which takes its images and sees all of their pixels.
 
     A model's `_target_` is a class or function that returns an nn.Module. It receives
     `num_classes`, and of `in_chans`, `img_size`, `img_size_override` (None unless the user set
     the size) and `from_data` (the spec for training from scratch) those that its signature
     names. Where the module has an attribute `preprocess`, that spec is used; else `from_data`.
+
+    Where the size is the data's and no output depends on the last rows and columns (a
+    transformer's patches do not cover them), images are resized to the next size without such.
+
+    Raises:
+        UserError: the model cannot be built, or cannot take images of its size; or it would not
+            see all of their pixels, and the size is the config's.
     """
-    in_chans = model_input.in_chans or info.in_chans
-    size = model_input.img_size or min(info.img_size, model_input.max_img_size or info.img_size)
-    spec = PreprocessSpec.from_data(info, size, in_chans)
-    offered = {
-        "in_chans": in_chans,
-        "img_size": size,
-        "img_size_override": model_input.img_size,
-        "from_data": spec,
-    }
-    network = _build(node, num_outputs, offered, plugins)
-    own = getattr(network, "preprocess", spec)
-    return Classifier(network, replace(own, background=info.background, decode=info.decode))
+    recipe = Recipe(node, model_input, info, num_outputs, tuple(plugins))
+    state = torch.get_rng_state()
+    try:
+        network, spec = recipe.build(recipe.size)
+    except CannotBuild as error:
+        found = recipe.smallest_working(recipe.size, None)
+        if found is None:
+            raise
+        raise UserError(_cannot_take(recipe, recipe.size, str(error), found)) from error
+    check = check_input(network, recipe.in_chans, spec.img_size)
+    if check.error is not None:
+        found = recipe.smallest_working(spec.img_size, network)
+        raise UserError(_cannot_take(recipe, spec.img_size, check.error, found))
+    note = None
+    if check.unseen:
+        larger = next_size(spec.img_size, steps_of(network), recipe.check)
+        if larger is None or model_input.img_size or spec.img_size != recipe.size:
+            note = _check_unseen(recipe, check, larger, network)
+        else:
+            note = (
+                f"images are resized from {check.size} to {larger.size} pixels: at {check.size}, "
+                f"{recipe.name} would never see {percent(check.unseen)} of them"
+            )
+            torch.set_rng_state(state)  # the same weights as of a model built for this size
+            network, spec = recipe.build(larger.size)
+            check = check_input(network, recipe.in_chans, larger.size)
+        log.warning("%s %s", "input:".ljust(8), note)
+    classifier = Classifier(network, replace(spec, background=info.background, decode=info.decode))
+    classifier.input_note = note
+    classifier.one_value = check.one_value
+    return classifier
+
+
+def _check_unseen(
+    recipe: Recipe, check: InputCheck, larger: InputCheck | None, network: nn.Module
+) -> str:
+    """Refuse a size that the config gives; of the weights' own size say what is not seen."""
+    share = f"see {percent(check.unseen)} of the pixels"
+    if recipe.model_input.img_size is not None:
+        smaller = previous_size(check.size, steps_of(network), recipe.check)
+        nearest = " or ".join(f"model.img_size={each.size}" for each in (smaller, larger) if each)
+        if nearest:
+            raise UserError(
+                f"model.img_size={check.size}: {recipe.name} would never {share}, on which no "
+                f"output depends. The nearest sizes that it sees all of: {nearest}."
+            )
+    return f"at {check.size} pixels, {recipe.name} does not {share}"
+
+
+def _cannot_take(recipe: Recipe, size: int, problem: str, found: InputCheck | None) -> str:
+    text = f"{recipe.name} cannot take images of {size}×{size} pixels: {problem.rstrip('.')}."
+    if found is None:
+        return f"{text} No larger size that was tried works either."
+    return (
+        f"{text} The smallest larger size that works is {found.size}: add "
+        f"model.img_size={found.size}, to which images are then resized."
+    )
 
 
 def rebuild_classifier(
     node: Node, preprocess: PreprocessSpec, num_outputs: int, plugins: Iterable[str]
 ) -> Classifier:
     """The model of a checkpoint, without its weights: pretrained ones are never requested."""
-    node = {k: v for k, v in node.items() if k not in ("pretrained", "pretrained_path")} | {
-        key: value
-        for key, value in (("pretrained", False), ("pretrained_path", None))
-        if key in node
-    }
-    offered = {
-        "in_chans": preprocess.in_chans,
-        "img_size": preprocess.img_size,
-        "img_size_override": preprocess.img_size,
-        "from_data": preprocess,
-    }
-    return Classifier(_build(node, num_outputs, offered, plugins), preprocess)
-
-
-def _build(
-    node: Node, num_outputs: int, offered: dict[str, Any], plugins: Iterable[str]
-) -> nn.Module:
-    network = build(
-        without(node, ModelInputConfig), "model", plugins, {"num_classes": num_outputs}, offered
+    network = build_network(
+        without_weights(node), num_outputs, preprocess, preprocess.img_size, plugins
     )
-    assert isinstance(network, nn.Module)
-    return network
+    return Classifier(network, preprocess)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError
+from sightline.models.file_weights import LoadedWeights
 from sightline.types import PreprocessSpec
 
 
@@ -16,6 +17,11 @@ class Classifier(nn.Module):
         network: from normalised images (B, C, H, W) to logits (B, num_outputs).
         preprocess: size, crop and normalisation; mean and std are applied here, so that training,
             evaluation and export normalise alike.
+
+    Attributes:
+        input_note: why images are resized to another size than the data's; None where they are
+            not, or where the config gives the size.
+        one_value: whether batch normalisation needs more than one image in a batch.
     """
 
     mean: Tensor
@@ -25,14 +31,31 @@ class Classifier(nn.Module):
         super().__init__()
         self.network = network
         self.preprocess = preprocess
+        self.input_note: str | None = None
+        self.one_value = False
         # Not in the state dict: the spec beside it in a checkpoint holds them.
         shape = (1, preprocess.in_chans, 1, 1)
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(shape), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess.std).view(shape), persistent=False)
 
+    @property
+    def loaded_weights(self) -> LoadedWeights | None:
+        """The record of weights that were loaded from a file; None where none were."""
+        return getattr(self.network, "loaded_weights", None)
+
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, num_outputs) of uint8 images (B, C, H, W) in [0, 255]."""
-        logits: Tensor = self.network(self._normalise(image))
+        """Logits (B, num_outputs) of uint8 images (B, C, H, W) in [0, 255].
+
+        Raises:
+            UserError: batch normalisation cannot train on a single image.
+        """
+        if self.one_value and self.training and len(image) == 1:
+            raise UserError(
+                "A batch of one image cannot be trained on: batch normalisation of "
+                f"{type(self.network).__name__} sees one value of each channel in it. Use a larger "
+                "data.batch_size (or another one, where the last batch of an epoch is one image)."
+            )
+        logits: Tensor = self.network(self.normalise(image))
         return logits
 
     def features(self, image: Tensor) -> Tensor:
@@ -48,10 +71,11 @@ class Classifier(nn.Module):
                 "has no methods forward_features(image) and forward_head(features, pre_logits), "
                 "as timm's models do. Add them to it."
             )
-        features = network.forward_features(self._normalise(image))
+        features = network.forward_features(self.normalise(image))
         seen: Tensor = network.forward_head(features, pre_logits=True)
         return seen.flatten(1)
 
-    def _normalise(self, image: Tensor) -> Tensor:
+    def normalise(self, image: Tensor) -> Tensor:
+        """Images as the network takes them, with the preprocessing's mean and deviation."""
         scaled = image.to(self.mean.dtype) / 255
         return (scaled - self.mean) / self.std

@@ -1,0 +1,122 @@
+"""Recipe of a model: everything that it is built from, but the size of its images."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from sightline.config.components import build
+from sightline.config.schema import ModelInputConfig
+from sightline.config.validation import Node, without
+from sightline.errors import UserError
+from sightline.models.fitting_size import is_built_for_size, smallest_size, steps_of
+from sightline.models.input_check import InputCheck, check_input, runs
+from sightline.types import DatasetInfo, PreprocessSpec
+
+WITHOUT_WEIGHTS = {"pretrained": False, "pretrained_path": None, "freeze_backbone": False}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The config of a model, and the facts about its data.
+
+    Attributes:
+        node: the config's `model`.
+        model_input: its part that is the same for every model.
+        info: about the data set.
+        num_outputs: outputs of the model.
+        plugins: packages whose classes may be named.
+    """
+
+    node: Node
+    model_input: ModelInputConfig
+    info: DatasetInfo
+    num_outputs: int
+    plugins: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The model's name, for messages."""
+        return str(self.node.get("name") or self.node["_target_"].rsplit(".", 1)[-1])
+
+    @property
+    def size(self) -> int:
+        """The images' side for a model that brings no size of its own, in pixels."""
+        most = self.model_input.max_img_size or self.info.img_size
+        return self.model_input.img_size or min(self.info.img_size, most)
+
+    @property
+    def in_chans(self) -> int:
+        """Channels of the images, as the network takes them."""
+        return self.model_input.in_chans or self.info.in_chans
+
+    def build(self, size: int, random: bool = False) -> tuple[nn.Module, PreprocessSpec]:
+        """The network and its preprocessing; with `random` no weights are loaded."""
+        spec = PreprocessSpec.from_data(self.info, size, self.in_chans)
+        override = size if random else self.model_input.img_size
+        node = without_weights(self.node) if random else self.node
+        network = build_network(node, self.num_outputs, spec, override, self.plugins)
+        return network, getattr(network, "preprocess", spec)
+
+    def check(self, size: int) -> InputCheck:
+        """What the network does with images of another size."""
+        try:
+            with torch.random.fork_rng(devices=[]):
+                network, _ = self.build(size, random=True)
+        except UserError as error:
+            return InputCheck(size, str(error))
+        return check_input(network, self.in_chans, size)
+
+    def smallest_working(self, size: int, network: nn.Module | None) -> InputCheck | None:
+        """The smallest larger size that works, tried without memory and then in earnest.
+
+        Args:
+            size: that does not work.
+            network: built for it; None where it could not be built.
+        """
+        kept: list[nn.Module] = []
+
+        def works(larger: int) -> bool:
+            if kept and not is_built_for_size(kept[0]):
+                return runs(kept[0], self.in_chans, larger)
+            try:
+                with torch.device("meta"), torch.random.fork_rng(devices=[]):
+                    kept[:] = [self.build(larger, random=True)[0]]
+            # Also what a network raises that cannot be built without memory.
+            except Exception:  # noqa: BLE001
+                return False
+            return runs(kept[0], self.in_chans, larger)
+
+        return smallest_size(size, steps_of(network), works, self.check)
+
+
+def without_weights(node: Node) -> Node:
+    """A model's node without pretrained weights, and so without a probe of them."""
+    return {key: WITHOUT_WEIGHTS.get(key, value) for key, value in node.items()}
+
+
+def build_network(
+    node: Node, num_outputs: int, spec: PreprocessSpec, size: int | None, plugins: Iterable[str]
+) -> nn.Module:
+    """The network that a node describes.
+
+    Args:
+        node: the config's `model`.
+        num_outputs: outputs of the network.
+        spec: preprocessing for a network without weights of its own.
+        size: of the images as the user set it; None where the data or the weights decide.
+        plugins: packages whose classes may be named.
+    """
+    offered: dict[str, Any] = {
+        "in_chans": spec.in_chans,
+        "img_size": spec.img_size,
+        "img_size_override": size,
+        "from_data": spec,
+    }
+    network = build(
+        without(node, ModelInputConfig), "model", plugins, {"num_classes": num_outputs}, offered
+    )
+    assert isinstance(network, nn.Module)
+    return network
