@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -11,7 +13,8 @@ from sightline.errors import UserError
 from sightline.label_modes.binary import Binary
 from sightline.models.classifier import Classifier
 from sightline.models.cnn import SimpleCNN
-from sightline.models.grad_cam import find_feature_map, grad_cam
+from sightline.models.feature_map import find_feature_map
+from sightline.models.grad_cam import grad_cam
 from sightline.types import PreprocessSpec
 
 
@@ -84,7 +87,7 @@ def test_the_last_map_of_each_kind_of_network(name: str, layer: str, frozen: boo
         side = 160 if name == "test_vit" else 64
     network.requires_grad_(not frozen)
     classifier, images = classify(network, side), pictures(side)
-    found = find_feature_map(network, classifier, images[:1])
+    found = find_feature_map(network, classifier.normalise(images[:1]))
     assert dict(network.named_modules())[layer] is found.layer
     before = classifier(images)
     heats = [grad_cam(classifier, images, lambda logits, c=c: logits[:, c]) for c in range(4)]
@@ -104,6 +107,55 @@ def test_windows_of_tokens_with_channels_last_are_put_in_order() -> None:
     )  # fmt: skip
     heat = grad_cam(classify(network, 56), pictures(56), lambda logits: logits[:, 1])
     assert heat.shape == (2, 56, 56)
+
+
+# Small networks of families whose feature maps differ in their layout, the layer that is meant, and
+# its layout as their code has it.
+FAMILIES: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "test_resnet": ({}, 64, "layer4", "NCHW"),
+    "nest_tiny": ({"embed_dims": (24, 48, 96), "num_heads": (2, 2, 2), "depths": (1, 1, 1),
+                   "img_size": 64}, 64, "norm", "NHWC"),
+    "swin_tiny_patch4_window7_224": ({"embed_dim": 24, "depths": (1, 1), "num_heads": (2, 2),
+                                      "img_size": 56}, 56, "norm", "NHWC"),
+    "mobilevit_xxs": ({}, 64, "final_conv", "NCHW"),
+    "pvt_v2_b0": ({}, 64, "stages", "NCHW"),
+    "tiny_vit_5m_224": ({"embed_dims": (16, 32, 32, 64), "depths": (1, 1, 1, 1),
+                         "num_heads": (1, 2, 2, 2)}, 224, "stages", "NCHW"),
+    "test_vit": ({}, 160, "blocks.5.norm1", "class token"),
+    "mixer_s32_224": ({"num_blocks": 1, "embed_dim": 32, "img_size": 64}, 64, "norm", "tokens"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_it_equals_grad_cam_by_hand_in_every_layout(name: str) -> None:
+    options, side, layer, layout = FAMILIES[name]
+    torch.manual_seed(0)
+    network = timm.create_model(name, num_classes=4, **options)
+    classifier, images = classify(network, side), pictures(side)
+    outputs: list[Tensor] = []
+    handle = network.get_submodule(layer).register_forward_hook(
+        lambda module, inputs, output: outputs.append(output)
+    )
+    logits = network(((images / 255 - 0.5) / 0.25).requires_grad_())
+    handle.remove()
+    (slopes,) = torch.autograd.grad(logits[:, 1].sum(), outputs[-1])
+    heat = grad_cam(classifier, images, lambda logits: logits[:, 1])
+    for one, (values, slope) in enumerate(zip(outputs[-1].detach(), slopes, strict=True)):
+        maps, weights = as_maps(values, layout), as_maps(slope, layout).mean(dim=(1, 2))
+        cam = (weights[:, None, None] * maps).sum(dim=0).clamp(min=0)
+        cam = nn.functional.interpolate(cam[None, None], (side, side), mode="bilinear")[0, 0]
+        expected = cam / cam.max().clamp(min=1e-30)
+        torch.testing.assert_close(heat[one], expected, rtol=1e-3, atol=1e-4)
+
+
+def as_maps(values: Tensor, layout: str) -> Tensor:
+    if layout == "NCHW":
+        return values
+    if layout == "NHWC":
+        return values.movedim(2, 0)
+    tokens = values[1:] if layout == "class token" else values
+    side = round(len(tokens) ** 0.5)
+    return tokens.T.reshape(-1, side, side)
 
 
 def test_a_network_without_a_map_is_refused_by_name() -> None:

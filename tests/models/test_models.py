@@ -18,6 +18,7 @@ from sightline.config.schema import ModelInputConfig
 from sightline.errors import UserError
 from sightline.models.build import build_classifier
 from sightline.models.cnn import SimpleCNN
+from sightline.models.model_names import current_name
 from sightline.types import DatasetInfo, PreprocessSpec
 
 TIMM = [
@@ -153,6 +154,14 @@ def test_a_wrong_name_gets_the_nearest(given: str, nearest: str) -> None:
 def test_a_wrong_tag_gets_the_nearest() -> None:
     with pytest.raises(UserError, match=r"resnet18\.a1_in1k"):
         backbone("resnet18.a1_in1")
+
+
+def test_a_former_name_is_replaced_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert current_name("convnext_tiny_in22ft1k") == "convnext_tiny.fb_in22k_ft_in1k"
+    assert "is called convnext_tiny.fb_in22k_ft_in1k by timm now" in caplog.text
+    assert current_name("resnet18") == "resnet18"
+    assert len(caplog.records) == 1
 
 
 def test_a_missing_or_unfit_file_is_named(tmp_path: Path, weights: Path) -> None:

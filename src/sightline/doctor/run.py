@@ -13,6 +13,7 @@ from sightline.data.source_data import Split, once_per_images
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import check_images, inspect_images
 from sightline.doctor.machine import check_folder, check_machine, check_step
+from sightline.doctor.model import check_weights
 from sightline.doctor.near_duplicates import check_near_duplicates
 from sightline.io.secrets import hide_password
 from sightline.label_modes.base import LabelMode
@@ -89,7 +90,8 @@ def _check_data_and_model(
     total = sum(parameter.numel() for parameter in setup.module.parameters())
     spec = setup.module.classifier.preprocess
     size = f"{spec.in_chans}×{spec.img_size}×{spec.img_size}"
-    report.add("model", "ok", f"{total:,} parameters, input {size}, weights at hand")
+    report.add("model", "ok", f"{total:,} parameters, input {size}")
+    check_weights(report, config, setup.module.classifier)
     batch = report.attempt("step", lambda: check_step(report, lenient, setup))
     if batch is not None:
         captions = [label_mode.examples(target) for target in batch["target"][:MAX_IMAGES]]

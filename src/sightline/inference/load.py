@@ -1,12 +1,10 @@
 """Loading of a model from its checkpoint alone: weights, classes, preprocessing, label mode."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +17,7 @@ from sightline.inference.model import LoadedModel
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import Tuning
 from sightline.models.build import rebuild_classifier
+from sightline.models.weight_file import read_weight_file
 from sightline.types import PreprocessSpec
 
 PREFIX = "classifier."
@@ -111,12 +110,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it holds a pickle, is damaged, or belongs to another program or a newer version.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes the unpickler raise anything
-        raise UserError(
-            f"{path} is not a checkpoint that is safe to load: {_reason(error)}"
-        ) from error
+    state = read_weight_file(path)
     if not isinstance(state, dict) or "sightline" not in state or "state_dict" not in state:
         raise UserError(f"{path} is a checkpoint, but not one of Sightline's.")
     values = state["sightline"] if isinstance(state["sightline"], dict) else {}
@@ -138,17 +132,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             "install that version, or a later one."
         )
     return {"state_dict": state["state_dict"], "sightline": identity}
-
-
-def _reason(error: Exception) -> str:
-    """The reason, without the unpickler's advice to trust the file."""
-    named = re.search(r"GLOBAL (\S+)", str(error))
-    if named:
-        return (
-            f"it holds a pickle that needs {named[1]}, which could run any code. Only tensors and "
-            "plain containers are loaded; none of its code was run."
-        )
-    return f"it is damaged, or not a checkpoint ({type(error).__name__})."
 
 
 def _check_targets(node: Any, plugins: Sequence[str], path: Path) -> None:

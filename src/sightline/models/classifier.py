@@ -49,14 +49,23 @@ class Classifier(nn.Module):
         Raises:
             UserError: batch normalisation cannot train on a single image.
         """
-        if self.one_value and self.training and len(image) == 1:
-            raise UserError(
-                "A batch of one image cannot be trained on: batch normalisation of "
-                f"{type(self.network).__name__} sees one value of each channel in it. Use a larger "
-                "data.batch_size (or another one, where the last batch of an epoch is one image)."
-            )
+        if self.training:
+            self.check_batch(len(image))
         logits: Tensor = self.network(self.normalise(image))
         return logits
+
+    def check_batch(self, size: int) -> None:
+        """Check that a batch of so many images can be trained on.
+
+        Raises:
+            UserError: batch normalisation cannot train on a single image.
+        """
+        if self.one_value and size == 1:
+            raise UserError(
+                f"{type(self.network).__name__} cannot train on a batch of one image: its batch "
+                "normalisation sees one value of each channel in it. Use a larger data.batch_size "
+                "(or another one, where only the last batch of an epoch is one image)."
+            )
 
     def features(self, image: Tensor) -> Tensor:
         """Penultimate features (B, D) of uint8 images (B, C, H, W).

@@ -16,6 +16,7 @@ from sightline.models.weight_file import read_weight_file
 from sightline.models.weights import MIN_SHARE, Match, best_match
 from sightline.types import PreprocessSpec
 
+NEARLY = 0.9  # of a backbone: then the file is of no other architecture
 SHOWN = 3  # names of each kind in a message
 HUGGING_FACE = ("embeddings.", "encoder.layer.", "encoder.stages.", "embedder.")
 
@@ -122,7 +123,7 @@ def load_weights(
 
 
 def _refusal(match: Match, name: str, file: WeightFile) -> str:
-    at = f" (under {match.place.name})" if match.place.name else ""
+    at = f" (under {match.place.name})" if match.place.name and match.share else ""
     lines = [
         f"model.pretrained_path={file.path} does not fit {name}: {percent(match.share)} of the "
         f"backbone's parameters would be loaded{at}; {percent(MIN_SHARE)} are needed, no layer may "
@@ -137,8 +138,10 @@ def _refusal(match: Match, name: str, file: WeightFile) -> str:
     if file.model is not None:
         lines.append(f"  It is a checkpoint of Sightline's, of the model {file.model}.")
         return "\n".join(lines)
-    nearest = nearest_model(file.content, name, match.share)
     given = [*match.left_over, *match.foreign]
+    if match.share > NEARLY and not given:
+        return "\n".join(lines)  # a file of this architecture that lacks layers
+    nearest = nearest_model(file.content, name, match.share)
     if nearest is not None and nearest[0] != name:
         lines.append(
             f"  Nearest architecture of timm: model.name={nearest[0]}, of which the file has "

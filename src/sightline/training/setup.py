@@ -30,6 +30,7 @@ from sightline.training.devices import uses_gpu
 from sightline.training.logging.report import check_sections
 from sightline.training.module import LitClassifier
 from sightline.training.optimizers import Optimizers, Schedulers
+from sightline.training.weights_of_run import model_with_file
 from sightline.types import DatasetInfo, PreprocessSpec
 
 log = logging.getLogger(__name__)
@@ -76,8 +77,10 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
         log.warning("%s (`sightline doctor` shows more.)", problem.message)
     info = describe_data(source, label_mode.class_names, common)
     classifier = build_classifier(
-        config.model, config.model_input, info, label_mode.num_outputs, config.plugins
+        model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins
     )
+    if common.batch_size == 1:
+        classifier.check_batch(1)
     spec = classifier.preprocess
     augment = _Augment(config)
     cached_images, splits, skipped = cache_images(

@@ -86,13 +86,14 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     source = setup.source
     left_out = f"; left out: {source.left_out.describe()}" if source.left_out else ""
     notes = {"reading": "; ".join(source.notes)} if source.notes else {}
+    loaded = module.classifier.loaded_weights
     return {
         "data": f"{source.name} ({source.location}): {sizes}{left_out}",
         **notes,
         "labels": setup.label_mode.describe(),
         "model": f"{name}, {total:,} parameters{frozen}, input {spec.in_chans}×{spec.img_size}"
         f"×{spec.img_size}",
-    }
+    } | ({} if loaded is None else {"weights": str(loaded)})
 
 
 def _log_data_and_model(
@@ -140,8 +141,12 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
     found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
     if augments:
         found[FORM] = BATCHES if setup.datamodule.augments_batches else IMAGES
+    loaded = setup.module.classifier.loaded_weights
+    if loaded is not None:
+        found |= {"model.weights.share": loaded.share, "model.weights.place": loaded.place or "."}
     if weights:
-        with Path(weights).open("rb") as stream:
+        file = Path(weights) if loaded is None else loaded.path  # which was named by its run, maybe
+        with file.open("rb") as stream:
             found[WEIGHTS] = hashlib.file_digest(stream, "sha256").hexdigest()[:32]
     return found
 

@@ -1,0 +1,125 @@
+"""The last features of a network that have positions in the image, found by shape and gradient."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import UserError
+from sightline.models.input_check import open_network
+
+POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+MIN_PLACES = 0.1  # share of the places on which the outputs must depend
+PREFIXES = (0, 1, 2)  # class and distillation tokens before those of the image
+
+AsMap = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Features with positions in the image.
+
+    Attributes:
+        layer: whose output they are.
+        as_map: from that output to (B, channels, h, w).
+    """
+
+    layer: nn.Module
+    as_map: AsMap
+
+
+def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
+    """The last layer whose output is a square of features, on most of which the outputs depend.
+
+    So of a network that pools a map it is the map; of a transformer that reads its class token
+    alone it is the normalised input of the last attention over the image's tokens. The layout of
+    an output is the one in which it is a square with as many channels as the network states.
+
+    Args:
+        network: searched for the layer; in evaluation mode.
+        example: one normalised image, (1, C, S, S).
+
+    Raises:
+        UserError: there is no such layer.
+    """
+    ran: list[tuple[nn.Module, Tensor]] = []
+
+    def record(layer: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.requires_grad:
+            ran.append((layer, output))
+
+    handles = [layer.register_forward_hook(record) for layer in network.modules()]
+    try:
+        with open_network(network), torch.inference_mode(False), torch.enable_grad():
+            logits = network(example.clone().requires_grad_())
+            weights = torch.linspace(1, 2, logits.numel(), device=logits.device).view_as(logits)
+            outputs = [output for _, output in ran]
+            score = (logits * weights).sum()
+            gradients = torch.autograd.grad(score, outputs, allow_unused=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    channels = _channels(network)
+    for (layer, output), gradient in zip(reversed(ran), reversed(gradients), strict=True):
+        if gradient is None or isinstance(layer, POOLING):
+            continue
+        for as_map in _layouts(network, output, channels):
+            places = as_map(gradient).ne(0).any(dim=1)
+            if places.numel() > 1 and places.float().mean() >= MIN_PLACES:
+                return FeatureMap(layer, as_map)
+    raise UserError(
+        f"{type(network).__name__} has no feature map before its head, which Grad-CAM needs."
+    )
+
+
+def _channels(network: Any) -> set[int]:
+    """The numbers of channels that timm states of a network's last features; empty for others."""
+    stated = {getattr(network, name, None) for name in ("num_features", "embed_dim")}
+    info = getattr(network, "feature_info", None)
+    if isinstance(info, list) and info:
+        stated.add(info[-1].get("num_chs"))
+    return {number for number in stated if isinstance(number, int)}
+
+
+def _layouts(network: Any, output: Tensor, channels: set[int]) -> Iterator[AsMap]:
+    """The layouts in which an output of one image is a square of features."""
+    shape = output.shape
+    if shape[0] != 1:
+        return  # windows of an image
+    if len(shape) == 4:
+        first = shape[2] == shape[3] and (not channels or shape[1] in channels)
+        last = shape[1] == shape[2] and (not channels or shape[3] in channels)
+        stated = getattr(network, "output_fmt", "NCHW") == "NHWC"
+        if last and (stated or not first):
+            yield _channels_first
+        elif first:
+            yield _as_it_is
+    elif len(shape) == 3 and shape[2] in channels:
+        stated_prefix = getattr(network, "num_prefix_tokens", 0)
+        for prefix in dict.fromkeys((stated_prefix, *PREFIXES)):
+            if shape[1] > prefix and math.isqrt(shape[1] - prefix) ** 2 == shape[1] - prefix:
+                yield _Tokens(prefix)
+                return
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Tokens (B, prefix + places, channels) as a map."""
+
+    prefix: int
+
+    def __call__(self, output: Tensor) -> Tensor:
+        places = output[:, self.prefix :].transpose(1, 2)
+        side = math.isqrt(places.shape[2])
+        return places.unflatten(2, (side, side))
+
+
+def _as_it_is(output: Tensor) -> Tensor:
+    return output
+
+
+def _channels_first(output: Tensor) -> Tensor:
+    return output.permute(0, 3, 1, 2)

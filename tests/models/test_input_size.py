@@ -1,0 +1,91 @@
+"""The size of images: what a model cannot take or would not see is found before a training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sightline.config.schema import ModelInputConfig
+from sightline.errors import UserError
+from sightline.models.build import build_classifier
+from sightline.models.classifier import Classifier
+from sightline.models.input_check import check_input
+from sightline.types import DatasetInfo, PreprocessSpec
+
+TIMM = {
+    "_target_": "sightline.models.backbone.timm_backbone", "pretrained": False,
+    "pretrained_path": None, "freeze_backbone": False, "drop_rate": 0.0, "drop_path_rate": 0.0,
+}  # fmt: skip
+
+
+def build(name: str, size: int, **given: Any) -> Classifier:
+    info = DatasetInfo("photos", ("a", "b"), 3, size, (0.5,) * 3, (0.2,) * 3)
+    return build_classifier(TIMM | {"name": name}, ModelInputConfig(**given), info, 2, [])
+
+
+class Patches(nn.Module):
+    """The mean of patches of 16 pixels, and a head that starts with zeros."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 16, stride=16)
+        self.head = nn.Linear(4, 2)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.conv(image).mean(dim=(2, 3)))
+
+
+def test_pixels_that_no_output_depends_on_are_counted() -> None:
+    network = Patches()
+    state = torch.get_rng_state()
+    assert check_input(network, 3, 28).unseen == pytest.approx(1 - (16 / 28) ** 2)
+    assert check_input(network, 3, 32).unseen == 0
+    assert "Kernel size" in str(check_input(network, 3, 8).error)
+    assert not network.head.weight.any()  # the check leaves nothing behind
+    assert network.training
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_residual_branches_that_start_with_zeros_count_as_seen() -> None:
+    assert check_input(build("test_resnet", 28).network, 3, 28).unseen == 0
+
+
+def test_images_are_resized_to_the_next_size_that_is_seen() -> None:
+    torch.manual_seed(4)
+    classifier = build("test_vit", 28)
+    assert classifier.preprocess.img_size == 32
+    assert classifier.input_note is not None
+    assert "resized from 28 to 32 pixels" in classifier.input_note
+    assert "67.3 %" in classifier.input_note
+    assert classifier(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape == (2, 2)
+    torch.manual_seed(4)
+    same = build("test_vit", 32)
+    assert same.input_note is None
+    for name, value in same.state_dict().items():
+        assert torch.equal(value, classifier.state_dict()[name]), name
+
+
+def test_a_size_of_the_users_is_refused_with_the_two_nearest() -> None:
+    with pytest.raises(UserError, match=r"img_size=28: .*67\.3 % .*img_size=16 or .*img_size=32\."):
+        build("test_vit", 100, img_size=28)
+
+
+def test_a_size_that_is_too_small_is_refused_with_the_smallest_that_works() -> None:
+    with pytest.raises(UserError, match=r"test_vit cannot take .*8×8.* works is 16: "):
+        build("test_vit", 8)
+
+
+def test_a_batch_of_one_with_batch_normalisation_is_refused() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4), nn.BatchNorm1d(4))
+    assert check_input(network, 3, 8).one_value
+    classifier = Classifier(network, PreprocessSpec(8, 3, (0.5,) * 3, (0.2,) * 3))
+    classifier.one_value = True
+    image = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(UserError, match=r"larger data\.batch_size"):
+        classifier(image)
+    assert classifier.eval()(image).shape == (1, 4)
+    assert not check_input(network.requires_grad_(False), 3, 8).one_value
