@@ -21,26 +21,29 @@ TIMM = {
 }  # fmt: skip
 
 
-def build(name: str, size: int, **given: Any) -> Classifier:
+def build(node: dict[str, Any], size: int, **given: Any) -> Classifier:
     info = DatasetInfo("photos", ("a", "b"), 3, size, (0.5,) * 3, (0.2,) * 3)
-    return build_classifier(TIMM | {"name": name}, ModelInputConfig(**given), info, 2, [])
+    return build_classifier(node, ModelInputConfig(**given), info, 2, [__name__.split(".")[0]])
 
 
 class Patches(nn.Module):
     """The mean of patches of 16 pixels, and a head that starts with zeros."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 16, stride=16)
-        self.head = nn.Linear(4, 2)
+        self.head = nn.Linear(4, num_classes)
         nn.init.zeros_(self.head.weight)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.head(self.conv(image).mean(dim=(2, 3)))
 
 
+PATCHES = {"_target_": f"{__name__}.Patches"}
+
+
 def test_pixels_that_no_output_depends_on_are_counted() -> None:
-    network = Patches()
+    network = Patches(2)
     state = torch.get_rng_state()
     assert check_input(network, 3, 28).unseen == pytest.approx(1 - (16 / 28) ** 2)
     assert check_input(network, 3, 32).unseen == 0
@@ -51,19 +54,19 @@ def test_pixels_that_no_output_depends_on_are_counted() -> None:
 
 
 def test_residual_branches_that_start_with_zeros_count_as_seen() -> None:
-    assert check_input(build("test_resnet", 28).network, 3, 28).unseen == 0
+    assert check_input(build(TIMM | {"name": "test_resnet"}, 28).network, 3, 28).unseen == 0
 
 
 def test_images_are_resized_to_the_next_size_that_is_seen() -> None:
     torch.manual_seed(4)
-    classifier = build("test_vit", 28)
+    classifier = build(PATCHES, 28)
     assert classifier.preprocess.img_size == 32
     assert classifier.input_note is not None
     assert "resized from 28 to 32 pixels" in classifier.input_note
     assert "67.3 %" in classifier.input_note
     assert classifier(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).shape == (2, 2)
     torch.manual_seed(4)
-    same = build("test_vit", 32)
+    same = build(PATCHES, 32)
     assert same.input_note is None
     for name, value in same.state_dict().items():
         assert torch.equal(value, classifier.state_dict()[name]), name
@@ -71,12 +74,14 @@ def test_images_are_resized_to_the_next_size_that_is_seen() -> None:
 
 def test_a_size_of_the_users_is_refused_with_the_two_nearest() -> None:
     with pytest.raises(UserError, match=r"img_size=28: .*67\.3 % .*img_size=16 or .*img_size=32\."):
-        build("test_vit", 100, img_size=28)
+        build(PATCHES, 100, img_size=28)
 
 
 def test_a_size_that_is_too_small_is_refused_with_the_smallest_that_works() -> None:
-    with pytest.raises(UserError, match=r"test_vit cannot take .*8×8.* works is 16: "):
-        build("test_vit", 8)
+    with pytest.raises(UserError, match=r"test_vit cannot take .*28×28.* works is 32: "):
+        build(TIMM | {"name": "test_vit"}, 28)
+    with pytest.raises(UserError, match=r"Patches cannot take .*8×8.* works is 16: "):
+        build(PATCHES, 8)
 
 
 def test_a_batch_of_one_with_batch_normalisation_is_refused() -> None:

@@ -164,7 +164,10 @@ def test_a_former_name_is_replaced_and_logged(caplog: pytest.LogCaptureFixture) 
     assert len(caplog.records) == 1
 
 
-def test_a_missing_or_unfit_file_is_named(tmp_path: Path, weights: Path) -> None:
+def test_a_missing_or_unfit_file_is_named(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sightline.models.nearest_model.MAX_S", 0.1)
     with pytest.raises(UserError, match=r"nowhere\.pth"):
         backbone(pretrained_path=str(tmp_path / "nowhere.pth"))
     with pytest.raises(UserError, match="does not fit resnet18"):

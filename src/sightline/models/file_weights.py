@@ -141,6 +141,12 @@ def _refusal(match: Match, name: str, file: WeightFile) -> str:
     given = [*match.left_over, *match.foreign]
     if match.share > NEARLY and not given:
         return "\n".join(lines)  # a file of this architecture that lacks layers
+    if any(part in key for part in HUGGING_FACE for key in given):
+        lines.append(
+            "  Its names are those of Hugging Face's transformers, whose layers differ from timm's:"
+            " take timm's own weights of the model (model.pretrained=true), or convert the file."
+        )
+        return "\n".join(lines)
     nearest = nearest_model(file.content, name, match.share)
     if nearest is not None and nearest[0] != name:
         lines.append(
@@ -149,11 +155,6 @@ def _refusal(match: Match, name: str, file: WeightFile) -> str:
         )
     elif nearest is not None:
         lines.append(f"  No other architecture of timm that was compared fits better than {name}.")
-    elif any(part in key for part in HUGGING_FACE for key in given):
-        lines.append(
-            "  Its names are those of Hugging Face's transformers, whose layers differ from timm's:"
-            " take timm's own weights of the model (model.pretrained=true), or convert the file."
-        )
     else:
         lines.append("  No architecture of timm that was compared fits half of it.")
     return "\n".join(lines)
