@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import timm
 import torch
+from timm.models.mlp_mixer import MlpMixer
+from timm.models.nest import Nest
 from torch import Tensor, nn
 
 from sightline.errors import UserError
@@ -111,26 +114,27 @@ def test_windows_of_tokens_with_channels_last_are_put_in_order() -> None:
 
 # Small networks of families whose feature maps differ in their layout, the layer that is meant, and
 # its layout as their code has it.
-FAMILIES: dict[str, tuple[dict[str, Any], int, str, str]] = {
-    "test_resnet": ({}, 64, "layer4", "NCHW"),
-    "nest_tiny": ({"embed_dims": (24, 48, 96), "num_heads": (2, 2, 2), "depths": (1, 1, 1),
-                   "img_size": 64}, 64, "norm", "NHWC"),
-    "swin_tiny_patch4_window7_224": ({"embed_dim": 24, "depths": (1, 1), "num_heads": (2, 2),
-                                      "img_size": 56}, 56, "norm", "NHWC"),
-    "mobilevit_xxs": ({}, 64, "final_conv", "NCHW"),
-    "pvt_v2_b0": ({}, 64, "stages", "NCHW"),
-    "tiny_vit_5m_224": ({"embed_dims": (16, 32, 32, 64), "depths": (1, 1, 1, 1),
-                         "num_heads": (1, 2, 2, 2)}, 224, "stages", "NCHW"),
-    "test_vit": ({}, 160, "blocks.5.norm1", "class token"),
-    "mixer_s32_224": ({"num_blocks": 1, "embed_dim": 32, "img_size": 64}, 64, "norm", "tokens"),
+FAMILIES: dict[str, tuple[Callable[..., nn.Module], int, str, str]] = {
+    "resnet": (partial(timm.create_model, "test_resnet"), 64, "layer4", "NCHW"),
+    "nest": (partial(Nest, img_size=64, embed_dims=(24, 48, 96), num_heads=(2, 2, 2),
+                     depths=(1, 1, 1)), 64, "norm", "NHWC"),
+    "swin": (partial(timm.create_model, "swin_tiny_patch4_window7_224", img_size=56, embed_dim=24,
+                     depths=(1, 1), num_heads=(2, 2)), 56, "norm", "NHWC"),
+    "mobilevit": (partial(timm.create_model, "mobilevit_xxs"), 64, "final_conv", "NCHW"),
+    "pvt_v2": (partial(timm.create_model, "pvt_v2_b0"), 64, "stages", "NCHW"),
+    "tiny_vit": (partial(timm.create_model, "tiny_vit_5m_224", embed_dims=(16, 32, 32, 64),
+                         depths=(1, 1, 1, 1), num_heads=(1, 2, 2, 2)), 224, "stages", "NCHW"),
+    "vit": (partial(timm.create_model, "test_vit"), 160, "blocks.5.norm1", "class token"),
+    "mixer": (partial(MlpMixer, img_size=64, patch_size=16, num_blocks=2, embed_dim=32), 64,
+              "norm", "tokens"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_it_equals_grad_cam_by_hand_in_every_layout(name: str) -> None:
-    options, side, layer, layout = FAMILIES[name]
+    make, side, layer, layout = FAMILIES[name]
     torch.manual_seed(0)
-    network = timm.create_model(name, num_classes=4, **options)
+    network = make(num_classes=4)
     classifier, images = classify(network, side), pictures(side)
     outputs: list[Tensor] = []
     handle = network.get_submodule(layer).register_forward_hook(

@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from sightline.errors import UserError
 from sightline.models.input_check import open_network
 
-POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+# What lies between features and their use: pooling, and an attention's query, key or value.
+NO_FEATURES = (
+    nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Linear,
+)  # fmt: skip
 MIN_PLACES = 0.1  # share of the places on which the outputs must depend
 PREFIXES = (0, 1, 2)  # class and distillation tokens before those of the image
 
@@ -64,7 +67,7 @@ def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
             handle.remove()
     channels = _channels(network)
     for (layer, output), gradient in zip(reversed(ran), reversed(gradients), strict=True):
-        if gradient is None or isinstance(layer, POOLING):
+        if gradient is None or isinstance(layer, NO_FEATURES):
             continue
         for as_map in _layouts(network, output, channels):
             places = as_map(gradient).ne(0).any(dim=1)
