@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +53,19 @@ def test_pixels_that_no_output_depends_on_are_counted() -> None:
     assert not network.head.weight.any()  # the check leaves nothing behind
     assert network.training
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_a_network_keeps_in_evaluation_mode_is_dropped() -> None:
+    """TinyViT and LeViT keep biases of attention, which start with zeros."""
+    torch.manual_seed(0)
+    network = timm.create_model(
+        "tiny_vit_5m_224", embed_dims=(8, 16, 16, 16), depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)
+    ).eval()
+    image = torch.randn(1, 3, 224, 224)
+    before = copy.deepcopy(network)(image)
+    assert check_input(network, 3, 224).passed
+    assert not network.training
+    assert torch.equal(network(image), before)
 
 
 def test_residual_branches_that_start_with_zeros_count_as_seen() -> None:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError
-from sightline.models.input_check import open_network
 
 # What lies between features and their use: pooling, and an attention's query, key or value.
 NO_FEATURES = (
@@ -56,7 +55,7 @@ def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
 
     handles = [layer.register_forward_hook(record) for layer in network.modules()]
     try:
-        with open_network(network), torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             logits = network(example.clone().requires_grad_())
             weights = torch.linspace(1, 2, logits.numel(), device=logits.device).view_as(logits)
             outputs = [output for _, output in ran]
@@ -80,10 +79,10 @@ def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
 
 def _channels(network: Any) -> set[int]:
     """The numbers of channels that timm states of a network's last features; empty for others."""
-    stated = {getattr(network, name, None) for name in ("num_features", "embed_dim")}
+    stated = [getattr(network, name, None) for name in ("num_features", "embed_dim")]
     info = getattr(network, "feature_info", None)
     if isinstance(info, list) and info:
-        stated.add(info[-1].get("num_chs"))
+        stated.append(info[-1].get("num_chs"))
     return {number for number in stated if isinstance(number, int)}
 
 

@@ -52,7 +52,7 @@ def check_input(network: nn.Module, in_chans: int, size: int) -> InputCheck:
                for layer in network.modules() if _learns(layer)]  # fmt: skip
     try:
         # Some networks draw random numbers even here; those of the training stay as they are.
-        with open_network(network), torch.random.fork_rng(devices=[]), torch.enable_grad():
+        with _open(network), torch.random.fork_rng(devices=[]), torch.enable_grad():
             image = _random((2, in_chans, size, size)).requires_grad_()
             gradient = _gradient(network(image), image)
     # A network raises anything for a size that it was not made for.
@@ -65,7 +65,7 @@ def check_input(network: nn.Module, in_chans: int, size: int) -> InputCheck:
 
 
 @contextmanager
-def open_network(network: nn.Module) -> Iterator[None]:
+def _open(network: nn.Module) -> Iterator[None]:
     """The network in evaluation mode, and with random numbers for parameters that are all zero.
 
     A head, or the last norm of a residual branch, that starts with zeros lets no gradient through.
@@ -80,6 +80,7 @@ def open_network(network: nn.Module) -> Iterator[None]:
     finally:
         for parameter in zeros:
             parameter.data.zero_()
+        network.train()  # some attention keeps its biases in evaluation mode: it drops them here
         for module, training in modes.items():
             module.training = training
 
