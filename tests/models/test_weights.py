@@ -209,7 +209,7 @@ def test_a_run_is_named_by_its_folder_or_its_id(
     run = trained("multiclass")
     for named in (run.folder, run.run_id, f"runs:/{run.run_id}"):
         done = sightline(
-            "train", "model=timm", "model.name=test_resnet", "data.canvases=[100,40,40]",
+            "train", "model=timm", "model.name=test_resnet",
             f"model.pretrained_path='{named}'", f"tracking.uri={run.store}",
         )  # fmt: skip
         assert done.status == 1

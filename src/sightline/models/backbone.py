@@ -64,18 +64,12 @@ def timm_backbone(
     # Some models accept no rates, so that a rate of 0 is not passed.
     options |= {} if not drop_rate else {"drop_rate": drop_rate}
     options |= {} if not drop_path_rate else {"drop_path_rate": drop_path_rate}
-    config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
     size: int | None = img_size
     if file is not None and file.preprocess is not None:
         size = img_size_override or file.preprocess.img_size
     elif pretrained or file is not None:
         size = img_size_override
-    if size is not None and config is not None and config.fixed_input_size:
-        options["img_size"] = size  # transformers and the like are built for one size
-    if file is not None:
-        network = _with_file(name, file, options)
-    else:
-        network = _create(name, pretrained, config, options)
+    network = _build(name, pretrained, file, options, size)
     own: Any = network
     if file is not None and file.preprocess is not None:
         own.preprocess = _stored(file.preprocess, from_data, size)
@@ -86,6 +80,17 @@ def timm_backbone(
     if freeze_backbone:
         freeze(network)
     return network
+
+
+def _build(
+    name: str, pretrained: bool, file: WeightFile | None, options: dict[str, Any], size: int | None
+) -> nn.Module:
+    config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
+    if size is not None and config is not None and config.fixed_input_size:
+        options["img_size"] = size  # transformers and the like are built for one size
+    if file is not None:
+        return _with_file(name, file, options)
+    return _create(name, pretrained, config, options)
 
 
 def fetch_weights(name: str) -> Path:

@@ -79,8 +79,6 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     classifier = build_classifier(
         model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins
     )
-    if common.batch_size == 1:
-        classifier.check_batch(1)
     spec = classifier.preprocess
     augment = _Augment(config)
     cached_images, splits, skipped = cache_images(
@@ -145,6 +143,7 @@ class _Augment:
 
 def _check_plan(config: TrainConfig, module: LitClassifier) -> None:
     """Find a wrong optimizer, scheduler or monitor now, not an epoch into the fit."""
+    module.classifier.check_batch(config.data_common.batch_size)
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.make_scheduler(module.make_optimizer(trainable), 100, 10)
     known = [f"val/{name}" for name in ("loss", *metric_names(module.label_mode, config.plugins))]
