@@ -33,6 +33,7 @@ LAYERS = [
         "models.input_check",
         "models.model_names",
         "models.head",
+        "models.preprocessing",
     ],
     ["models.weight_places", "models.fitting_size"],
     ["models.weights", "models.nearest_model", "models.recipe"],

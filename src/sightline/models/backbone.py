@@ -1,7 +1,6 @@
 """timm's image models, from scratch or pretrained, optionally with a frozen backbone."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ import torch
 from huggingface_hub import constants as hub
 from huggingface_hub import try_to_load_from_cache
 from pydantic import Field
-from timm.data import resolve_model_data_config
 from timm.models._hub import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import nn
 
@@ -19,8 +17,9 @@ from sightline.models.file_weights import WeightFile, load_weights, open_weight_
 from sightline.models.head import freeze_backbone as freeze
 from sightline.models.input_check import CannotBuild
 from sightline.models.model_names import current_name
+from sightline.models.preprocessing import preprocess_of
 from sightline.models.timm_compat import create_with_conversion, quiet_timm
-from sightline.types import PreprocessSpec, adapt_channels
+from sightline.types import PreprocessSpec
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -71,12 +70,9 @@ def timm_backbone(
         size = img_size_override
     network = _build(name, pretrained, file, options, size)
     own: Any = network
-    if file is not None and file.preprocess is not None:
-        own.preprocess = _stored(file.preprocess, from_data, size)
-    elif pretrained or file is not None:
-        own.preprocess = _preprocess(network, from_data, img_size_override)
-    else:
-        own.preprocess = from_data
+    with_weights = pretrained or file is not None
+    stored = None if file is None else file.preprocess
+    own.preprocess = preprocess_of(network, from_data, with_weights, stored, size)
     if freeze_backbone:
         freeze(network)
     return network
@@ -168,38 +164,3 @@ def _weights_missing(name: str, config: Any, error: Exception) -> str:
 
 def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
-
-
-def _preprocess(
-    network: nn.Module, from_data: PreprocessSpec, img_size: int | None
-) -> PreprocessSpec:
-    """As the model's published weights were trained."""
-    config = resolve_model_data_config(network)
-    height, width = config["input_size"][-2:]
-    if height != width and img_size is None:
-        raise UserError(
-            f"These weights expect images of {height}×{width} pixels, which are not square; "
-            f"give a square size with model.img_size={min(height, width)}."
-        )
-    return PreprocessSpec(
-        img_size=img_size or height,
-        in_chans=from_data.in_chans,
-        mean=adapt_channels(tuple(config["mean"]), from_data.in_chans),
-        std=adapt_channels(tuple(config["std"]), from_data.in_chans),
-        interpolation=config["interpolation"],
-        crop_pct=config["crop_pct"],
-        crop_mode=config["crop_mode"],
-    )
-
-
-def _stored(
-    stored: PreprocessSpec, from_data: PreprocessSpec, img_size: int | None
-) -> PreprocessSpec:
-    """As the checkpoint's model was trained."""
-    return replace(
-        stored,
-        img_size=img_size or stored.img_size,
-        in_chans=from_data.in_chans,
-        mean=adapt_channels(stored.mean, from_data.in_chans),
-        std=adapt_channels(stored.std, from_data.in_chans),
-    )

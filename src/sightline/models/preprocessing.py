@@ -1,0 +1,65 @@
+"""Preprocessing of a timm model: that of its weights, of a checkpoint's model, or of the data."""
+
+from dataclasses import replace
+
+from timm.data import resolve_model_data_config
+from torch import nn
+
+from sightline.errors import UserError
+from sightline.types import PreprocessSpec, adapt_channels
+
+
+def preprocess_of(
+    network: nn.Module, from_data: PreprocessSpec, with_weights: bool,
+    stored: PreprocessSpec | None, img_size: int | None,
+) -> PreprocessSpec:  # fmt: skip
+    """The preprocessing that a network's weights were trained with.
+
+    Args:
+        network: timm's.
+        from_data: for a network without pretrained weights.
+        with_weights: whether it has such.
+        stored: that of the checkpoint of Sightline's that they are from; None for others.
+        img_size: side that the user set, or the checkpoint has; None for the weights' own.
+
+    Raises:
+        UserError: the weights' own size is not square.
+    """
+    if stored is not None:
+        return _stored(stored, from_data, img_size)
+    return _published(network, from_data, img_size) if with_weights else from_data
+
+
+def _published(
+    network: nn.Module, from_data: PreprocessSpec, img_size: int | None
+) -> PreprocessSpec:
+    """As the model's published weights were trained."""
+    config = resolve_model_data_config(network)
+    height, width = config["input_size"][-2:]
+    if height != width and img_size is None:
+        raise UserError(
+            f"These weights expect images of {height}×{width} pixels, which are not square; "
+            f"give a square size with model.img_size={min(height, width)}."
+        )
+    return PreprocessSpec(
+        img_size=img_size or height,
+        in_chans=from_data.in_chans,
+        mean=adapt_channels(tuple(config["mean"]), from_data.in_chans),
+        std=adapt_channels(tuple(config["std"]), from_data.in_chans),
+        interpolation=config["interpolation"],
+        crop_pct=config["crop_pct"],
+        crop_mode=config["crop_mode"],
+    )
+
+
+def _stored(
+    stored: PreprocessSpec, from_data: PreprocessSpec, img_size: int | None
+) -> PreprocessSpec:
+    """As the checkpoint's model was trained."""
+    return replace(
+        stored,
+        img_size=img_size or stored.img_size,
+        in_chans=from_data.in_chans,
+        mean=adapt_channels(stored.mean, from_data.in_chans),
+        std=adapt_channels(stored.std, from_data.in_chans),
+    )
