@@ -11,13 +11,14 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
-from support.commands import Sightline
 from support.hub import backbone
 from support.runs import Trained
 from torch import Tensor
 
+from sightline.config.compose import compose_job
 from sightline.errors import UserError
 from sightline.models.file_weights import percent
+from sightline.training.weights_of_run import model_with_file
 from sightline.types import PreprocessSpec
 
 State = dict[str, Tensor]
@@ -202,16 +203,17 @@ def test_a_checkpoint_of_sightlines_brings_its_preprocessing(stored: State, tmp_
         backbone("test_convnext", pretrained_path=str(path))
 
 
-def test_a_run_is_named_by_its_folder_or_its_id(
-    sightline: Sightline, trained: Callable[[str], Trained]
-) -> None:
-    """Its checkpoint is found; of another model, it is refused before anything is trained."""
+def test_a_run_is_named_by_its_folder_or_its_id(trained: Callable[[str], Trained]) -> None:
     run = trained("multiclass")
-    for named in (run.folder, run.run_id, f"runs:/{run.run_id}"):
-        done = sightline(
-            "train", "model=timm", "model.name=test_resnet",
-            f"model.pretrained_path='{named}'", f"tracking.uri={run.store}",
-        )  # fmt: skip
-        assert done.status == 1
-        assert "It is a checkpoint of Sightline's, of the model" in done.err
-        assert "Traceback" not in done.err
+    for named, store in (
+        (str(run.folder), "sqlite:////nowhere/mlflow.db"),
+        (run.run_id, run.store),
+        (f"runs:/{run.run_id}", run.store),
+    ):
+        config, _ = compose_job(
+            ["model=timm", f"model.pretrained_path='{named}'", f"tracking.uri={store}"]
+        )
+        found = model_with_file(config)["pretrained_path"]
+        assert Path(found).read_bytes() == run.checkpoint.read_bytes()
+        with pytest.raises(UserError, match="checkpoint of Sightline's, of the model"):
+            backbone(pretrained_path=found)

@@ -63,15 +63,12 @@ def timm_backbone(
     # Some models accept no rates, so that a rate of 0 is not passed.
     options |= {} if not drop_rate else {"drop_rate": drop_rate}
     options |= {} if not drop_path_rate else {"drop_path_rate": drop_path_rate}
-    size: int | None = img_size
-    if file is not None and file.preprocess is not None:
-        size = img_size_override or file.preprocess.img_size
-    elif pretrained or file is not None:
-        size = img_size_override
+    stored = None if file is None else file.preprocess
+    with_weights = pretrained or file is not None
+    own_size = stored.img_size if stored is not None else None if with_weights else img_size
+    size = (img_size_override or own_size) if with_weights else img_size
     network = _build(name, pretrained, file, options, size)
     own: Any = network
-    with_weights = pretrained or file is not None
-    stored = None if file is None else file.preprocess
     own.preprocess = preprocess_of(network, from_data, with_weights, stored, size)
     if freeze_backbone:
         freeze(network)
