@@ -1,23 +1,30 @@
-"""Intervals: their resamples are the metrics themselves under weights, and they cover the truth."""
+"""Intervals: the formulas, the metrics under weights, groups, and what is withheld.
+
+That intervals hold the truth as often as they say is in test_coverage.py.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy.special import logit
+from scipy.stats import binomtest
+from scipy.stats import t as student
 from sklearn import metrics as sk
 from support.random_tables import make_mode, random_table
 from test_all_metrics import CASES, degenerate
 
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.decided import DecidedTable
+from sightline.metrics.estimates import delong_interval, jackknife_interval, share_interval, wilson
 from sightline.metrics.evaluation import evaluate_table
-from sightline.metrics.intervals import compute_intervals, percentiles, wilson
+from sightline.metrics.intervals import compute_intervals
 from sightline.metrics.registry import registry_of
 from sightline.metrics.resampling import draw
 from sightline.metrics.tuning import Tuning
+from sightline.metrics.units import Units
 from sightline.metrics.values import compute_all_metrics, per_class_rows
 from sightline.predictions import Predictions
 
@@ -69,12 +76,14 @@ def test_intervals_hold_their_metric_and_are_the_same_again(name: str) -> None:
     mode = make_mode(name)
     table = random_table(mode, 400)
     tuning = Tuning(1.5, {"binary": (0.4,), "multilabel": (0.3,) * 5}.get(name), "f1")
-    found = evaluate_table(mode, table, tuning, resamples=300)
+    found = evaluate_table(mode, table, tuning)
     for key, interval in found.intervals.items():
         assert interval.low <= found.metrics[key] <= interval.high, key
+        assert interval.method.endswith(", 400 samples"), key
+    assert not found.withheld
     assert {"accuracy", "f1_macro", "auroc_macro", "log_loss_calibrated"} <= found.intervals.keys()
     assert ("f1_macro_tuned" in found.intervals) == (name != "multiclass")
-    again = evaluate_table(mode, table, tuning, resamples=300)
+    again = evaluate_table(mode, table, tuning)
     assert again.intervals == found.intervals
 
 
@@ -86,45 +95,173 @@ def right_or_wrong(rng: np.random.Generator, samples: int, accuracy: float) -> P
     return Predictions(np.arange(samples).astype(str), targets, probs, ("n", "p"), "binary")
 
 
-def test_bootstrap_intervals_cover_the_truth_as_often_as_they_say() -> None:
-    mode = make_mode("binary")
-    rng = np.random.default_rng(7)
-    (weights,) = draw(1000, 1000, seed=0)  # the same for all: each table's samples are independent
-    covered = 0
-    for _ in range(500):
-        table = right_or_wrong(rng, 1000, 0.9)
-        interval = percentiles(measured(mode, table, weights)[0]["accuracy"])
-        assert interval is not None
-        covered += interval.low <= 0.9 <= interval.high
-    assert 0.93 <= covered / 500 <= 0.97
+@pytest.mark.parametrize("name", MODES)
+def test_a_class_that_a_resample_lacks_keeps_its_value(name: str) -> None:
+    mode = make_mode(name)
+    table = random_table(mode, 60)
+    decided = DecidedTable(mode, table)
+    present = table.targets == 1 if name != "multilabel" else table.targets[:, 1] == 1
+    weights = (~present).astype(np.float32)[:, None]
+    sample, whole = decided.resample(weights), decided.resample(np.ones((60, 1), np.float32))
+    for column in ("precision", "recall", "f1"):
+        rates = np.delete(sample.counts.rates()[column], 1, axis=1)
+        expected = (np.nansum(rates) + whole.rates[column][0, 1]) / len(mode.class_names)
+        assert sample.averages[f"{column}_macro"][0] == pytest.approx(expected)
+    for column, values in sample.areas.items():
+        assert values[0, 1] == whole.areas[column][0, 1]
 
 
-@pytest.mark.parametrize("samples", [100, 200, 400])
-def test_wilsons_intervals_cover_the_truth_in_small_samples(samples: int) -> None:
-    hits = np.random.default_rng(7).binomial(samples, 0.98, 2000)
-    intervals = {k: wilson(k, samples) for k in set(hits.tolist())}
-    covered = [intervals[k].low <= 0.98 <= intervals[k].high for k in hits.tolist()]
-    assert 0.93 <= np.mean(covered) <= 0.97
+@pytest.mark.parametrize(("hits", "of"), [(0, 50), (1, 50), (199, 200), (200, 200), (120, 400)])
+def test_wilsons_interval_is_scipys(hits: int, of: int) -> None:
+    expected = binomtest(hits, of).proportion_ci(0.95, method="wilson")
+    found = wilson(hits, of)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_few_misses_have_wilsons_interval() -> None:
+def test_shares_have_wilsons_interval() -> None:
     table = right_or_wrong(np.random.default_rng(0), 200, 0.98)
-    mode = make_mode("binary")
-    interval = compute_intervals(mode, table, resamples=100).metrics["accuracy"]
-    assert interval.method == "wilson"
-    hits, n, z = round(sk.accuracy_score(table.targets, table.probs[:, 1] > 0.5) * 200), 200, 1.96
-    z = NormalDist().inv_cdf(0.975)
-    p = hits / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    assert (interval.low, interval.high) == pytest.approx((middle - half, middle + half))
+    found = compute_intervals(make_mode("binary"), table).metrics
+    decided, target = table.probs[:, 1] > 0.5, table.targets == 1
+    counts = {
+        "accuracy": (decided == target, np.ones(200)), "precision": (decided & target, decided),
+        "recall": (decided & target, target),
+    }  # fmt: skip
+    for name, (hits, of) in counts.items():
+        expected = wilson(hits.sum(), of.sum())
+        assert (found[name].low, found[name].high) == pytest.approx((expected.low, expected.high))
+    jaccard = wilson((decided & target).sum(), (decided | target).sum())
+    f1 = [2 * end / (1 + end) for end in (jaccard.low, jaccard.high)]
+    assert [found["f1"].low, found["f1"].high] == pytest.approx(f1)
 
 
-def test_a_metric_that_no_resample_changes_has_no_interval() -> None:
+def test_the_variance_of_auroc_is_delongs() -> None:
+    mode = make_mode("multiclass", 3)
+    table = random_table(mode, 90)
+    found = []
+    for index, scores in enumerate(DecidedTable(mode, table).ranked_scores):
+        positive, column = table.targets == index, table.probs[:, index].astype(float)
+        one, zero = column[positive], column[~positive]
+        kernel = (one[:, None] > zero) + 0.5 * (one[:, None] == zero)
+        expected = kernel.mean(1).var(ddof=1) / len(one) + kernel.mean(0).var(ddof=1) / len(zero)
+        placed = scores.placements(90)
+        assert placed is not None
+        assert placed.auroc == pytest.approx(sk.roc_auc_score(positive, column))
+        assert sum(placed.variances) == pytest.approx(expected)
+        assert (placed.contributions**2).sum() == pytest.approx(expected)
+        found.append(placed)
+    interval = delong_interval(found, Units.of(table))
+    assert interval is not None
+    # Wider than by DeLong's variance of the mean alone, by the exponential model's small share.
+    mean = np.mean([each.auroc for each in found])
+    plain = np.sqrt((np.sum([each.contributions for each in found], axis=0) ** 2).sum()) / 3
+    half = (logit(interval.high) - logit(interval.low)) / 2 * mean * (1 - mean)
+    assert 1.9 < half / plain < 2.3
+
+
+def test_the_jackknife_is_one_of_samples_left_out_in_turn() -> None:
+    mode = make_mode("multiclass", 3)
+    table = random_table(mode, 60)
+    preds = table.probs.argmax(axis=1)
+
+    def f1(rows: np.ndarray) -> float:
+        return logit(sk.f1_score(table.targets[rows], preds[rows], average="macro"))
+
+    every = np.arange(60)
+    values = np.array([f1(np.delete(every, row)) for row in every])
+    middle = 60 * f1(every) - 59 * values.mean()
+    se = np.sqrt(59 / 60 * ((values - values.mean()) ** 2).sum())
+    found = compute_intervals(mode, table).metrics["f1_macro"]
+    ends = logit(np.array([found.low, found.high]))
+    assert ends.mean() == pytest.approx(middle, abs=1e-4)
+    assert student.ppf(0.975, 59) * se <= np.ptp(ends) / 2 <= student.ppf(0.975, 20) * se
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_samples_repeated_in_a_group_say_no_more_than_one(name: str) -> None:
+    mode = make_mode(name)
+    single = random_table(mode, 150)
+    groups = np.repeat(np.arange(150), 4)
+    alone = compute_intervals(mode, single)
+    together = compute_intervals(mode, replace(single.select(groups), groups=groups))
+    unaware = compute_intervals(mode, single.select(groups))
+    assert together.units == "150 groups"
+    for key in ("accuracy", "f1_macro", "auroc_macro", "log_loss", "ece"):
+        widths = [f.metrics[key].high - f.metrics[key].low for f in (alone, together, unaware)]
+        assert together.metrics[key].method.endswith(", 150 groups")
+        assert widths[1] == pytest.approx(widths[0], rel=0.2), key
+        assert widths[2] < 0.75 * widths[0], key
+    cells = [found.per_class["recall"][0] for found in (alone, together)]
+    assert cells[0] is not None
+    assert cells[1] is not None
+    assert cells[1].high - cells[1].low == pytest.approx(cells[0].high - cells[0].low, rel=0.2)
+
+
+def test_a_group_of_one_sample_each_is_that_sample() -> None:
+    hits, trials = np.arange(40) % 3 == 0, np.ones(40)
+    codes = np.arange(40)
+    alone = share_interval(hits, trials, Units(codes, 40, False))
+    grouped = share_interval(hits, trials, Units(codes, 40, True))
+    assert alone is not None
+    assert grouped is not None
+    assert (grouped.low, grouped.high) == pytest.approx((alone.low, alone.high), rel=0.05)
+
+
+def test_whole_groups_are_drawn() -> None:
+    groups = np.array([7, 7, 3, 3, 3, 9])
+    (weights,) = draw(6, 500, seed=0, groups=groups)
+    assert weights.shape == (6, 500)
+    for code in (3, 7, 9):
+        assert (np.ptp(weights[groups == code], axis=0) == 0).all()
+    assert (weights[[0, 2, 5]].sum(axis=0) == 3).all()
+    assert weights[5].mean() == pytest.approx(1, abs=0.15)
+    assert np.array_equal(next(draw(6, 3, 1)), next(draw(6, 3, 1, np.arange(6))))
+
+
+def test_what_rests_on_too_little_is_withheld_with_its_reason() -> None:
+    mode, rng = make_mode("binary"), np.random.default_rng(0)
+    table = random_table(mode, 300)
+    rare = replace(table, targets=(np.arange(300) < 3).astype(np.int64))
+    found = evaluate_table(mode, rare, Tuning())
+    assert found.withheld["auroc_macro"] == "3 positives of c1"
+    assert found.withheld["average_precision_macro"] == "3 positives of c1"
+    assert "auroc_macro" not in found.intervals
+    rows = {str(row["metric"]): row for row in found.rows()}
+    assert rows["auroc_macro"]["withheld"] == "too few to say: 3 positives of c1"
+    assert rows["accuracy"]["method"] == "wilson, 300 samples"
+    assert found.record()["metrics"]["auroc_macro"]["low"] is None
+    good = right_or_wrong(rng, 200, 1.0)
+    few = replace(good, targets=np.where(np.arange(200) < 4, 1 - good.targets, good.targets))
+    assert evaluate_table(mode, few, Tuning()).withheld["log_loss"] == "4 wrong decisions"
+    grouped = evaluate_table(mode, replace(few, groups=np.arange(200) // 4), Tuning())
+    assert grouped.withheld["log_loss"] == "wrong decisions in 1 groups"
+    groups = evaluate_table(mode, replace(table, groups=np.arange(300) % 19), Tuning())
+    assert not groups.intervals
+    assert set(groups.withheld.values()) == {"19 groups"}
+    assert all(f"{key}_low" not in row for row in groups.per_class for key in ("recall", "auroc"))
+
+
+def test_a_rare_class_among_many_does_not_take_the_average_away() -> None:
+    mode = make_mode("multiclass", 40)
+    table = random_table(mode, 1200)
+    counts = np.bincount(table.targets, minlength=40)
+    assert counts.min() >= 5
+    first = np.flatnonzero(table.targets == 0)[4:]
+    table = table.select(np.setdiff1d(np.arange(1200), first))  # 4 samples of class 0
+    assert "f1_macro" in compute_intervals(mode, table).metrics
+    five = make_mode("multiclass", 5)
+    few = random_table(five, 400)
+    few = few.select(np.setdiff1d(np.arange(400), np.flatnonzero(few.targets == 2)[4:]))
+    assert compute_intervals(five, few).withheld["f1_macro"] == "4 positives of c2"
+
+
+def test_a_metric_that_does_not_vary_has_no_interval() -> None:
+    assert (
+        jackknife_interval(0.5, np.full(20, 0.5), "logit", Units(np.arange(20), 20, False)) is None
+    )
     mode = make_mode("multiclass")
     table = random_table(mode, 50)
     table = replace(table, targets=table.probs.argmax(axis=1))
-    found = evaluate_table(mode, table, Tuning(), resamples=100)
-    assert "f1_macro" not in found.intervals
+    found = evaluate_table(mode, table, Tuning())
+    assert found.withheld["f1_macro"] == "0 wrong decisions"
     assert found.intervals["accuracy"].high == 1
     assert found.intervals["accuracy"].low == pytest.approx(50 / (50 + 1.959964**2))

@@ -88,7 +88,7 @@ def test_a_metric_is_one_new_file(plugin: Plugin) -> None:
     assert metric_names(mode, plugins)[-1] == "miss_rate"
     epoch = compute_metrics(mode, table, plugins)
     assert epoch["miss_rate"] == pytest.approx(1 - epoch["accuracy"])
-    found = evaluate_table(mode, table, Tuning(), resamples=200, plugins=plugins)
+    found = evaluate_table(mode, table, Tuning(), plugins=plugins)
     interval = found.intervals["miss_rate"]
     assert interval.low < found.metrics["miss_rate"] < interval.high
     assert "miss_rate" in found.headlines

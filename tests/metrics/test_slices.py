@@ -15,6 +15,7 @@ from sightline.errors import UserError
 from sightline.inference.corruptions import CORRUPTIONS, SEVERITIES
 from sightline.inference.views import CorruptedView, averaged_views
 from sightline.metrics.robustness import curves, robustness_rows
+from sightline.metrics.slice_differences import difference_of
 from sightline.metrics.slices import measure_slices, slice_values
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
@@ -46,8 +47,37 @@ def test_slices_are_measured_by_themselves_and_the_worst_is_named() -> None:
     assert rows["b"]["worst"] is True
     assert rows["rare"]["samples"] == 5
     assert rows["rare"]["accuracy"] is None
+    assert rows["b"]["difference_to_rest_high"] < 0
+    rest = table.metadata["site"] != "b"
+    right = table.probs.argmax(axis=1) == table.targets
+    difference = right[~rest].mean() - right[rest].mean()
+    assert rows["b"]["difference_to_rest"] == pytest.approx(difference)
+    assert rows["rare"]["difference_to_rest"] is None
     by_loss = measure_slices(make_mode("multiclass"), table, Tuning(), "site", "log_loss")
     assert by_loss.worst == "b"  # the highest
+
+
+def test_a_slice_that_is_lowest_by_chance_is_not_called_the_worst() -> None:
+    mode, named = make_mode("multiclass"), 0
+    for seed in range(40):
+        table = random_table(mode, 300, seed)
+        site = np.random.default_rng(seed).integers(0, 6, 300)
+        for value in range(6):
+            sides = [table.select(np.flatnonzero(rows)) for rows in (site == value, site != value)]
+            found = difference_of(mode, *sides, Tuning(), "accuracy", 6)
+            named += found.is_worse(higher_is_better=True)
+    assert named <= 4  # 2.5 % of 40 tables: 1, and at most 4 in 99 of 100
+
+
+def test_a_slice_whose_interval_is_withheld_is_not_compared() -> None:
+    table = with_sites()
+    decided = table.probs.argmax(axis=1)
+    sites = table.metadata["site"]
+    table = replace(table, targets=np.where(sites == "a", decided, table.targets))
+    found = measure_slices(make_mode("multiclass"), table, Tuning(), "site", "f1_macro")
+    assert found.differences["a"].withheld == "0 wrong decisions"
+    assert "too few to say: 0 wrong decisions" in found.differences["a"].words()
+    assert found.worst == "b"
 
 
 def test_slices_that_cannot_be_compared_are_refused() -> None:

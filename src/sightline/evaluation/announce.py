@@ -20,8 +20,10 @@ def announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) ->
     for part, evaluation in found.parts:
         name = part.name
         headlines = {each: evaluation.metrics[each] for each in evaluation.headlines}
-        ends = {name: evaluation.interval_ends()}
-        cells = format_metrics({"metrics": {name: headlines}, "intervals": ends})
+        cells = format_metrics({
+            "metrics": {name: headlines}, "intervals": {name: evaluation.interval_ends()},
+            "withheld": {name: evaluation.withheld_headlines()},
+        })  # fmt: skip
         seen = f", {part.seen.total:,} of them seen" if part.seen and part.seen.total else ""
         rows[f"{name}, {evaluation.samples:,} samples{seen}"] = cells[name]
     get_console().print(metrics_table(rows))
@@ -38,12 +40,19 @@ def announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) ->
 def _announce_slices(slices: Slices) -> None:
     metric, worst = slices.metric, slices.worst
     for value, each in slices.found.items():
-        row = {metric: each.metrics[metric]} if metric in each.metrics else {}
-        ends = {"": each.interval_ends()}
-        words = format_metrics({"metrics": {"": row}, "intervals": ends})[""]
+        found, interval = each.metrics.get(metric), each.intervals.get(metric)
+        ends = {metric: (interval.low, interval.high)} if interval else {}
+        row = {} if found is None else {metric: found}
+        words = format_metrics({
+            "metrics": {"": row}, "intervals": {"": ends}, "withheld": {"": each.withheld},
+        })[""]  # fmt: skip
         mark = "  ← the worst" if value == worst else ""
-        log.info("%s=%s (%d samples): %s %s%s", slices.column, value, each.samples, metric,
-                 words.get(metric, "undefined"), mark)  # fmt: skip
+        log.info(
+            "%s=%s (%d samples): %s %s, %s%s", slices.column, value, each.samples, metric,
+            words.get(metric, "undefined"), slices.differences[value].words(), mark,
+        )  # fmt: skip
+    if worst is None:
+        log.info("%s: no slice is worse than the rest by more than chance", slices.column)
     if slices.small:
         small = ", ".join(f"{value} ({count})" for value, count in list(slices.small.items())[:10])
         log.info("%s: too few samples to compare: %s%s", slices.column, small,

@@ -22,7 +22,8 @@ CURVE = "accuracy"  # a headline metric of every label mode
 def log_slices(
     tracker: Tracker, name: str, prefix: str, slices: Slices, whole: Evaluation, step: int
 ) -> None:
-    """Log the slices of a column: a table, a figure, and the worst one as tag and metric."""
+    """Log the slices of a column: a table, a figure, and the worst one, where one is worse than the
+    rest by more than chance, as tag and metric."""
     rows, metric, worst = slices.rows(), slices.metric, slices.worst
     column = "".join(c if c.isalnum() or c in "_-" else "_" for c in slices.column)
     path = f"slices/{name}_{column}"
@@ -30,11 +31,11 @@ def log_slices(
     found = {value: each.record() for value, each in slices.found.items()}
     tracker.log_json(record | {"slices": found}, f"{path}.json")
     tracker.log_text(to_csv(rows), f"{path}.csv")
-    if worst is None:
-        return
     title = f"{name}: {slices.column}"
     figure = draw_slices(rows, metric, whole.metrics[metric], title)
     tracker.log_png(to_png(figure), f"{path}.png")
+    if worst is None:
+        return
     tracker.set_tags({f"{prefix}.worst_slice.{column}": worst})
     value = slices.found[worst].metrics[metric]
     tracker.log_metrics({f"{prefix}/worst_slice_{column}_{metric}": value}, step, overwrite=True)

@@ -34,19 +34,25 @@ class Counts(ABC):
         """The counts that hits are a share of, by the name of the rate."""
         return {"precision": self.predicted, "recall": self.support}
 
-    def rates(self) -> dict[str, np.ndarray]:
-        """Precision, recall and F1 of each class, shape (R, C); NaN where it is absent."""
-        found = rates_of(self.hits, self.predicted, self.support)
-        return {name: np.where(self.support > 0, rate, np.nan) for name, rate in found.items()}
+    def rates(self, whole: "Counts | None" = None) -> dict[str, np.ndarray]:
+        """Precision, recall and F1 of each class, shape (R, C); NaN where it is absent.
 
-    def averages(self) -> dict[str, np.ndarray]:
+        Args:
+            whole: counts of the whole table, whose rates a class keeps under a weighting that
+                lacks it; so the classes that are averaged stay the same. None: NaN there.
+        """
+        found = rates_of(self.hits, self.predicted, self.support)
+        found = {name: np.where(self.support > 0, rate, np.nan) for name, rate in found.items()}
+        return found if whole is None else filled(found, whole.rates())
+
+    def averages(self, whole: "Counts | None" = None) -> dict[str, np.ndarray]:
         """Micro, macro (over the classes that are present) and weighted averages, shape (R,)."""
         hits, predicted, support = (
             a.sum(axis=1) for a in (self.hits, self.predicted, self.support)
         )
         micro = rates_of(hits, predicted, support)
         found = {}
-        for name, values in self.rates().items():
+        for name, values in self.rates(whole).items():
             found[f"{name}_micro"] = np.where(support > 0, micro[name], np.nan)
             found[f"{name}_macro"] = mean_of_defined(values)
             weighted = divide((np.nan_to_num(values) * self.support).sum(axis=1), support)
@@ -62,7 +68,7 @@ class Counts(ABC):
         """The share of known answers that are wrong, shape (R,)."""
 
     @abstractmethod
-    def agreement(self) -> dict[str, np.ndarray]:
+    def agreement(self, whole: "Counts | None" = None) -> dict[str, np.ndarray]:
         """Cohen's kappa and Matthews' coefficient, shape (R,); NaN where undefined."""
 
 
@@ -88,7 +94,7 @@ class ClassCounts(Counts):
         """Of samples."""
         return 1 - self.accuracy()
 
-    def agreement(self) -> dict[str, np.ndarray]:
+    def agreement(self, whole: Counts | None = None) -> dict[str, np.ndarray]:
         """NaN where all targets are of one class; 0 where only the decisions are."""
         total = self.known[:, 0]
         hits = self.hits.sum(axis=1) * total
@@ -130,8 +136,15 @@ class LabelCounts(Counts):
         wrong = self.support + self.predicted - 2 * self.hits
         return divide_or_nan(wrong.sum(axis=1), self.known.sum(axis=1))
 
-    def agreement(self) -> dict[str, np.ndarray]:
+    def agreement(self, whole: Counts | None = None) -> dict[str, np.ndarray]:
         """And balanced accuracy: the mean over labels that are present and absent somewhere."""
+        found = self._label_agreement()
+        if isinstance(whole, LabelCounts):
+            found = filled(found, whole._label_agreement())
+        return {name: mean_of_defined(values) for name, values in found.items()}
+
+    def _label_agreement(self) -> dict[str, np.ndarray]:
+        """Of each label, shape (R, L); NaN where it is not both present and absent."""
         misses, alarms = self.support - self.hits, self.predicted - self.hits
         absent = self.known - self.support
         rejected = absent - alarms
@@ -145,9 +158,7 @@ class LabelCounts(Counts):
             "cohen_kappa": divide(2 * covariance, chance),
             "matthews_corrcoef": divide(covariance, np.sqrt(spread)),
         }
-        return {
-            name: mean_of_defined(np.where(both, values, np.nan)) for name, values in found.items()
-        }
+        return {name: np.where(both, values, np.nan) for name, values in found.items()}
 
 
 def rates_of(hits: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> dict[str, np.ndarray]:
@@ -157,6 +168,11 @@ def rates_of(hits: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> di
         "recall": divide(hits, support),
         "f1": divide(2 * hits, predicted + support),
     }
+
+
+def filled(values: dict[str, np.ndarray], whole: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Values (R, C) with those of `whole` (1, C) where they are NaN."""
+    return {name: np.where(np.isnan(each), whole[name], each) for name, each in values.items()}
 
 
 def sum_by(codes: np.ndarray, count: int, weights: np.ndarray) -> np.ndarray:

@@ -90,6 +90,15 @@ class Measures(ABC):
         """
 
     @abstractmethod
+    def one_class(
+        self, preds: np.ndarray, target: np.ndarray, index: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Samples decided to be of a class, samples of the class, and samples known not to be.
+
+        All of shape (N,), bool; a sample whose target is not known is in none of them.
+        """
+
+    @abstractmethod
     def support(self, target: Tensor) -> Tensor:
         """Samples of each class, or that carry each label, shape (C,), integers."""
 

@@ -123,6 +123,13 @@ class Multilabel(LabelMode):
         known = target != MISSING
         return (preds == target) & known, known
 
+    def one_class(
+        self, preds: np.ndarray, target: np.ndarray, index: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One label where it is known."""
+        column = target[:, index]
+        return (preds[:, index] == 1) & (column != MISSING), column == 1, column == 0
+
     def support(self, target: Tensor) -> Tensor:
         """Samples that carry each label."""
         return (target == 1).sum(dim=0)
@@ -135,10 +142,7 @@ class Multilabel(LabelMode):
         return value
 
     def class_ranking(self, probs: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Each label's samples where it is known.
-
-        NaN for a label without positives, and AUROC for a label without negatives.
-        """
+        """Where a label is known; NaN without positives, and AUROC also without negatives."""
         count = len(self.class_names)
         some = (target == 1).any(dim=0)
         both = some & (target == 0).any(dim=0)
@@ -172,14 +176,11 @@ class Multilabel(LabelMode):
         probs, target = to_tensors(predictions)
         preds = self.decide(probs, thresholds)
         names = self.class_names
-        known = multilabel_confusion_matrix(preds, target, len(names), ignore_index=MISSING)
-        matrices = [
-            ConfusionMatrix(name, matrix, (f"no {name}", name), (f"no {name}", name))
-            for name, matrix in zip(names, known.numpy(), strict=True)
-        ]
-        missed = ((target == 1) & (preds == 0)).double()
-        wrong = ((target == 0) & (preds == 1)).double()
-        mixed_up = (missed.T @ wrong).round().to(torch.int64).numpy()
+        known = multilabel_confusion_matrix(preds, target, len(names), ignore_index=MISSING).numpy()
+        axes = [(f"no {name}", name) for name in names]
+        matrices = [ConfusionMatrix(n, m, a, a) for n, m, a in zip(names, known, axes, strict=True)]
+        missed, wrong = (target == 1) & (preds == 0), (target == 0) & (preds == 1)
+        mixed_up = (missed.double().T @ wrong.double()).round().to(torch.int64).numpy()
         title = "missed × wrongly predicted"
         return [*matrices, ConfusionMatrix(title, mixed_up, names, names, False)]
 

@@ -1,9 +1,30 @@
 """Scores of one class, sorted once for the ranking metrics of many resamples."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import sparse
+from scipy.stats import rankdata
 
 from sightline.label_modes.counts import divide
+
+
+@dataclass(frozen=True)
+class Placements:
+    """AUROC of one class and what each sample contributes to it (DeLong et al. 1988).
+
+    Attributes:
+        auroc: the area.
+        contributions: shape (N,), of mean 0; their squares sum to DeLong's variance, and products
+            with those of another class to the covariance. 0 for a sample whose target is not known.
+        variances: DeLong's variance from the positives and from the negatives.
+        counts: positives and negatives.
+    """
+
+    auroc: float
+    contributions: np.ndarray
+    variances: tuple[float, float]
+    counts: tuple[int, int]
 
 
 class RankedScores:
@@ -21,6 +42,7 @@ class RankedScores:
         self, scores: np.ndarray, positive: np.ndarray, rows: np.ndarray | None = None
     ) -> None:
         self._rows = rows
+        self._scores, self._is_positive = scores, positive
         self._there = bool(positive.any())
         if not self._there:
             return
@@ -66,3 +88,25 @@ class RankedScores:
             auroc = 1 - above / (positives * negatives)
             area = np.einsum("gr,gr->r", hits, precision, dtype=np.float64) / positives
         return np.where(negatives > 0, auroc, np.nan), area
+
+    def placements(self, samples: int) -> Placements | None:
+        """DeLong's placements by ranks (Sun & Xu 2014); None without 2 positives and 2 negatives.
+
+        Args:
+            samples: of the table.
+        """
+        positive = self._is_positive
+        one, zero = int(positive.sum()), int((~positive).sum())
+        if min(one, zero) < 2:
+            return None
+        ranks = rankdata(self._scores)
+        above = (ranks[positive] - rankdata(self._scores[positive])) / zero
+        below = 1 - (ranks[~positive] - rankdata(self._scores[~positive])) / one
+        area = float(above.mean())
+        known = np.empty(len(positive))
+        known[positive] = (above - area) / np.sqrt(one * (one - 1))
+        known[~positive] = (below - area) / np.sqrt(zero * (zero - 1))
+        parts = (float((known[positive] ** 2).sum()), float((known[~positive] ** 2).sum()))
+        contributions = np.zeros(samples)
+        contributions[slice(None) if self._rows is None else self._rows] = known
+        return Placements(area, contributions, parts, (one, zero))

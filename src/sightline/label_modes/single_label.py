@@ -34,6 +34,13 @@ class SingleLabel(LabelMode):
         right = (preds == target)[:, None]
         return right, torch.ones_like(right)
 
+    def one_class(
+        self, preds: np.ndarray, target: np.ndarray, index: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One class against the others."""
+        present = target == index
+        return preds == index, present, ~present
+
     def support(self, target: Tensor) -> Tensor:
         """Samples of each class."""
         return torch.bincount(target, minlength=len(self.class_names))

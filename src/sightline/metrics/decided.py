@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from sightline.label_modes.base import LabelMode
-from sightline.label_modes.counts import Counts
+from sightline.label_modes.counts import Counts, filled
 from sightline.label_modes.measures import Average, Confidences, Thresholds, to_tensors
 from sightline.label_modes.ranked_scores import RankedScores
 from sightline.predictions import Predictions
@@ -104,6 +104,11 @@ class DecidedTable:
         """Hits, decisions and samples of each class, every sample counted once: shape (1, C)."""
         return self.resample(np.ones((len(self), 1), np.float32)).counts
 
+    @cached_property
+    def areas(self) -> dict[str, np.ndarray]:
+        """AUROC and average precision of each class, shape (1, C)."""
+        return areas_of(self.ranked_scores, np.ones((len(self), 1), np.float32))
+
     def resample(self, weights: np.ndarray) -> "ResampledTable":
         """R resamples of the table.
 
@@ -118,8 +123,20 @@ class DecidedTable:
         return DecidedTable(self.label_mode, self.predictions.select(rows), self.thresholds)
 
 
+def areas_of(scores: list[RankedScores], weights: np.ndarray) -> dict[str, np.ndarray]:
+    """AUROC and average precision of each class under weights (N, R), shape (R, C)."""
+    areas = [each.areas(weights) for each in scores]
+    return {
+        "auroc": np.stack([auroc for auroc, _ in areas], axis=1),
+        "average_precision": np.stack([area for _, area in areas], axis=1),
+    }
+
+
 class ResampledTable:
     """R resamples of a table of N samples, as weights of its samples.
+
+    A class that is in the table and not in a resample keeps the table's value, so that averages are
+    of the same classes in all resamples.
 
     Args:
         table: the table.
@@ -144,23 +161,19 @@ class ResampledTable:
     @cached_property
     def rates(self) -> dict[str, np.ndarray]:
         """Precision, recall and F1 of each class, shape (R, C)."""
-        return self.counts.rates()
+        return self.counts.rates(self.table.counts)
 
     @cached_property
     def averages(self) -> dict[str, np.ndarray]:
         """Micro, macro and weighted averages of the rates, shape (R,)."""
-        return self.counts.averages()
+        return self.counts.averages(self.table.counts)
 
     @cached_property
     def agreement(self) -> dict[str, np.ndarray]:
         """Cohen's kappa and Matthews' coefficient, shape (R,)."""
-        return self.counts.agreement()
+        return self.counts.agreement(self.table.counts)
 
     @cached_property
     def areas(self) -> dict[str, np.ndarray]:
         """AUROC and average precision of each class, shape (R, C)."""
-        areas = [each.areas(self.weights) for each in self.table.ranked_scores]
-        return {
-            "auroc": np.stack([auroc for auroc, _ in areas], axis=1),
-            "average_precision": np.stack([area for _, area in areas], axis=1),
-        }
+        return filled(areas_of(self.table.ranked_scores, self.weights), self.table.areas)

@@ -6,7 +6,8 @@ from typing import Any
 
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.calibration import calibrated, reliability
-from sightline.metrics.intervals import RESAMPLES, Interval, intervals_of
+from sightline.metrics.estimates import LEVEL, Interval
+from sightline.metrics.intervals import intervals_of
 from sightline.metrics.metric import TUNED
 from sightline.metrics.metric_sets import metric_sets
 from sightline.metrics.tuning import Tuning
@@ -24,25 +25,27 @@ class Evaluation:
         samples: how many.
         metrics: name to value; `_calibrated` and `_tuned` beside the name of the same without.
         intervals: of those metrics that have one.
+        withheld: of the other metrics, what there is too little of for an interval.
         headlines: names of the metrics that are read first.
         undefined: metrics without a value here.
         absent: classes without a sample.
         per_class: a row a class: support, values, their intervals, and the values by thresholds.
         reliability: a row a bin of confidence, before and after calibration.
         tuning: of the model.
-        resamples: how many were drawn for the intervals.
+        units: that the intervals take as independent: "100 groups".
     """
 
     samples: int
     metrics: dict[str, float]
     intervals: dict[str, Interval]
+    withheld: dict[str, str]
     headlines: list[str]
     undefined: list[str]
     absent: list[str]
     per_class: list[Row]
     reliability: list[Row]
     tuning: Tuning
-    resamples: int
+    units: str
 
     def record(self) -> dict[str, Any]:
         """Plain containers for a JSON file; the tables aside."""
@@ -52,7 +55,7 @@ class Evaluation:
             "undefined": self.undefined,
             "absent_classes": self.absent,
             "tuning": self.tuning.to_dict(),
-            "resamples": self.resamples,
+            "independent": self.units,
         }
 
     def interval_ends(self) -> dict[str, tuple[float, float]]:
@@ -60,19 +63,25 @@ class Evaluation:
         found = {name: self.intervals.get(name) for name in self.headlines}
         return {name: (each.low, each.high) for name, each in found.items() if each}
 
+    def withheld_headlines(self) -> dict[str, str]:
+        """The headlines without an interval, with the reason."""
+        return {name: self.withheld[name] for name in self.headlines if name in self.withheld}
+
     def rows(self) -> list[Row]:
-        """A row a metric, with its interval."""
+        """A row a metric, with its interval, or the reason why there is none."""
         rows: list[Row] = []
         for name, value in self.metrics.items():
             each = self.intervals.get(name)
             about = asdict(each) if each else dict.fromkeys(("low", "high", "method"))
-            rows.append({"metric": name, "value": value, **about})
+            reason = self.withheld.get(name)
+            words = {"withheld": f"too few to say: {reason}" if reason else None}
+            rows.append({"metric": name, "value": value, **about, **words})
         return rows
 
 
 def evaluate_table(
-    label_mode: LabelMode, table: Predictions, tuning: Tuning, resamples: int = RESAMPLES,
-    plugins: Sequence[str] = (),
+    label_mode: LabelMode, table: Predictions, tuning: Tuning, plugins: Sequence[str] = (),
+    level: float = LEVEL,
 ) -> Evaluation:  # fmt: skip
     """Metrics before and after tuning, with their intervals; a pure function of its arguments.
 
@@ -80,13 +89,13 @@ def evaluate_table(
         label_mode: of the table.
         table: of any split; uncalibrated.
         tuning: of the model, fitted on val.
-        resamples: of the bootstrap.
         plugins: packages with metrics of their own.
+        level: of the intervals' confidence.
     """
     sets = metric_sets(label_mode, table, tuning, plugins)
     metrics = {name: value for each in sets for name, value in each.values().items()}
     headlines = [m.name + each.suffix for each in sets for m in each.metrics if m.is_headline]
-    found = intervals_of(sets, resamples)
+    found = intervals_of(sets, level)
     there = defined(metrics)
     rows = per_class_rows(label_mode, table)
     for index, row in enumerate(rows):
@@ -98,13 +107,14 @@ def evaluate_table(
         samples=len(table),
         metrics=there,
         intervals={name: each for name, each in found.metrics.items() if name in there},
+        withheld={name: each for name, each in found.withheld.items() if name in there},
         headlines=[name for name in there if name in headlines],
         undefined=[name for name in metrics if name not in there],
         absent=[str(row["class"]) for row in rows if row["support"] == 0],
         per_class=rows,
         reliability=_reliability_rows(label_mode, table, tuned),
         tuning=tuning,
-        resamples=found.resamples,
+        units=found.units,
     )
 
 

@@ -1,44 +1,38 @@
-"""95 % intervals of metrics: a bootstrap over samples, and Wilson's for few hits or misses.
+"""95 % intervals of a table's metrics, or the reason why none is given.
 
-The bootstrap (Efron 1979) draws the samples of the table with replacement; the interval is from the
-2.5th to the 97.5th percentile of the metric over these resamples. It assumes that the samples are
-independent of each other, and that enough of them are right and wrong. A proportion of fewer hits
-or misses has Wilson's interval (1927).
+A share of samples has Wilson's interval, AUROC the logit-DeLong one, the calibration error one of
+simulated tables, and every other metric the jackknife's on a transformed scale (`estimates`, with
+the sources). Samples are taken as independent of each other; where the table has groups, the groups
+are. A bootstrap's percentiles and BCa cover less often where data are scarce: the comparison is in
+benchmarks/README.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 from sightline.label_modes.base import LabelMode
-from sightline.label_modes.counts import Counts
+from sightline.metrics.decided import DecidedTable
+from sightline.metrics.estimates import (
+    LEVEL,
+    Interval,
+    delong_interval,
+    jackknife_interval,
+    of_jaccard,
+    share_interval,
+)
+from sightline.metrics.metric import Metric
 from sightline.metrics.metric_sets import MetricSet, metric_sets
-from sightline.metrics.resampling import draw
+from sightline.metrics.resampling import HELD
+from sightline.metrics.scarcity import FEWEST, class_units, few_groups
 from sightline.metrics.tuning import Tuning
+from sightline.metrics.units import BLOCKS, Units
 from sightline.predictions import Predictions
 
-LEVEL = 0.95
-RESAMPLES = 1000
-FEWEST = 100  # of a table so large that a thousand would take minutes
+FEWEST_BLOCKS = 100  # of a table so large that more would take minutes
 WORK = 4e9  # weights times classes that are summed in about 10 s
-FEW = 30  # hits or misses below which a proportion has Wilson's interval
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval of a metric.
-
-    Attributes:
-        low: lower end.
-        high: upper end.
-        method: bootstrap or wilson.
-    """
-
-    low: float
-    high: float
-    method: str
+NO_SPREAD = "it does not vary over these samples"
 
 
 @dataclass(frozen=True)
@@ -46,97 +40,131 @@ class Intervals:
     """The intervals of a table's metrics.
 
     Attributes:
-        metrics: by name; without those that have none, because no resample gives another value.
+        metrics: by name.
+        withheld: by name, what there is too little of for an interval.
         per_class: by column of the per-class table, then by class; None where there is none.
-        resamples: how many were drawn.
+        units: that were taken as independent: "100 groups".
     """
 
     metrics: dict[str, Interval]
+    withheld: dict[str, str]
     per_class: dict[str, list[Interval | None]]
-    resamples: int
+    units: str
 
 
 def compute_intervals(
     label_mode: LabelMode,
     table: Predictions,
     tuning: Tuning | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
     plugins: Sequence[str] = (),
+    level: float = LEVEL,
 ) -> Intervals:
     """Intervals of the metrics that `evaluate_table` names.
 
     Args:
         label_mode: of the table.
-        table: N samples, independent of each other; uncalibrated.
+        table: N samples; uncalibrated.
         tuning: of the model; None: untuned.
-        resamples: fewer are drawn where so many would take minutes.
-        seed: of the draws.
         plugins: packages with metrics of their own.
+        level: of confidence.
     """
-    parts = metric_sets(label_mode, table, tuning or Tuning(), plugins)
-    return intervals_of(parts, resamples, seed)
+    return intervals_of(metric_sets(label_mode, table, tuning or Tuning(), plugins), level)
 
 
-def intervals_of(parts: Sequence[MetricSet], resamples: int, seed: int = 0) -> Intervals:
-    """Intervals of metric sets of one table, of which the first is the untuned one."""
-    table = parts[0].table.predictions
-    resamples = min(resamples, max(FEWEST, int(WORK / (len(table) * len(table.class_names)))))
-    metrics, columns = _resample(parts, draw(len(table), resamples, seed))
-    intervals = {name: each for name, v in metrics.items() if (each := percentiles(v)) is not None}
+def intervals_of(
+    parts: Sequence[MetricSet], level: float = LEVEL, per_class: bool = True
+) -> Intervals:
+    """Intervals of metric sets of one table, of which the first is the untuned one.
+
+    Args:
+        parts: the sets.
+        level: of confidence.
+        per_class: whether those of the per-class table are wanted.
+    """
+    table = parts[0].table
+    units = Units.of(table.predictions)
+    few = few_groups(units)
+    if few is not None:
+        names = [metric.name + part.suffix for part in parts for metric in part.metrics]
+        return Intervals({}, dict.fromkeys(names, few), {}, units.name)
+    found: dict[str, Interval] = {}
+    withheld: dict[str, str] = {}
+    waiting: list[tuple[str, Metric, DecidedTable]] = []
     for part in parts:
         for metric in part.metrics:
-            hits, of = metric.proportion(part.table) or (0, 0)
-            if of and min(hits, of - hits) < FEW:
-                intervals[metric.name + part.suffix] = wilson(hits, of)
-    per_class = {name: [percentiles(each) for each in c.T] for name, c in columns.items()}
-    return Intervals(intervals, per_class | _of_rates(parts[0].table.counts), resamples)
+            name = metric.name + part.suffix
+            reason = metric.scarce(part.table, units)
+            if reason is not None:
+                withheld[name] = reason
+            elif metric.has_formula:
+                interval = metric.interval(part.table, units, level)
+                _keep(found, withheld, name, interval)
+            elif metric.not_resampled is None:
+                waiting.append((name, metric, part.table))
+    left_out, areas = _leave_out(table, waiting, units, per_class)
+    for name, metric, decided in waiting:
+        value = metric.value(decided)
+        if value == value:
+            each = jackknife_interval(value, left_out[name], metric.scale, units, level)
+            _keep(found, withheld, name, each)
+    columns = _per_class(table, areas, units, level) if areas is not None else {}
+    return Intervals(found, withheld, columns, units.name)
 
 
-def _resample(
-    parts: Sequence[MetricSet], drawn: Iterator[np.ndarray]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Metrics (R,) and per-class columns (R, C) of all resamples; the latter untuned."""
-    metrics: dict[str, list[np.ndarray]] = {}
-    columns: dict[str, list[np.ndarray]] = {}
-    for weights in drawn:
-        for part in parts:
-            sample = part.table.resample(weights)
-            for metric in part.metrics:
-                if metric.not_resampled is None:
-                    values = metrics.setdefault(metric.name + part.suffix, [])
-                    values.append(metric.resampled(sample))
-            for name, value in (sample.rates | sample.areas).items() if not part.suffix else ():
-                columns.setdefault(name, []).append(value)
-    return (
-        {name: np.concatenate(values) for name, values in metrics.items()},
-        {name: np.concatenate(values) for name, values in columns.items()},
-    )
+def _keep(
+    found: dict[str, Interval], withheld: dict[str, str], name: str, interval: Interval | None
+) -> None:
+    if interval is None:
+        withheld[name] = NO_SPREAD
+    else:
+        found[name] = interval
 
 
-def _of_rates(counts: Counts) -> dict[str, list[Interval | None]]:
-    """Precision and recall of a class are proportions, and often of few samples."""
-    there = counts.support[0] > 0
-    return {
-        name: [
-            wilson(int(hits), int(n)) if n and known else None
-            for hits, n, known in zip(counts.hits[0], of[0], there, strict=True)
-        ]
-        for name, of in counts.trials.items()
+def _leave_out(
+    table: DecidedTable, metrics: Sequence[tuple[str, Metric, DecidedTable]], units: Units,
+    with_areas: bool,
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:  # fmt: skip
+    """Metrics (B,) and each class's average precision (B, C) without each block of units."""
+    values: dict[str, list[np.ndarray]] = {name: [] for name, *_ in metrics}
+    areas: list[np.ndarray] = []
+    most = max(FEWEST_BLOCKS, int(WORK / (len(table) * len(table.label_mode.class_names))))
+    for weights in units.leave_out(min(units.count, BLOCKS, most), 0, HELD):
+        samples = {id(each): each.resample(weights) for _, _, each in metrics}
+        for name, metric, decided in metrics:
+            values[name].append(metric.resampled(samples[id(decided)]))
+        if with_areas:
+            whole = samples.get(id(table)) or table.resample(weights)
+            areas.append(whole.areas["average_precision"])
+    found = {name: np.concatenate(each) for name, each in values.items()}
+    return found, np.concatenate(areas) if areas else None
+
+
+def _per_class(
+    table: DecidedTable, left_out: np.ndarray, units: Units, level: float
+) -> dict[str, list[Interval | None]]:
+    """Intervals of each class: Wilson's of precision, recall and F1, and those of the areas."""
+    found: dict[str, list[Interval | None]] = {
+        name: [] for name in ("precision", "recall", "f1", "auroc", "average_precision")
     }
-
-
-def wilson(hits: int, of: int) -> Interval:
-    """Wilson's interval of a proportion."""
-    found = binomtest(hits, of).proportion_ci(LEVEL, method="wilson")
-    return Interval(float(found.low), float(found.high), "wilson")
-
-
-def percentiles(values: np.ndarray) -> Interval | None:
-    """Of the resamples in which the metric is defined; None where they are all the same."""
-    defined = values[~np.isnan(values)]
-    if len(defined) < len(values) / 2 or np.ptp(defined) == 0:
-        return None
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return Interval(float(low), float(high), "bootstrap")
+    areas = table.areas["average_precision"][0]
+    enough = class_units(table, units).min(axis=0) >= FEWEST
+    preds, target = table.preds.numpy(), table.target.numpy()
+    for index, scores in enumerate(table.ranked_scores):
+        decided, present, _ = table.label_mode.one_class(preds, target, index)
+        hit = (decided & present).astype(np.float64)
+        for name, trials in (
+            ("precision", decided),
+            ("recall", present),
+            ("f1", decided | present),
+        ):
+            each = share_interval(hit, trials, units, level) if present.any() else None
+            found[name].append(of_jaccard(each) if each and name == "f1" else each)
+        ranked = scores.placements(len(table)) if enough[index] else None
+        found["auroc"].append(delong_interval([ranked], units, level) if ranked else None)
+        found["average_precision"].append(
+            jackknife_interval(
+                float(areas[index]), left_out[:, index], "logit", units, level
+            )
+            if enough[index] else None
+        )  # fmt: skip
+    return found

@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from sightline.label_modes.base import LabelMode
     from sightline.metrics.decided import DecidedTable, ResampledTable
+    from sightline.metrics.estimates import Interval, Scale
+    from sightline.metrics.units import Units
 
 # Suffixes of names: of calibrated probabilities, and of decisions by the fitted thresholds.
 CALIBRATED = "_calibrated"
@@ -39,8 +41,10 @@ class Metric(ABC):
         basis: what the value depends on.
         role: where it is computed and shown.
         place: order among the metrics of one role.
-        not_resampled: the reason why there is no resampled form, and so no bootstrap interval;
-            None where `resampled` is implemented.
+        scale: of the jackknife's interval.
+        has_formula: whether `interval` has a formula of its own, and the jackknife is not needed.
+        not_resampled: the reason why there is no resampled form, and so no jackknife interval; None
+            where `resampled` is implemented.
         stored_as: name of the metric that replaces it where only predictions are stored.
     """
 
@@ -51,6 +55,8 @@ class Metric(ABC):
     basis: Basis = "decisions"
     role: Role = "further"
     place: int = LAST_PLACE
+    scale: Scale = "identity"
+    has_formula: bool = False
     not_resampled: str | None = None
     stored_as: ClassVar[str | None] = None
 
@@ -71,9 +77,25 @@ class Metric(ABC):
         """The metric of R resamples, shape (R,); NaN where it is undefined."""
         raise NotImplementedError(self.not_resampled)
 
-    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
-        """Hits and trials, where the metric is a share of independent samples; else None."""
+    def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
+        """The interval where `has_formula`; None where the table gives none.
+
+        Args:
+            table: of the metric.
+            units: that are independent of each other.
+            level: of confidence.
+        """
         return None
+
+    def scarce(self, table: DecidedTable, units: Units) -> str | None:
+        """What an interval would rest on too few of ("3 positives of cat"); else None.
+
+        By default of the decisions, classes or losses that a metric of this basis varies with; not
+        asked where `has_formula`.
+        """
+        from sightline.metrics.scarcity import few_events
+
+        return few_events(self.basis, self.average, table, units)
 
     def correct(self, table: DecidedTable) -> np.ndarray | None:
         """Each counted sample's decision, True where it is right: shape (M,), bool.

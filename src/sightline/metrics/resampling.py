@@ -10,14 +10,28 @@ from sightline.metrics.metric import Metric
 HELD = 2e6  # weights that are held at a time: what a processor's cache takes
 
 
-def draw(samples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each sample is drawn: float32 of shape (N, R), as many R at a time as fit."""
+def draw(
+    samples: int, resamples: int, seed: int, groups: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """How often each sample is drawn: float32 of shape (N, R), as many R at a time as fit.
+
+    Args:
+        samples: N.
+        resamples: R in all.
+        seed: of the draws.
+        groups: shape (N,), of samples that are not independent of each other: whole groups are
+            drawn, as many as there are (Field & Welsh 2007), so that a resample may have more or
+            fewer samples than the table. None: samples are drawn.
+    """
     rng = np.random.default_rng(seed)
+    found, codes = (None, None) if groups is None else np.unique(groups, return_inverse=True)
+    units = samples if found is None else len(found)
     step = int(np.clip(HELD / samples, 1, resamples))
     for start in range(0, resamples, step):
         chunk = np.empty((min(step, resamples - start), samples), np.float32)
         for row in chunk:
-            row[:] = np.bincount(rng.integers(0, samples, samples), minlength=samples)
+            times = np.bincount(rng.integers(0, units, units), minlength=units)
+            row[:] = times if codes is None else times[codes]
         yield np.ascontiguousarray(chunk.T)
 
 

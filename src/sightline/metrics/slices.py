@@ -1,5 +1,6 @@
-"""Slices: the same metrics for each value of a metadata column of the data."""
+"""Slices: metrics for each value of a metadata column, and their differences to the rest."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation, Row, evaluate_table
 from sightline.metrics.metric import TUNED
 from sightline.metrics.registry import registry_of
+from sightline.metrics.slice_differences import Difference, difference_of
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 
@@ -29,6 +31,7 @@ class Slices:
         higher_is_better: its direction.
         found: the evaluation of each slice that is large enough, by its value.
         small: samples of the others, by value.
+        differences: of each slice in `found` to the rest.
     """
 
     column: str
@@ -36,14 +39,16 @@ class Slices:
     higher_is_better: bool
     found: dict[str, Evaluation]
     small: dict[str, int]
+    differences: dict[str, Difference]
 
     @property
     def worst(self) -> str | None:
-        """The value with the worst metric; None where none is defined."""
+        """The value with the worst metric among those that are worse than the rest by more than
+        chance; None where there is none."""
         values = {
-            name: each.metrics[self.metric]
-            for name, each in self.found.items()
-            if self.metric in each.metrics
+            name: self.found[name].metrics[self.metric]
+            for name, each in self.differences.items()
+            if each.is_worse(self.higher_is_better)
         }
         if not values:
             return None
@@ -60,6 +65,13 @@ class Slices:
                 row[name] = each.metrics.get(name)
                 row[f"{name}_low"] = interval.low if interval else None
                 row[f"{name}_high"] = interval.high if interval else None
+            to_rest = self.differences[value]
+            row |= {
+                "difference_to_rest": _known(to_rest.value),
+                "difference_to_rest_low": _known(to_rest.low),
+                "difference_to_rest_high": _known(to_rest.high),
+                "withheld": to_rest.withheld,
+            }
             rows.append(row | {"worst": value == self.worst})
         keys = rows[0].keys() if rows else ("column", "value", "samples")
         for value, samples in self.small.items():
@@ -91,13 +103,7 @@ def measure_slices(
     Raises:
         UserError: there is no such column or metric, or it has a value of its own for each sample.
     """
-    if column not in table.metadata:
-        raise UserError(
-            f"slices=[{column}]: no such column came with the data."
-            f"{did_you_mean(column, table.metadata)} There are: "
-            f"{', '.join(table.metadata) or 'none'}. A manifest's columns are kept, unless "
-            "data.metadata_columns names others."
-        )
+    _check_column(table, column)
     metric = metric or f"accuracy{TUNED if tuning.thresholds is not None else ''}"
     values = slice_values(table.metadata[column])
     names, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
@@ -107,14 +113,37 @@ def measure_slices(
             f"slices=[{column}]: of {len(names):,} different values {len(large):,} have at least "
             f"{minimum} samples (min_slice); 1 to {MOST} can be compared."
         )
-    found = {}
-    for index in large:
-        rows = np.flatnonzero(codes == index)
-        part = table.select(rows)
-        found[str(names[index])] = evaluate_table(label_mode, part, tuning, plugins=plugins)
+    found = {
+        str(names[index]): evaluate_table(
+            label_mode, table.select(np.flatnonzero(codes == index)), tuning, plugins
+        )
+        for index in large
+    }
     higher = _direction(metric, found, plugins)
     small = {str(names[i]): int(counts[i]) for i in range(len(names)) if counts[i] < minimum}
-    return Slices(column, metric, higher, found, small)
+    comparisons = 1 if len(names) == 2 else len(large)
+    differences = {
+        str(names[index]): difference_of(
+            label_mode, table.select(np.flatnonzero(codes == index)),
+            table.select(np.flatnonzero(codes != index)), tuning, metric, comparisons, plugins,
+        )
+        for index in large
+    }  # fmt: skip
+    return Slices(column, metric, higher, found, small, differences)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _check_column(table: Predictions, column: str) -> None:
+    if column not in table.metadata:
+        raise UserError(
+            f"slices=[{column}]: no such column came with the data."
+            f"{did_you_mean(column, table.metadata)} There are: "
+            f"{', '.join(table.metadata) or 'none'}. A manifest's columns are kept, unless "
+            "data.metadata_columns names others."
+        )
 
 
 def slice_values(column: np.ndarray) -> np.ndarray:

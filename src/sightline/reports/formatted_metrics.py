@@ -10,20 +10,26 @@ FormattedMetrics = dict[str, dict[str, str]]  # by split, a metric's name to its
 
 
 def format_metrics(results: Mapping[str, Any]) -> FormattedMetrics:
-    """Values with four decimals, each with its interval where there is one.
+    """Values with four decimals, each with its interval, or the reason why there is none.
 
     Args:
-        results: `metrics` and `intervals`, each by split and then by the metric's name.
+        results: `metrics`, `intervals` and `withheld`, each by split and then by the metric's name;
+            stored results of earlier versions lack the last one.
     """
-    intervals = results.get("intervals", {})
+    intervals, withheld = results.get("intervals", {}), results.get("withheld", {})
     return {
-        split: {n: _value(v, intervals.get(split, {}).get(n)) for n, v in metrics.items()}
+        split: {
+            n: _value(v, intervals.get(split, {}).get(n), withheld.get(split, {}).get(n))
+            for n, v in metrics.items()
+        }
         for split, metrics in results["metrics"].items()
     }
 
 
-def _value(value: float, ends: tuple[float, float] | None) -> str:
-    return f"{value:.4f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+def _value(value: float, ends: tuple[float, float] | None, withheld: str | None) -> str:
+    if ends:
+        return f"{value:.4f} [{ends[0]:.3f}, {ends[1]:.3f}]"
+    return f"{value:.4f}" + (f" [too few to say: {withheld}]" if withheld else "")
 
 
 def metrics_table(metrics: FormattedMetrics) -> Table:

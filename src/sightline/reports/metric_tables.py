@@ -11,7 +11,8 @@ def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -
     """A table of the headline metrics, and a folded one of all others.
 
     Args:
-        rows: by split, rows with `metric`, `value`, and `low` and `high` of an interval, if any.
+        rows: by split, rows with `metric`, `value`, and `low` and `high` of an interval, or
+            `withheld` with the reason why there is none.
         headlines: names of metrics, in order.
     """
     cells = {
@@ -37,7 +38,10 @@ def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -
 
 def _interval(row: Row) -> str | None:
     low, high = _number(row.get("low")), _number(row.get("high"))
-    return None if low is None or high is None else interval_text(low, high)
+    if low is None or high is None:
+        reason = row.get("withheld")
+        return None if reason is None else str(reason)
+    return interval_text(low, high)
 
 
 def interval_text(low: float, high: float) -> str:

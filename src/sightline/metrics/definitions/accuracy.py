@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,31 @@ if TYPE_CHECKING:
 
     from sightline.label_modes.base import LabelMode
     from sightline.metrics.decided import DecidedTable, ResampledTable
+    from sightline.metrics.estimates import Interval
+    from sightline.metrics.units import Units
 
 
-class Accuracy(Metric):
+class Share(Metric):
+    """A share of answers or samples, with Wilson's interval."""
+
+    has_formula = True
+
+    @abstractmethod
+    def shares(self, table: DecidedTable) -> tuple[np.ndarray, np.ndarray]:
+        """Hits and trials of each sample, both (N,)."""
+
+    def scarce(self, table: DecidedTable, units: Units) -> str | None:
+        """Never: the interval of few hits or misses is wide."""
+        return None
+
+    def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
+        """Of the hits by trials."""
+        from sightline.metrics.estimates import share_interval
+
+        return share_interval(*self.shares(table), units, level)
+
+
+class Accuracy(Share):
     """The share of known answers that are right: of samples, or of labels in multilabel."""
 
     name = "accuracy"
@@ -32,10 +55,10 @@ class Accuracy(Metric):
         """From weighted counts."""
         return table.counts.accuracy()
 
-    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
-        """Of samples; the labels of one sample are not independent of each other."""
-        right = self.correct(table)
-        return None if right is None else (int(right.sum()), len(right))
+    def shares(self, table: DecidedTable) -> tuple[np.ndarray, np.ndarray]:
+        """Right and known answers."""
+        right, known = table.answers
+        return right.sum(dim=1).numpy(), known.sum(dim=1).numpy()
 
     def correct(self, table: DecidedTable) -> np.ndarray | None:
         """None where a sample has several answers."""
@@ -43,7 +66,7 @@ class Accuracy(Metric):
         return right[known].numpy() if right.shape[1] == 1 else None
 
 
-class AccuracySubset(Metric):
+class AccuracySubset(Share):
     """The share of samples without a wrong label, among those with a known label."""
 
     name = "accuracy_subset"
@@ -64,10 +87,10 @@ class AccuracySubset(Metric):
         right, some = (rows.numpy().astype(float) for rows in self._rows(table.table))
         return divide_or_nan(right @ table.weights, some @ table.weights)
 
-    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
+    def shares(self, table: DecidedTable) -> tuple[np.ndarray, np.ndarray]:
         """Samples that are right, of those with a known label."""
         right, some = self._rows(table)
-        return int(right.sum()), int(some.sum())
+        return right.numpy(), some.numpy()
 
     def correct(self, table: DecidedTable) -> np.ndarray | None:
         """Of the samples with a known label."""
@@ -83,7 +106,7 @@ class AccuracySubset(Metric):
         return table.cached(self.name, rows)
 
 
-class HammingLoss(Metric):
+class HammingLoss(Share):
     """The share of known labels that are decided wrongly."""
 
     name = "hamming_loss"
@@ -100,8 +123,13 @@ class HammingLoss(Metric):
         """From weighted counts."""
         return table.counts.error()
 
+    def shares(self, table: DecidedTable) -> tuple[np.ndarray, np.ndarray]:
+        """Wrong and known answers."""
+        right, known = table.answers
+        return (known & ~right).sum(dim=1).numpy(), known.sum(dim=1).numpy()
 
-class AccuracyTopK(Metric):
+
+class AccuracyTopK(Share):
     """The share of samples whose class is among the k most probable ones."""
 
     higher_is_better = True
@@ -125,10 +153,10 @@ class AccuracyTopK(Metric):
         hits: np.ndarray = self._hits(table.table).numpy().astype(np.float32)
         return np.asarray(hits @ table.weights / table.total)
 
-    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
+    def shares(self, table: DecidedTable) -> tuple[np.ndarray, np.ndarray]:
         """Samples that are hit, of all."""
-        hits = self._hits(table)
-        return int(hits.sum()), len(hits)
+        hits: np.ndarray = self._hits(table).numpy()
+        return hits, np.ones(len(hits))
 
     def _hits(self, table: DecidedTable) -> Tensor:
         return table.cached(self.name, lambda: in_top(table.probs, table.target, self.k))

@@ -10,12 +10,14 @@ from sightline.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from sightline.metrics.decided import DecidedTable, ResampledTable
+    from sightline.metrics.units import Units
 
 
 class BalancedAccuracy(Metric):
     """The mean recall of the classes that the targets hold."""
 
     name = "balanced_accuracy"
+    scale = "logit"
     higher_is_better = True
     modes = ("single_label",)
     place = 50
@@ -28,13 +30,35 @@ class BalancedAccuracy(Metric):
         """From weighted counts."""
         return table.averages["recall_macro"]
 
+    def scarce(self, table: DecidedTable, units: Units) -> str | None:
+        """As of a macro average, though its name does not say so."""
+        from sightline.metrics.scarcity import few_events
 
-class CohenKappa(Metric):
+        return few_events(self.basis, "macro", table, units)
+
+
+class AgreementBeyondChance(Metric):
+    """Beyond chance, of one class a sample."""
+
+    higher_is_better = True
+    modes = ("single_label",)
+    scale = "fisher"
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From weighted counts."""
+        return table.agreement[self.name]
+
+    def scarce(self, table: DecidedTable, units: Units) -> str | None:
+        """Also where nearly all samples are of one class."""
+        from sightline.metrics.scarcity import few_besides_commonest
+
+        return super().scarce(table, units) or few_besides_commonest(table, units)
+
+
+class CohenKappa(AgreementBeyondChance):
     """Cohen's kappa (1960); undefined where all samples belong to one class."""
 
     name = "cohen_kappa"
-    higher_is_better = True
-    modes = ("single_label",)
     place = 51
 
     def value(self, table: DecidedTable) -> float:
@@ -45,17 +69,11 @@ class CohenKappa(Metric):
             return float("nan")
         return float(multiclass_cohen_kappa(table.preds, table.target, len(table.support)))
 
-    def resampled(self, table: ResampledTable) -> np.ndarray:
-        """From weighted counts."""
-        return table.agreement[self.name]
 
-
-class MatthewsCorrcoef(Metric):
+class MatthewsCorrcoef(AgreementBeyondChance):
     """Matthews' correlation coefficient (1975); undefined where all samples are of one class."""
 
     name = "matthews_corrcoef"
-    higher_is_better = True
-    modes = ("single_label",)
     place = 52
 
     def value(self, table: DecidedTable) -> float:
@@ -68,10 +86,6 @@ class MatthewsCorrcoef(Metric):
             return 0.0
         return float(multiclass_matthews_corrcoef(table.preds, table.target, len(table.support)))
 
-    def resampled(self, table: ResampledTable) -> np.ndarray:
-        """From weighted counts."""
-        return table.agreement[self.name]
-
 
 class LabelAgreement(Metric):
     """An agreement of each label by itself: the mean over labels with both answers."""
@@ -82,6 +96,7 @@ class LabelAgreement(Metric):
 
     def __init__(self, agreement: str, place: int) -> None:
         self.agreement = agreement
+        self.scale = "logit" if agreement == "balanced_accuracy" else "fisher"
         self.name = f"{agreement}_macro"
         self.place = place
 

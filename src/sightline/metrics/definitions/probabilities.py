@@ -18,6 +18,7 @@ class MeanLoss(Metric):
     higher_is_better = False
     basis = "probabilities"
     role = "headline"
+    scale = "log"
 
     def __init__(self, name: str, loss: str, place: int) -> None:
         self.name = name

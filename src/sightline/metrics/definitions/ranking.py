@@ -11,6 +11,8 @@ from sightline.metrics.metric import Metric
 if TYPE_CHECKING:
     from sightline.label_modes.ranked_scores import RankedScores
     from sightline.metrics.decided import DecidedTable, ResampledTable
+    from sightline.metrics.estimates import Interval
+    from sightline.metrics.units import Units
 
 AREAS = ("auroc", "average_precision")
 
@@ -22,11 +24,13 @@ class MacroArea(Metric):
     higher_is_better = True
     basis = "ranking"
     role = "epoch"
+    scale = "logit"
 
     def __init__(self, area: str, place: int) -> None:
         self.area = area
         self.name = f"{area}_macro"
         self.place = place
+        self.has_formula = area == "auroc"
 
     def value(self, table: DecidedTable) -> float:
         """From torchmetrics' areas."""
@@ -37,6 +41,16 @@ class MacroArea(Metric):
         from sightline.label_modes.counts import mean_of_defined
 
         return mean_of_defined(table.areas[self.area][:, table.table.label_mode.scored_classes])
+
+    def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
+        """DeLong's, of AUROC; None where a class has a single positive or negative."""
+        from sightline.metrics.estimates import delong_interval
+
+        scores = table.ranked_scores[table.label_mode.scored_classes]
+        defined = ~np.isnan(table.areas[self.area][0, table.label_mode.scored_classes])
+        found = [each.placements(len(table)) for each in np.array(scores, object)[defined]]
+        classes = [each for each in found if each is not None]
+        return delong_interval(classes, units, level) if len(classes) == len(found) > 0 else None
 
 
 class MicroPrecision(Metric):
@@ -80,7 +94,7 @@ class WeightedArea(Metric):
     higher_is_better = True
     modes = ("multiclass", "multi_label")
     basis = "ranking"
-    not_resampled = "the macro average beside it has an interval"
+    scale = "logit"
 
     def __init__(self, area: str, place: int) -> None:
         self.area = area
@@ -93,6 +107,14 @@ class WeightedArea(Metric):
         defined = ~values.isnan()
         support = table.support[defined].double()
         return float((values[defined] * support).sum() / support.sum())
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """From scores that are sorted once, and weighted counts."""
+        from sightline.label_modes.counts import divide_or_nan
+
+        values = table.areas[self.area]
+        support = np.where(np.isnan(values), 0, table.counts.support)
+        return divide_or_nan((np.nan_to_num(values) * support).sum(axis=1), support.sum(axis=1))
 
 
 METRICS = [

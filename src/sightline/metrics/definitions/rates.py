@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,10 @@ from sightline.metrics.metric import Metric, Role
 
 if TYPE_CHECKING:
     from sightline.metrics.decided import DecidedTable, ResampledTable
+    from sightline.metrics.estimates import Interval
+    from sightline.metrics.units import Units
 
 RATES = ("precision", "recall", "f1")
-PROPORTIONS = ("precision", "recall")  # F1 is not a share of samples
 
 
 class PositiveRate(Metric):
@@ -21,6 +23,7 @@ class PositiveRate(Metric):
     higher_is_better = True
     modes = ("binary",)
     role = "epoch"
+    has_formula = True
 
     def __init__(self, rate: str, place: int) -> None:
         self.name = rate
@@ -38,13 +41,14 @@ class PositiveRate(Metric):
 
         return mean_of_defined(table.rates[self.name][:, table.table.label_mode.scored_classes])
 
-    def proportion(self, table: DecidedTable) -> tuple[int, int] | None:
-        """Hits, of the samples that are decided so or that belong to the class."""
-        if self.name not in PROPORTIONS:
-            return None
-        counts, positive = table.counts, table.label_mode.scored_classes
-        trials = counts.trials[self.name]
-        return int(counts.hits[0, positive].sum()), int(trials[0, positive].sum())
+    def scarce(self, table: DecidedTable, units: Units) -> str | None:
+        """Never: the interval of few hits or misses is wide."""
+        return None
+
+    def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
+        """Wilson's, of the positive class."""
+        positive = range(*table.label_mode.scored_classes.indices(len(table.support)))
+        return rate_interval(self.name, table, positive, units, level)
 
 
 class AveragedRate(Metric):
@@ -54,6 +58,7 @@ class AveragedRate(Metric):
     """
 
     higher_is_better = True
+    scale = "logit"
 
     def __init__(
         self, rate: str, average: str, role: Role, place: int, modes: tuple[str, ...] = ()
@@ -64,6 +69,7 @@ class AveragedRate(Metric):
         self.role = role
         self.place = place
         self.modes = modes
+        self.has_formula = average == "micro"
 
     def value(self, table: DecidedTable) -> float:
         """Undefined where no sample belongs to any class."""
@@ -76,6 +82,33 @@ class AveragedRate(Metric):
     def resampled(self, table: ResampledTable) -> np.ndarray:
         """From weighted counts."""
         return table.averages[self.name]
+
+    def scarce(self, table: DecidedTable, units: Units) -> str | None:
+        """Never where the classes are counted together."""
+        return None if self.has_formula else super().scarce(table, units)
+
+    def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
+        """Wilson's, of all classes counted together."""
+        return rate_interval(self.rate, table, range(len(table.support)), units, level)
+
+
+def rate_interval(
+    rate: str, table: DecidedTable, classes: Iterable[int], units: Units, level: float
+) -> Interval | None:
+    """Wilson's interval of a rate over classes counted together.
+
+    F1 is 2 J / (1 + J) of the share J of hits among what is decided so or belongs to the class.
+    """
+    from sightline.metrics.estimates import of_jaccard, share_interval
+
+    preds, target = table.preds.numpy(), table.target.numpy()
+    hits, trials = np.zeros(len(table)), np.zeros(len(table))
+    for index in classes:
+        decided, present, _ = table.label_mode.one_class(preds, target, index)
+        hits += decided & present
+        trials += {"precision": decided, "recall": present, "f1": decided | present}[rate]
+    found = share_interval(hits, trials, units, level)
+    return of_jaccard(found) if found and rate == "f1" else found
 
 
 METRICS: list[Metric] = []

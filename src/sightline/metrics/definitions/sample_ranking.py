@@ -1,7 +1,7 @@
 """Rankings of each sample's labels (Tsoumakas et al. 2010), by scikit-learn's definitions.
 
-torchmetrics treats tied scores in another way than scikit-learn and takes one sample at a time, so
-that two of the three are computed here. They are of the samples whose labels are all known.
+torchmetrics treats tied scores in another way than scikit-learn and gives no value of a sample, so
+that they are computed here. They are of the samples whose labels are all known.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sightline.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sightline.metrics.decided import DecidedTable
+    from sightline.metrics.decided import DecidedTable, ResampledTable
+    from sightline.metrics.estimates import Scale
 
 PAIRS = 20_000_000  # pairs of labels that are held at a time
 
@@ -24,31 +27,49 @@ class SampleRanking(Metric):
 
     modes = ("multi_label",)
     basis = "ranking"
-    not_resampled = "the pairs of labels of every resample would take minutes"
 
     def __init__(
         self, name: str, formula: Callable[[Tensor, Tensor], Tensor], higher_is_better: bool,
-        place: int,
+        place: int, scale: Scale,
     ) -> None:  # fmt: skip
         self.name = name
         self.formula = formula
         self.higher_is_better = higher_is_better
         self.place = place
+        self.scale = scale
 
     def value(self, table: DecidedTable) -> float:
         """Undefined where no sample's labels are all known."""
-        _, known = table.answers
-        rows = known.all(dim=1)
-        if not rows.any():
-            return float("nan")
-        return float(self.formula(table.probs[rows], table.target[rows]))
+        values, known = self._of_samples(table)
+        return float(values.sum() / known.sum()) if known.any() else float("nan")
+
+    def resampled(self, table: ResampledTable) -> np.ndarray:
+        """Each sample's value is counted as often as it is drawn."""
+        from sightline.label_modes.counts import divide_or_nan
+
+        values, known = self._of_samples(table.table)
+        return divide_or_nan(values @ table.weights, known.astype(float) @ table.weights)
+
+    def _of_samples(self, table: DecidedTable) -> tuple[np.ndarray, np.ndarray]:
+        """Each sample's value, 0 where a label is not known, and where all are: both (N,)."""
+
+        def compute() -> tuple[np.ndarray, np.ndarray]:
+            rows = table.answers[1].all(dim=1)
+            values = np.zeros(len(table))
+            if rows.any():
+                values[rows.numpy()] = self.formula(table.probs[rows], table.target[rows]).numpy()
+            return values, rows.numpy()
+
+        return table.cached(self.name, compute)
 
 
 def coverage_error(probs: Tensor, target: Tensor) -> Tensor:
     """Labels that must be taken in order of their scores to include every present one."""
-    from torchmetrics.functional.classification import multilabel_coverage_error
+    import torch
 
-    return multilabel_coverage_error(probs, target, probs.shape[1])
+    present = target == 1
+    lowest = torch.where(present, probs, torch.inf).min(dim=1).values
+    return ((probs >= lowest[:, None]).sum(dim=1)).double()
 
 
 def ranking_average_precision(probs: Tensor, target: Tensor) -> Tensor:
@@ -65,7 +86,7 @@ def ranking_average_precision(probs: Tensor, target: Tensor) -> Tensor:
         count = present.sum(dim=1)
         score = torch.where(present, found / ranks, 0.0).sum(dim=1) / count.clamp(min=1)
         scores.append(torch.where(count == 0, 1.0, score))
-    return torch.cat(scores).mean()
+    return torch.cat(scores)
 
 
 def ranking_loss(probs: Tensor, target: Tensor) -> Tensor:
@@ -83,7 +104,7 @@ def ranking_loss(probs: Tensor, target: Tensor) -> Tensor:
         wrong = (not_below & present[:, :, None] & absent[:, None, :]).sum(dim=(1, 2))
         pairs = present.sum(dim=1) * absent.sum(dim=1)
         losses.append(wrong / pairs.clamp(min=1).double())
-    return torch.cat(losses).mean()
+    return torch.cat(losses)
 
 
 def _pairs(probs: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -95,7 +116,7 @@ def _pairs(probs: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 METRICS = [
-    SampleRanking("coverage_error", coverage_error, False, 90),
-    SampleRanking("ranking_average_precision", ranking_average_precision, True, 91),
-    SampleRanking("ranking_loss", ranking_loss, False, 92),
+    SampleRanking("coverage_error", coverage_error, False, 90, "log"),
+    SampleRanking("ranking_average_precision", ranking_average_precision, True, 91, "logit"),
+    SampleRanking("ranking_loss", ranking_loss, False, 92, "logit"),
 ]

@@ -41,13 +41,14 @@ def log_results(
         split: evaluate_table(setup.label_mode, table, results.tuning, plugins=config.plugins)
         for split, table in results.predictions.items()
     }
-    reached: dict[str, Any] = {"metrics": {}, "intervals": {}}
+    reached: dict[str, Any] = {"metrics": {}, "intervals": {}, "withheld": {}}
     for split, each in found.items():
         table = results.predictions[split]
         log_evaluation(tracker, setup.label_mode, split, SECTIONS[split], table, each, last_epoch)
         headlines = {name: each.metrics[name] for name in each.headlines}
         reached["metrics"][split] = {"loss": results.losses[split]} | headlines
         reached["intervals"][split] = each.interval_ends()
+        reached["withheld"][split] = each.withheld_headlines()
     if "test" in found:
         count_test_look(tracker, tracker.before.tags)
     tracker.log_json(tuning_record(setup.label_mode, results.tuning), "tuning.json")

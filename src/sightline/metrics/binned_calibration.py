@@ -1,0 +1,140 @@
+"""Calibration errors over bins of confidence, their chance level, and an interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sightline.metrics.estimates import Interval
+from sightline.metrics.units import Units
+
+BINS = 15
+DRAWS = 400  # simulated tables
+SMALL = 100  # answers below which a bin's chance error is simulated, and not taken as normal
+MULTIPLES = np.linspace(0, 3, 31)  # of the observed gaps
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Confidences and outcomes of M known answers.
+
+    Attributes:
+        confidence: in [0, 1], shape (M,).
+        outcome: 1 where it came true, else 0.
+        rows: the sample of each answer.
+    """
+
+    confidence: np.ndarray
+    outcome: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Answers in B bins of confidence, none of which is empty.
+
+    Attributes:
+        place: the bin of each answer, shape (M,).
+        count: answers in each bin, shape (B,).
+        gap: outcome minus confidence, the mean of each bin.
+        share: mean outcome of each bin.
+    """
+
+    place: np.ndarray
+    count: np.ndarray
+    gap: np.ndarray
+    share: np.ndarray
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Share of the answers in each bin."""
+        return self.count / self.count.sum()
+
+    def error(self) -> float:
+        """The mean of the absolute gaps, weighted by the answers: the ECE."""
+        return float(self.weight @ np.abs(self.gap))
+
+
+def bins_of(answers: Answers, equal_mass: bool = False) -> Bins:
+    """Answers in 15 bins: of equal width, or with equally many answers (ties stay together)."""
+    edges = np.linspace(0, 1, BINS + 1)
+    if equal_mass:
+        edges = np.unique(np.quantile(answers.confidence, edges))
+    # A confidence on an edge belongs below it, as in Guo et al. (2017).
+    _, place = np.unique(np.searchsorted(edges[1:-1], answers.confidence), return_inverse=True)
+    count = np.bincount(place)
+    share = np.bincount(place, answers.outcome) / count
+    return Bins(place, count, share - np.bincount(place, answers.confidence) / count, share)
+
+
+def l2_debiased(bins: Bins) -> float:
+    """The root mean square gap, without what chance adds (Kumar et al. 2019, section 5).
+
+    A bin with a single answer counts as without error; an estimate below 0 is 0.
+    """
+    several = bins.count > 1
+    by_chance = bins.share * (1 - bins.share) / np.maximum(bins.count - 1, 1)
+    squares = np.where(several, bins.gap**2 - by_chance, 0)
+    return float(np.sqrt(max(0.0, float(bins.weight @ squares))))
+
+
+def error_by_chance(answers: Answers, bins: Bins, seed: int = 0) -> float:
+    """The mean ECE of tables whose outcomes come true exactly as often as their confidence says.
+
+    Each bin's gap is then nearly normal, with mean absolute value sqrt(2 / pi) of its standard
+    deviation; small bins are simulated.
+    """
+    p = answers.confidence
+    deviation = np.sqrt(np.bincount(bins.place, p * (1 - p))) / bins.count
+    expected = np.sqrt(2 / np.pi) * deviation
+    rng = np.random.default_rng(seed)
+    for index in np.flatnonzero(bins.count < SMALL):
+        own = p[bins.place == index]
+        drawn = rng.random((DRAWS, len(own))) < own
+        expected[index] = np.abs((drawn - own).mean(axis=1)).mean()
+    return float(bins.weight @ expected)
+
+
+def error_interval(
+    answers: Answers, bins: Bins, units: Units, level: float, seed: int = 0
+) -> Interval | None:
+    """The interval of the population's ECE over these bins, by inverting a simulation.
+
+    An observed ECE is too large by what chance adds, so that neither its bootstrap nor its
+    jackknife covers. For multiples c of the observed gaps, tables are simulated whose true gaps are
+    c times as large; the interval holds c times the observed ECE for every c under which the
+    observed one lies within the central part of the simulated ones (Davison & Hinkley 1997, chapter
+    5.5). The observed ECE is never left out. Units enlarge the simulated variance by their design
+    effect (Rao & Scott 1992).
+
+    Returns:
+        None where no gap was observed.
+    """
+    observed, weight = bins.error(), bins.weight
+    if not observed:
+        return None
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((DRAWS, len(bins.count)))
+    effect, inside = design_effect(answers, bins, units), []
+    for scale in MULTIPLES:
+        p = np.clip(answers.confidence + scale * bins.gap[bins.place], 0, 1)
+        deviation = np.sqrt(np.bincount(bins.place, p * (1 - p)) * effect) / bins.count
+        drawn = np.abs(scale * bins.gap + noise * deviation) @ weight
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        inside.append(low <= observed <= high)
+    if not any(inside):  # smaller than by chance
+        return Interval(0.0, observed, f"simulated, {units.name}")
+    scales = MULTIPLES[np.array(inside)]
+    step = MULTIPLES[1] - MULTIPLES[0]
+    low = 0.0 if inside[0] else float(scales.min() - step / 2)
+    high = min(1.0, float(scales.max() + step / 2) * observed)
+    return Interval(low * observed, max(high, observed), f"simulated, {units.name}")
+
+
+def design_effect(answers: Answers, bins: Bins, units: Units) -> float:
+    """How much larger the variance of a bin's gap is than with independent answers; at least 1."""
+    rest = answers.outcome - answers.confidence - bins.gap[bins.place]
+    codes = units.codes[answers.rows] * len(bins.count) + bins.place
+    if (not units.grouped and len(rest) == units.count) or not rest.any():
+        return 1.0
+    sums = np.bincount(codes, rest)
+    return max(1.0, float((sums**2).sum() / (rest**2).sum()))
