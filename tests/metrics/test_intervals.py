@@ -233,7 +233,7 @@ def test_what_rests_on_too_little_is_withheld_with_its_reason() -> None:
     few = replace(good, targets=np.where(np.arange(200) < 4, 1 - good.targets, good.targets))
     assert evaluate_table(mode, few, Tuning()).withheld["log_loss"] == "4 wrong decisions"
     grouped = evaluate_table(mode, replace(few, groups=np.arange(200) // 4), Tuning())
-    assert grouped.withheld["log_loss"] == "wrong decisions in 1 groups"
+    assert grouped.withheld["log_loss"] == "wrong decisions in 1 group"
     groups = evaluate_table(mode, replace(table, groups=np.arange(300) % 19), Tuning())
     assert not groups.intervals
     assert set(groups.withheld.values()) == {"19 groups"}

@@ -13,6 +13,8 @@ folder of that name, each with such a list:
         def value(self, table):          # a DecidedTable: probs, preds, target, answers, ...
             return float((table.preds[table.target == 0] == 0).double().mean())
 
+        scale = "logit"      # of the interval, as it lies in [0, 1]; log over 0; left out: as it is
+
         def resampled(self, table):      # for intervals; else not_resampled = "the reason"
             counts = table.counts        # shape (R, C)
             return counts.hits[:, 0] / counts.support[:, 0]

@@ -23,7 +23,7 @@ FEWEST_GROUPS = 20  # from which on a variance between groups is known well enou
 def few_groups(units: Units) -> str | None:
     """Of a table in groups; a single sample is no group."""
     if units.grouped and units.count < FEWEST_GROUPS:
-        return f"{units.count} groups"
+        return f"{units.count} group{'' if units.count == 1 else 's'}"
     return None
 
 
@@ -49,19 +49,19 @@ def few_events(basis: str, average: str | None, table: DecidedTable, units: Unit
 def few_wrong(table: DecidedTable, units: Units) -> str | None:
     """Samples with a wrong decision."""
     right, known = table.answers
-    return _few(units.number((known & ~right).any(dim=1).numpy()), "wrong decisions", units)
+    return _few(units.number((known & ~right).any(dim=1).numpy()), "wrong decision", units)
 
 
 def few_right(table: DecidedTable, units: Units) -> str | None:
     """Samples with a right decision."""
     right, known = table.answers
-    return _few(units.number((right & known).any(dim=1).numpy()), "right decisions", units)
+    return _few(units.number((right & known).any(dim=1).numpy()), "right decision", units)
 
 
 def few_besides_commonest(table: DecidedTable, units: Units) -> str | None:
     """Samples that are not of the commonest class; one class a sample."""
     other = (table.target != table.support.argmax()).numpy()
-    return _few(units.number(other), "samples that are not of the commonest class", units)
+    return _few(units.number(other), "sample", units, " that are not of the commonest class")
 
 
 def few_of_a_class(table: DecidedTable, units: Units, against_rest: bool) -> str | None:
@@ -86,8 +86,8 @@ def few_of_a_class(table: DecidedTable, units: Units, against_rest: bool) -> str
     rarest = present[least.argmin()]
     name = table.label_mode.class_names[table.label_mode.scored_classes][rarest]
     positive = counts[0, rarest] <= counts[1, rarest] or not (against_rest or binary)
-    number, kind = int(least.min()), "positives" if positive else "negatives"
-    return f"{kind} of {name} in {number} groups" if units.grouped else f"{number} {kind} of {name}"
+    kind = "positive" if positive else "negative"
+    return _words(int(least.min()), kind, units, f" of {name}")
 
 
 def class_units(table: DecidedTable, units: Units) -> np.ndarray:
@@ -107,7 +107,12 @@ def class_units(table: DecidedTable, units: Units) -> np.ndarray:
     return table.cached("class_units", count)
 
 
-def _few(number: int, name: str, units: Units) -> str | None:
-    if number >= FEWEST:
-        return None
-    return f"{name} in {number} groups" if units.grouped else f"{number} {name}"
+def _few(number: int, name: str, units: Units, of: str = "") -> str | None:
+    return None if number >= FEWEST else _words(number, name, units, of)
+
+
+def _words(number: int, name: str, units: Units, of: str) -> str:
+    """ "1 positive of cat"; "positives of cat in 1 group"."""
+    if units.grouped:
+        return f"{name}s{of} in {number} group{'' if number == 1 else 's'}"
+    return f"{number} {name}{'' if number == 1 else 's'}{of}"
