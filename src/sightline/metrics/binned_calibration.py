@@ -60,7 +60,9 @@ def bins_of(answers: Answers, equal_mass: bool = False) -> Bins:
     if equal_mass:
         edges = np.unique(np.quantile(answers.confidence, edges))
     # A confidence on an edge belongs below it, as in Guo et al. (2017).
-    _, place = np.unique(np.searchsorted(edges[1:-1], answers.confidence), return_inverse=True)
+    place = np.searchsorted(edges[1:-1], answers.confidence)
+    there = np.bincount(place) > 0
+    place = (np.cumsum(there) - 1)[place]  # empty bins are left out
     count = np.bincount(place)
     share = np.bincount(place, answers.outcome) / count
     return Bins(place, count, share - np.bincount(place, answers.confidence) / count, share)

@@ -6,7 +6,7 @@ contributions that outweigh the others make an interval wide.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -164,7 +164,7 @@ def jackknife_interval(
 
 
 def delong_interval(
-    classes: Sequence[Placements], units: Units, level: float = LEVEL
+    classes: Iterable[Placements], units: Units, level: float = LEVEL
 ) -> Interval | None:
     """The interval of the mean AUROC of classes, on the logit scale, with DeLong's covariance.
 
@@ -172,20 +172,23 @@ def delong_interval(
     variance is often found too small; each side's is averaged with that of the exponential model
     (Hanley & McNeil 1982), which counts as one sample. Degrees of freedom as in Welch (1947).
     """
-    count = len(classes)
-    mean = sum(each.auroc for each in classes) / count
-    sums = units.sum(sum(each.contributions for each in classes) / count)  # type: ignore[arg-type]
-    variance, above, below = float((sums**2).sum()), 0.0, 0.0
-    if units.grouped:
-        variance *= units.count / (units.count - 1)
-    for each in classes:
-        area = each.auroc
+    count, total, above, below, added = 0, 0.0, 0.0, 0.0, 0.0
+    contributions = np.zeros(len(units.codes))
+    for each in classes:  # one at a time, as many classes of many samples fill the memory
+        count, area, total = count + 1, each.auroc, total + each.auroc
+        contributions += each.contributions
         models = (2 * area**2 / (1 + area) - area**2, area / (2 - area) - area**2)
         for found, model, samples in zip(each.variances, models, each.counts, strict=True):
             shrunk = (samples * found + model / samples) / (samples + 1)
-            variance += (shrunk - found) / count**2
+            added += shrunk - found
             above += shrunk
             below += shrunk**2 / (samples - 1)
+    if not count:
+        return None
+    mean, variance = total / count, float((units.sum(contributions) ** 2).sum())
+    if units.grouped:
+        variance *= units.count / (units.count - 1)
+    variance = (variance + added) / count**2
     if not 0 < mean < 1 or variance <= 0:
         return None
     df = min(above**2 / below, units.count - 1)

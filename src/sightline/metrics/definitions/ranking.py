@@ -43,14 +43,16 @@ class MacroArea(Metric):
         return mean_of_defined(table.areas[self.area][:, table.table.label_mode.scored_classes])
 
     def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
-        """DeLong's, of AUROC; None where a class has a single positive or negative."""
+        """DeLong's, of AUROC; a class with a single positive or negative adds nothing to it."""
         from sightline.metrics.estimates import delong_interval
 
         scores = table.ranked_scores[table.label_mode.scored_classes]
         defined = ~np.isnan(table.areas[self.area][0, table.label_mode.scored_classes])
-        found = [each.placements(len(table)) for each in np.array(scores, object)[defined]]
-        classes = [each for each in found if each is not None]
-        return delong_interval(classes, units, level) if len(classes) == len(found) > 0 else None
+        placed = (
+            each.placements(len(table))
+            for each, there in zip(scores, defined, strict=True) if there
+        )  # fmt: skip
+        return delong_interval((each for each in placed if each is not None), units, level)
 
 
 class MicroPrecision(Metric):
