@@ -197,7 +197,7 @@ CELLS: dict[str, dict[str, tuple[Draw, Sequence[int]]]] = {
 def main(worlds: int, kinds: Sequence[str]) -> None:
     """Print a line for each cell and metric."""
     for kind in kinds or CELLS:
-        names = ("ece", "ece_equal_mass") if kind == "calibration" else ()
+        names = ("ece",) if kind == "calibration" else ()
         for title, (draw, sizes) in CELLS[kind].items():
             for n in sizes:
                 number = worlds if n < 5000 else max(50, worlds // 4)
