@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test test-slurm golden golden-record soak lint audit ui bench clean
+.PHONY: train test test-slurm golden golden-record soak fuzz lint audit ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
@@ -24,6 +24,9 @@ golden-record: .venv/ready  ## record their results anew: a deliberate act, seen
 soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
 	$(BIN)/pytest -m soak -s
 	PYTHONPATH=tests $(BIN)/python -m support.soak $(ARGS)
+
+fuzz: .venv/ready  ## 100,000 damaged images of many formats; ARGS=1000 for fewer
+	PYTHONPATH=tests $(BIN)/python -m support.fuzz $(or $(ARGS),100000)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from support.commands import Sightline
+from support.commands import Sightline, few_canvases
 from support.images import make_folder
 
 README = Path(__file__).parent.parent / "README.md"
@@ -40,7 +40,8 @@ def test_a_command_of_the_readme_works(sightline: Sightline, command: str, tmp_p
     if "optimizer.lr" not in command:
         quick.append("optimizer.lr=0.001")
     if "data=folder" not in command:
-        quick += ["data.canvases=[60,30,30]", "data.test_fraction=0.4", "data.val_fraction=0.4"]
+        quick += ["data.test_fraction=0.4", "data.val_fraction=0.4"]
+        quick += few_canvases("multilabel" if "multilabel" in command else "")
     done = sightline(*shlex.split(command)[1:], *quick)
     assert done.status == 0, done.err
     expected = 0 if " doctor " in command else 2 if " -m " in command else 1

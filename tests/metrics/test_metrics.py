@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from sklearn import metrics as sk
-from support.commands import QUICK, Sightline
+from support.commands import QUICK, Sightline, few_canvases
 from support.random_tables import make_mode, random_table
 
 from sightline.metrics.values import compute_metrics, per_class_rows, undefined_metrics
@@ -141,7 +141,7 @@ def test_stored_tables_reproduce_logged_metrics_at_any_batch_size(
     seen = []
     for size in BATCH_SIZES:
         # 211 training samples, so that even single-sample batches take a second.
-        few = ["data.canvases=[60,41,50]", "data.test_fraction=0.45", "data.val_fraction=0.45"]
+        few = [*few_canvases(name), "data.test_fraction=0.45", "data.val_fraction=0.45"]
         done = sightline("train", f"label_mode={name}", f"data.batch_size={size}", *QUICK, *few)
         assert done.status == 0, done.err
         run = done.runs[0]

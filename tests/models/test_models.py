@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from support.commands import Sightline
+from support.commands import Sightline, few_canvases
 from support.hub import backbone
 
 from sightline import load
@@ -25,7 +25,6 @@ TIMM = [
     "model=timm",
     "trainer.max_epochs=1",
     "tracking.system_metrics_interval_s=null",
-    "data.canvases=[100,40,40]",
 ]
 GREY = PreprocessSpec(32, 1, (0.3,), (0.3,))
 
@@ -86,6 +85,7 @@ def test_timms_tiny_models_build_at_the_datas_size(name: str) -> None:
 @pytest.mark.parametrize("name", ["test_resnet", "resnet18"])
 def test_a_timm_backbone_trains_in_every_mode(sightline: Sightline, mode: str, name: str) -> None:
     few = ["data.test_fraction=0.4", "data.val_fraction=0.4"]
+    few += few_canvases(mode)
     done = sightline("train", *TIMM, f"model.name={name}", f"label_mode={mode}", *few)
     assert done.status == 0, done.err
     assert done.run.data.params["model"] == name

@@ -68,6 +68,11 @@ def client_of(folder: Path) -> MlflowClient:
     return MlflowClient(f"sqlite:///{folder}/mlflow.db")
 
 
+def few_canvases(label_mode: str) -> list[str]:
+    """Few samples of digits where they are composed, which is for several labels alone."""
+    return ["data.canvases=[100,50,60]"] if label_mode == "multilabel" else []
+
+
 # A training of a second: every part of the real thing, on a tiny network.
 QUICK = [
     "trainer.max_epochs=1",

@@ -6,15 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from support.commands import QUICK, Sightline
+from support.commands import QUICK, Sightline, few_canvases
 
 MODES = ["binary", "multiclass", "multilabel"]
-SMALL_DIGITS = ["data.canvases=[200,50,60]"]
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_run_holds_everything(sightline: Sightline, mode: str) -> None:
-    done = sightline("train", f"label_mode={mode}", *QUICK, *SMALL_DIGITS, "trainer.max_epochs=2")
+    words = [f"label_mode={mode}", *QUICK, *few_canvases(mode), "trainer.max_epochs=2"]
+    done = sightline("train", *words)
     assert done.status == 0, done.err
     run = done.run
     assert run.info.status == "FINISHED"
@@ -64,7 +64,7 @@ def test_run_holds_everything(sightline: Sightline, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_confusion_matrices_count_every_sample(sightline: Sightline, mode: str) -> None:
-    done = sightline("train", f"label_mode={mode}", *QUICK, *SMALL_DIGITS)
+    done = sightline("train", f"label_mode={mode}", *QUICK, *few_canvases(mode))
     record = json.loads(done.download("confusion_matrix/test.json").read_text())
     samples = len(pq.read_table(done.download("predictions/test.parquet")))
     assert record["samples"] == samples

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 
 # Suffixes of array files, which are read beside the formats that Pillow knows.
 ARRAY_SUFFIXES = frozenset({".npy"})
@@ -19,7 +19,8 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\..*")
 
 ImageData = Image.Image | np.ndarray  # an array is (H, W, C) of uint8, C other than 1, 3 and 4
-Unreadable = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# Modes that are kept; those of other colour spaces (LAB, HSV, ...) become RGB.
+KEPT_MODES = ("1", "L", "LA", "La", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr")
 
 
 class UnreadableImage(UserError):
@@ -59,8 +60,17 @@ def read_image(file: Path | bytes, name: str, min_side: int | None = None) -> Im
         raise UnreadableImage(f"Cannot read the image {name}: {reason}.") from error
     except FileNotFoundError as error:
         raise UnreadableImage(f"Cannot read the image {name}: there is no such file.") from error
-    except Unreadable as error:
-        raise UnreadableImage(f"Cannot read the image {name}: {error}.") from error
+    except Exception as error:  # damaged and odd files make decoders raise anything
+        raise UnreadableImage(f"Cannot read the image {name}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """An error of a decoder in a line; of those that are not about files with their type."""
+    line = first_line(error).rstrip(".")
+    if isinstance(error, (OSError, ValueError, SyntaxError, Image.DecompressionBombError)):
+        return line
+    name = type(error).__name__
+    return line if line == name else f"{name}: {line}"
 
 
 def normalise_image(image: Image.Image, min_side: int | None = None) -> Image.Image:
@@ -68,7 +78,15 @@ def normalise_image(image: Image.Image, min_side: int | None = None) -> Image.Im
     if min_side is not None and image.format == "JPEG":
         image.draft(None, (2 * min_side, 2 * min_side))
     image.load()
-    return to_8_bits(ImageOps.exif_transpose(image))
+    return _in_kept_mode(to_8_bits(ImageOps.exif_transpose(image)))
+
+
+def _in_kept_mode(image: Image.Image) -> Image.Image:
+    """The image in one of KEPT_MODES, with its transparency where it has any."""
+    if image.mode in KEPT_MODES:
+        return image
+    transparent = image.mode == "PA" or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
 
 
 def to_8_bits(image: Image.Image) -> Image.Image:

@@ -30,14 +30,14 @@ class ToMode:
         """
         if isinstance(image, np.ndarray) or self.mode is None:
             return self._tensor(image)
-        if image.mode == self.mode:
+        if image.mode == "RGBA" == self.mode:
             return image
         if self.mode == "RGBA":
             return image.convert("RGBA")
-        if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        if image.mode in ("RGBA", "LA", "La", "RGBa") or "transparency" in image.info:
             rgba = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", rgba.size, self.background), rgba)
-        return image.convert(self.mode)
+        return image if image.mode == self.mode else image.convert(self.mode)
 
     def _tensor(self, image: ImageData) -> Tensor:
         if isinstance(image, np.ndarray) and image.shape[2] == self.in_chans:
