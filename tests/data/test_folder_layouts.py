@@ -112,7 +112,8 @@ def test_a_test_folder_without_labels_is_for_prediction(tmp_path: Path) -> None:
 
 
 FILES = {
-    "cat/a.HEIC": "HEIC", "cat/b.jxl": "JPEG XL", "cat/c.dcm": "DICOM", "cat/d": "without a suffix",
+    "cat/a.NEF": "camera raw", "cat/b.jxl": "JPEG XL", "cat/c.svg": "SVG",
+    "cat/d": "without a suffix",
     "dog/e.jpg ": "with a space after the suffix", "dog/notes.txt": ".txt files",
     "dog/clip.mpg": ".mpg files", "dog/features.h5": ".h5 files",
     "cat/.ipynb_checkpoints/000-checkpoint.png": "in hidden or system folders",
@@ -145,7 +146,9 @@ def test_a_class_folder_of_other_formats_alone_says_which(tmp_path: Path) -> Non
     (tmp_path / "fox").mkdir()
     for number in range(3):
         (tmp_path / "fox" / f"{number}.jxl").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"class folder .*fox \(3 JPEG XL\)"):
+    with pytest.raises(
+        UserError, match=r"class folder .*fox \(3 JPEG XL \(sightline\[jxl\] reads them\)\)"
+    ):
         read_folder(str(tmp_path))
 
 
@@ -189,19 +192,19 @@ def test_prediction_of_a_folder_counts_what_it_leaves_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_folder(tmp_path, TWO, (4, 4))
-    (tmp_path / "cat" / "a.heic").write_bytes(b"x")
+    (tmp_path / "cat" / "a.nef").write_bytes(b"x")
     (tmp_path / ".thumbnails").mkdir()
     (tmp_path / ".thumbnails" / "a.png").write_bytes(b"x")
     with caplog.at_level(logging.WARNING):
         assert len(read_inputs(tmp_path)) == 5
-    assert "left out: 1 HEIC, 1 in hidden or system folders" in caplog.text
+    assert "left out: 1 camera raw, 1 in hidden or system folders" in caplog.text
     assert len(scan_images(tmp_path, tmp_path).left_out) == 2
 
 
 def test_doctor_reports_what_is_left_out(sightline: Sightline, tmp_path: Path) -> None:
     make_folder(tmp_path / "data" / "Training", {"cat": 12, "dog": 12}, (16, 16))
-    (tmp_path / "data" / "Training" / "cat" / "a.heic").write_bytes(b"x")
+    (tmp_path / "data" / "Training" / "cat" / "a.nef").write_bytes(b"x")
     done = sightline("doctor", "data=folder", f"data.root={tmp_path / 'data'}", tracked=False)
     assert "left out" in done.out
-    assert "1 HEIC" in done.out
+    assert "1 camera raw" in done.out
     assert "Training as train" in done.out

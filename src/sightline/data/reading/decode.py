@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from sightline.data.reading.dicom import DICOM_SUFFIXES, read_dicom
+from sightline.data.reading.formats import ARRAY_SUFFIXES, register_plugins
 from sightline.errors import UserError, first_line
 
-# Suffixes of array files, which are read beside the formats that Pillow knows.
-ARRAY_SUFFIXES = frozenset({".npy"})
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 # An image of up to twice this many pixels is read without a warning, a larger one is refused.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -46,6 +46,9 @@ def read_image(file: Path | bytes, name: str, min_side: int | None = None) -> Im
             stored = file if isinstance(file, Path) else io.BytesIO(file)
             return image_from_array(np.load(stored, allow_pickle=False))
         source = file if isinstance(file, Path) else io.BytesIO(file)
+        if suffix in DICOM_SUFFIXES:
+            return read_dicom(source)
+        register_plugins()
         try:
             image = Image.open(source)
         except Image.UnidentifiedImageError:
@@ -60,6 +63,11 @@ def read_image(file: Path | bytes, name: str, min_side: int | None = None) -> Im
         raise UnreadableImage(f"Cannot read the image {name}: {reason}.") from error
     except FileNotFoundError as error:
         raise UnreadableImage(f"Cannot read the image {name}: there is no such file.") from error
+    except ImportError as error:
+        raise UnreadableImage(
+            f"Cannot read the image {name}: the package {error.name} is not installed "
+            "(pip install 'sightline[dicom]')."
+        ) from error
     except Exception as error:  # damaged and odd files make decoders raise anything
         raise UnreadableImage(f"Cannot read the image {name}: {_reason(error)}.") from error
 

@@ -4,12 +4,9 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
-from PIL import Image
-
-from sightline.data.reading.decode import ARRAY_SUFFIXES
+from sightline.data.reading.formats import EXTRAS, image_suffixes
 
 # Folders that file managers, cameras, notebooks and storage servers make, in any case.
 SYSTEM_FOLDERS = frozenset({
@@ -26,8 +23,6 @@ NAMED_FORMATS = {
     ".exr": "OpenEXR", ".hdr": "Radiance HDR", ".mat": "MATLAB", ".npz": "NumPy archive",
     ".mp4": "video", ".mov": "video", ".avi": "video", ".mkv": "video", ".zip": "archive",
 }  # fmt: skip
-# Formats that Pillow identifies without a decoder.
-NOT_DECODED = frozenset({"BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
 HIDDEN = "in hidden or system folders"
 NO_SUFFIX = "without a suffix"
 BESIDE = "beside the class folders"
@@ -62,7 +57,7 @@ class LeftOut:
     def describe(self) -> str:
         """The number of files for each reason: `12 HEIC, 3 without a suffix`."""
         counts = sorted(Counter(self.reasons).items(), key=lambda each: (-each[1], each[0]))
-        shown = [f"{count:,} {reason}" for reason, count in counts[:SHOWN]]
+        shown = [f"{count:,} {reason}{_extra(reason)}" for reason, count in counts[:SHOWN]]
         others = sum(count for _, count in counts[SHOWN:])
         return ", ".join(shown + ([f"{others:,} others"] if others else []))
 
@@ -72,6 +67,10 @@ class LeftOut:
             {"path": path, "reason": reason}
             for path, reason in zip(self.paths, self.reasons, strict=True)
         ]
+
+
+def _extra(reason: str) -> str:
+    return f" (sightline[{EXTRAS[reason]}] reads them)" if reason in EXTRAS else ""
 
 
 @dataclass(frozen=True)
@@ -169,11 +168,3 @@ def subfolders(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not is_hidden(e.name))
-
-
-@cache
-def image_suffixes() -> frozenset[str]:
-    """Suffixes of the files that can be read as images, in lower case."""
-    Image.init()
-    readable = Image.OPEN.keys() - NOT_DECODED
-    return ARRAY_SUFFIXES | {ext for ext, kind in Image.EXTENSION.items() if kind in readable}

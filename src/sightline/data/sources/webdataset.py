@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sightline.data.reading.formats import image_suffixes
 from sightline.data.reading.images import BytesImages
-from sightline.data.reading.scan import image_suffixes
 from sightline.data.reading.stream import Stream, StreamedSample
 from sightline.data.source_data import SourceData, Split, take
 from sightline.errors import UserError, did_you_mean

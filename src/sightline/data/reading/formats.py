@@ -1,0 +1,36 @@
+"""Formats of images: those that can be read here, and the extras that others need."""
+
+from functools import cache
+from importlib.util import find_spec
+
+from PIL import Image
+
+from sightline.data.reading.dicom import DICOM_SUFFIXES
+
+ARRAY_SUFFIXES = frozenset({".npy"})
+# Formats that Pillow identifies without a decoder.
+NOT_DECODED = frozenset({"BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
+# The extra of Sightline that reads a format.
+EXTRAS = {"HEIC": "heif", "JPEG XL": "jxl", "DICOM": "dicom"}
+
+
+@cache
+def register_plugins() -> None:
+    """Let Pillow read HEIC and JPEG XL where their packages are installed."""
+    if find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    if find_spec("pillow_jxl") is not None:
+        __import__("pillow_jxl")  # registers itself
+
+
+@cache
+def image_suffixes() -> frozenset[str]:
+    """Suffixes of the files that can be read as images, in lower case."""
+    register_plugins()
+    Image.init()
+    readable = Image.OPEN.keys() - NOT_DECODED
+    found = {suffix for suffix, kind in Image.EXTENSION.items() if kind in readable}
+    dicom = DICOM_SUFFIXES if find_spec("pydicom") is not None else frozenset()
+    return ARRAY_SUFFIXES | dicom | found
