@@ -54,6 +54,14 @@ def same_versions() -> bool:
     return made_with
 
 
+def untuned(node: Any) -> Any:
+    """Without metrics of tuned and calibrated results: fits are refused, or cross-fitted, now."""
+    if not isinstance(node, dict):
+        return node
+    tuned = ("_tuned", "_calibrated")
+    return {key: untuned(value) for key, value in node.items() if not key.endswith(tuned)}
+
+
 def rounded(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Numbers in cells to six digits; text, dates and ids as they are."""
 
@@ -97,7 +105,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
     reached, wanted = golden.read_run(run), expected("interrupted")["uninterrupted"]
     if not same_versions():
         del wanted["weights"]
-    assert_same(reached, wanted)
+    assert_same(reached, untuned(wanted))
 
 
 def test_a_pending_journal_is_uploaded_completely(tmp_path: Path) -> None:
@@ -133,7 +141,7 @@ def test_a_sweep_trains_the_missing_job_alone(tmp_path: Path) -> None:
     for number, job in wanted["jobs"].items():
         if not same_versions():
             del job["weights"]
-        assert_same(golden.read_run(jobs / number), job, number)
+        assert_same(golden.read_run(jobs / number), untuned(job), number)
 
 
 def test_runs_of_a_store_compare_as_before(tmp_path: Path) -> None:

@@ -85,8 +85,9 @@ def test_stored_predictions_do_without_the_images(
             table.targets[rows].ravel(), (table.probs[rows] > 0.5).astype(int).ravel()
         )
         assert each["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
-        values[site] = each["metrics"]["accuracy_tuned"]["value"]
+        values[site] = each["metrics"][record["metric"]]["value"]
     assert thresholds["aim"] == "f1"
+    assert record["metric"] == "accuracy" + ("_tuned" if thresholds["rule"] == "tuned" else "")
     rows = pd.read_csv(run.folder / "slices/test_site.csv")
     worse = rows[rows["difference_to_rest_high"] < 0]["value"].tolist()
     assert record["worst"] == min(worse, key=lambda site: values[site], default=None)

@@ -12,13 +12,17 @@ import pytest
 import torch
 from support.commands import Sightline
 from support.runs import Trained
+from support.tables import make_mode
 
 from sightline import load
 from sightline.errors import UserError
 from sightline.inference import model_export
-from sightline.inference.formats.base import Run
+from sightline.inference.formats.base import Exportable, Run, facts_of
 from sightline.inference.formats.torch_export import TorchExport
+from sightline.inference.model import LoadedModel
 from sightline.inference.model_export import Checks, export_model
+from sightline.metrics.tuning import Tuning
+from sightline.types import PreprocessSpec
 
 Train = Callable[[str], Trained]
 
@@ -27,7 +31,8 @@ def tuned(run: Trained, path: Path) -> Path:
     """The run's checkpoint with a temperature and thresholds that change its answers."""
     state = torch.load(run.checkpoint, weights_only=True)
     thresholds = [0.45] if state["sightline"]["label_mode"] == "binary" else None
-    tuning = {"temperature": 0.5, "thresholds": thresholds, "aim": "f1"}
+    biases = [0.3] if thresholds else [0.4, -0.3, 0.1]
+    tuning = {"temperature": 0.5, "thresholds": thresholds, "aim": "f1", "biases": biases}
     state["sightline"]["tuning"] = tuning
     torch.save(state, path)
     return path
@@ -43,11 +48,16 @@ def test_torch_export_runs_without_sightline(
     assert done.status == 0, done.err
     assert "torch_export" in done.out
     assert "0 of 50" in done.out
-    facts = {"class_names.json": "", "thresholds.json": "", "temperature.json": ""}
+    facts = {
+        "class_names.json": "", "thresholds.json": "", "temperature.json": "", "biases.json": "",
+        "decision_rule.json": "",
+    }  # fmt: skip
     with Path("out/model.pt2").open("rb") as stream:
         module = torch.export.load(stream, extra_files=facts).module()
     assert json.loads(facts["class_names.json"]) == ["cat", "dog"]
     assert json.loads(facts["thresholds.json"]) == [0.45]
+    assert json.loads(facts["biases.json"]) == [0.3]
+    assert json.loads(facts["decision_rule.json"]) == "tuned: dog over 0.45, fitted on val for f1"
     model = load(checkpoint)
     names = sorted(run.root.glob("test/*/*"))[:5]
     expected = model.predict(names)[["prob_cat", "prob_dog"]].to_numpy()
@@ -55,6 +65,39 @@ def test_torch_export_runs_without_sightline(
         probs, _ = module(model.prepare(names[:count]))
         np.testing.assert_allclose(probs.detach().numpy(), expected[:count], atol=1e-5)
     assert [p.name for p in Path("out").iterdir()] == ["model.pt2"]
+
+
+@pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
+def test_an_exported_module_calibrates_and_decides_as_the_model(mode: str) -> None:
+    """By the default rule of a model with biases, which decides before them."""
+    names = ("a", "b") if mode == "binary" else ("a", "b", "c")
+    label_mode = make_mode(mode, len(names), names)
+    biases = (0.8, -0.6, 0.3)[: label_mode.num_outputs]
+    thresholds = None if label_mode.exclusive else (0.2,) * label_mode.num_outputs
+    tuning = Tuning(1.5, thresholds, "f1", biases, "default")
+    classifier = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(12, label_mode.num_outputs)
+    )
+    spec = PreprocessSpec(2, 3, (0.5,) * 3, (0.5,) * 3)
+    model = LoadedModel(classifier, label_mode, spec, tuning)  # type: ignore[arg-type]
+    images = torch.randn(200, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        probs, logits = Exportable(model)(images)
+    raw = label_mode.probs(logits)
+    torch.testing.assert_close(
+        probs.double(), label_mode.calibrate(raw, 1.5, biases), atol=1e-6, rtol=0
+    )
+    facts = {key: json.loads(value) for key, value in facts_of(model).items()}
+    if label_mode.exclusive:
+        decided = (probs * torch.tensor(facts["decision_weights"])).argmax(dim=1)
+    else:
+        decided = label_mode.decide(probs, facts["thresholds"])
+    assert torch.equal(decided, label_mode.decide(raw))
+    assert not torch.equal(label_mode.decide(probs), decided)
+    assert facts["decision_rule"].endswith("of the probabilities before calibration")
+    rows = model.decisions().rows(raw.numpy()).to_pylist()
+    plain = model.decisions(calibrated=False).rows(raw.numpy()).to_pylist()
+    assert [row["pred"] for row in rows] == [row["pred"] for row in plain]
 
 
 def test_eight_bits_say_what_they_cost(sightline: Sightline, trained: Train) -> None:

@@ -166,6 +166,14 @@ def test_tuned_it_calibrates_and_decides_by_thresholds(
                     for row in expected]  # fmt: skip
     assert [list(p) for p in table["pred"]] == by_threshold
     assert {tuple(p) for p in table["pred"]} != {tuple(p) for p in plain["pred"]}
+    metadata = pq.read_schema("tuned.parquet").metadata
+    assert metadata[b"decision_rule"] == b"tuned: bird over 0.4, odd over 0.7, fitted on val for f1"
+    default = {"temperature": 2.5, "thresholds": [0.4, 0.7], "aim": "f1", "rule": "default"}
+    state["sightline"]["tuning"] = default
+    torch.save(state, tuned)
+    done = predict(sightline, tuned, *words, "output=default.parquet")
+    assert [list(p) for p in done["pred"]] == [list(p) for p in plain["pred"]]
+    assert b"over 0.5" in pq.read_schema("default.parquet").metadata[b"decision_rule"]
 
 
 def test_killed_it_goes_on_where_it_stopped(trained: Train, tmp_path: Path) -> None:

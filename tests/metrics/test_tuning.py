@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from sightline.config.schema import TuningConfig
 from sightline.errors import UserError
 from sightline.metrics.calibration import calibrated, calibration_metrics, fit_temperature
 from sightline.metrics.thresholds import aim_of, fit_threshold
+from sightline.metrics.tuned_table import TunedTable, parts_of_val, rule_words
 from sightline.metrics.tuning import Tuning, check_aim, fit_tuning, tuning_record
 from sightline.predictions import Predictions
 
@@ -206,17 +208,29 @@ def test_a_training_keeps_what_it_fitted_on_val(
     model = load(run.checkpoint)
     assert model.tuning == tuning
     val = Predictions.read(run.folder / "predictions" / "val.parquet")
-    assert tuning.temperature == pytest.approx(fit_temperature(model.label_mode, val))
+    fitted = 1.0 if tuning.refused else fit_temperature(model.label_mode, val)
+    assert tuning.temperature == pytest.approx(fitted)
     assert (tuning.thresholds is None) == (name == "multiclass")
-    metrics = MlflowClient(run.store).get_run(run.run_id).data.metrics
+    logged = MlflowClient(run.store).get_run(run.run_id).data
+    metrics, words = logged.metrics, rule_words(model.label_mode, tuning)
+    assert logged.tags["decision_rule"] == words
+    assert f"**decision rule**: {words}" in logged.tags["mlflow.note.content"]
+    results = json.loads((run.folder / "results.json").read_text())
+    assert results["tuning"]["decision_rule"] == words
+    assert results["tuning"]["rule"] == tuning.rule
     for prefix, split in (("val_best", "val"), ("test", "test")):
         table = Predictions.read(run.folder / "predictions" / f"{split}.parquet")
-        after = calibrated(model.label_mode, table, tuning.temperature)
-        found = calibration_metrics(model.label_mode, after)
+        own = parts_of_val(tuning, table) if split == "val" else None
+        tuned = TunedTable(model.label_mode, table, tuning, own)
+        found = calibration_metrics(model.label_mode, tuned.calibrated)
         for key, value in found.items():
             assert metrics[f"{prefix}/{key}_calibrated"] == pytest.approx(value, abs=1e-6)
         if tuning.thresholds is not None:
-            decided = model.label_mode.decide(torch.from_numpy(after.probs), tuning.thresholds)
-            right = (decided.numpy() == table.targets).mean()
+            right = (tuned.decisions("tuned").numpy() == table.targets).mean()
             assert metrics[f"{prefix}/accuracy_tuned"] == pytest.approx(right, abs=1e-6)
+        record = json.loads((run.folder / f"confusion_matrix/{split}.json").read_text())
+        summed = [np.array(m["counts"]) for m in record["matrices"] if m["sums_to_n"]]
+        share = sum(map(np.trace, summed)) / sum(each.sum() for each in summed)
+        assert record["decision_rule"] == tuning.rule
+        assert metrics[f"{prefix}/{record['accuracy']}"] == pytest.approx(share, abs=1e-6)
     assert metrics["val_best/log_loss_calibrated"] <= metrics["val_best/log_loss"] + 1e-9

@@ -129,6 +129,10 @@ def test_the_same_answers_from_training_to_onnx(
     np.testing.assert_allclose(answer[columns].to_numpy(), probs, atol=1e-6)
     assert [_plain(p) for p in answer["pred"]] == preds
 
+    described = mlflow.models.Model.load(str(folder)).metadata
+    tags = MlflowClient(run.store).get_run(run.run_id).data.tags
+    assert described["decision_rule"] == tags["decision_rule"]
+
     data = [[base64.b64encode(content).decode()] for content in contents]
     Path("body.json").write_text(json.dumps({"dataframe_split": {"columns": ["image"],
                                                                  "data": data}}))  # fmt: skip

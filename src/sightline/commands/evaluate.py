@@ -22,7 +22,7 @@ class EvaluateOptions(Options):
         (), description="columns that came with the data: metrics for each of their values"
     )
     slice_metric: str | None = Field(
-        None, description="metric that slices are compared by; by default accuracy(_tuned)"
+        None, description="metric that slices are compared by; by default accuracy"
     )
     min_slice: PositiveInt = Field(30, description="samples below which a slice is not compared")
     robustness: bool = Field(False, description="evaluate common corruptions at five severities")

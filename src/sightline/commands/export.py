@@ -55,9 +55,9 @@ COMMAND = Command(
     section="trained models",
     about="""\
 Writes the model for other programs. It takes images resized to uint8, in any number, normalises
-them itself, and returns calibrated probabilities; labels, thresholds, temperature and resizing are
-stored in the file. The file appears only if it answers as the model does on real images:
-probabilities within 1e-4, and the same decisions.""",
+them itself, and returns calibrated probabilities; labels, decision rule, thresholds, calibration
+and resizing are stored in the file. The file appears only if it answers as the model does on real
+images: probabilities within 1e-4, and the same decisions.""",
     examples={"sightline export run=RUN format=onnx output=model.onnx": ""},
     options=ExportOptions,
     run=run,

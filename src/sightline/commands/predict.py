@@ -11,8 +11,8 @@ class PredictOptions(TableOptions):
 
     calibrated: bool = Field(
         True,
-        description="with the temperature and thresholds that the run fitted on val, if it did; "
-        "false: the probabilities as training's evaluation stored them",
+        description="with the run's calibration and by its decision rule; false: the probabilities "
+        "as training's evaluation stored them, by the default rule",
     )
     top_k: NonNegativeInt = Field(
         0, description="name the N most probable classes too: top_1, prob_top_1, ..."

@@ -129,16 +129,19 @@ class AugmentConfig(_Strict):
 class TuningConfig(_Strict):
     """What is fitted on val after the training, and kept with the model.
 
-    calibrate: divide the logits by the temperature that makes val's log loss least.
+    calibrate: divide the logits by the temperature that makes val's log loss least, and add biases
+        where classes were weighted in training; only where cross-fitting shows a gain.
     aim: what thresholds are fitted for, in binary and for each label in multilabel; auto: f1
-        there, and nothing in multiclass; null: they stay at 0.5.
+        there, used if that shows a gain, and nothing in multiclass; null: they stay at 0.5.
     hold: the precision (or recall) that is held while the other is made as great as it can be.
+    guarantee: the confidence with which `hold` is held on new samples; older runs have none.
     false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
     """
 
     calibrate: bool
     aim: Literal["auto", "f1", "precision", "recall", "cost"] | None
     hold: Annotated[float, Field(gt=0, le=1)] | None
+    guarantee: Annotated[float, Field(ge=0.5, lt=1)] | None = None
     false_positive_cost: PositiveFloat | None
     false_negative_cost: PositiveFloat | None
 
@@ -146,7 +149,8 @@ class TuningConfig(_Strict):
     def words(self) -> str:
         """The aim with its numbers."""
         if self.hold is not None:
-            return f"{self.aim}>={self.hold:g}"
+            sure = f" with {self.guarantee:.0%} confidence" if self.guarantee else ""
+            return f"{self.aim}>={self.hold:g}{sure}"
         if self.aim == "auto":
             return "f1"
         if self.aim == "cost":

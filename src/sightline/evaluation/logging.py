@@ -60,7 +60,7 @@ def log_robustness(
     rows = robustness_rows(label_mode, clean, corrupted, plugins)
     tracker.log_text(to_csv(rows), f"robustness/{name}.csv")
     found = curves(rows, CURVE)
-    figure = draw_robustness(found, CURVE, f"{name} under common corruptions")
+    figure = draw_robustness(found, CURVE, f"{name} under common corruptions, default rule")
     tracker.log_png(to_png(figure), f"robustness/{name}.png")  # fmt: skip
     for severity in range(len(found["mean"])):
         values = {f"{prefix}_robustness/{key}": curve[severity] for key, curve in found.items()}

@@ -7,7 +7,8 @@ from sightline.evaluation.stored_model import StoredModel
 from sightline.evaluation.target import EvaluationTarget
 from sightline.inference.explainer import SampleExplainer
 from sightline.metrics.evaluation import Evaluation
-from sightline.metrics.values import metric_names
+from sightline.metrics.metric_sets import headline_names
+from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
 from sightline.tracking.tracker import Tracker
@@ -43,11 +44,14 @@ def log_report(
             "data": samples.name if samples else f"the stored predictions of {target.name}",
             "labels": mode.describe(),
             **({"seen": target.seen.describe()} if target.seen else {}),
-        },
+        }
+        | tuning_facts(mode, model.tuning),
         metrics=metric_tables(
-            {part.name: found.rows() for part, found in parts}, metric_names(mode, plugins)
+            {part.name: found.rows() for part, found in parts},
+            headline_names(mode, model.tuning, plugins),
+            RULE_TITLES[model.tuning.rule],
         ),
-        evaluated=EvaluatedSplit(target.name, mode, target.table, model.tuning),
+        evaluated=EvaluatedSplit(target.name, mode, target.table, model.tuning, parts[0][1].parts),
         per_class=parts[0][1].per_class,
         history=[],
         best_epoch=None,

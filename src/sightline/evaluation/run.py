@@ -29,12 +29,13 @@ from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.io.console import log_to_console
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.slices import measure_slices
+from sightline.metrics.tuned_table import parts_of_val, rule_words
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
-from sightline.tracking.mlflow.tags import LOOKS, evaluated_digest
+from sightline.tracking.mlflow.tags import DECISION_RULE, LOOKS, evaluated_digest
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
-from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
+from sightline.training.logging.evaluation import count_test_look, log_evaluation
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,10 @@ def evaluate(
                             found.parts)  # fmt: skip
             if not settings.new_run:
                 _count_look(tracker, stored, found.target)
-        if settings.new_run and stored.run is not None and _inspects_test(found.target):
+        if settings.new_run and stored.run is not None and found.target.inspects("test"):
             with original_run(stored.run, tracking) as (own, _):
                 _count_look(own, stored, found.target)
+        log.info("decision rule: %s", rule_words(stored.model.label_mode, stored.model.tuning))
         announce(found, client, tracker)
 
 
@@ -96,11 +98,12 @@ def _evaluate(
     if settings.exclude_seen:
         target = target.without_seen()
     mode, tuning = stored.model.label_mode, stored.model.tuning
-    found = evaluate_table(mode, target.table, tuning, plugins=settings.plugins)
+    parts = parts_of_val(tuning, target.table) if target.inspects("val") else None
+    found = evaluate_table(mode, target.table, tuning, plugins=settings.plugins, parts=parts)
     slices = [
         measure_slices(
             mode, target.table, tuning, column, settings.slice_metric, settings.min_slice,
-            settings.plugins,
+            settings.plugins, parts,
         )
         for column in settings.slices
     ]  # fmt: skip
@@ -150,17 +153,13 @@ def _log(
     if target.corrupted:
         log_robustness(tracker, mode, target.name, target.prefix, target.table,
                         target.corrupted, plugins)  # fmt: skip
+    tracker.set_tags({DECISION_RULE: rule_words(mode, stored.model.tuning)})
     if target.digest is not None:
         tracker.set_tags({evaluated_digest(target.name): target.digest})
 
 
-def _inspects_test(target: EvaluationTarget) -> bool:
-    """Whether the run's own test split was inspected."""
-    return target.digest is None and target.prefix.startswith(SECTIONS["test"])
-
-
 def _count_look(tracker: Tracker, stored: StoredModel, target: EvaluationTarget) -> None:
-    if stored.run is None or not _inspects_test(target):
+    if stored.run is None or not target.inspects("test"):
         return
     tags = max(stored.run.tags, tracker.before.tags, key=lambda tags: int(tags.get(LOOKS, "0")))
     log.info(

@@ -77,6 +77,10 @@ class EvaluationTarget:
             seen=replace(self.seen, where=self.seen.where[rows]),
         )
 
+    def inspects(self, split: str) -> bool:
+        """Whether these are samples of this split of the run's own data."""
+        return self.digest is None and self.prefix.startswith(SECTIONS[split])
+
 
 def stored_target(
     stored: StoredModel, settings: EvaluationSettings, changes: DataOverrides

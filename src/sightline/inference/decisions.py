@@ -17,7 +17,7 @@ class Decisions:
 
     Attributes:
         label_mode: of the model.
-        tuning: temperature and thresholds.
+        tuning: calibration, thresholds and decision rule.
         top_k: number of most probable classes with columns of their own; 0 for none.
 
     Raises:
@@ -51,10 +51,14 @@ class Decisions:
             probs: shape (N, C), before calibration.
         """
         names = self.label_mode.class_names
-        calibrated = torch.from_numpy(np.ascontiguousarray(probs))
-        if self.tuning.temperature != 1:
-            calibrated = self.label_mode.calibrate(calibrated, self.tuning.temperature)
-        decided = self.label_mode.decide(calibrated, self.tuning.thresholds).numpy()
+        tuning, raw = self.tuning, torch.from_numpy(np.ascontiguousarray(probs))
+        calibrated = raw
+        if tuning.calibrates:
+            calibrated = self.label_mode.calibrate(raw, tuning.temperature, tuning.biases)
+        if tuning.rule == "tuned":
+            decided = self.label_mode.decide(calibrated, tuning.thresholds).numpy()
+        else:
+            decided = self.label_mode.decide(raw).numpy()
         calibrated_probs = calibrated.to(torch.float32).numpy()
         columns = [pa.array(decision_names(names, decided), self.schema.field("pred").type)]
         columns += [pa.array(column) for column in np.ascontiguousarray(calibrated_probs.T)]

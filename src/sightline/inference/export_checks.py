@@ -62,7 +62,7 @@ def checks_of_splits(
     name = "test" if "test" in splits else "val"
     split, val = splits[name], splits["val"]
     images, read = _prepared(model, split.read, _spaced(len(split), MEASURED if int8 else CHECKED))
-    log.info("checked on %d images of %s; decisions are by the run's thresholds", len(read), name)
+    log.info("checked on %d images of %s; decisions by the run's rule", len(read), name)
     ranges, _ = _prepared(model, val.read, _spaced(len(val), CHECKED))
     return Checks(images, split.targets[read]), ranges
 

@@ -37,7 +37,7 @@ class LoadedModel:
         classifier: uint8 images in, logits out; in evaluation mode.
         label_mode: meaning of the outputs.
         preprocess: size, crop and normalisation of images.
-        tuning: temperature and thresholds that were fitted on val.
+        tuning: calibration, thresholds and decision rule that were fitted on val.
         precision: Lightning's `precision` of the training.
         batch_size: images in a batch, as in training.
     """
@@ -117,7 +117,7 @@ class LoadedModel:
 
         Args:
             paths: a list of files, or any other input of `read_inputs`.
-            calibrated: with the temperature and thresholds that were fitted on val.
+            calibrated: with the calibration and by the decision rule of the run.
             top_k: number of most probable classes with columns of their own.
             num_workers: processes that read images; auto: one for each core for many images.
             reading: further arguments of `read_inputs`.

@@ -16,6 +16,7 @@ from sightline.inference.formats.onnx import Onnx, quantize
 from sightline.inference.formats.torch_export import TorchExport
 from sightline.inference.model import LoadedModel
 from sightline.io.atomic import atomic_path
+from sightline.metrics.tuned_table import decide_calibrated
 
 FORMATS: dict[str, type[Format]] = {"onnx": Onnx, "torch_export": TorchExport}
 TOLERANCE = 1e-4
@@ -148,7 +149,7 @@ def _in_batches(run: Run, images: np.ndarray) -> np.ndarray:
 
 
 def _decide(model: LoadedModel, probs: np.ndarray) -> Any:
-    return model.label_mode.decide(torch.from_numpy(probs), model.tuning.thresholds).numpy()
+    return decide_calibrated(model.label_mode, model.tuning, torch.from_numpy(probs)).numpy()
 
 
 def _speed(run: Callable[[np.ndarray], Any], images: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """The table of a model's predictions for images."""
 
+import logging
 from pathlib import Path
 
 from sightline.inference.device import choose_device
@@ -10,7 +11,10 @@ from sightline.inference.resumable_table import file_digest, make_table
 from sightline.inference.table_files import TABLES, check_output
 from sightline.inference.table_options import TableOptions
 from sightline.io.console import log_to_console
+from sightline.metrics.tuned_table import calibration_words, rule_words
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
+
+log = logging.getLogger(__name__)
 
 
 def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> None:
@@ -18,7 +22,7 @@ def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> No
 
     Args:
         options: model, input and output.
-        calibrated: with the run's temperature and thresholds, where it has them.
+        calibrated: with the run's calibration and by its decision rule.
         top_k: the number of most probable classes that have columns of their own.
 
     Raises:
@@ -39,8 +43,12 @@ def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> No
             "calibrated": str(calibrated).lower(),
             "label_mode": model.label_mode.name,
             "temperature": str(decisions.tuning.temperature),
+            "biases": str(decisions.tuning.biases),
             "thresholds": str(decisions.tuning.thresholds),
+            "decision_rule": rule_words(model.label_mode, decisions.tuning),
         }
+        log.info("decision rule: %s", made_of["decision_rule"])
+        log.info("calibration:   %s", calibration_words(decisions.tuning))
         make_table(
             options, schema_of(decisions.schema), made_of, len(inputs),
             lambda start: model.predict_rows(inputs, decisions, start, options.num_workers),

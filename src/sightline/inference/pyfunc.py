@@ -40,7 +40,7 @@ class SightlinePyfunc(PythonModel):
 
         Args:
             model_input: with the column `image`.
-            params: calibrated=False ignores temperature and thresholds.
+            params: calibrated=False ignores the run's calibration and decision rule.
         """
         calibrated = bool((params or {}).get("calibrated", True))
         try:

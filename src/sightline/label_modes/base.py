@@ -106,17 +106,35 @@ class LabelMode(Measures):
         """Probabilities of shape (B, C), float32, from logits of shape (B, num_outputs)."""
 
     @abstractmethod
-    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
-        """Probabilities (B, C), double, of logits that are divided by `temperature`."""
+    def logits(self, probs: Tensor) -> Tensor:
+        """Logits (B, num_outputs), double, of probabilities; of softmax up to a constant."""
 
     @abstractmethod
-    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
-        """Decisions in the form of encoded targets.
+    def calibrate(
+        self, probs: Tensor, temperature: float, biases: Sequence[float] | None = None
+    ) -> Tensor:
+        """Probabilities (B, C), double, of the logits over `temperature`, plus `biases`.
 
         Args:
-            probs: shape (B, C); calibrated where thresholds are given.
-            thresholds: over which a probability is a yes; None for 0.5, and for multiclass.
+            probs: as the model gives them.
+            temperature: over 0.
+            biases: one an output; None for 0.
         """
+
+    def prior_logits(self, targets: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Logits, shape (num_outputs,), of the classes' shares alone; half a sample is added.
+
+        Args:
+            targets: encoded.
+            weights: of each sample, shape (N,), with a mean of 1; None for 1.
+        """
+        shares = self.soft(torch.from_numpy(targets)).double().numpy()[:, -self.num_outputs :]
+        weighted = np.ones(len(targets)) if weights is None else weights
+        known = np.where(np.isnan(shares), 0.0, weighted[:, None])
+        there = (known * np.nan_to_num(shares)).sum(axis=0) + 0.5
+        if self.exclusive:
+            return np.asarray(np.log(there / there.sum()))
+        return np.asarray(np.log(there / (known.sum(axis=0) + 1 - there)))
 
     def settings(self) -> dict[str, str]:
         """What was decided beyond the class names, to be logged as parameters."""
@@ -153,18 +171,6 @@ class LabelMode(Measures):
         if target.ndim == 0:
             return self.class_names[int(target)]
         return ", ".join(self.class_names[i] for i in (target > 0.5).nonzero().flatten().tolist())
-
-
-def divide_logits(probs: Tensor, temperature: float) -> Tensor:
-    """Softmax probabilities (..., C) after dividing their logits by `temperature`; double.
-
-    The logarithms of probabilities are logits, up to a constant that softmax takes away.
-    """
-    exact = probs.double()
-    if temperature == 1:
-        return exact
-    tiny = torch.finfo(torch.float32).tiny  # where float32 rounded to 0
-    return (exact.clamp(min=tiny).log() / temperature).softmax(dim=-1)
 
 
 def one_a_class(values: Sequence[float], class_names: tuple[str, ...]) -> Tensor:

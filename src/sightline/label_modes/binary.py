@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError, did_you_mean
-from sightline.label_modes.base import divide_logits, one_a_class
+from sightline.label_modes.base import one_a_class
+from sightline.label_modes.logits import log_of, rescale_logits
 from sightline.label_modes.measures import Confidences, log_loss
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
 from sightline.label_modes.single_label import SingleLabel
@@ -104,9 +105,17 @@ class Binary(SingleLabel):
         positive = logits.float()  # each by itself, so that the small one keeps its precision
         return torch.cat([-positive, positive], dim=1).sigmoid()
 
-    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
-        """The logit of the positive class divided."""
-        return divide_logits(probs, temperature)
+    def logits(self, probs: Tensor) -> Tensor:
+        """Of the positive class."""
+        logs = log_of(probs)
+        return logs[:, 1:] - logs[:, :1]
+
+    def calibrate(
+        self, probs: Tensor, temperature: float, biases: Sequence[float] | None = None
+    ) -> Tensor:
+        """The logit of the positive class divided, and the bias added to it."""
+        added = None if biases is None else torch.tensor([0.0, *biases], dtype=torch.float64)
+        return rescale_logits(probs, temperature, added)
 
     def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
         """1 where the positive class is the more probable one, or is over the threshold."""

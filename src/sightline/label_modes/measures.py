@@ -138,10 +138,24 @@ class Measures(ABC):
         """Probabilities (N, T) that the T thresholds apply to, and targets of 0, 1 and MISSING."""
 
     @abstractmethod
+    def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
+        """Decisions in the form of encoded targets.
+
+        Args:
+            probs: shape (B, C); calibrated where thresholds are given.
+            thresholds: over which a probability is a yes; None for 0.5, and for multiclass.
+        """
+
     def confusion_matrices(
         self, predictions: Predictions, thresholds: Thresholds = None
     ) -> list[ConfusionMatrix]:
         """Counts by target and decision; the table is calibrated where thresholds are given."""
+        probs, target = to_tensors(predictions)
+        return self.matrices(self.decide(probs, thresholds), target)
+
+    @abstractmethod
+    def matrices(self, preds: Tensor, target: Tensor) -> list[ConfusionMatrix]:
+        """Counts by target and decision, both encoded."""
 
 
 def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError
-from sightline.label_modes.base import divide_logits, one_a_class
+from sightline.label_modes.base import one_a_class
+from sightline.label_modes.logits import log_of, rescale_logits
 from sightline.label_modes.measures import Confidences, log_loss
 from sightline.label_modes.single_label import SingleLabel
 from sightline.label_modes.softmax import SoftmaxCrossEntropy
@@ -71,9 +72,16 @@ class Multiclass(SingleLabel):
         """Softmax over the classes."""
         return logits.float().softmax(dim=1)
 
-    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
-        """The logits of all classes divided."""
-        return divide_logits(probs, temperature)
+    def logits(self, probs: Tensor) -> Tensor:
+        """The logarithms."""
+        return log_of(probs)
+
+    def calibrate(
+        self, probs: Tensor, temperature: float, biases: Sequence[float] | None = None
+    ) -> Tensor:
+        """The logits of all classes divided, and a bias added to each."""
+        added = None if biases is None else torch.tensor(biases, dtype=torch.float64)
+        return rescale_logits(probs, temperature, added)
 
     def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
         """Index of the most probable class; there are no thresholds."""

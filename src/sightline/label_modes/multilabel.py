@@ -15,18 +15,12 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, LabelMode, divide_logits, one_a_class
+from sightline.label_modes.base import MISSING, LabelMode, one_a_class
 from sightline.label_modes.counts import LabelCounts
-from sightline.label_modes.measures import (
-    Average,
-    Confidences,
-    ConfusionMatrix,
-    Thresholds,
-    log_loss,
-    to_tensors,
-)
+from sightline.label_modes.logits import log_of, rescale_logits
+from sightline.label_modes.measures import Average, Confidences, ConfusionMatrix, log_loss
 from sightline.label_modes.ranked_scores import RankedScores
-from sightline.label_modes.sigmoid import SigmoidCrossEntropy
+from sightline.label_modes.sigmoid import SigmoidCrossEntropy, absent_and_present
 from sightline.predictions import Predictions
 
 RATES = {
@@ -96,11 +90,19 @@ class Multilabel(LabelMode):
         """A sigmoid for each label."""
         return logits.float().sigmoid()
 
-    def calibrate(self, probs: Tensor, temperature: float) -> Tensor:
-        """The logit of each label divided; what float32 rounded to 1 counts as just below it."""
-        present = probs.double().clamp(max=1 - torch.finfo(torch.float32).eps / 2)
-        both = torch.stack([1 - present, present], dim=-1)
-        return divide_logits(both, temperature)[..., 1]
+    def logits(self, probs: Tensor) -> Tensor:
+        """Of each label."""
+        absent, present = log_of(absent_and_present(probs)).unbind(-1)
+        return present - absent
+
+    def calibrate(
+        self, probs: Tensor, temperature: float, biases: Sequence[float] | None = None
+    ) -> Tensor:
+        """The logit of each label divided, and its bias added to it."""
+        added = None
+        if biases is not None:
+            added = torch.tensor([[0.0, bias] for bias in biases], dtype=torch.float64)
+        return rescale_logits(absent_and_present(probs), temperature, added)[..., 1]
 
     def decide(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
         """1 where a label's probability is over 0.5, or over its own threshold."""
@@ -169,12 +171,8 @@ class Multilabel(LabelMode):
             scores.append(RankedScores(probs[rows], targets[rows] == 1, known))
         return scores
 
-    def confusion_matrices(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> list[ConfusionMatrix]:
+    def matrices(self, preds: Tensor, target: Tensor) -> list[ConfusionMatrix]:
         """A 2×2 matrix for each label, and the L×L table of label i missed while j is wrong."""
-        probs, target = to_tensors(predictions)
-        preds = self.decide(probs, thresholds)
         names = self.class_names
         known = multilabel_confusion_matrix(preds, target, len(names), ignore_index=MISSING).numpy()
         axes = [(f"no {name}", name) for name in names]

@@ -40,6 +40,12 @@ def count_known(target: Tensor) -> Tensor:
     return (~torch.isnan(target)).sum()
 
 
+def absent_and_present(probs: Tensor) -> Tensor:
+    """Probabilities (..., 2), double; what float32 rounded to 1 counts as just below it."""
+    present = probs.double().clamp(max=1 - torch.finfo(torch.float32).eps / 2)
+    return torch.stack([1 - present, present], dim=-1)
+
+
 def known_targets(target: Tensor) -> tuple[Tensor, Tensor]:
     """Where targets are known (1.0 or 0.0), and the targets with 0 where they are not."""
     known = ~torch.isnan(target)

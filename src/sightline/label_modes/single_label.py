@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import (
 
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.counts import ClassCounts
-from sightline.label_modes.measures import Average, ConfusionMatrix, Thresholds, to_tensors
+from sightline.label_modes.measures import Average, ConfusionMatrix
 from sightline.label_modes.ranked_scores import RankedScores
 from sightline.predictions import Predictions
 
@@ -74,12 +74,9 @@ class SingleLabel(LabelMode):
         targets, probs = predictions.targets, predictions.probs
         return [RankedScores(column, targets == i) for i, column in enumerate(probs.T)]
 
-    def confusion_matrices(
-        self, predictions: Predictions, thresholds: Thresholds = None
-    ) -> list[ConfusionMatrix]:
+    def matrices(self, preds: Tensor, target: Tensor) -> list[ConfusionMatrix]:
         """One C×C matrix."""
-        probs, target = to_tensors(predictions)
         count = len(self.class_names)
-        cells = target * count + self.decide(probs, thresholds)
+        cells = target * count + preds
         counts = torch.bincount(cells, minlength=count * count).reshape(count, count)
         return [ConfusionMatrix("classes", counts.numpy(), self.class_names, self.class_names)]

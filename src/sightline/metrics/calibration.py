@@ -34,9 +34,12 @@ class Reliability:
     accuracy: np.ndarray
 
 
-def calibrated(label_mode: LabelMode, table: Predictions, temperature: float) -> Predictions:
+def calibrated(
+    label_mode: LabelMode, table: Predictions, temperature: float,
+    biases: tuple[float, ...] | None = None,
+) -> Predictions:  # fmt: skip
     """The table with calibrated probabilities, double."""
-    probs = label_mode.calibrate(torch.from_numpy(table.probs), temperature)
+    probs = label_mode.calibrate(torch.from_numpy(table.probs), temperature, biases)
     return replace(table, probs=probs.numpy())
 
 

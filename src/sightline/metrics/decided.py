@@ -29,14 +29,17 @@ class DecidedTable:
         label_mode: of the table.
         predictions: calibrated where thresholds are given.
         thresholds: over which a probability is a yes; None: the default decision.
+        decisions: in the form of the targets, where they were taken before; None: taken here.
     """
 
     def __init__(
-        self, label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds = None
-    ) -> None:
+        self, label_mode: LabelMode, predictions: Predictions, thresholds: Thresholds = None,
+        decisions: Tensor | None = None,
+    ) -> None:  # fmt: skip
         self.label_mode = label_mode
         self.predictions = predictions
         self.thresholds = thresholds
+        self.decisions = decisions
         self._cache: dict[str, Any] = {}
 
     def __len__(self) -> int:
@@ -65,6 +68,8 @@ class DecidedTable:
     @cached_property
     def preds(self) -> Tensor:
         """Decisions in the form of the targets."""
+        if self.decisions is not None:
+            return self.decisions
         return self.label_mode.decide(self.probs, self.thresholds)
 
     @cached_property
@@ -120,7 +125,9 @@ class DecidedTable:
     def repeat(self, times: np.ndarray) -> "DecidedTable":
         """The table with each sample repeated so many times; times: shape (N,)."""
         rows = np.repeat(np.arange(len(self)), times.astype(np.int64))
-        return DecidedTable(self.label_mode, self.predictions.select(rows), self.thresholds)
+        decisions = None if self.decisions is None else self.decisions[rows]
+        table = self.predictions.select(rows)
+        return DecidedTable(self.label_mode, table, self.thresholds, decisions)
 
 
 def areas_of(scores: list[RankedScores], weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,17 +1,20 @@
 """The evaluation of one table under the model's tuning, as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from sightline.label_modes.base import LabelMode
-from sightline.metrics.calibration import calibrated, reliability
+from sightline.metrics.calibration import reliability
 from sightline.metrics.estimates import LEVEL, Interval
 from sightline.metrics.intervals import intervals_of
 from sightline.metrics.metric import TUNED
-from sightline.metrics.metric_sets import metric_sets
+from sightline.metrics.metric_sets import MetricSet, metric_sets
+from sightline.metrics.tuned_table import TunedTable
 from sightline.metrics.tuning import Tuning
-from sightline.metrics.values import defined, per_class_rows
+from sightline.metrics.values import defined, per_class_rows, rows_of_classes
 from sightline.predictions import Predictions
 
 Row = dict[str, object]
@@ -33,6 +36,7 @@ class Evaluation:
         reliability: a row a bin of confidence, before and after calibration.
         tuning: of the model.
         units: that the intervals take as independent: "100 groups".
+        parts: of the samples where the tuning was fitted on them, and is judged by cross-fitting.
     """
 
     samples: int
@@ -46,6 +50,7 @@ class Evaluation:
     reliability: list[Row]
     tuning: Tuning
     units: str
+    parts: np.ndarray | None = None
 
     def record(self) -> dict[str, Any]:
         """Plain containers for a JSON file; the tables aside."""
@@ -54,7 +59,8 @@ class Evaluation:
             "metrics": {str(row.pop("metric")): row for row in self.rows()},
             "undefined": self.undefined,
             "absent_classes": self.absent,
-            "tuning": self.tuning.to_dict(),
+            "tuning": self.tuning.to_dict() | {"parts": len(self.tuning.parts)},
+            "cross_fitted": self.parts is not None,
             "independent": self.units,
         }
 
@@ -81,7 +87,7 @@ class Evaluation:
 
 def evaluate_table(
     label_mode: LabelMode, table: Predictions, tuning: Tuning, plugins: Sequence[str] = (),
-    level: float = LEVEL,
+    level: float = LEVEL, parts: np.ndarray | None = None,
 ) -> Evaluation:  # fmt: skip
     """Metrics before and after tuning, with their intervals; a pure function of its arguments.
 
@@ -91,8 +97,10 @@ def evaluate_table(
         tuning: of the model, fitted on val.
         plugins: packages with metrics of their own.
         level: of the intervals' confidence.
+        parts: of the samples, shape (N,), where the tuning was fitted on this table, which is then
+            judged by cross-fitting; else None.
     """
-    sets = metric_sets(label_mode, table, tuning, plugins)
+    sets = metric_sets(label_mode, table, tuning, plugins, parts)
     metrics = {name: value for each in sets for name, value in each.values().items()}
     headlines = [m.name + each.suffix for each in sets for m in each.metrics if m.is_headline]
     found = intervals_of(sets, level)
@@ -100,9 +108,9 @@ def evaluate_table(
     rows = per_class_rows(label_mode, table)
     for index, row in enumerate(rows):
         row |= _interval_cells({name: each[index] for name, each in found.per_class.items()})
-    tuned = calibrated(label_mode, table, tuning.temperature)
+    tuned = TunedTable(label_mode, table, tuning, parts).calibrated
     if tuning.thresholds is not None:
-        _add_tuned_cells(label_mode, rows, tuned, tuning.thresholds)
+        _add_tuned_cells(label_mode.thresholds_by_class(tuning.thresholds), rows, sets[-1])
     return Evaluation(
         samples=len(table),
         metrics=there,
@@ -115,16 +123,13 @@ def evaluate_table(
         reliability=_reliability_rows(label_mode, table, tuned),
         tuning=tuning,
         units=found.units,
+        parts=parts,
     )
 
 
-def _add_tuned_cells(
-    label_mode: LabelMode, rows: list[Row], tuned: Predictions, thresholds: tuple[float, ...]
-) -> None:
+def _add_tuned_cells(own: Mapping[str, float], rows: list[Row], tuned: MetricSet) -> None:
     """Each class's rates by the fitted thresholds, and its own threshold where it has one."""
-    own = label_mode.thresholds_by_class(thresholds)
-    decided_rows = per_class_rows(label_mode, tuned, thresholds)
-    for row, other in zip(rows, decided_rows, strict=True):
+    for row, other in zip(rows, rows_of_classes(tuned.table), strict=True):
         row |= {name + TUNED: other[name] for name in ("precision", "recall", "f1")}
         row["threshold"] = own.get(str(row["class"]))
 

@@ -22,7 +22,7 @@ from sightline.metrics.estimates import (
     of_jaccard,
     share_interval,
 )
-from sightline.metrics.metric import Metric
+from sightline.metrics.metric import TUNED, Metric
 from sightline.metrics.metric_sets import MetricSet, metric_sets
 from sightline.metrics.resampling import HELD
 from sightline.metrics.scarcity import FEWEST, class_units, few_groups
@@ -108,6 +108,10 @@ def intervals_of(
             each = jackknife_interval(value, left_out[name], metric.scale, units, level)
             _keep(found, withheld, name, each)
     columns = _per_class(table, areas, units, level) if areas is not None else {}
+    for part in parts:
+        if per_class and part.suffix == TUNED:
+            rates = _rates(part.table, units, level)
+            columns |= {name + TUNED: each for name, each in rates.items()}
     return Intervals(found, withheld, columns, units.name)
 
 
@@ -139,17 +143,11 @@ def _leave_out(
     return found, np.concatenate(areas) if areas else None
 
 
-def _per_class(
-    table: DecidedTable, left_out: np.ndarray, units: Units, level: float
-) -> dict[str, list[Interval | None]]:
-    """Intervals of each class: Wilson's of precision, recall and F1, and those of the areas."""
-    found: dict[str, list[Interval | None]] = {
-        name: [] for name in ("precision", "recall", "f1", "auroc", "average_precision")
-    }
-    areas = table.areas["average_precision"][0]
-    enough = class_units(table, units).min(axis=0) >= FEWEST
+def _rates(table: DecidedTable, units: Units, level: float) -> dict[str, list[Interval | None]]:
+    """Wilson's intervals of each class's precision, recall and F1."""
+    found: dict[str, list[Interval | None]] = {name: [] for name in ("precision", "recall", "f1")}
     preds, target = table.preds.numpy(), table.target.numpy()
-    for index, scores in enumerate(table.ranked_scores):
+    for index in range(len(table.label_mode.class_names)):
         decided, present, _ = table.label_mode.one_class(preds, target, index)
         hit = (decided & present).astype(np.float64)
         for name, trials in (
@@ -159,6 +157,17 @@ def _per_class(
         ):
             each = share_interval(hit, trials, units, level) if present.any() else None
             found[name].append(of_jaccard(each) if each and name == "f1" else each)
+    return found
+
+
+def _per_class(
+    table: DecidedTable, left_out: np.ndarray, units: Units, level: float
+) -> dict[str, list[Interval | None]]:
+    """Intervals of each class: those of its rates and of its areas."""
+    found = _rates(table, units, level) | {"auroc": [], "average_precision": []}
+    areas = table.areas["average_precision"][0]
+    enough = class_units(table, units).min(axis=0) >= FEWEST
+    for index, scores in enumerate(table.ranked_scores):
         ranked = scores.placements(len(table)) if enough[index] else None
         found["auroc"].append(delong_interval([ranked], units, level) if ranked else None)
         found["average_precision"].append(

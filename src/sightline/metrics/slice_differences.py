@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.estimates import LEVEL
 from sightline.metrics.intervals import intervals_of
@@ -46,6 +48,7 @@ class Difference:
 def difference_of(
     label_mode: LabelMode, own: Predictions, rest: Predictions, tuning: Tuning, metric: str,
     count: int, plugins: Sequence[str] = (),
+    parts: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
 ) -> Difference:  # fmt: skip
     """The difference of a slice to all other samples.
 
@@ -57,18 +60,19 @@ def difference_of(
         metric: its name.
         count: of the comparisons, whose intervals hold together.
         plugins: packages with metrics of their own.
+        parts: of both tables; see `evaluate_table`.
     """
     nan = math.nan
     if not len(rest):
         return Difference(nan, nan, nan, "no other samples")
     level = 1 - (1 - LEVEL) / count
     values, ends = [], []
-    for table in (own, rest):
-        parts = metric_sets(label_mode, table, tuning, plugins)
-        parts = [replace(p, metrics=[m for m in p.metrics if m.name + p.suffix == metric])
-                 for p in parts]  # fmt: skip
-        value = {name: value for part in parts for name, value in part.values().items()}[metric]
-        found = intervals_of(parts, level, per_class=False)
+    for table, of_table in zip((own, rest), parts, strict=True):
+        sets = metric_sets(label_mode, table, tuning, plugins, of_table)
+        sets = [replace(s, metrics=[m for m in s.metrics if m.name + s.suffix == metric])
+                for s in sets]  # fmt: skip
+        value = {name: value for each in sets for name, value in each.values().items()}[metric]
+        found = intervals_of(sets, level, per_class=False)
         values.append(value)
         if metric not in found.metrics:
             reason = found.withheld.get(metric, "the metric has no interval")

@@ -10,7 +10,6 @@ import numpy as np
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation, Row, evaluate_table
-from sightline.metrics.metric import TUNED
 from sightline.metrics.registry import registry_of
 from sightline.metrics.slice_differences import Difference, difference_of
 from sightline.metrics.tuning import Tuning
@@ -81,14 +80,10 @@ class Slices:
 
 
 def measure_slices(
-    label_mode: LabelMode,
-    table: Predictions,
-    tuning: Tuning,
-    column: str,
-    metric: str | None = None,
-    minimum: int = 30,
-    plugins: Sequence[str] = (),
-) -> Slices:
+    label_mode: LabelMode, table: Predictions, tuning: Tuning, column: str,
+    metric: str | None = None, minimum: int = 30, plugins: Sequence[str] = (),
+    parts: np.ndarray | None = None,
+) -> Slices:  # fmt: skip
     """Evaluate each value of a column by itself.
 
     Args:
@@ -96,15 +91,16 @@ def measure_slices(
         table: with the column in its metadata.
         tuning: of the model.
         column: texts; or numbers, of which more than 20 different ones are cut into quarters.
-        metric: to compare by; None: accuracy, by the fitted thresholds where there are.
+        metric: to compare by; None: accuracy, by the run's decision rule.
         minimum: samples below which a slice is counted and not evaluated.
         plugins: packages with metrics of their own.
+        parts: see `evaluate_table`.
 
     Raises:
         UserError: there is no such column or metric, or it has a value of its own for each sample.
     """
     _check_column(table, column)
-    metric = metric or f"accuracy{TUNED if tuning.thresholds is not None else ''}"
+    metric = metric or f"accuracy{tuning.suffix}"
     values = slice_values(table.metadata[column])
     names, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     large = [index for index, count in enumerate(counts) if count >= minimum]
@@ -113,9 +109,10 @@ def measure_slices(
             f"slices=[{column}]: of {len(names):,} different values {len(large):,} have at least "
             f"{minimum} samples (min_slice); 1 to {MOST} can be compared."
         )
+    own = [None if parts is None else parts[codes == index] for index in range(len(names))]
     found = {
         str(names[index]): evaluate_table(
-            label_mode, table.select(np.flatnonzero(codes == index)), tuning, plugins
+            label_mode, table.select(codes == index), tuning, plugins, parts=own[index]
         )
         for index in large
     }
@@ -124,8 +121,8 @@ def measure_slices(
     comparisons = 1 if len(names) == 2 else len(large)
     differences = {
         str(names[index]): difference_of(
-            label_mode, table.select(np.flatnonzero(codes == index)),
-            table.select(np.flatnonzero(codes != index)), tuning, metric, comparisons, plugins,
+            label_mode, table.select(codes == index), table.select(codes != index), tuning, metric,
+            comparisons, plugins, (own[index], None if parts is None else parts[codes != index]),
         )
         for index in large
     }  # fmt: skip

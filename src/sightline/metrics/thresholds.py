@@ -1,6 +1,8 @@
 """Thresholds of yes-or-no decisions for a chosen aim, fitted on val alone."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -46,6 +48,44 @@ def _rates(hits: np.ndarray, decided: np.ndarray, present: int) -> dict[str, np.
     return rates_of(hits, decided, np.full_like(decided, present))
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """Candidates for the threshold of one label, the highest first, and what each would decide.
+
+    Attributes:
+        candidates: half-way between two scores, shape (M,).
+        decided: samples over each, shape (M,), double.
+        hits: of these the positive ones.
+        present: positive samples.
+        absent: negative samples.
+    """
+
+    candidates: np.ndarray
+    decided: np.ndarray
+    hits: np.ndarray
+    present: int
+    absent: int
+
+    @classmethod
+    def of(cls, scores: np.ndarray, targets: np.ndarray) -> Self:
+        """Of probabilities (N,) and targets (N,) of 0, 1, and negative where not known."""
+        known = targets >= 0
+        scores, positive = scores[known], targets[known] == 1
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each tie
+        ends = ends[: len(ranked)]
+        around = np.concatenate([[1.0], ranked[ends], [0.0]])
+        present = int(positive.sum())
+        return cls(
+            (around[:-1] + around[1:]) / 2,  # before the first score, between, after the last
+            np.append(0, ends + 1).astype(np.float64),
+            np.append(0, np.cumsum(positive[order])[ends]).astype(np.float64),
+            present,
+            len(scores) - present,
+        )
+
+
 def fit_threshold(scores: np.ndarray, targets: np.ndarray, aim: Aim) -> float | None:
     """The threshold with the greatest score; of equally good ones that nearest to 0.5.
 
@@ -58,21 +98,17 @@ def fit_threshold(scores: np.ndarray, targets: np.ndarray, aim: Aim) -> float | 
         A value half-way between two scores; None where the targets are all alike, or no threshold
         reaches the precision or recall to hold.
     """
-    known = targets >= 0
-    scores, positive = scores[known], targets[known] == 1
-    present = int(positive.sum())
-    if present in (0, len(scores)):
+    ranked = Ranked.of(scores, targets)
+    return best_threshold(ranked, aim)
+
+
+def best_threshold(ranked: Ranked, aim: Aim) -> float | None:
+    """The same of ranked candidates."""
+    if 0 in (ranked.present, ranked.absent):
         return None
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of each tie
-    decided = np.append(0, ends + 1).astype(np.float64)
-    hits = np.append(0, np.cumsum(positive[order])[ends]).astype(np.float64)
-    values = ranked[ends]
-    around = np.concatenate([[1.0], values, [0.0]])
-    candidates = (around[:-1] + around[1:]) / 2  # before the first score, between, after the last
-    good = aim(hits, decided, present)
+    good = aim(ranked.hits, ranked.decided, ranked.present)
     if not np.isfinite(good.max()):
         return None
     best = np.flatnonzero(good >= good.max() - 1e-12)
-    return float(candidates[best[np.argmin(np.abs(candidates[best] - 0.5))]])
+    candidates = ranked.candidates[best]
+    return float(candidates[np.argmin(np.abs(candidates - 0.5))])

@@ -1,18 +1,24 @@
-"""Tuning: temperature and thresholds, fitted on val after a training and kept in its checkpoint."""
+"""Tuning: calibration, thresholds and decision rule, fitted on val and kept in the checkpoint."""
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
+
+import numpy as np
 
 from sightline.config.schema import TuningConfig
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
-from sightline.metrics.calibration import calibrated, fit_temperature
-from sightline.metrics.thresholds import aim_of, fit_threshold
+from sightline.metrics.crossfit import parts_of
+from sightline.metrics.fitted_calibration import CalibrationFit, fit_calibration
+from sightline.metrics.fitted_thresholds import fit_thresholds
+from sightline.metrics.metric import TUNED
 from sightline.predictions import Predictions
 
 log = logging.getLogger(__name__)
+
+RULES = ("default", "tuned")
 
 
 @dataclass(frozen=True)
@@ -21,29 +27,77 @@ class Tuning:
 
     Attributes:
         temperature: the logits are divided by it (Guo et al. 2017); 1 leaves them.
-        thresholds: over which a calibrated probability is a yes: binary one value, of the positive
-            class; multilabel one a label; None for 0.5, and for multiclass.
+        thresholds: over which a calibrated probability is a yes by the tuned rule: binary one
+            value, of the positive class; multilabel one a label; None where none were fitted.
         aim: what the thresholds were fitted for; None where they were not.
+        biases: added to the divided logits, one an output; None for 0.
+        rule: the run's decision rule. default: over 0.5, or the most probable class, of the
+            probabilities before calibration; tuned: over the thresholds. Empty: tuned where there
+            are thresholds, which is what checkpoints without a rule mean.
+        refused: whether a calibration was fitted and refused; the metrics of calibrated
+            probabilities are then those of the probabilities as trained.
+        remarks: sentences about the fit: what was refused, and why.
+        parts: the same fitted without each part of val (`crossfit.parts_of`), by which val itself
+            is judged; empty in older checkpoints.
     """
 
     temperature: float = 1.0
     thresholds: tuple[float, ...] | None = None
     aim: str | None = None
+    biases: tuple[float, ...] | None = None
+    rule: str = ""
+    refused: bool = False
+    remarks: tuple[str, ...] = ()
+    parts: tuple["Tuning", ...] = ()
+
+    def __post_init__(self) -> None:
+        derived = "default" if self.thresholds is None else "tuned"
+        object.__setattr__(self, "rule", self.rule or derived)
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether calibration changes probabilities."""
+        return self.temperature != 1 or self.biases is not None
+
+    @property
+    def suffix(self) -> str:
+        """What the names of metrics of decisions by the run's rule end with."""
+        return TUNED if self.rule == "tuned" else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, as a checkpoint holds them."""
-        thresholds = None if self.thresholds is None else list(self.thresholds)
-        return asdict(self) | {"thresholds": thresholds}
+        lists = {name: _list(getattr(self, name)) for name in ("thresholds", "biases", "remarks")}
+        parts = [each.to_dict() for each in self.parts]
+        return asdict(replace(self, parts=())) | lists | {"parts": parts}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`; untuned of an empty one."""
-        thresholds = values.get("thresholds")
+        """The inverse of `to_dict`; untuned of an empty one.
+
+        Raises:
+            ValueError: the rule is an unknown one.
+        """
+        rule = values.get("rule", "")
+        if rule not in ("", *RULES):
+            raise ValueError(f"the decision rule {rule!r} is unknown")
         return cls(
             temperature=float(values.get("temperature", 1.0)),
-            thresholds=None if thresholds is None else tuple(map(float, thresholds)),
+            thresholds=_tuple(values.get("thresholds")),
             aim=values.get("aim"),
+            biases=_tuple(values.get("biases")),
+            rule=rule,
+            refused=bool(values.get("refused", False)),
+            remarks=tuple(map(str, values.get("remarks", ()))),
+            parts=tuple(cls.from_dict(each) for each in values.get("parts", ())),
         )
+
+
+def _list(values: tuple[Any, ...] | None) -> list[Any] | None:
+    return None if values is None else list(values)
+
+
+def _tuple(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(map(float, values))
 
 
 def check_aim(label_mode: LabelMode, config: TuningConfig) -> None:
@@ -55,32 +109,42 @@ def check_aim(label_mode: LabelMode, config: TuningConfig) -> None:
         )
 
 
-def fit_tuning(label_mode: LabelMode, val: Predictions, config: TuningConfig) -> Tuning:
-    """The temperature and thresholds that the config requests.
+def fit_tuning(
+    label_mode: LabelMode, val: Predictions, config: TuningConfig, shift: np.ndarray | None = None
+) -> Tuning:
+    """The calibration and thresholds that the config requests, and the rule that follows.
 
     Args:
         label_mode: of the table.
         val: never test's table.
         config: checked against the label mode by `check_aim`.
+        shift: what the training's weights add to the logit of each output, shape (num_outputs,);
+            None where nothing is weighted.
     """
-    temperature = fit_temperature(label_mode, val) if config.calibrate else 1.0
-    scores, targets = label_mode.yes_or_no(calibrated(label_mode, val, temperature))
-    if config.aim is None or scores.shape[1] == 0:
-        return Tuning(temperature)
-    aim = aim_of(config)
-    found = [fit_threshold(*each, aim) for each in zip(scores.T, targets.T, strict=True)]
-    names = label_mode.threshold_names
-    left = [name for name, threshold in zip(names, found, strict=True) if threshold is None]
-    if left:
-        log.warning(
-            "No threshold for %s: val holds no such samples or nothing else, or %s=%s is out of "
-            "reach there; it stays at 0.5.",
-            ", ".join(left[:10]) + (", …" if len(left) > 10 else ""), config.aim, config.hold,
+    parts = parts_of(val)
+    found = CalibrationFit.none(parts)
+    if config.calibrate:
+        found = fit_calibration(label_mode, val, parts, shift)
+    by_part = [Tuning(temperature, biases=biases) for temperature, biases in found.by_part]
+    whole = Tuning(found.temperature, biases=found.biases, remarks=found.remarks)
+    whole = replace(whole, refused=config.calibrate and not whole.calibrates)
+    if config.aim is not None and label_mode.threshold_names:
+        fitted = fit_thresholds(label_mode, val, parts, found, config)
+        rule = "tuned" if fitted.used else "default"
+        by_part = [
+            replace(each, thresholds=thresholds, aim=config.words, rule=rule)
+            for each, thresholds in zip(by_part, fitted.by_part, strict=True)
+        ]
+        whole = replace(
+            whole, thresholds=fitted.thresholds, aim=config.words, rule=rule,
+            remarks=(*whole.remarks, *fitted.remarks),
         )  # fmt: skip
-    thresholds = tuple(0.5 if threshold is None else threshold for threshold in found)
-    return Tuning(temperature, thresholds, config.words)
+    for remark in whole.remarks:
+        log.log(logging.INFO if config.aim in (None, "auto") else logging.WARNING, "%s", remark)
+    return replace(whole, parts=tuple(by_part))
 
 
 def tuning_record(label_mode: LabelMode, tuning: Tuning) -> dict[str, Any]:
-    """The tuning with each threshold under its class's name."""
-    return tuning.to_dict() | {"thresholds": label_mode.thresholds_by_class(tuning.thresholds)}
+    """The tuning for a file, with each threshold under its class's name."""
+    record = tuning.to_dict() | {"thresholds": label_mode.thresholds_by_class(tuning.thresholds)}
+    return {name: value for name, value in record.items() if name != "parts"}

@@ -65,7 +65,11 @@ def per_class_rows(
 
     The values of a class without a sample are NaN.
     """
-    table = DecidedTable(label_mode, predictions, thresholds)
+    return rows_of_classes(DecidedTable(label_mode, predictions, thresholds))
+
+
+def rows_of_classes(table: DecidedTable) -> list[dict[str, object]]:
+    """The same of a decided table."""
     with _absent_classes_expected():
         rates = {name: table.rate(name, "none") for name in ("precision", "recall", "f1")}
         values = rates | table.ranking
@@ -74,7 +78,7 @@ def per_class_rows(
     columns |= {name: each.masked_fill(absent, torch.nan) for name, each in values.items()}
     return [
         {"class": name, **{key: column[i].item() for key, column in columns.items()}}
-        for i, name in enumerate(predictions.class_names)
+        for i, name in enumerate(table.predictions.class_names)
     ]
 
 

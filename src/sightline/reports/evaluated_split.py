@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from sightline.label_modes.base import ConfusionMatrix, LabelMode
-from sightline.metrics.calibration import calibrated
+from sightline.label_modes.measures import to_tensors
+from sightline.metrics.tuned_table import RULE_TITLES, TunedTable
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 
@@ -21,13 +22,16 @@ class EvaluatedSplit:
         split: name.
         label_mode: meaning of targets and probabilities.
         table: the predictions as stored, before calibration.
-        tuning: temperature and thresholds of the model.
+        tuning: calibration, thresholds and decision rule of the model.
+        parts: of the samples, shape (N,), where the tuning was fitted on them, and is judged by
+            cross-fitting; else None.
     """
 
     split: str
     label_mode: LabelMode
     table: Predictions
     tuning: Tuning
+    parts: np.ndarray | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -35,9 +39,26 @@ class EvaluatedSplit:
         return self.table.class_names
 
     @cached_property
+    def tuned(self) -> TunedTable:
+        """The table under its tuning."""
+        return TunedTable(self.label_mode, self.table, self.tuning, self.parts)
+
+    @property
     def calibrated(self) -> Predictions:
-        """The table after temperature scaling."""
-        return calibrated(self.label_mode, self.table, self.tuning.temperature)
+        """The table after calibration."""
+        return self.tuned.calibrated
+
+    @property
+    def rule(self) -> str:
+        """The decision rule of decisions, matrices and errors, in two words for titles."""
+        return RULE_TITLES[self.tuning.rule]
+
+    @property
+    def decided_by(self) -> str:
+        """The same for sentences: by ..."""
+        if self.tuning.rule == "tuned" and self.parts is not None:
+            return f"the {self.rule} (each part of {self.split} by those fitted on the others)"
+        return f"the {self.rule}"
 
     @property
     def probs(self) -> np.ndarray:
@@ -46,15 +67,15 @@ class EvaluatedSplit:
 
     @cached_property
     def decisions(self) -> np.ndarray:
-        """Decisions, in the form of `table.targets`."""
-        probs = torch.from_numpy(self.probs)
-        decided: np.ndarray = self.label_mode.decide(probs, self.tuning.thresholds).numpy()
+        """Decisions by the run's rule, in the form of `table.targets`."""
+        decided: np.ndarray = self.tuned.decisions(self.tuning.rule).numpy()
         return decided
 
     @cached_property
     def matrices(self) -> list[ConfusionMatrix]:
         """Confusion matrices of targets and decisions."""
-        return self.label_mode.confusion_matrices(self.calibrated, self.tuning.thresholds)
+        target = to_tensors(self.table)[1]
+        return self.label_mode.matrices(torch.from_numpy(self.decisions), target)
 
     @cached_property
     def truth(self) -> np.ndarray:
@@ -97,7 +118,8 @@ class EvaluatedSplit:
 
     def select(self, rows: np.ndarray | slice) -> Self:
         """The same split with some of its samples."""
-        return replace(self, table=self.table.select(rows))
+        parts = None if self.parts is None else self.parts[rows]
+        return replace(self, table=self.table.select(rows), parts=parts)
 
     def sample(self, count: int, seed: int) -> Self:
         """At most `count` samples, chosen at random, in their order."""

@@ -7,13 +7,16 @@ from sightline.reports.parts import Cell, Table
 Row = Mapping[str, object]
 
 
-def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -> list[Table]:
+def metric_tables(
+    rows: Mapping[str, Sequence[Row]], headlines: Sequence[str], rule: str = "default rule"
+) -> list[Table]:
     """A table of the headline metrics, and a folded one of all others.
 
     Args:
         rows: by split, rows with `metric`, `value`, and `low` and `high` of an interval, or
             `withheld` with the reason why there is none.
         headlines: names of metrics, in order.
+        rule: that the decisions of the headline metrics are by.
     """
     cells = {
         split: {str(row["metric"]): (_number(row["value"]), _interval(row)) for row in each}
@@ -30,9 +33,13 @@ def metric_tables(rows: Mapping[str, Sequence[Row]], headlines: Sequence[str]) -
             for name in wanted
         ]
 
-    tables = [Table(None, "Headline metrics", columns, lines(first))]
+    tables = [Table(None, f"Headline metrics, {rule}", columns, lines(first))]
     if others:
-        tables.append(Table(None, "Further metrics", columns, lines(others), folded=True))
+        caption = (
+            "Further metrics (_tuned: tuned thresholds; _calibrated: after calibration; without "
+            "either: default rule, as trained)"
+        )
+        tables.append(Table(None, caption, columns, lines(others), folded=True))
     return tables
 
 

@@ -27,6 +27,7 @@ from sightline.training.checkpointing.files import (
 )
 from sightline.training.checkpointing.tuning import save_tuning
 from sightline.training.lightning_compat import finished_epochs
+from sightline.training.prior_shift import prior_shift
 from sightline.training.setup import Setup
 from sightline.training.signals import Signals
 from sightline.training.trainer import build_trainer, refusals_named
@@ -97,7 +98,10 @@ def fit_and_evaluate(
         losses[split] = _evaluate(trainer, setup, split, best)
         predictions[split] = _with_columns(setup.module.predictions[split], setup, split)
     epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
-    tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning)
+    targets = None if setup.source.stream else setup.splits["train"].targets
+    sampler, criterion = config.data_common.sampler, setup.module.criterion
+    shift = prior_shift(setup.label_mode, criterion, targets, sampler)
+    tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning, shift)
     if trainer.is_global_zero:
         save_tuning(best, tuning)
     return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over)

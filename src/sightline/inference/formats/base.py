@@ -1,16 +1,19 @@
 """The exported module, and the interface of an export format."""
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from sightline import __version__
 from sightline.inference.model import LoadedModel
+from sightline.metrics.tuned_table import rule_words, thresholds_of_calibrated
 
 INPUT, OUTPUTS = "image", ("probs", "logits")
 Run = Callable[[np.ndarray], np.ndarray]  # images (N, C, S, S) of uint8 to probs (N, K)
@@ -20,19 +23,23 @@ class Exportable(nn.Module):
     """A module from prepared images to calibrated probabilities and raw logits.
 
     Args:
-        model: whose classifier normalises, and whose temperature divides the logits.
+        model: whose classifier normalises, and whose calibration rescales the logits.
     """
+
+    biases: Tensor
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__()
         self.classifier = model.classifier
         self.label_mode = model.label_mode
         self.temperature = model.tuning.temperature
+        biases = model.tuning.biases or [0.0] * model.label_mode.num_outputs
+        self.register_buffer("biases", torch.tensor(biases), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (B, C) and logits (B, num_outputs) of uint8 images (B, C, H, W)."""
         logits = self.classifier(image)
-        return self.label_mode.probs(logits / self.temperature), logits
+        return self.label_mode.probs(logits / self.temperature + self.biases), logits
 
 
 class Format(ABC):
@@ -61,21 +68,27 @@ class Format(ABC):
 
 def facts_of(model: LoadedModel) -> dict[str, str]:
     """Metadata that a program needs to use the file: JSON texts by name."""
-    spec = model.preprocess
-    thresholds = model.tuning.thresholds
+    spec, mode, tuning = model.preprocess, model.label_mode, model.tuning
+    weights = None
+    if tuning.biases is not None and not mode.threshold_names:
+        weights = [math.exp(-each) for each in tuning.biases]
     return {
         "sightline": json.dumps(__version__),
-        "label_mode": json.dumps(model.label_mode.name),
+        "label_mode": json.dumps(mode.name),
         "class_names": json.dumps(list(model.class_names), ensure_ascii=False),
-        "temperature": json.dumps(model.tuning.temperature),
-        "thresholds": json.dumps(None if thresholds is None else list(thresholds)),
+        "temperature": json.dumps(tuning.temperature),
+        "biases": json.dumps(tuning.biases),
+        "decision_rule": json.dumps(rule_words(mode, tuning), ensure_ascii=False),
+        "thresholds": json.dumps(thresholds_of_calibrated(mode, tuning)),
+        "decision_weights": json.dumps(weights),
         "preprocess": json.dumps(spec.to_dict()),
         "how": json.dumps(
             f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.img_size}, {spec.img_size}), resized "
             "and cropped by `preprocess` (with Pillow; sightline.load(run).prepare(images) "
-            "does it), not normalised: that is inside. Outputs: probs, calibrated (the temperature "
-            "is applied), a column a class name; logits, raw. A label of several, or the positive "
-            "class of two, is decided where its probability is over its threshold (null: 0.5), one "
-            "of several classes where it is largest."
+            "does it), not normalised: that is inside. Outputs: probs, calibrated (temperature and "
+            "biases are applied), a column a class name; logits, raw. By `decision_rule`, a label "
+            "of several, or the positive class of two, is decided where its probability is over "
+            "its threshold (null: 0.5), one of several classes where its probability, times its "
+            "decision weight (null: 1), is largest."
         ),
     }

@@ -23,18 +23,17 @@ def confusion_report(evaluated: EvaluatedSplit, max_pairs: int) -> Section:
     count = len(evaluated.class_names)
     charts = [
         to_chart(
-            draw_confusion(matrices, f"{evaluated.split}: {TITLES[by]}", by),
+            draw_confusion(matrices, f"{evaluated.split}: {TITLES[by]}, {evaluated.rule}", by),
             f"confusion_{by}",
-            f"Confusion matrix of {count} classes, {TITLES[by]}",
+            f"Confusion matrix of {count} classes, {TITLES[by]}, {evaluated.rule}",
             shrinks=count > MAX_NAMED,
         )
         for by in TITLES
     ]
     mixed = matrices[-1]
     if len(matrices) > 1:
-        figure = draw_confusion(
-            [mixed], f"{evaluated.split}: labels confused with each other", "count"
-        )
+        title = f"{evaluated.split}: labels confused with each other, {evaluated.rule}"
+        figure = draw_confusion([mixed], title, "count")
         alt = f"How often each of {count} labels was missed while another was wrongly predicted"
         charts.append(to_chart(figure, "confusion_mixed", alt, shrinks=count > MAX_NAMED))
     tables = [confused_pairs(mixed, max_pairs)] if count > 2 else []
@@ -48,9 +47,9 @@ def confusion_report(evaluated: EvaluatedSplit, max_pairs: int) -> Section:
         ]
         tables.append(Table("confused_groups", "Classes that are confused with each other, as "
                             "framed above", ("classes", "names"), rows))  # fmt: skip
-    text = "Rows are targets, columns are decisions."
+    text = f"Rows are targets, columns are decisions by {evaluated.decided_by}."
     if len(matrices) > 1:
-        text = "One matrix for each label: rows are targets, columns are decisions."
+        text = f"One matrix for each label. {text}"
     return Section("Confusion", text, [*charts, *(table for table in tables if table.rows)])
 
 

@@ -113,7 +113,7 @@ def embedding_report(
     table = Table("embedding", "Coordinates", ("id", "target", "x", "y"), rows, folded=True)
     text = (
         f"{len(shown.table):,} of {len(evaluated.table):,} samples by the features before the "
-        f"last layer, in two dimensions ({name}); crosses are errors. "
+        f"last layer, in two dimensions ({name}); crosses are errors of {evaluated.decided_by}. "
     )
     if method == "tsne":
         text += "Neighbourhoods are meaningful, distances and sizes of clusters are not."

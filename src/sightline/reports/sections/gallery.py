@@ -1,7 +1,6 @@
 """Galleries of the worst errors and of the least certain decisions."""
 
 import numpy as np
-import torch
 
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section
@@ -11,9 +10,8 @@ from sightline.reports.thumbnails import sample_tile
 
 def least_certain(evaluated: EvaluatedSplit, count: int) -> np.ndarray:
     """The `count` rows with the smallest margin to another decision, right or wrong."""
-    probs, thresholds = torch.from_numpy(evaluated.probs), evaluated.tuning.thresholds
-    margin = evaluated.label_mode.margin(probs, thresholds)
-    rows: np.ndarray = np.argsort(margin.numpy(), kind="stable")[:count]
+    margins = evaluated.tuned.margins(evaluated.tuning.rule)
+    rows: np.ndarray = np.argsort(margins, kind="stable")[:count]
     return rows
 
 
@@ -40,7 +38,8 @@ def gallery_report(evaluated: EvaluatedSplit, read_image: ReadImage, count: int)
     ]
     text = (
         "The worst errors are those whose probability of a class was furthest from the truth. "
-        "Below each image: its target, the decision, and the two most relevant probabilities."
+        f"Below each image: its target, the decision by {evaluated.decided_by}, and the two most "
+        "relevant probabilities."
     )
     return Section("Images", text, [gallery for gallery in galleries if gallery.tiles])
 

@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al. 2017) over a few images: evidence for the most probable class."""
+"""Grad-CAM (Selvaraju et al. 2017) over a few images: evidence for the class decided for."""
 
 import matplotlib
 import numpy as np
@@ -47,14 +47,15 @@ def grad_cam_report(evaluated: EvaluatedSplit, explain: Explain, count: int, see
             tiles = _tiles(evaluated, rows, explain)
             filled.append(Gallery(gallery.name, gallery.caption, tiles))
     text = (
-        "Above: the image as the model sees it. Below: the evidence for its most probable class, "
-        "the brighter the stronger (Grad-CAM of the last feature map)."
+        "Above: the image as the model sees it. Below: the evidence for the class that is decided "
+        f"for by {evaluated.decided_by} (of several the most probable one, without any the most "
+        "probable of all), the brighter the stronger (Grad-CAM of the last feature map)."
     )
     return Section("Where the model looks", text, filled)
 
 
 def _tiles(evaluated: EvaluatedSplit, rows: np.ndarray, explain: Explain) -> list[Tile]:
-    classes = evaluated.probs[rows].argmax(axis=1)
+    classes = (evaluated.decision_rows + evaluated.probs)[rows].argmax(axis=1)
     images, heats = explain(evaluated.table.ids[rows].tolist(), classes)
     tiles = []
     for row, c, image, heat in zip(rows, classes, images, heats, strict=True):

@@ -87,7 +87,10 @@ def learning_curves_report(history: list[Point], best_epoch: int | None) -> Sect
     )
     figure = draw_learning_curves(history, best_epoch)
     chart = to_chart(figure, "learning_curves", "Loss and metrics over epochs")
-    text = "Training values are of augmented images, measured during the epoch."
+    text = (
+        "Training values are of augmented images, measured during the epoch; decisions in these "
+        "curves are by the default rule, since thresholds are fitted after the training."
+    )
     if best_epoch is not None:
         text += f" The dashed line marks the best checkpoint: epoch {best_epoch + 1}."
     return Section("Training", text, [chart, table])

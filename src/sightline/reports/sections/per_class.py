@@ -16,29 +16,31 @@ MAX_CLASSES = 20
 
 
 @styled
-def draw_per_class(rows: Sequence[Row], title: str) -> Figure:
+def draw_per_class(rows: Sequence[Row], title: str, suffix: str = "") -> Figure:
     """One row for each class, the lowest F1 first; a dot for each measure, with its interval.
 
     Args:
         rows: `class`, `support` and the measures, each with `_low` and `_high` where there is an
             interval; of more than 20 classes, those with the lowest F1 are drawn.
         title: of the figure.
+        suffix: of the columns of the decision rule that is drawn.
     """
-    ordered = sorted(rows, key=lambda row: _number(row["f1"], last=2.0))
+    ordered = sorted(rows, key=lambda row: _number(row[f"f1{suffix}"], last=2.0))
     if len(ordered) > MAX_CLASSES:
         title += f"\nthe {MAX_CLASSES} of {len(rows)} classes with the lowest F1"
         ordered = ordered[:MAX_CLASSES]
     figure = new_figure(0.34 * len(ordered) + 1.3)
     ax = figure.subplots()
     places = np.arange(len(ordered))
-    for index, measure in enumerate(MEASURES):
+    for index, name in enumerate(MEASURES):
+        measure = name + suffix
         values = np.array([_number(row[measure]) for row in ordered])
         lows = np.array([_number(row.get(f"{measure}_low")) for row in ordered])
         highs = np.array([_number(row.get(f"{measure}_high")) for row in ordered])
         at = places + 0.24 * (index - 1)
         colour = f"C{index}"
         ax.hlines(at, lows, highs, color=colour, alpha=0.6, linewidth=1.5)
-        ax.plot(values, at, "o", color=colour, markersize=4, label=measure.replace("f1", "F1"))
+        ax.plot(values, at, "o", color=colour, markersize=4, label=name.replace("f1", "F1"))
     for place in places[1:]:
         ax.axhline(place - 0.5, color="0.9", linewidth=0.6)
     names = [f"{short(str(row['class']))} ({row['support']})" for row in ordered]
@@ -58,16 +60,27 @@ def per_class_report(evaluated: EvaluatedSplit, per_class: list[dict[str, object
         evaluated: the split.
         per_class: one row for each class.
     """
-    figure = draw_per_class(per_class, f"{evaluated.split}: each class (samples)")
+    title = f"{evaluated.split}: each class (samples), {evaluated.rule}"
+    figure = draw_per_class(per_class, title, evaluated.tuning.suffix)
     bars = "; the lines are 95 % intervals" if "recall_low" in per_class[0] else ""
     chart = to_chart(figure, "per_class", f"Precision, recall and F1 of {len(per_class)} classes")
-    text = f"Each class against the others, the worst first{bars}."
-    return Section("Classes", text, [chart, _table(per_class)])
+    text = f"Each class against the others by {evaluated.decided_by}, the worst first{bars}."
+    if evaluated.tuning.thresholds is not None:
+        text += (
+            " In the table, precision, recall and f1 are of the default rule, and those that end "
+            "with _tuned of the tuned thresholds."
+        )
+    return Section("Classes", text, [chart, _table(per_class, evaluated.tuning.suffix)])
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    """Table of the rows with each interval in one cell; per_class/SPLIT.csv holds the numbers."""
-    columns = [key for key in rows[0] if not key.endswith(("_low", "_high"))]
+def _table(rows: Sequence[Row], suffix: str) -> Table:
+    """Table of the rows with each interval in one cell; per_class/SPLIT.csv holds the numbers.
+
+    The columns of the run's decision rule come first.
+    """
+    first = ["class", "support", *(f"{measure}{suffix}" for measure in MEASURES)]
+    rest = [key for key in rows[0] if not key.endswith(("_low", "_high")) and key not in first]
+    columns = [*first, *rest]
     with_interval = [key for key in columns if f"{key}_low" in rows[0]]
     names = [*columns, *(f"{key} 95 %" for key in with_interval)]
     cells = [

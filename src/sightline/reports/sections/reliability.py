@@ -33,15 +33,20 @@ def draw_reliability(diagrams: Mapping[str, Reliability], title: str) -> Figure:
 
 
 def reliability_report(evaluated: EvaluatedSplit) -> Section:
-    """Section with the diagram of the model as trained and, where fitted, with its temperature."""
-    temperature = evaluated.tuning.temperature
+    """Section with the diagram of the model as trained and, where fitted, after calibration."""
+    tuning = evaluated.tuning
     tables = {"as trained": evaluated.table}
     text = "Of predictions with the probability 0.8, four in five should come true."
-    if temperature == 1:
+    if tuning.refused:
+        text += " A calibration was fitted on val and refused, for the reason at the head."
+    elif not tuning.calibrates:
         text += " No temperature was fitted."
     else:
-        tables[f"with the temperature {temperature:.3g}"] = evaluated.calibrated
-        text += " The temperature was fitted on val alone."
+        biases = " and biases" if tuning.biases else ""
+        tables[f"with the temperature {tuning.temperature:.3g}{biases}"] = evaluated.calibrated
+        text += f" The calibration (temperature{biases}) was fitted on val alone."
+        if evaluated.parts is not None:
+            text += " Here each part of val is calibrated by what was fitted on the others."
     diagrams, rows = {}, []
     for name, table in tables.items():
         error = calibration_metrics(evaluated.label_mode, table)["ece"]

@@ -22,7 +22,7 @@ from mlflow.types.schema import Array
 from PIL import Image
 
 from sightline.runs.journal.records import ModelRecord
-from sightline.tracking.mlflow.tags import RECORD_MS
+from sightline.tracking.mlflow.tags import DECISION_RULE, RECORD_MS
 
 SIGHTLINE = Path(__file__).parents[2]  # the package, which is shipped with the model
 CODE = SIGHTLINE / "inference" / "pyfunc.py"
@@ -103,6 +103,7 @@ def _logged(
 
 
 def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: CheckpointModel) -> None:
+    rule = client.get_run(run_id).data.tags.get(DECISION_RULE)  # none in older journals
     requirements, code = _plugins(record.plugins)
     pinned = [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -122,6 +123,7 @@ def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: Check
             code_paths=[str(own), *code],
             model_config={"plugins": record.plugins},
             signature=_signature(record),
+            metadata={DECISION_RULE: rule} if rule else None,
             input_example=_example(),
             pip_requirements=[*pinned, *requirements],
         )

@@ -28,6 +28,7 @@ PRUNED = "pruned"
 
 # The results of a run.
 NOTE = "mlflow.note.content"
+DECISION_RULE = "decision_rule"  # in words, with its thresholds
 LOOKS = "test.looks"  # how often the test split was evaluated
 
 # The config without seed, fold and what has no influence: `sightline.config.influence`.

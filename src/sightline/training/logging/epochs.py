@@ -55,7 +55,9 @@ class EpochLogger(Callback):
         self.tracker.log_metrics(pl_module.epoch_metrics | rates, step=epoch)
         if "val" in pl_module.predictions:
             matrices = pl_module.label_mode.confusion_matrices(pl_module.predictions["val"])
-            figure = draw_confusion(matrices, f"val, epoch {epoch + 1}", "count")
+            figure = draw_confusion(
+                matrices, f"val, epoch {epoch + 1}, by the default rule", "count"
+            )
             self.tracker.log_image(to_png(figure, dpi=90), "confusion_matrix/val", step=epoch)
         if self._batch is not None:
             images, targets = self._batch

@@ -9,6 +9,7 @@ from sightline.label_modes.base import ConfusionMatrix, LabelMode
 from sightline.metrics.evaluation import Evaluation
 from sightline.predictions import Predictions
 from sightline.reports.canvas import to_png
+from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.figures.confusion import TITLES, draw_confusion
 from sightline.tracking.mlflow.tags import LOOKS
 from sightline.tracking.tracker import Tracker
@@ -52,7 +53,8 @@ def log_evaluation(
     tracker.log_text(to_csv(evaluation.rows()), f"metrics/{name}.csv")
     tracker.log_text(to_csv(evaluation.per_class), f"per_class/{name}.csv")
     tracker.log_text(to_csv(evaluation.reliability), f"calibration/{name}.csv")
-    _log_confusion(tracker, label_mode, name, table)
+    decided = EvaluatedSplit(name, label_mode, table, evaluation.tuning, evaluation.parts)
+    _log_confusion(tracker, decided)
     if evaluation.absent:
         log.warning("On %s, no samples of %s: left out of the averages.",
                     name, ", ".join(evaluation.absent[:20]))  # fmt: skip
@@ -72,13 +74,20 @@ def count_test_look(tracker: Tracker, before: Mapping[str, str]) -> int:
     return looks
 
 
-def _log_confusion(tracker: Tracker, label_mode: LabelMode, name: str, table: Predictions) -> None:
-    matrices = label_mode.confusion_matrices(table)
-    record = {"split": name, "samples": len(table), "matrices": _confusion_record(matrices)}
+def _log_confusion(tracker: Tracker, evaluated: EvaluatedSplit) -> None:
+    """Matrices of the decisions by the run's rule."""
+    name, matrices, tuning = evaluated.split, evaluated.matrices, evaluated.tuning
+    record = {
+        "split": name,
+        "samples": len(evaluated.table),
+        "decision_rule": tuning.rule,
+        "accuracy": f"accuracy{tuning.suffix}",  # the metric of the same decisions
+        "matrices": _confusion_record(matrices),
+    }
     tracker.log_json(record, f"confusion_matrix/{name}.json")
     for by, words in TITLES.items():
         suffix = "" if by == "count" else f"_by_{by}"
-        figure = draw_confusion(matrices, f"{name}: {words}", by)
+        figure = draw_confusion(matrices, f"{name}: {words}, {evaluated.rule}", by)
         tracker.log_png(to_png(figure), f"confusion_matrix/{name}{suffix}.png")
 
 

@@ -7,7 +7,8 @@ import torch
 from sightline.config.schema import TrainConfig
 from sightline.inference.explainer import SampleExplainer
 from sightline.metrics.evaluation import Evaluation
-from sightline.metrics.values import metric_names
+from sightline.metrics.metric_sets import headline_names
+from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
 from sightline.predictions import Predictions
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
@@ -42,15 +43,18 @@ def log_training_report(
     split = "test" if "test" in tables else "val"
     mode = setup.label_mode
     device = torch.device("cuda" if uses_gpu(config.trainer) else "cpu")
+    tuning = found[split].tuning
     shown = [split, *(name for name in found if name != split)]
     content = ReportContent(
         title=logged_name(tracker),
         subtitle=f"The best checkpoint (epoch {best_epoch + 1}, by {config.monitor}) on {split}",
-        facts=facts(config, setup),
+        facts=facts(config, setup) | tuning_facts(mode, tuning),
         metrics=metric_tables(
-            {name: found[name].rows() for name in shown}, metric_names(mode, config.plugins)
+            {name: found[name].rows() for name in shown},
+            headline_names(mode, tuning, config.plugins),
+            RULE_TITLES[tuning.rule],
         ),
-        evaluated=EvaluatedSplit(split, mode, tables[split], found[split].tuning),
+        evaluated=EvaluatedSplit(split, mode, tables[split], tuning, found[split].parts),
         per_class=found[split].per_class,
         history=epoch_history(tracker),
         best_epoch=best_epoch,

@@ -7,13 +7,15 @@ from typing import Any
 from rich import get_console
 
 from sightline.config.schema import TrainConfig
+from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import evaluate_table
-from sightline.metrics.tuning import tuning_record
+from sightline.metrics.tuned_table import parts_of_val, rule_words, tuning_facts
+from sightline.metrics.tuning import Tuning, tuning_record
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
-from sightline.tracking.mlflow.tags import NOTE
+from sightline.tracking.mlflow.tags import DECISION_RULE, NOTE
 from sightline.tracking.tracker import Tracker
 from sightline.training.fit import Results
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
@@ -37,25 +39,26 @@ def log_results(
     summary["val_best/temperature"] = results.tuning.temperature
     summary |= {f"{SECTIONS[split]}/loss": loss for split, loss in results.losses.items()}
     tracker.log_metrics(summary, step=last_epoch)
+    mode, tuning, plugins = setup.label_mode, results.tuning, config.plugins
+    parts = {"val": parts_of_val(tuning, results.predictions["val"])}
     found = {
-        split: evaluate_table(setup.label_mode, table, results.tuning, plugins=config.plugins)
+        split: evaluate_table(mode, table, tuning, plugins=plugins, parts=parts.get(split))
         for split, table in results.predictions.items()
     }
     reached: dict[str, Any] = {"metrics": {}, "intervals": {}, "withheld": {}}
+    reached["tuning"] = _log_rule(tracker, mode, tuning)
     for split, each in found.items():
         table = results.predictions[split]
-        log_evaluation(tracker, setup.label_mode, split, SECTIONS[split], table, each, last_epoch)
+        log_evaluation(tracker, mode, split, SECTIONS[split], table, each, last_epoch)
         headlines = {name: each.metrics[name] for name in each.headlines}
         reached["metrics"][split] = {"loss": results.losses[split]} | headlines
         reached["intervals"][split] = each.interval_ends()
         reached["withheld"][split] = each.withheld_headlines()
     if "test" in found:
         count_test_look(tracker, tracker.before.tags)
-    tracker.log_json(tuning_record(setup.label_mode, results.tuning), "tuning.json")
     log_training_report(tracker, config, setup, results.predictions, found, results.best_epoch)
     for path in (BEST, LAST):
         tracker.log_artifact(path)
-    mode = setup.label_mode
     tracker.log_model_checkpoint(
         BEST, mode.class_names, mode.multi_label, config.plugins,
         results.best_epoch,
@@ -64,6 +67,7 @@ def log_results(
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
     }
+    about |= tuning_facts(mode, tuning)
     reached |= {
         "best_epoch": results.best_epoch,
         "epochs": results.epochs,
@@ -73,6 +77,17 @@ def log_results(
     tracker.log_json(reached, "results.json")
     tracker.set_tags({NOTE: note(about, format_metrics(reached))})
     return reached
+
+
+def _log_rule(tracker: Tracker, label_mode: LabelMode, tuning: Tuning) -> dict[str, Any]:
+    """Log the decision rule: a line, a tag and a file; the record without the fits of parts."""
+    words = rule_words(label_mode, tuning)
+    log.info("decision rule: %s", words)
+    tracker.set_tags({DECISION_RULE: words})
+    record = tuning_record(label_mode, tuning) | {"decision_rule": words}
+    by_part = [each.to_dict() for each in tuning.parts]
+    tracker.log_json(record | {"parts": by_part}, "tuning.json")
+    return record
 
 
 def announce(folder: RunFolder, results: Mapping[str, Any], with_links: bool) -> None:
