@@ -60,9 +60,8 @@ def log_results(
     for path in (BEST, LAST):
         tracker.log_artifact(path)
     tracker.log_model_checkpoint(
-        BEST, mode.class_names, mode.multi_label, config.plugins,
-        results.best_epoch,
-    )  # fmt: skip
+        BEST, mode.class_names, mode.multi_label, plugins, results.best_epoch
+    )
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
