@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from sightline.data.source_data import Split
-from sightline.data.splits.presence import Units, units_of, with_every_label
+from sightline.data.splits.presence import SplitUnits, units_of, with_every_label
 
 
 def hashed_places(split: Split, keys: list[bytes], salt: str) -> np.ndarray:
@@ -39,7 +39,7 @@ def hold_out_by_hash(
         high: 0 to 1.
         keep: see `with_every_label`.
     """
-    units: Units = units_of(split)
+    units: SplitUnits = units_of(split)
     out = (places >= low) & (places < high)
     # The unit nearest above the range is the first to move: the same one, whatever is added.
     distance = np.where(places >= high, places - high, 1 + high - places)

@@ -11,7 +11,7 @@ from sightline.data.source_data import Split
 
 
 @dataclass(frozen=True)
-class Units:
+class SplitUnits:
     """What is put into a split as a whole: samples, or groups of samples.
 
     Attributes:
@@ -45,13 +45,13 @@ class Units:
         return self.labels[:, wanted].sum(axis=1)
 
 
-def units_of(split: Split) -> Units:
+def units_of(split: Split) -> SplitUnits:
     """The groups of a split, or its samples where there are no groups."""
     if split.groups is None:
         labels = split.targets if split.targets.ndim == 1 else split.targets == 1
-        return Units(labels, np.ones(len(split), np.int64), np.arange(len(split)))
+        return SplitUnits(labels, np.ones(len(split), np.int64), np.arange(len(split)))
     codes = np.unique(split.groups, return_inverse=True)[1]
-    return Units(_labels_of_groups(split.targets, codes), np.bincount(codes), codes)
+    return SplitUnits(_labels_of_groups(split.targets, codes), np.bincount(codes), codes)
 
 
 def _labels_of_groups(targets: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def _labels_of_groups(targets: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def with_every_label(
-    units: Units, out: np.ndarray, keep: int, priority: np.ndarray, swap: bool
+    units: SplitUnits, out: np.ndarray, keep: int, priority: np.ndarray, swap: bool
 ) -> np.ndarray:
     """The same choice with as few changes as put each label on both sides.
 
@@ -96,7 +96,7 @@ def with_every_label(
 
 
 def _least_needed(
-    units: Units, out: np.ndarray, side: bool, needed: dict[bool, np.ndarray],
+    units: SplitUnits, out: np.ndarray, side: bool, needed: dict[bool, np.ndarray],
     candidates: np.ndarray, priority: np.ndarray,
 ) -> int:  # fmt: skip
     """The candidate on this side whose absence leaves the fewest labels without what they need."""
@@ -107,7 +107,7 @@ def _least_needed(
 
 
 def _move_back(
-    units: Units, out: np.ndarray, side: bool, needed: dict[bool, np.ndarray],
+    units: SplitUnits, out: np.ndarray, side: bool, needed: dict[bool, np.ndarray],
     moved: int, priority: np.ndarray,
 ) -> None:  # fmt: skip
     """Move a unit of about the size of `moved` the other way, where no label then lacks one."""
