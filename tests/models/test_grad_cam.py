@@ -135,6 +135,7 @@ def test_it_equals_grad_cam_by_hand_in_every_layout(name: str) -> None:
     make, side, layer, layout = FAMILIES[name]
     torch.manual_seed(0)
     network = make(num_classes=4)
+    nn.init.normal_(network.get_classifier().weight)  # zeros in some
     classifier, images = classify(network, side), pictures(side)
     outputs: list[Tensor] = []
     handle = network.get_submodule(layer).register_forward_hook(
@@ -166,3 +167,10 @@ def test_a_network_without_a_map_is_refused_by_name() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
     with pytest.raises(UserError, match="Sequential has no feature map before its head"):
         grad_cam(classify(network, 8), pictures(8), lambda logits: logits[:, 0])
+
+
+def test_a_head_of_zeros_has_a_feature_map_by_shape() -> None:
+    network = MlpMixer(img_size=64, patch_size=16, num_blocks=2, embed_dim=32, num_classes=4)
+    assert not network.head.weight.any()
+    found = find_feature_map(network.eval(), torch.zeros(1, 3, 64, 64))
+    assert found.layer is network.norm

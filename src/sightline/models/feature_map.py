@@ -65,6 +65,7 @@ def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
         for handle in handles:
             handle.remove()
     channels = _channels(network)
+    untrained: FeatureMap | None = None
     for (layer, output), gradient in zip(reversed(ran), reversed(gradients), strict=True):
         if gradient is None or isinstance(layer, NO_FEATURES):
             continue
@@ -72,6 +73,10 @@ def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
             places = as_map(gradient).ne(0).any(dim=1)
             if places.numel() > 1 and places.float().mean() >= MIN_PLACES:
                 return FeatureMap(layer, as_map)
+            if untrained is None and not gradient.any():
+                untrained = FeatureMap(layer, as_map)
+    if untrained is not None:  # a head of zeros, as some networks start with: by shape alone
+        return untrained
     raise UserError(
         f"{type(network).__name__} has no feature map before its head, which Grad-CAM needs."
     )
