@@ -45,7 +45,7 @@ IDLE = {
     "trainer.gradient_clip_algorithm": ["+trainer.gradient_clip_algorithm=norm"],
     "sweep.max_failures": ["sweep.max_failures=3"],
     "tuning.hold": ["tuning.hold=0.9"],
-    "augment.transforms": ["augment.transforms=[]"],
+    "augment.transforms": ["augment.transforms=[]", "data.cache=device"],
     "augment.transforms, one value": ["augment.transforms.0.degrees=9", "data.cache=device"],
     "augment.batch_transforms": ["augment.batch_transforms=[]", "data.cache=ram"],
     "augment.batch_transforms, auto": ["augment.batch_transforms=[]"],
@@ -79,6 +79,7 @@ def test_every_rule_is_tested() -> None:
         ["trainer.gradient_clip_val=1.0", "+trainer.gradient_clip_algorithm=norm"],
         ["augment.transforms=[]", "augment.batch_transforms=[]"],
         ["augment.transforms=[]", "augment.batch_transforms=null"],
+        ["augment.transforms=[]"],
         ["augment.transforms.0.degrees=9", "data.cache=ram"],
         ["augment.batch_transforms=null"],
     ],
@@ -159,3 +160,12 @@ def test_options_of_cells_with_several_labels_need_such_cells(
     rows = LabelTable(table, TableOrigin(["t.csv"], [2]), np.ones(2, bool), set())
     with pytest.raises(UserError, match=rf"data\.{named}=.* has no effect"):
         read_labels(rows, given, multi_label=False, class_names=None)
+
+
+def test_transforms_of_images_alone_are_what_is_used() -> None:
+    config, _ = compose_job(["augment=light", "augment.transforms=[]"])
+    assert config.augment.batch_transforms is None
+    config, _ = compose_job(["augment=light", "augment.transforms=[]", "data.cache=ram"])
+    assert config.augment.batch_transforms is None
+    config, _ = compose_job(["augment=light"])
+    assert config.augment.batch_transforms

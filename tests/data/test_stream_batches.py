@@ -82,5 +82,5 @@ def test_batch_normalisation_of_one_value_is_refused_in_words(sightline: Sightli
         "model.name=test_resnet", "model.img_size=8", "trainer=cpu",
     )  # fmt: skip
     assert done.status == 1
-    assert "Batch normalisation cannot learn from one value a channel" in done.err
+    assert "its batch normalisation sees one value of each channel" in done.err
     assert "Traceback" not in done.err

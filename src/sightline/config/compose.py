@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sightline.cluster.run_name import run_name
 from sightline.config.checks import check
-from sightline.config.effects import check_effects
+from sightline.config.effects import check_effects, with_given_form
 from sightline.config.explain import explain, first_lines
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.search_path import search_path_override
@@ -118,4 +118,4 @@ def read_job(
     assert isinstance(plain, dict)
     config = check({str(key): value for key, value in plain.items()})
     check_effects(config, overrides, job.in_sweep)
-    return config, job
+    return with_given_form(config, overrides), job

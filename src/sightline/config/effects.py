@@ -116,6 +116,19 @@ def check_effects(config: TrainConfig, overrides: Iterable[str], in_sweep: bool)
     _check_augment(config, named)
 
 
+def with_given_form(config: TrainConfig, overrides: Iterable[str]) -> TrainConfig:
+    """The config without the form of augmentation for batches, where only the other was given.
+
+    So `augment.transforms=[...]` alone is what the images get, wherever they are cached.
+    """
+    named = keys_of(overrides)
+    alone = is_set("augment.transforms", named) and not is_set("augment.batch_transforms", named)
+    if not alone or config.data["cache"] == "device":
+        return config
+    augment = config.augment.model_copy(update={"batch_transforms": None})
+    return config.model_copy(update={"augment": augment})
+
+
 def keys_of(overrides: Iterable[str]) -> set[str]:
     """The keys that overrides give a value."""
     words = (word.lstrip("+") for word in overrides if not word.startswith("~"))
@@ -138,11 +151,8 @@ def _check_augment(config: TrainConfig, named: set[str]) -> None:
     image, batch = "augment.transforms", "augment.batch_transforms"
     forms = config.augment.batch_transforms is not None
     cache = config.data["cache"]
-    if is_set(image, named) and not is_set(batch, named) and forms and cache in ("auto", "device"):
-        raise UserError(
-            f"{image} may have no effect: where images are on the device (data.cache={cache}) "
-            f"{batch} is used. Change both, or give {batch}=null."
-        )
+    if is_set(image, named) and not is_set(batch, named) and forms and cache == "device":
+        raise idle(image, "[...]", f"data.cache=device augments batches, by {batch}")
     if is_set(batch, named) and forms and cache in ("none", "ram", "disk"):
         raise idle(batch, "[...]", f"data.cache={cache} augments one image at a time")
     if is_set(batch, named) and not is_set(image, named) and forms and cache == "auto":

@@ -1,5 +1,6 @@
 """Likely label errors, by confident learning (Northcutt et al. 2021, cleanlab)."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +82,12 @@ def _ranked_issues(labels: np.ndarray, probs: np.ndarray) -> list[int]:
         ) from error
     if len(np.unique(labels)) < 2:
         return []  # a single class: there is nothing to compare with
-    ranked = find_label_issues(
-        labels, probs.astype(float), return_indices_ranked_by="self_confidence", n_jobs=1
-    )
+    with warnings.catch_warnings():
+        # Of a class of few samples none are suspected, which is as it should be.
+        warnings.filterwarnings("ignore", "May not flag all label issues", UserWarning)
+        ranked = find_label_issues(
+            labels, probs.astype(float), return_indices_ranked_by="self_confidence", n_jobs=1
+        )
     return [int(i) for i in ranked]
 
 
