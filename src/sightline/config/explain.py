@@ -8,7 +8,7 @@ from typing import Any
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 
-from sightline.config.search_path import compose_train, list_groups
+from sightline.config.search_path import choices_among, compose_train, list_groups
 from sightline.config.words import quoted
 from sightline.errors import did_you_mean
 
@@ -50,9 +50,8 @@ def first_lines(error: Exception) -> str:
 def _known_names(arguments: list[str]) -> list[str]:
     """Every key of the config that `arguments` choose, and every group."""
     groups = list_groups(arguments)
-    chosen = [word for word in arguments if word.split("=")[0] in groups and "," not in word]
     try:
-        config = compose_train(arguments, chosen)
+        config = compose_train(arguments, choices_among(arguments, groups))
     except HydraException:
         config = compose_train(arguments, [])
     return [*_keys(OmegaConf.to_container(config, resolve=False), ""), *groups]

@@ -1,5 +1,6 @@
 """Hydra's search path: Sightline's configs and the user's own, and what they hold."""
 
+from collections.abc import Container
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -28,3 +29,8 @@ def list_groups(arguments: list[str]) -> dict[str, list[str]]:
     for path in (path for folder in config_folders(arguments) for path in folder.glob("*/*.yaml")):
         options.setdefault(path.parent.name, set()).add(path.stem)
     return {group: sorted(options[group]) for group in sorted(options)}
+
+
+def choices_among(arguments: list[str], groups: Container[str]) -> list[str]:
+    """The arguments GROUP=OPTION; without those of a sweep, which give several options."""
+    return [word for word in arguments if word.partition("=")[0] in groups and "," not in word]

@@ -1,7 +1,8 @@
 """Arguments of a command in quotes where Hydra would misread a value, by the type of its key."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from hydra.errors import HydraException
@@ -10,10 +11,11 @@ from omegaconf import OmegaConf
 from sightline.config.components import hints_of, locate
 from sightline.config.explain import explain
 from sightline.config.schema import DataConfig, TrackingConfig
-from sightline.config.search_path import compose_train, list_groups
+from sightline.config.search_path import choices_among, compose_train, list_groups
 from sightline.config.words import quote_overrides
 from sightline.errors import UserError
 
+COMPONENTS = ("data", "label_mode")  # config groups whose keys may take text
 # Values that Hydra reads as something other than the name of an option.
 NO_OPTION = re.compile(r"|null|true|false|[-+.]?\d[\d._eE+-]*", re.IGNORECASE)
 
@@ -32,15 +34,18 @@ def as_typed(arguments: list[str]) -> list[str]:
                 f"{word}: {group} is a config group and needs one of its options: "
                 f"{', '.join(groups[group])}."
             )
-    chosen = [word for word in arguments if word.partition("=")[0] in groups and "," not in word]
+    chosen = choices_among(arguments, groups)
 
-    def types(key: str) -> Any:
+    @cache
+    def composed() -> dict[str, Any]:
         config = compose_train(arguments, chosen)
         # The groups alone are needed, and a part that refers to values may lack them.
-        nodes = ("data", "label_mode", "plugins")
-        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(nodes)))
+        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, [*COMPONENTS, "plugins"]))
         assert isinstance(plain, dict)
-        return _type_of({str(name): node for name, node in plain.items()}, key)
+        return {str(name): node for name, node in plain.items()}
+
+    def types(key: str) -> Any:
+        return _type_of(composed, key)
 
     sweep = not {"-m", "--multirun"}.isdisjoint(arguments)
     try:
@@ -49,20 +54,23 @@ def as_typed(arguments: list[str]) -> list[str]:
         raise UserError(explain(error, arguments)) from error
 
 
-def _type_of(config: Mapping[str, Any], key: str) -> Any:
+def _type_of(composed: Callable[[], Mapping[str, Any]], key: str) -> Any:
     """The annotation of a key of `data`, `label_mode` or `tracking`; None where it is not known.
 
     Args:
-        config: composed.
+        composed: gives the config; called for a component's own keys alone, since it takes time.
         key: dotted.
     """
     group, _, name = key.partition(".")
     if group == "tracking":
         fields = {field.alias or n: field for n, field in TrackingConfig.model_fields.items()}
         return fields[name].rebuild_annotation() if name in fields else None
-    node = config.get(group)
-    if group not in ("data", "label_mode") or not isinstance(node, Mapping):
+    if group not in COMPONENTS:
         return None
     if name in DataConfig.model_fields and group == "data":
         return DataConfig.model_fields[name].rebuild_annotation()
+    config = composed()
+    node = config.get(group)
+    if not isinstance(node, Mapping):
+        return None
     return hints_of(locate(node, group, config.get("plugins", []))).get(name)
