@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
+from support.scripts import load_script
 
 from sightline.comparison.expected_maximum import expected_maximum, optimism
 from sightline.comparison.replicates import Replicates, difference_uncertainty, mean_uncertainty
@@ -21,19 +19,12 @@ from sightline.comparison.uncertainty import Part, Uncertainty
 from sightline.errors import UserError
 
 WORLDS = 400
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "conclusions.py"
 
 
 @pytest.fixture(scope="module")
 def simulated() -> ModuleType:
     """The benchmark, whose tables are the same with more worlds and cells."""
-    spec = importlib.util.spec_from_file_location("conclusions", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["conclusions"] = module  # where dataclasses look for their types
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmarks/conclusions.py", "conclusions")
 
 
 def at_most(share: float, level: float) -> bool:

@@ -6,25 +6,15 @@ deviation of 2.2 points: 95 % is told from the 70 to 80 % of samples that are ta
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "coverage.py"
+from support.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def worlds() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("coverage_worlds", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["coverage_worlds"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmarks/coverage.py", "coverage_worlds")
 
 
 CELLS = {

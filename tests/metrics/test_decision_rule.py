@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy.special import expit, logit
 from sklearn import metrics as sk
+from support.configs import tuning_config
 from support.random_tables import make_mode, random_table
 
 from sightline.config.compose import compose_job
-from sightline.config.schema import TuningConfig
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.certified import certified_threshold, samples_needed
@@ -33,14 +33,6 @@ from sightline.predictions import Predictions
 from sightline.training.prior_shift import prior_shift
 
 MODES = ["binary", "multiclass", "multilabel"]
-
-
-def tuning_config(**changed: object) -> TuningConfig:
-    values = {
-        "calibrate": False, "aim": "auto", "hold": None, "false_positive_cost": None,
-        "false_negative_cost": None,
-    }  # fmt: skip
-    return TuningConfig.model_validate(values | changed)
 
 
 def drawn(

@@ -11,12 +11,12 @@ import pytest
 import torch
 from mlflow import MlflowClient
 from sklearn import metrics as sk
+from support.configs import tuning_config
 from support.random_tables import make_mode, random_table
 from support.runs import Trained
 
 from sightline import load
 from sightline.config.compose import compose_job
-from sightline.config.schema import TuningConfig
 from sightline.errors import UserError
 from sightline.metrics.calibration import calibrated, calibration_metrics, fit_temperature
 from sightline.metrics.thresholds import aim_of, fit_threshold
@@ -119,14 +119,6 @@ def test_without_a_mistake_no_temperature_is_fitted(name: str) -> None:
         logits = np.where(table.targets.reshape(60, -1) == 1, 5.0, -5.0)
     probs = mode.probs(torch.from_numpy(logits)).numpy()
     assert fit_temperature(mode, replace(table, probs=probs)) == 1.0
-
-
-def tuning_config(**changed: object) -> TuningConfig:
-    values = {
-        "calibrate": False, "aim": "auto", "hold": None, "false_positive_cost": None,
-        "false_negative_cost": None,
-    }  # fmt: skip
-    return TuningConfig.model_validate(values | changed)
 
 
 AIMS = [

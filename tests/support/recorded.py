@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.forked import ForkServer, forking_from, serving
+from support.scripts import load_script
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "golden.py"
-SPEC = importlib.util.spec_from_file_location("golden_results", GOLDEN)
-assert SPEC is not None
-assert SPEC.loader is not None
-golden = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(golden)
+golden = load_script("tests/golden/golden.py", "golden_results")
 
 # One server with this environment serves the tests of all these modules.
 MARKS = [pytest.mark.xdist_group("recorded"), pytest.mark.usefixtures("recorded_environment")]
