@@ -377,6 +377,37 @@ def test_a_server_that_stores_files_slowly_has_the_time(
     assert len(seen) >= 2
 
 
+def kill(child: psutil.Process) -> None:
+    """Kill it, and return when its parent can read its exit status: its last thread is gone."""
+    child.kill()
+    wait_for(lambda: child.status() == psutil.STATUS_ZOMBIE and child.num_threads() == 1, 30)
+
+
+def test_a_sender_that_is_killed_at_the_end_is_started_again(tmp_path: Path) -> None:
+    """It dies when the training has ended and only waits for the rest of the upload."""
+    told = Tell(str(tmp_path / "run"), f"sqlite:///{tmp_path}/mlflow.db", steps=51, gate=True)
+    open_store(told.config)
+    process = told.start()
+    try:
+        wait_for_line(process, "step 50")
+        wait_for(lambda: senders_of(process.pid), 30)
+        [sender] = senders_of(process.pid)
+        sender.suspend()  # so that it cannot be done before it is killed
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        journal = RunFolder(Path(told.folder)).upload.journal
+        wait_for(lambda: b"FINISHED" in journal.read_bytes(), 30)
+        sender.kill()
+        code, out, err = finish(process)
+        assert code == 0, err
+        assert "left 0 0" in out
+        check_all_arrived(MlflowClient(told.uri), tmp_path / "run")
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
     """Another one goes on, while the UI's server reads the same file."""
     database = f"sqlite:///{tmp_path}/mlflow.db"
@@ -391,12 +422,7 @@ def test_a_sender_that_is_killed_again_and_again(tmp_path: Path) -> None:
             wait_for_line(process, f"step {step}")
             wait_for(lambda: senders_of(process.pid), 30)  # the next one may just be starting
             [sender] = senders_of(process.pid)
-            sender.kill()
-            # The training notices at its next step, once the sender's last thread has ended.
-            wait_for(lambda: senders_of(process.pid) == [], 30)
-            tasks = Path(f"/proc/{sender.pid}/task")
-            while len(list(tasks.iterdir())) > 1:
-                time.sleep(0.01)
+            kill(sender)
             assert requests.get(f"{ui.uri}/api/2.0/mlflow/experiments/get?experiment_id=1",
                                 timeout=60).ok  # fmt: skip
             process.stdin.write("\n")

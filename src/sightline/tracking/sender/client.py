@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 MARGIN_S = 15  # what a sender may take beyond its time, to end
 START_S = 600  # for imports, and for other processes that create the same store
 QUIET_S = 2  # an upload at the end that takes no longer is not announced
+RESTARTS = 2  # of a sender that dies during the upload at the end
 
 
 def warn_of_pending(folder: RunFolder) -> None:
@@ -110,9 +111,14 @@ class SenderClient:
         self._receive(0)
         self._events.clear()
         if self._process.status is not None:
-            log.warning("The process that uploads to MLflow ended (%s); a new one is started.",
-                        self._process.status)  # fmt: skip
-            self._process = SenderProcess(self.config, self.folder)
+            self._restart()
+
+    def _restart(self) -> None:
+        log.warning("The process that uploads to MLflow ended (%s); a new one is started.",
+                    self._process.status)  # fmt: skip
+        self._receive(0)
+        self._process.close()
+        self._process = SenderProcess(self.config, self.folder)
 
     def close(self, wait: bool = True) -> None:
         """Let the sender upload the rest for at most `flush_timeout_s`; warn of what is left.
@@ -122,24 +128,34 @@ class SenderClient:
         """
         begun = self.folder.upload.folder.is_dir()
         if self._process.status is not None and begun:
-            self._process = SenderProcess(self.config, self.folder)
-        try:
-            self._process.send_end(self.failed)
-        except BrokenPipeError:
-            log.debug("the sender had ended")
+            self._restart()
+        self._send_end()
         if not wait:
             return
-        self._flush(announce=begun and self.config.offline is not True)
+        deadline = time.monotonic() + self.config.flush_timeout_s + MARGIN_S
+        announce = begun and self.config.offline is not True
+        self._flush(deadline, announce)
+        for _ in range(RESTARTS if begun else 0):
+            if not self._process.status:  # all is done, or the time is up
+                break
+            self._restart()
+            self._send_end()
+            self._flush(deadline, announce)
         self._process.kill()
         self._receive(0)
         self._process.close()
         if begun:
             warn_of_pending(self.folder)
 
-    def _flush(self, announce: bool) -> None:
-        """Wait until the sender ends, for at most `flush_timeout_s`."""
+    def _send_end(self) -> None:
+        try:
+            self._process.send_end(self.failed)
+        except BrokenPipeError:
+            log.debug("the sender had ended")
+
+    def _flush(self, deadline: float, announce: bool) -> None:
+        """Wait until the sender ends, or until this time of the monotonic clock."""
         quiet = time.monotonic() + QUIET_S
-        deadline = time.monotonic() + self.config.flush_timeout_s + MARGIN_S
         while self._process.status is None and time.monotonic() < deadline:
             self._receive(0.2)
             if announce and time.monotonic() > quiet:
