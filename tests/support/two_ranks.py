@@ -22,7 +22,7 @@ from sightline.label_modes.multilabel import Multilabel
 from sightline.runs.folder import RunFolder
 from sightline.training.agreement import SameConfig
 from sightline.training.epoch_sums import EpochSums, weight_of
-from sightline.training.losses import cross_entropy
+from sightline.training.losses.cross_entropy import cross_entropy
 from sightline.training.module import LitClassifier
 from sightline.training.outputs import of_all_ranks
 from sightline.training.quiet import quiet_libraries

@@ -16,7 +16,9 @@ from sightline.label_modes.binary import Binary
 from sightline.label_modes.multiclass import Multiclass
 from sightline.label_modes.multilabel import Multilabel
 from sightline.training.epoch_sums import EpochSums, share, weight_of
-from sightline.training.losses import asymmetric, cross_entropy, focal
+from sightline.training.losses.asymmetric import asymmetric
+from sightline.training.losses.cross_entropy import cross_entropy
+from sightline.training.losses.focal import focal
 
 MODES: dict[str, LabelMode] = {
     "binary": Binary(("no", "yes"), None),

@@ -7,10 +7,14 @@ SECTIONS = (
     "confusion", "curves", "embedding", "gallery", "grad_cam", "label_errors", "learning_curves",
     "per_class", "reliability",
 )  # fmt: skip
-# 0.1.0: every section of the report was a module of `reports`.
+LOSSES = ("asymmetric", "bce", "cross_entropy", "focal")
+# 0.1.0: every section of the report was a module of `reports`, every loss a function of `losses`.
 MOVED = {
     f"sightline.reports.{name}.{name}_report": f"sightline.reports.sections.{name}.{name}_report"
     for name in SECTIONS
+} | {
+    f"sightline.training.losses.{name}": f"sightline.training.losses.{name}.{name}"
+    for name in LOSSES
 }
 
 # Keys of `data` that are newer than some configs, with what was done before.

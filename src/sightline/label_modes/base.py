@@ -1,7 +1,7 @@
 """The contract of a label mode."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from sightline.errors import UserError
 from sightline.label_modes.measures import ConfusionMatrix as ConfusionMatrix
 from sightline.label_modes.measures import Measures
 
+Count = Callable[[np.ndarray], np.ndarray]  # counts of samples to what counts as their number
 MISSING = -1  # a multilabel target that nobody knows: masked in the loss and in the metrics
 
 
@@ -69,8 +70,16 @@ class LabelMode(Measures):
         """
 
     @abstractmethod
-    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
-        """The loss's weights: as given for each class, or balanced over the training targets."""
+    def weights(
+        self, per_class: Sequence[float] | None, targets: np.ndarray, number_of: Count = np.asarray
+    ) -> Tensor:
+        """The loss's weights: as given for each class, or balanced over the training targets.
+
+        Args:
+            per_class: one weight a class; None: balanced.
+            targets: encoded.
+            number_of: what counts as the number of samples, of arrays of counts.
+        """
 
     @abstractmethod
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError, did_you_mean
-from sightline.label_modes.base import one_a_class
+from sightline.label_modes.base import Count, one_a_class
 from sightline.label_modes.logits import log_of, rescale_logits
 from sightline.label_modes.measures import Confidences, log_loss
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
@@ -74,13 +74,16 @@ class Binary(SingleLabel):
         """Sigmoid cross-entropy."""
         return SigmoidCrossEntropy(weights, label_smoothing)
 
-    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
+    def weights(
+        self, per_class: Sequence[float] | None, targets: np.ndarray, number_of: Count = np.asarray
+    ) -> Tensor:
         """The positive class's weight beside the negative one's; balanced: negatives/positives."""
         if per_class is not None:
             negative, positive = one_a_class(per_class, self.class_names)
             return positive / negative
         positives = int(targets.sum())
-        return torch.tensor((len(targets) - positives) / max(positives, 1), dtype=torch.float32)
+        negative, positive = number_of(np.array([len(targets) - positives, max(positives, 1)]))
+        return torch.tensor(negative / positive, dtype=torch.float32)
 
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B,) and targets (B,) of 0.0 to 1.0."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError
-from sightline.label_modes.base import one_a_class
+from sightline.label_modes.base import Count, one_a_class
 from sightline.label_modes.logits import log_of, rescale_logits
 from sightline.label_modes.measures import Confidences, log_loss
 from sightline.label_modes.single_label import SingleLabel
@@ -47,12 +47,15 @@ class Multiclass(SingleLabel):
         """Softmax cross-entropy."""
         return SoftmaxCrossEntropy(weight=weights, label_smoothing=label_smoothing)
 
-    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
+    def weights(
+        self, per_class: Sequence[float] | None, targets: np.ndarray, number_of: Count = np.asarray
+    ) -> Tensor:
         """One weight a class; balanced: N / (C · count), as in scikit-learn."""
         if per_class is not None:
             return one_a_class(per_class, self.class_names)
         counts = np.bincount(targets, minlength=len(self.class_names))
-        balanced = len(targets) / (len(counts) * np.maximum(counts, 1))
+        numbers = number_of(np.maximum(counts, 1))
+        balanced = number_of(counts).sum() / (len(counts) * numbers)
         return torch.tensor(balanced, dtype=torch.float32)
 
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, LabelMode, one_a_class
+from sightline.label_modes.base import MISSING, Count, LabelMode, one_a_class
 from sightline.label_modes.counts import LabelCounts
 from sightline.label_modes.logits import log_of, rescale_logits
 from sightline.label_modes.measures import Average, Confidences, ConfusionMatrix, log_loss
@@ -63,13 +63,15 @@ class Multilabel(LabelMode):
         """Sigmoid cross-entropy, the mean over samples and known labels."""
         return SigmoidCrossEntropy(weights, label_smoothing)
 
-    def weights(self, per_class: Sequence[float] | None, targets: np.ndarray) -> Tensor:
+    def weights(
+        self, per_class: Sequence[float] | None, targets: np.ndarray, number_of: Count = np.asarray
+    ) -> Tensor:
         """The weight of each label's presence beside its absence; balanced: absent/present."""
         if per_class is not None:
             return one_a_class(per_class, self.class_names)
         present, absent = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
-        balanced = np.where(present > 0, absent / np.maximum(present, 1), 1.0)
-        return torch.tensor(balanced, dtype=torch.float32)
+        ratio = np.where(present > 0, number_of(absent) / number_of(np.maximum(present, 1)), 1.0)
+        return torch.tensor(ratio, dtype=torch.float32)
 
     def loss_inputs(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and targets (B, L) of 0.0 to 1.0, NaN where a label is not known."""
@@ -77,9 +79,8 @@ class Multilabel(LabelMode):
 
     def soft(self, target: Tensor) -> Tensor:
         """Rows of 0.0 and 1.0, NaN where a label is not known."""
-        if target.is_floating_point():
-            return target
-        return torch.where(target == MISSING, torch.nan, target.float())
+        missing = torch.where(target == MISSING, torch.nan, target.float())
+        return target if target.is_floating_point() else missing
 
     def margin(self, probs: Tensor, thresholds: Sequence[float] | None = None) -> Tensor:
         """Between a label's probability and its threshold, of the label where it is least."""

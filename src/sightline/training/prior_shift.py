@@ -1,4 +1,4 @@
-"""The shift of the classes' shares that a training sees, by class weights or a balanced sampler."""
+"""The shift of the classes' shares that a training sees, by its loss or a balanced sampler."""
 
 import numpy as np
 import torch
@@ -6,15 +6,18 @@ from torch import nn
 
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy
+from sightline.training.losses.bce import HardTargets
+from sightline.training.losses.logit_adjustment import LogitAdjusted
 
 
 def prior_shift(
     label_mode: LabelMode, criterion: nn.Module, train_targets: np.ndarray | None, sampler: str
 ) -> np.ndarray | None:
-    """What weights add to the logit of each output, shape (num_outputs,); None without weights.
+    """What the loss and the sampler add to the logit of each output, shape (num_outputs,), or None.
 
     A model that is fitted under weights gives odds that are multiplied by them (Saerens et al.
-    2002). Losses that weigh samples by their difficulty (focal, asymmetric) are not counted.
+    2002); one that is fitted with adjusted logits leaves out what was added. Losses that weigh
+    samples by their difficulty (focal, asymmetric) are not counted.
 
     Args:
         label_mode: of the targets.
@@ -24,10 +27,14 @@ def prior_shift(
     """
     shift = np.zeros(label_mode.num_outputs)
     weight = None
+    if isinstance(criterion, HardTargets):
+        criterion = criterion.criterion
     if isinstance(criterion, nn.CrossEntropyLoss):
         weight = criterion.weight
     elif isinstance(criterion, SigmoidCrossEntropy):
         weight = criterion.pos_weight
+    elif isinstance(criterion, LogitAdjusted):
+        shift -= criterion.adjustment.cpu().double().numpy()
     if weight is not None:
         shift += torch.atleast_1d(weight.detach().cpu().double().log()).numpy()
     if sampler == "balanced" and train_targets is not None:
