@@ -74,6 +74,7 @@ LAYERS = [
     ["reports.thumbnails", "reports.metric_tables", "reports.formatted_metrics"],
     ["reports.sections", "reports.page", "reports.terminal"],
     ["runs"],
+    ["tracking.task"],
     ["tracking.description", "tracking.provenance", "tracking.dataset_inputs", "tracking.tracker"],
     ["tracking.mlflow.environment", "tracking.mlflow.errors", "tracking.mlflow.links"],
     [

@@ -11,15 +11,13 @@ from sightline.comparison.leaderboard import Unranked
 from sightline.comparison.notes import about_ranks
 from sightline.comparison.rendering import WRITTEN, markdown_rows, to_markdown, write_comparison
 from sightline.comparison.tables import Comparison, leaderboard_table
-from sightline.comparison.tasks import Task
+from sightline.comparison.tasks import ABOUT_TASKS, Task
 from sightline.io.csv_files import csv_text
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Section, Table
 
 FOLDER = "boards"
-SEVERAL = (
-    "A board for each task (label mode, classes, data): values of different tasks do not compare."
-)
+SEVERAL = f"A board {ABOUT_TASKS}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def folder_names(boards: Sequence[Board]) -> list[str]:
     """The folder of each board, below that of the comparison."""
     found: list[str] = []
     for board in boards:
-        name = f"{FOLDER}/{board.task.folder}"
+        name = f"{FOLDER}/{board.task.facts.folder}"
         found.append(f"{name}-{len(found) + 1}" if name in found else name)
     return found
 

@@ -1,14 +1,15 @@
 """Tasks of the runs that are compared: label mode, classes and data; each has a leaderboard."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sightline.comparison.comparability import NotComparable
 from sightline.comparison.compared_run import ComparedRun, split_of
-from sightline.config.influence import OF_A_FOLD
+from sightline.tracking.task import CLASSES, TaskFacts, data_name, task_facts
 
-Key = tuple[str | None, ...]
+ABOUT_TASKS = (
+    "for each task (label mode, classes, data): values of different tasks do not compare."
+)
 
 
 @dataclass(frozen=True)
@@ -16,30 +17,17 @@ class Task:
     """Runs whose values and predictions can be compared.
 
     Attributes:
-        label_mode: binary, multiclass or multilabel; None where the runs do not say.
-        classes: how many, and a digest of their names; None likewise.
-        data: names of the data sets.
-        digests: of the splits that are compared, by split; for folds of test, which they share.
+        facts: that they share.
         runs: in their order.
     """
 
-    label_mode: str | None
-    classes: str | None
-    data: str
-    digests: dict[str, str | None]
+    facts: TaskFacts
     runs: tuple[ComparedRun, ...]
 
     @property
     def title(self) -> str:
         """The task in a line."""
-        classes = self.classes.partition(" ")[0] + " classes" if self.classes else None
-        digests = [f"{name} {(value or 'not known')[:8]}" for name, value in self.digests.items()]
-        return ", ".join(filter(None, [self.label_mode, self.data, classes, *digests]))
-
-    @property
-    def folder(self) -> str:
-        """The title as the name of a folder."""
-        return re.sub(r"[^\w.]+", "-", self.title).strip("-")[:100]
+        return self.facts.title
 
 
 def by_task(
@@ -54,13 +42,13 @@ def by_task(
         runs: all.
         splits: which are ranked by and tested on: their data tells tasks apart.
     """
-    found: dict[Key, list[ComparedRun]] = {}
+    found: dict[tuple[str | None, ...], list[ComparedRun]] = {}
     for run in runs:
-        found.setdefault(_key(run, splits), []).append(run)
+        found.setdefault(task_facts(run.params, splits).key, []).append(run)
     parts = [part for members in found.values() for part in _by_classes(members)]
     tasks, others = [], []
     for members in parts:
-        if any(run.status == "FINISHED" and run.metrics for run in members):
+        if any(map(_is_known, members)):
             tasks.append(_task(members, splits))
         else:
             others += members
@@ -95,40 +83,24 @@ def different_tasks(tasks: Sequence[Task]) -> NotComparable:
     )
 
 
-def _key(run: ComparedRun, splits: Sequence[str]) -> Key:
-    params = run.params
-    digests = tuple(params.get(f"data.digest.{split}") for split in _of_the_task(run, splits))
-    folds = tuple(params.get(key) for key in ("data.folds", "data.split_seed"))
-    return (params.get("label_mode"), *digests, *(folds if "data.folds" in params else ()))
-
-
-def _of_the_task(run: ComparedRun, splits: Sequence[str]) -> tuple[str, ...]:
-    """The splits whose data all replicates share: in folds, test stands for the others."""
-    if "data.folds" not in run.params:
-        return tuple(splits)
-    shared = ("test" if f"data.digest.{split}" in OF_A_FOLD else split for split in splits)
-    return tuple(dict.fromkeys(shared))
-
-
 def _by_classes(runs: list[ComparedRun]) -> list[list[ComparedRun]]:
-    said = {run.params["data.classes"] for run in runs if "data.classes" in run.params}
+    said = {run.params[CLASSES] for run in runs if CLASSES in run.params}
     if len(said) < 2:
         return [runs]
     found: dict[str | None, list[ComparedRun]] = {}
     for run in runs:
-        found.setdefault(run.params.get("data.classes"), []).append(run)
+        found.setdefault(run.params.get(CLASSES), []).append(run)
     return list(found.values())
 
 
 def _task(runs: list[ComparedRun], splits: Sequence[str]) -> Task:
-    known = next(run for run in runs if run.status == "FINISHED" and run.metrics)
-    params = known.params
-    classes = next(
-        (run.params["data.classes"] for run in runs if "data.classes" in run.params), None
-    )
-    data = sorted({run.params["data"] for run in runs if "data" in run.params})
-    return Task(
-        params.get("label_mode"), classes, "/".join(data),
-        {split: params.get(f"data.digest.{split}") for split in _of_the_task(known, splits)},
-        tuple(runs),
-    )  # fmt: skip
+    known = [run for run in runs if _is_known(run)]
+    classes = next((run.params[CLASSES] for run in runs if CLASSES in run.params), None)
+    data = sorted({data_name(run.params) for run in known} - {""})
+    facts = task_facts(known[0].params, splits)
+    return Task(replace(facts, classes=classes, data="/".join(data)), tuple(runs))
+
+
+def _is_known(run: ComparedRun) -> bool:
+    """Whether its parameters are complete and say its task."""
+    return run.status == "FINISHED" and bool(run.metrics)

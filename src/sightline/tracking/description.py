@@ -6,7 +6,6 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Any
 
 from sightline.config.influence import has_influence, leaves
@@ -14,6 +13,7 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.io.secrets import hide_password
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow import tags
+from sightline.tracking.task import data_name
 
 # Config groups whose choice is a parameter of the run.
 GROUPS = (
@@ -70,12 +70,9 @@ def _name_parts(config: TrainConfig, job: Job) -> list[str]:
 
 
 def _data(config: TrainConfig, job: Job) -> str:
-    """The data set's name, its table's or its folder's, else the choice of `data`."""
-    for key in ("name", "path", "root"):
-        value = config.data.get(key)
-        if isinstance(value, str):
-            return PurePath(value).name if key == "root" else PurePath(value).stem
-    return job.choices["data"]
+    texts = {key: value for key, value in config.data.items() if isinstance(value, str)}
+    named = {f"data.{key}": value for key, value in texts.items()}
+    return data_name({"data": job.choices["data"], **named})
 
 
 def _model(config: TrainConfig, job: Job) -> str:
