@@ -22,7 +22,7 @@ from sightline.sweeps.search.grammar import read_spaces
 from sightline.sweeps.search.samplers import SAMPLERS, make_sampler
 from sightline.sweeps.search.spaces import Space, boundary_samples, sample_overrides
 
-SEARCH = ["hydra/sweeper=optuna", "hydra.sweeper.direction=minimize"]
+SEARCH = ["hydra/sweeper=optuna"]
 RATE = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 
 
@@ -231,7 +231,8 @@ def test_several_objectives_and_a_config_tried_before(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["hydra/sweeper=optuna", RATE, "hydra.sweeper.n_trials=3"], "direction is missing"),
+        ([*SEARCH, RATE, "hydra.sweeper.n_trials=3", "hydra.sweeper.objective=parameters"],
+         "direction is missing"),
         ([*SEARCH, RATE], "n_trials is missing"),
         ([*SEARCH, RATE, "hydra.sweeper.n_trials=0"], "n_trials=0"),
         ([*SEARCH, "seed=1", "hydra.sweeper.n_trials=3"], "nothing to search"),
@@ -241,19 +242,21 @@ def test_several_objectives_and_a_config_tried_before(
          "Did you mean 'n_startup_trials'"),
         ([*SEARCH, RATE, "hydra.sweeper.n_trials=3", "hydra.sweeper.pruner=medium"], "'median'"),
         (["hydra/sweeper=optuna", "hydra.sweeper.direction=maximize", RATE,
-          "hydra.sweeper.n_trials=3"], "monitor_mode=min"),
+          "hydra.sweeper.n_trials=3"], "contradicts val_best/loss"),
         (["hydra/sweeper=optuna", "hydra.sweeper.direction=[minimize,maximize]", RATE,
           "hydra.sweeper.n_trials=3"], "one for each objective"),
         ([*SEARCH, RATE, "hydra.sweeper.n_trials=3", "hydra.sweeper.objective=parameters",
           "hydra.sweeper.pruner=median"], "measured at each validation"),
         ([*SEARCH, "optimizer.lrate=interval(0,1)", "hydra.sweeper.n_trials=3"], "optimizer.lr"),
         ([*SEARCH, "model=choice(cnn,tim)", "hydra.sweeper.n_trials=3"], "Did you mean 'timm'"),
+        ([*SEARCH, "label_mode=choice(multiclass,binary)", "hydra.sweeper.n_trials=3"],
+         "values of these do not compare"),
         ([*SEARCH, "seed=range(-3,9)", "hydra.sweeper.n_trials=3"], "seed: expected"),
         ([*SEARCH, RATE, "hydra.sweeper.n_trials=3", "hydra.sweeper.storage=nosuch://x:secret@y/z"],
          "storage"),
     ],
     ids=["direction", "n_trials", "none", "space", "sampler", "options", "pruner", "mode", "count",
-         "unpruned", "key", "choice", "bound", "storage"],
+         "unpruned", "key", "choice", "modes", "bound", "storage"],
 )  # fmt: skip
 def test_a_search_that_cannot_be_leaves_nothing(
     cheap: Callable[..., Done],

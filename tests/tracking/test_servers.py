@@ -15,6 +15,8 @@ from support.server import TrackingServer
 from support.telling import Tell, check_all_arrived
 
 from sightline.predictions import Predictions
+from sightline.tracking.mlflow.views import leaderboard_key
+from sightline.tracking.task import task_facts
 
 ADMIN = "s3cret-of-the admin"  # a URI needs the blank percent-encoded
 
@@ -59,7 +61,8 @@ def test_a_tracking_server_holds_the_whole_run(tmp_path: Path, postgres: Postgre
         assert len(Predictions.read(Path(local))) == 359
         assert not (work / "mlflow.db").exists()
         assert list((tmp_path / "served").rglob("test.parquet"))
-        assert "mlflow.sharedViewState.leaderboard" in client.get_experiment("1").tags
+        key = leaderboard_key(task_facts(run.data.params))
+        assert f"mlflow.sharedViewState.{key}" in client.get_experiment("1").tags
     finally:
         server.stop()
 

@@ -78,10 +78,7 @@ def _compare_task(
     title: str, as_named: bool,
 ) -> Comparison:  # fmt: skip
     """The leaderboard of one task, and the tests of the best group."""
-    plugins = settings.plugins
-    maximise = (
-        higher_is_better(metric, plugins) if settings.mode is None else settings.mode == "max"
-    )
+    maximise = higher_is_better(metric, settings.plugins, settings.mode)
     alone = as_named and len({group_key(run) for run in task.runs}) == 1
     board = make_leaderboard(task.runs, metric, maximise, each_alone=alone)
     split = settings.split or split_of(metric)

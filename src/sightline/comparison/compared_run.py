@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sightline.errors import UserError, did_you_mean
-from sightline.metrics.registry import registry_of
+from sightline.metrics.monitor import direction_of
 
 BEST = "val_best"
 SUFFIX = "_best"  # of a split's name: its metrics are the best checkpoint's, beside each epoch's
@@ -43,23 +44,33 @@ def bare_name(metric: str) -> str:
     return metric.partition("/")[2] or metric
 
 
-def higher_is_better(metric: str, plugins: Sequence[str] = ()) -> bool:
+def higher_is_better(
+    metric: str, plugins: Sequence[str] = (), mode: Literal["max", "min"] | None = None
+) -> bool:
     """The metric's own direction.
 
     Args:
         metric: a key, or a name without a split.
         plugins: packages with metrics of their own.
+        mode: the direction of a metric that is not known.
 
     Raises:
-        UserError: neither Sightline nor a plugin has this metric.
+        UserError: neither Sightline nor a plugin has this metric and there is no mode, or the mode
+            contradicts the metric.
     """
-    found = registry_of(plugins).higher_is_better(bare_name(metric))
+    own = direction_of(metric, plugins)
+    if own is not None and mode not in (None, own):
+        better = "higher" if own == "max" else "lower"
+        raise UserError(
+            f"mode={mode} contradicts metric={metric}, where {better} is better: leave mode out."
+        )
+    found = own or mode
     if found is None:
         raise UserError(
             f"metric={metric}: it is not one of Sightline's own, so its direction is not known. "
             "Give mode=max or mode=min, or plugins=[PACKAGE] of the package that defines it."
         )
-    return found
+    return found == "max"
 
 
 def beside(metric: str) -> str | None:

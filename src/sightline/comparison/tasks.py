@@ -7,9 +7,7 @@ from sightline.comparison.comparability import NotComparable
 from sightline.comparison.compared_run import ComparedRun, split_of
 from sightline.tracking.task import CLASSES, TaskFacts, data_name, task_facts
 
-ABOUT_TASKS = (
-    "for each task (label mode, classes, data): values of different tasks do not compare."
-)
+ABOUT_TASKS = "for each task (label mode, classes, data): values of different tasks do not compare."
 
 
 @dataclass(frozen=True)

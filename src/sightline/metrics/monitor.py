@@ -1,5 +1,6 @@
-"""The direction of the monitored metric, which follows from the metric itself."""
+"""The direction of a metric, above all of the monitored one, which follows from the metric."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sightline.config.schema import TrainConfig
@@ -18,7 +19,7 @@ def monitor_mode(config: TrainConfig) -> Direction:
     Raises:
         UserError: `config.monitor_mode` contradicts the metric.
     """
-    given, own = config.monitor_mode, _direction(config)
+    given, own = config.monitor_mode, direction_of(config.monitor, config.plugins)
     if given is not None and own is not None and given != own:
         better = "higher" if own == "max" else "lower"
         raise UserError(
@@ -35,9 +36,17 @@ def with_monitor_mode(config: TrainConfig) -> TrainConfig:
     """
     if config.monitor_mode is not None:
         return config
-    return config.model_copy(update={"monitor_mode": _direction(config) or "min"})
+    return config.model_copy(
+        update={"monitor_mode": direction_of(config.monitor, config.plugins) or "min"}
+    )
 
 
-def _direction(config: TrainConfig) -> Direction | None:
-    higher = registry_of(config.plugins).higher_is_better(config.monitor.removeprefix("val/"))
+def direction_of(metric: str, plugins: Sequence[str]) -> Direction | None:
+    """The direction of a metric: max where higher is better, else min; None where it is not known.
+
+    Args:
+        metric: its key, such as `val_best/loss`, or its name without a split.
+        plugins: packages with metrics of their own.
+    """
+    higher = registry_of(plugins).higher_is_better(metric.partition("/")[2] or metric)
     return None if higher is None else "max" if higher else "min"

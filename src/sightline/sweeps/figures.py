@@ -2,17 +2,18 @@
 
 from matplotlib.figure import Figure
 
-from sightline.metrics.monitor import monitor_mode
+from sightline.comparison.compared_run import BEST, bare_name
 from sightline.reports.figures.sweep import draw_main_effects, draw_parallel
 from sightline.reports.figures.sweep_progress import draw_best_so_far, draw_mean_curves
 from sightline.sweeps.groups import replicates
-from sightline.sweeps.sweep import Sweep
-from sightline.sweeps.table import Row, curve_of
+from sightline.sweeps.sweep import Sweep, by_monitor
+from sightline.sweeps.table import curve_of
+from sightline.sweeps.tasks import SweepTask
 from sightline.tracking.description import group_name
 
 
 class SweepFigures:
-    """Draws the jobs that have a value; keeps the curves of those that it has seen.
+    """Draws the jobs of a task that have a value; keeps the curves of those that it has seen.
 
     Args:
         sweep: the jobs.
@@ -20,40 +21,36 @@ class SweepFigures:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        self._curves: dict[int, list[float]] = {}  # by job number
+        self._curves: dict[tuple[int, str], list[float]] = {}  # by job number and metric
 
-    def draw(self, ranked: list[Row], keys: list[str]) -> dict[str, Figure]:
-        """The figures by name; none where no value or no key is there to draw.
-
-        Args:
-            ranked: rows of the jobs that have a value.
-            keys: the swept keys.
-        """
-        if not ranked or not keys:
+    def draw(self, task: SweepTask) -> dict[str, Figure]:
+        """The figures by name; none where no value or no key is there to draw."""
+        rows, keys, metrics = task.rows, task.keys, task.metrics
+        if not rows or not keys:
             return {}
-        metrics = [name for name, _ in self.sweep.objectives]
-        maximise = self.sweep.objectives[0][1]
         drawn = {
-            "parallel_coordinates": draw_parallel(ranked, keys, metrics, maximise),
-            "main_effects": draw_main_effects(ranked, keys, metrics[0]),
-            "best_so_far": draw_best_so_far(ranked, metrics[0], maximise),
+            "parallel_coordinates": draw_parallel(rows, keys, metrics, task.maximise),
+            "main_effects": draw_main_effects(rows, keys, metrics[0]),
+            "best_so_far": draw_best_so_far(rows, metrics[0], task.maximise),
         }
-        groups = self._groups(ranked)
-        if len(groups) < len(ranked):
-            config = self.sweep.jobs[0].config
-            drawn["mean_curves"] = draw_mean_curves(
-                groups, config.monitor, monitor_mode(config) == "max"
-            )
+        best, maximise = task.objectives[0]
+        if not best.startswith(f"{BEST}/"):  # has no curve
+            best, maximise = by_monitor(self.sweep.jobs[rows[0]["job"]].config)
+        monitor = f"val/{bare_name(best)}"
+        groups = self._groups(task, monitor)
+        if 0 < len(groups) < len(rows):
+            drawn["mean_curves"] = draw_mean_curves(groups, monitor, maximise)
         return drawn
 
-    def _groups(self, ranked: list[Row]) -> dict[str, list[list[float]]]:
-        """The curves of the monitored metric, by the name of the group of replicates."""
+    def _groups(self, task: SweepTask, monitor: str) -> dict[str, list[list[float]]]:
+        """A metric's curves, by the name of the group of replicates."""
         found = {}
-        for digest, members in replicates(ranked, self.sweep.jobs).items():
+        for digest, members in replicates(task.rows, self.sweep.jobs).items():
             jobs = [self.sweep.jobs[row["job"]] for row in members]
             for row, each in zip(members, jobs, strict=True):
-                if row["job"] not in self._curves:
-                    self._curves[row["job"]] = curve_of(each.folder, each.config.monitor)
+                if (row["job"], monitor) not in self._curves:
+                    self._curves[row["job"], monitor] = curve_of(each.folder, monitor)
             name = group_name(jobs[0].config, jobs[0].job, digest)
-            found[name] = [self._curves[row["job"]] for row in members]
-        return found
+            curves = [self._curves[row["job"], monitor] for row in members]
+            found[name] = [curve for curve in curves if curve]
+        return {name: curves for name, curves in found.items() if curves}

@@ -2,24 +2,39 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sightline.comparison.compared_run import ComparedRun
 from sightline.comparison.grouping import group_key, knows_its_group, with_stored_config
 from sightline.config.influence import has_influence
 from sightline.sweeps.sweep import SweepJob
 from sightline.sweeps.table import Row
+from sightline.tracking.description import params
 from sightline.tracking.mlflow.tags import GROUP_DIGEST
+
+
+def compared_run(each: SweepJob, status: str, metrics: Mapping[str, float]) -> ComparedRun:
+    """A job as `sightline compare` sees it, by what it logged and else by its config.
+
+    Args:
+        each: the job.
+        status: of its run.
+        metrics: of its run.
+    """
+    state, folder = each.folder.state, each.folder
+    logged = state.params or {
+        key: str(value) for key, value in params(each.config, each.job).items()
+    }
+    run = ComparedRun(str(folder), folder.path.name, status, logged, metrics, state.tags)
+    if knows_its_group(run.params, run.tags):
+        return run
+    return with_stored_config(run, each.config.model_dump(mode="json"))
 
 
 def group_of(each: SweepJob) -> str:
     """The digest of a job's config without seed, fold and what has no influence."""
     state = each.folder.state
-    run = ComparedRun(str(each.folder), each.folder.path.name, state.status or "", state.params,
-                      state.metrics, state.tags)  # fmt: skip
-    if not knows_its_group(run.params, run.tags):
-        run = with_stored_config(run, each.config.model_dump(mode="json"))
-    return group_key(run)
+    return group_key(compared_run(each, state.status or "", state.metrics))
 
 
 def replicates(rows: Sequence[Row], jobs: Sequence[SweepJob]) -> dict[str, list[Row]]:

@@ -11,7 +11,6 @@ from omegaconf import DictConfig, open_dict
 from sightline.cluster.ranks import rank
 from sightline.config.components import check_components
 from sightline.config.compose import read_job
-from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
@@ -66,13 +65,8 @@ def plan_sweep(
         ]
     return Sweep(
         RunFolder(folder), name, jobs[0].job.command, [*before, *added], stored is None,
-        now.sweep.max_failures, now.tracking, [by_monitor(now)], notes,
+        now.sweep.max_failures, now.tracking, notes=notes,
     )  # fmt: skip
-
-
-def by_monitor(config: TrainConfig) -> tuple[str, bool]:
-    """The default metric by which jobs are compared, and whether higher is better."""
-    return f"val_best/{config.monitor.removeprefix('val/')}", monitor_mode(config) == "max"
 
 
 def check_single_process() -> None:

@@ -3,29 +3,21 @@
 import logging
 import math
 import time
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from sightline.comparison.expected_maximum import optimism
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
 from sightline.reports.canvas import to_png
 from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.groups import group_rows, replicates
+from sightline.sweeps.note import announce, to_markdown
 from sightline.sweeps.sweep import Sweep
-from sightline.sweeps.table import (
-    Row,
-    error_text,
-    frozen_configs,
-    job_row,
-    swept_keys,
-    to_markdown,
-)
+from sightline.sweeps.table import Row, error_text, frozen_configs, job_row, swept_keys
+from sightline.sweeps.tasks import SweepTask, SweepTasks, with_tasks
 from sightline.tracking.description import origin_tags
 from sightline.tracking.mlflow import tags
-from sightline.tracking.mlflow.links import run_link, sweep_link
-from sightline.tracking.mlflow.views import sweep_view, view_key
+from sightline.tracking.mlflow.views import sweep_view, unranked_view, view_key
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 
@@ -45,20 +37,21 @@ class SweepTracker:
         errors: of the jobs that failed, by their numbers.
         states: of jobs, by their numbers, where their folders do not hold them.
         stopped_by: the signal that ended the sweep.
+        found: the tasks of the jobs that finished.
         continues: whether jobs run on without this process; the sweep's run then stays RUNNING.
     """
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        self.metrics = [name for name, _ in sweep.objectives]
-        self.maximise = sweep.objectives[0][1]
         self.errors: dict[int, str] = {}
         self.states: dict[int, str] = {}
         self.stopped_by: int | None = None
         self.continues = False
+        self.found: list[SweepTask] = []
         self.tracker = Tracker(sweep.folder)
         self._config = sweep.tracking
         self._connection = SenderClient(self._config, sweep.folder, continue_offline=not sweep.new)
+        self._tasks = SweepTasks(sweep)
         self._figures = SweepFigures(sweep)
         self._finished: dict[int, Row] = {}  # rows that do not change any more
         self._logged_errors: dict[int, str] = {}
@@ -82,7 +75,7 @@ class SweepTracker:
         self.update()
 
     def update_table(self, running: set[int] | None = None) -> list[Row]:
-        """Log the table as it is now.
+        """Log the table and the note as they are now.
 
         Args:
             running: numbers of the jobs that run.
@@ -91,23 +84,26 @@ class SweepTracker:
         if not jobs:
             return []
         keys = swept_keys([each.job for each in jobs])
-        rows = []
-        for number, each in enumerate(jobs):
-            known = self._finished.get(number)
-            state = "RUNNING" if number in (running or ()) else self.states.get(number)
-            if number in self.errors and state != "KILLED":
-                state = "FAILED"  # a killed one did not log its end
-            error = self.errors.get(number)
-            if known is None or list(known)[1 : len(keys) + 1] != keys or not known["run_id"]:
-                known = job_row(number, each, keys, self.metrics, state, error)
-            if known["status"] == "FINISHED":
-                self._finished[number] = known
-            rows.append(known)
-        self.tracker.log_text(hide_password(to_csv(rows, None, line_end="\r\n")), "summary.csv")
-        note = to_markdown(rows, keys, self.metrics, self.maximise)
-        self.tracker.set_tags({tags.NOTE: hide_password(note)})
+        rows = [self._row(number, keys, running or set()) for number in range(len(jobs))]
+        self.found = self._tasks.find(rows, keys)
+        table = with_tasks(rows, self.found)
+        self.tracker.log_text(hide_password(to_csv(table, None, line_end="\r\n")), "summary.csv")
+        self.tracker.set_tags({tags.NOTE: hide_password(to_markdown(rows, self.found))})
         self._connection.poll()
         return rows
+
+    def _row(self, number: int, keys: list[str], running: set[int]) -> Row:
+        """A job as it is now; one that finished is read once."""
+        known, error = self._finished.get(number), self.errors.get(number)
+        state = "RUNNING" if number in running else self.states.get(number)
+        if error is not None and state != "KILLED":
+            state = "FAILED"  # a killed one did not log its end
+        if known is None or list(known)[1 : len(keys) + 1] != keys or not known["run_id"]:
+            each = self.sweep.jobs[number]
+            known = job_row(number, each, keys, self._tasks.metrics, state, error)
+        if known["status"] == "FINISHED":
+            self._finished[number] = known
+        return known
 
     def update(self, running: set[int] | None = None, last: bool = False) -> list[Row]:
         """Log the table, the figures, the errors and the counts as they are now.
@@ -119,24 +115,38 @@ class SweepTracker:
         rows = self.update_table(running)
         if not rows:
             return rows
-        keys = swept_keys([each.job for each in self.sweep.jobs])
         self.tracker.log_text(hide_password(frozen_configs(self.sweep.jobs)), "configs.json")
-        ranked = [row for row in rows if math.isfinite(row[self.metrics[0]])]
-        members = replicates(ranked, self.sweep.jobs)
-        replicated = len(members) < len(ranked)
-        if replicated:
-            groups = group_rows(members, keys, self.metrics[0])
-            self.tracker.log_text(to_csv(groups, None, line_end="\r\n"), "groups.csv")
-        if last or time.monotonic() - self._drawn > FIGURES_EVERY_S:
-            for name, figure in self.figures(ranked, keys).items():
-                self.tracker.log_png(to_png(figure), f"figures/{name}.png")
+        draw = last or time.monotonic() - self._drawn > FIGURES_EVERY_S
+        for task in self.found:
+            self._log_task(task, draw)
+        if draw:
             self._drawn = time.monotonic()
+        if self._tasks.named:
+            self._log_view_of_all()
         self._log_errors()
-        view = sweep_view(self.sweep.name, keys, self.metrics, self.maximise, replicated)
-        self.tracker.save_view(view_key(self.sweep.name), view)
-        self._count(rows, ranked)
+        self._count(rows)
         self._connection.poll()
         return rows
+
+    def _log_task(self, task: SweepTask, draw: bool) -> None:
+        """Log what is ranked and averaged: groups of replicates, figures, and a saved view."""
+        members = replicates(task.rows, self.sweep.jobs)
+        replicated = len(members) < len(task.rows)
+        if replicated:
+            groups = group_rows(members, task.keys, task.metrics[0])
+            self.tracker.log_text(to_csv(groups, None, line_end="\r\n"), f"{task.folder}groups.csv")
+        for name, figure in (self.figures(task) if draw else {}).items():
+            self.tracker.log_png(to_png(figure), f"{task.folder}figures/{name}.png")
+        view = sweep_view(
+            self.sweep.name, task.keys, task.metrics, task.maximise, replicated, task.facts
+        )
+        self.tracker.save_view(view_key(self.sweep.name, task.facts), view)
+
+    def _log_view_of_all(self) -> None:
+        """Save a view of all jobs, which are of several tasks and have no order by values."""
+        keys = swept_keys([each.job for each in self.sweep.jobs])
+        view = unranked_view(self.sweep.name, keys, self._tasks.metrics)
+        self.tracker.save_view(view_key(self.sweep.name), view)
 
     def _log_errors(self) -> None:
         """Log each error once, with the end of its job's output."""
@@ -146,23 +156,20 @@ class SweepTracker:
                 self.tracker.log_text(hide_password(text), f"errors/{number}.txt")
                 self._logged_errors[number] = error
 
-    def figures(self, ranked: list[Row], keys: list[str]) -> dict[str, Figure]:
-        """The figures by name.
+    def figures(self, task: SweepTask) -> dict[str, Figure]:
+        """The figures of a task's jobs by name."""
+        return self._figures.draw(task)
 
-        Args:
-            ranked: rows of the jobs that have a value.
-            keys: the swept keys.
-        """
-        return self._figures.draw(ranked, keys)
-
-    def _count(self, rows: list[Row], ranked: list[Row]) -> None:
-        """Log the number of jobs in each state and the best value; a step is a second."""
+    def _count(self, rows: list[Row]) -> None:
+        """Log the number of jobs in each state and each task's best; a step is a second."""
         states = [row["status"] for row in rows]
         counted = ("FINISHED", "FAILED", "KILLED", "PRUNED", "RUNNING", "WAITING", "INTERRUPTED")
         values = {f"jobs/{state.lower()}": float(states.count(state)) for state in counted}
-        if ranked:
-            found = [row[self.metrics[0]] for row in ranked]
-            values["best/" + self.metrics[0]] = max(found) if self.maximise else min(found)
+        values |= {
+            task.best_key: float(task.best_first[0][task.metrics[0]])
+            for task in self.found
+            if task.rows
+        }
         launched = (self.sweep.folder.path / "sweep.json").stat().st_mtime
         self.tracker.log_metrics(values, step=int(time.time() - launched))
 
@@ -177,16 +184,4 @@ class SweepTracker:
             self.tracker.finish("RUNNING" if self.continues else status)
         self._connection.close()
         if self.tracker.started:
-            self._announce(rows, done)
-
-    def _announce(self, rows: list[dict[str, Any]], done: int) -> None:
-        log.info("sweep:   %d of %d jobs are done", done, len(rows))
-        log.info("table:   %s", self.sweep.folder.path / "summary.csv")
-        ranked = sum(math.isfinite(row[self.metrics[0]]) for row in rows)
-        if ranked > 1:
-            log.info("note:    %s", optimism(ranked, self.metrics[0]))
-        run = self.sweep.folder.upload.location
-        if run is not None:
-            key = view_key(self.sweep.name)
-            log.info("in MLflow:  %s", run_link(run.uri, run.experiment_id, run.run_id))
-            log.info("its runs:   %s", sweep_link(run.uri, run.experiment_id, key))
+            announce(self.sweep, rows, self.found, done)

@@ -12,7 +12,7 @@ from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
 from sightline.io.secrets import hide_password
-from sightline.metrics.monitor import with_monitor_mode
+from sightline.metrics.monitor import monitor_mode, with_monitor_mode
 from sightline.runs.folder import RunFolder
 
 # How a job is logged does not change the job: these may differ when a sweep is resumed.
@@ -48,7 +48,8 @@ class Sweep:
         new: whether it is launched for the first time.
         max_failures: number of failures after which no further job is started; None: no limit.
         tracking: how the sweep is logged.
-        objectives: metrics by which its jobs are compared, and whether higher is better.
+        objectives: metrics of a search, and whether higher is better; empty in a grid, where the
+            jobs of each task are compared by what they monitor.
         notes: warnings from the planning, for a person to read.
     """
 
@@ -59,7 +60,7 @@ class Sweep:
     new: bool
     max_failures: int | None
     tracking: TrackingConfig
-    objectives: list[tuple[str, bool]]
+    objectives: list[tuple[str, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -131,6 +132,11 @@ def another_sweep(folder: Path, facts: dict[str, Any], difference: str) -> UserE
 def new_name(folder: Path) -> str:
     """A sweep's name: its folder's name and the time, so that a store never mixes two sweeps."""
     return f"{folder.name} @ {datetime.now():%Y-%m-%d %H:%M:%S}"
+
+
+def by_monitor(config: TrainConfig) -> tuple[str, bool]:
+    """The metric that a job is ranked by, and whether higher is better."""
+    return f"val_best/{config.monitor.removeprefix('val/')}", monitor_mode(config) == "max"
 
 
 def job_digest(config: TrainConfig) -> str:

@@ -1,4 +1,4 @@
-"""The table of a sweep's jobs: a row a job, CSV and Markdown."""
+"""The table of a sweep's jobs: a row a job."""
 
 import json
 import math
@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sightline.comparison.expected_maximum import optimism
 from sightline.config.schema import Job
-from sightline.reports.figures.axis_values import to_number
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.process import last_output
 from sightline.sweeps.sweep import SweepJob
 
 Row = dict[str, Any]
-SHOWN = 20  # jobs in a note
 MAX_ERROR = 300  # characters of an error in a table
 
 
@@ -99,46 +96,6 @@ def error_text(each: SweepJob, error: str) -> str:
 def curve_of(folder: RunFolder, metric: str) -> list[float]:
     """A metric's value in each epoch, as the job logged it."""
     return [value for _, value in folder.state.points.get(metric, [])]
-
-
-def to_markdown(
-    rows: Sequence[Row], keys: Sequence[str], metrics: Sequence[str], maximise: bool
-) -> str:
-    """The best finished jobs first, then the errors of those that failed."""
-    finished = [row for row in rows if math.isfinite(row[metrics[0]])]
-    ranked = sorted(finished, key=lambda row: row[metrics[0]], reverse=maximise)
-    states = [row["status"] for row in rows]
-    counts = ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
-    names = ["job", *keys, *metrics]
-    lines = [
-        f"{len(rows)} jobs: {counts}",
-        "",
-        f"| {' | '.join(names)} |",
-        "|---" * len(names) + "|",
-    ]
-    for row in ranked[:SHOWN]:
-        cells = [str(row["job"]), *(_cell(row[key]) for key in keys)]
-        cells += [f"{row[metric]:.5g}" for metric in metrics]
-        lines.append(f"| {' | '.join(cells)} |")
-    if len(ranked) > 1:
-        lines.append(f"\n{optimism(len(ranked), metrics[0])}")
-    if len(ranked) > SHOWN:
-        lines.append(f"\n{len(ranked) - SHOWN} more are in summary.csv.")
-    failed = [row for row in rows if row["error"]]
-    if failed:
-        lines += ["", "Not finished:", ""]
-        lines += [
-            f"- job {row['job']}: {_cell(row['error'].splitlines()[0])}" for row in failed[:SHOWN]
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    """Text for a cell of a Markdown table; a number of more than 8 characters to four digits."""
-    number = to_number(text)
-    if number is not None and len(text) > 8:
-        return f"{number:.4g}"
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def frozen_configs(jobs: Sequence[SweepJob]) -> str:

@@ -1,4 +1,4 @@
-"""The task of a run by its parameters: label mode, classes and data. Values of two do not compare."""
+"""The task of a run by its parameters: label mode, classes and data. Tasks do not compare."""
 
 import hashlib
 import re
@@ -9,6 +9,7 @@ from pathlib import PurePath
 from sightline.config.influence import OF_A_FOLD
 
 CLASSES = "data.classes"
+RANKED = ("val",)  # what trainings are ranked by, where nothing else is asked for
 FOLDS = ("data.folds", "data.split_seed")  # what the folds of one division share
 
 
@@ -70,7 +71,7 @@ class TaskFacts:
         )
 
 
-def task_facts(params: Mapping[str, str], splits: Sequence[str]) -> TaskFacts:
+def task_facts(params: Mapping[str, str], splits: Sequence[str] = RANKED) -> TaskFacts:
     """The task of a run.
 
     Args:

@@ -26,7 +26,7 @@ examples:
 
   sightline train -m seed=range(0,5) hydra.launcher.n_jobs=2          two jobs at a time
   sightline train -m hydra/sweeper=optuna hydra.sweeper.n_trials=20 \
-      hydra.sweeper.direction=minimize 'optimizer.lr=tag(log,interval(1e-4,1e-1))'
+      'optimizer.lr=tag(log,interval(1e-4,1e-1))'
 
   sightline train resume=auto                      resume the same command's unfinished run
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
-from sightline.metrics.monitor import monitor_mode
-from sightline.sweeps.plan import by_monitor
+from sightline.metrics.monitor import direction_of
+from sightline.sweeps.sweep import by_monitor
 
 DIRECTIONS: tuple[Literal["minimize"], Literal["maximize"]] = ("minimize", "maximize")
 
@@ -16,7 +16,7 @@ class SearchOptions:
     """The options of a search; `conf/hydra/sweeper/optuna.yaml` describes each."""
 
     n_trials: int
-    direction: str | list[str]
+    direction: str | list[str | None] | None
     objective: str | list[str] | None
     sampler: str
     sampler_options: dict[str, Any]
@@ -40,56 +40,79 @@ def check_search_options(options: SearchOptions) -> None:
             f"hydra.sweeper.n_trials{found}: give how many trials there are to be in all, such as "
             "hydra.sweeper.n_trials=20."
         )
-    directions = _listed(options.direction)
-    if not directions or not set(directions) <= set(DIRECTIONS):
-        found = " is missing" if not directions else f"={options.direction}"
+    directions = [each for each in _listed(options.direction) if each is not None]
+    if not set(directions) <= set(DIRECTIONS):
         raise UserError(
-            f"hydra.sweeper.direction{found}: say whether the objective is to be small or large, "
-            "minimize or maximize (for several objectives a list, [maximize,minimize])."
+            f"hydra.sweeper.direction={options.direction}: expected minimize or maximize, for "
+            "several objectives a list ([maximize,minimize]), or null, as the metric says."
         )
     if not isinstance(options.seed, int) or options.seed < 0:
         raise UserError(f"hydra.sweeper.seed={options.seed}: expected a whole number from 0.")
 
 
 def read_objectives(options: SearchOptions, sample: TrainConfig) -> list[tuple[str, bool]]:
-    """Each objective, and whether higher is better.
+    """Each objective, and whether higher is better, which follows from the metric if it is known.
 
     Args:
         options: of the search.
         sample: the config of a trial, which names the monitored metric.
 
     Raises:
-        UserError: the directions do not fit the objectives, the monitor or the pruner.
+        UserError: the directions do not fit the objectives or their metrics, or one is missing; the
+            objectives do not fit the pruner.
     """
-    names, directions = _listed(options.objective), _listed(options.direction)
-    monitored, maximise = by_monitor(sample)
-    if not names:
-        names = [monitored]
+    monitored, _ = by_monitor(sample)  # refused where the config contradicts the metric
+    names = [str(name) for name in _listed(options.objective)] or [monitored]
+    directions = _listed(options.direction) or [None] * len(names)
     if len(names) != len(directions):
         raise UserError(
             f"hydra.sweeper.direction={options.direction}: expected one for each objective "
             f"({', '.join(names)}); name several with hydra.sweeper.objective=[...]."
-        )
-    objectives = [
-        (name, direction == DIRECTIONS[True])
-        for name, direction in zip(names, directions, strict=True)
-    ]
-    if (monitored, not maximise) in objectives:
-        raise UserError(
-            f"hydra.sweeper.direction={options.direction} contradicts monitor={sample.monitor}, "
-            f"where {'higher' if maximise else 'lower'} is better (monitor_mode="
-            f"{monitor_mode(sample)}). Set monitor to the metric that the search is for."
         )
     if options.pruner != "none" and (len(names) > 1 or not names[0].startswith("val_best/")):
         raise UserError(
             f"hydra.sweeper.pruner={options.pruner}: trials are pruned by one objective that is "
             f"measured at each validation, val_best/...; not by {', '.join(names)}."
         )
-    return objectives
+    return [
+        (name, _is_maximised(name, given, sample))
+        for name, given in zip(names, directions, strict=True)
+    ]
 
 
-def _listed(value: Any) -> list[str]:
-    """One value or a list of them as a list of text; None as none."""
+def _is_maximised(name: str, given: str | None, sample: TrainConfig) -> bool:
+    """Whether an objective is to be large.
+
+    Args:
+        name: of the objective.
+        given: its direction; None: the metric's own.
+        sample: the config of a trial.
+
+    Raises:
+        UserError: the direction contradicts the metric, or is missing and the metric not known.
+    """
+    known = direction_of(name, sample.plugins)
+    if known is None and name == by_monitor(sample)[0]:
+        known = sample.monitor_mode
+    own = None if known is None else DIRECTIONS[known == "max"]
+    if given is None and own is None:
+        raise UserError(
+            f"hydra.sweeper.direction is missing: the metrics that Sightline knows have no {name}, "
+            "so say whether it is to be small or large, minimize or maximize (for several "
+            "objectives a list, [maximize,minimize], with null where the metric says it)."
+        )
+    if given is not None and own not in (None, given):
+        better = "higher" if known == "max" else "lower"
+        raise UserError(
+            f"hydra.sweeper.direction={given} contradicts {name}, where {better} is better: leave "
+            "the direction out, or set monitor or hydra.sweeper.objective to the metric that the "
+            "search is for."
+        )
+    return (given or own) == DIRECTIONS[True]
+
+
+def _listed(value: Any) -> list[Any]:
+    """One value or a list of them as a list; None as none."""
     if value is None:
         return []
-    return [value] if isinstance(value, str) else [str(each) for each in value]
+    return [value] if isinstance(value, str) else list(value)

@@ -25,6 +25,7 @@ from sightline.sweeps.search.options import (
     read_objectives,
 )
 from sightline.sweeps.search.spaces import Space, boundary_samples
+from sightline.sweeps.search.tasks import check_label_modes
 from sightline.sweeps.sweep import (
     Sweep,
     SweepJob,
@@ -112,6 +113,7 @@ def plan_search(
         sample, job = compose_frozen(configs, given, folder / "0", name, arguments)
         check_components(sample)
         checked.append((sample, job))
+    check_label_modes([job for _, job in checked])
     sample, job = checked[0]
     objectives = read_objectives(options, sample)
     study_name = options.study_name or f"{folder.name}-{uuid.uuid4().hex[:8]}"

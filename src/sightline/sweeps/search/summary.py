@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sightline.reports.figures.search import draw_history, draw_importances, draw_tradeoff
 from sightline.sweeps.summary import SweepTracker
-from sightline.sweeps.table import Row
+from sightline.sweeps.tasks import SweepTask
 
 
 class SearchTracker(SweepTracker):
@@ -16,9 +16,9 @@ class SearchTracker(SweepTracker):
 
     study: optuna.Study | None = None
 
-    def figures(self, ranked: list[Row], keys: list[str]) -> dict[str, Figure]:
+    def figures(self, task: SweepTask) -> dict[str, Figure]:
         """The figures of the trials, by name."""
-        drawn = super().figures(ranked, keys)
+        drawn = super().figures(task)
         assert self.study is not None
         trials = self.study.get_trials(deepcopy=False)
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]

@@ -12,6 +12,7 @@ from sightline.runs.folder import RunFolder
 from sightline.sweeps.search.plan import Search
 from sightline.sweeps.search.samplers import make_sampler
 from sightline.sweeps.search.spaces import sample_overrides
+from sightline.sweeps.search.tasks import other_task
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.sweep import SweepJob, job_digest
 from sightline.sweeps.table import final_metrics
@@ -41,6 +42,7 @@ class Trials:
         self.count = len(self.all)
         self.exhausted = False  # no further trial can be of use
         self._live: dict[int, optuna.Trial] = {}
+        self._first: SweepJob | None = None  # that completed: the others have its task
         self._same: dict[str, int] = {}  # completed trials, by the digests of their configs
         for trial in self.all:
             self._recall(trial)
@@ -67,6 +69,7 @@ class Trials:
         elif trial.state in STATUSES:
             self.tracker.states[trial.number] = STATUSES[trial.state]
         if trial.state == TrialState.COMPLETE:
+            self._first = self._first or job
             self._same.setdefault(job_digest(job.config), trial.number)
 
     def next_job(self) -> int | None:
@@ -122,7 +125,9 @@ class Trials:
         self.tracker.states.pop(number, None)
         if results is not None:
             values, error = self._values(final_metrics(job.folder, results))
+            error = error or self._other_task(job)
             if error is None:
+                self._first = self._first or job
                 self._same.setdefault(job_digest(job.config), number)
                 self._finish(number, TrialState.COMPLETE, values)
                 return None
@@ -162,6 +167,13 @@ class Trials:
             if not math.isfinite(found[name]):
                 return [], f"{name} is {found[name]}"
         return [found[name] for name in names], None
+
+    def _other_task(self, job: SweepJob) -> str | None:
+        """Why a trial's values cannot be compared with those of the others, if so."""
+        names = [name for name, _ in self.sweep.objectives]
+        error = None if self._first is None else other_task(self._first, job, names)
+        self.exhausted = self.exhausted or error is not None
+        return error
 
     def _finish(self, number: int, state: TrialState, values: list[float] | None = None) -> None:
         self.study.sampler = self._sampler(number)

@@ -1,5 +1,10 @@
 """Links into MLflow's UI."""
 
+from urllib.parse import quote
+
+from sightline.tracking.mlflow.views import curves_key, leaderboard_key
+from sightline.tracking.task import TaskFacts
+
 LOCAL_UI = "http://127.0.0.1:5000"  # the default address of `mlflow ui`
 MACHINE_LEARNING = "workflowType=machine_learning"  # a fresh browser opens the GenAI view
 
@@ -9,19 +14,19 @@ def run_link(uri: str, experiment_id: str, run_id: str) -> str:
     return f"{_base(uri)}/#/experiments/{experiment_id}/runs/{run_id}?{MACHINE_LEARNING}"
 
 
-def view_links(uri: str, experiment_id: str) -> dict[str, str]:
-    """Addresses of the saved views, by name."""
-    runs = f"{_base(uri)}/#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}"
+def view_links(uri: str, experiment_id: str, task: TaskFacts) -> dict[str, str]:
+    """Addresses of the saved views of a task's runs, by name."""
+    curves = view_link(uri, experiment_id, curves_key(task))
     return {
-        "leaderboard": f"{runs}&viewStateShareKey=leaderboard",
-        "curves by group": f"{runs}&viewStateShareKey=curves&compareRunsMode=CHART",
+        "leaderboard": view_link(uri, experiment_id, leaderboard_key(task)),
+        "curves by group": f"{curves}&compareRunsMode=CHART",
     }
 
 
-def sweep_link(uri: str, experiment_id: str, key: str) -> str:
-    """Address of the view of a sweep's runs."""
+def view_link(uri: str, experiment_id: str, key: str) -> str:
+    """Address of a saved view of an experiment's runs."""
     runs = f"{_base(uri)}/#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}"
-    return f"{runs}&viewStateShareKey={key}"
+    return f"{runs}&viewStateShareKey={quote(key)}"
 
 
 def _base(uri: str) -> str:

@@ -1,4 +1,4 @@
-"""Saved views of an experiment, so that it opens as a comparison of its runs.
+"""Saved views of an experiment's runs, of one task each: values of different tasks never mix.
 
 MLflow's UI stores the state of a shared view as JSON in the experiment's tag
 `mlflow.sharedViewState.KEY` and opens it with `&viewStateShareKey=KEY`; seen in MLflow 3.17.
@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sightline.tracking.mlflow.tags import EXPERIMENT_KIND, GROUP, SWEEP, shared_view
+from sightline.tracking.mlflow.tags import GROUP, SWEEP, shared_view
+from sightline.tracking.task import TaskFacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
 
 COLUMNS = (
     "metrics.`val_best/accuracy`",
@@ -31,28 +31,6 @@ COLUMNS = (
 )
 CURVES = ("train/loss", "val/loss", "val/accuracy", "val/average_precision_macro")
 BARS = ("val_best/accuracy", "val_best/loss", "test/accuracy", "train/images_per_second")
-
-
-def _charts(section: str) -> list[dict[str, Any]]:
-    """Charts of the metrics that runs are compared by; MLflow adds the other metrics below."""
-    kinds = [("LINE", CURVES), ("BAR", BARS)]
-    return [
-        {
-            "uuid": metric,
-            "type": kind,
-            "metricSectionId": section,
-            "metricKey": metric,
-            "displayName": metric,
-            "isGenerated": False,
-            "deleted": False,
-            "runsCountToCompare": 10,
-        }
-        | (dict(LINE) if kind == "LINE" else {"dataAccessKey": metric})
-        for kind, metrics in kinds
-        for metric in metrics
-    ]
-
-
 LINE: Mapping[str, Any] = {
     "xAxisKey": "step",
     "xAxisScaleType": "linear",
@@ -69,36 +47,54 @@ GROUPED: Mapping[str, Any] = {  # mean curves over the seeds and folds of a conf
     },
     "useGroupedValuesInCharts": True,
 }
-VIEWS: Mapping[str, Mapping[str, Any]] = {
-    "leaderboard": {
-        "orderByKey": "metrics.`val_best/accuracy`",
-        "orderByAsc": False,
-        "selectedColumns": list(COLUMNS),
-    },
-    "curves": {
-        "orderByKey": "metrics.`val_best/accuracy`",
-        "orderByAsc": False,
-        "selectedColumns": list(COLUMNS),
+
+
+def leaderboard_key(task: TaskFacts) -> str:
+    """The key of the leaderboard of a task's runs."""
+    return f"leaderboard-{task.name}"
+
+
+def curves_key(task: TaskFacts) -> str:
+    """The key of the view of a task's curves."""
+    return f"curves-{task.name}"
+
+
+def task_views(task: TaskFacts, monitor: str, maximise: bool) -> dict[str, dict[str, Any]]:
+    """The views of one task's runs by their keys: a leaderboard, and curves by group.
+
+    Args:
+        task: of the runs.
+        monitor: `val/...`, what the best checkpoint is chosen by: the best run comes first.
+        maximise: whether a larger value of it is better.
+    """
+    best = monitor.replace("val/", "val_best/", 1)
+    ranked = _ranked(task.search_filter, best, maximise)
+    columns = {"selectedColumns": [*dict.fromkeys([ranked["orderByKey"], *COLUMNS])]}
+    curves = {
         "compareRunSections": [
             {"uuid": "compare", "name": "compare", "display": True, "isReordered": True}
         ],
-        "compareRunCharts": _charts("compare"),
+        "compareRunCharts": _charts("compare", (monitor, *CURVES), (best, *BARS)),
         "isAccordionReordered": True,
         "hideEmptyCharts": True,
     }
-    | dict(GROUPED),
-}
+    return {
+        leaderboard_key(task): ranked | columns,
+        curves_key(task): ranked | columns | curves | dict(GROUPED),
+    }
 
 
-def view_key(sweep: str) -> str:
-    """The key of a sweep's own view."""
-    return f"sweep-{hashlib.blake2b(sweep.encode(), digest_size=6).hexdigest()}"
+def view_key(sweep: str, task: TaskFacts | None = None) -> str:
+    """The key of a sweep's own view, or of that of one of its tasks."""
+    key = f"sweep-{hashlib.blake2b(sweep.encode(), digest_size=6).hexdigest()}"
+    return key if task is None else f"{key}-{task.name}"
 
 
 def sweep_view(
-    sweep: str, swept: Sequence[str], metrics: Sequence[str], maximise: bool, grouped: bool
-) -> dict[str, Any]:
-    """A view of the runs of one sweep: swept values beside results, the best run first.
+    sweep: str, swept: Sequence[str], metrics: Sequence[str], maximise: bool, grouped: bool,
+    task: TaskFacts | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """A view of the runs of one sweep that have one task: swept values beside results, best first.
 
     Args:
         sweep: its name, the tag `sweep` of its runs.
@@ -106,14 +102,24 @@ def sweep_view(
         metrics: that they are compared by.
         maximise: whether a larger value of the first is better.
         grouped: whether it opens by groups, with mean curves over seeds and folds.
+        task: of the runs that it shows; None: all of the sweep's have one.
     """
-    columns = [f"metrics.`{name}`" for name in metrics] + [f"params.`{key}`" for key in swept]
+    wanted = [f"tags.{SWEEP} = '{sweep}'"]
+    wanted += [task.search_filter] if task is not None else []
+    return (
+        _ranked(" and ".join(wanted), metrics[0], maximise)
+        | _swept_columns(swept, metrics)
+        | (dict(GROUPED) if grouped else {})
+    )
+
+
+def unranked_view(sweep: str, swept: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    """A view of the runs of a sweep over several tasks, in the order of their start."""
     return {
         "searchFilter": f"tags.{SWEEP} = '{sweep}'",
-        "orderByKey": columns[0],
-        "orderByAsc": not maximise,
-        "selectedColumns": [*dict.fromkeys(columns), "attributes.`Duration`"],
-    } | (dict(GROUPED) if grouped else {})
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": True,
+    } | _swept_columns(["label_mode", "data", *swept], metrics)
 
 
 def save_view(
@@ -123,10 +129,34 @@ def save_view(
     client.set_experiment_tag(experiment_id, shared_view(key), json.dumps(view))
 
 
-def save_views(client: "MlflowClient", experiment: "Experiment") -> None:
-    """Store the views with the experiment, where they are missing or differ."""
-    wanted = {shared_view(key): json.dumps(view) for key, view in VIEWS.items()}
-    wanted[EXPERIMENT_KIND] = "custom_model_development"
-    for key, value in wanted.items():
-        if experiment.tags.get(key) != value:
-            client.set_experiment_tag(experiment.experiment_id, key, value)
+def _ranked(wanted: str, metric: str, maximise: bool) -> dict[str, Any]:
+    """The part of a view that says which runs it shows, the best first."""
+    return {
+        "searchFilter": wanted,
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": not maximise,
+    }
+
+
+def _swept_columns(swept: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    columns = [f"metrics.`{name}`" for name in metrics] + [f"params.`{key}`" for key in swept]
+    return {"selectedColumns": [*dict.fromkeys(columns), "attributes.`Duration`"]}
+
+
+def _charts(section: str, curves: Sequence[str], bars: Sequence[str]) -> list[dict[str, Any]]:
+    """Charts of the metrics that runs are compared by; MLflow adds the other metrics below."""
+    return [
+        {
+            "uuid": metric,
+            "type": kind,
+            "metricSectionId": section,
+            "metricKey": metric,
+            "displayName": metric,
+            "isGenerated": False,
+            "deleted": False,
+            "runsCountToCompare": 10,
+        }
+        | (dict(LINE) if kind == "LINE" else {"dataAccessKey": metric})
+        for kind, metrics in (("LINE", curves), ("BAR", bars))
+        for metric in dict.fromkeys(metrics)
+    ]

@@ -16,6 +16,7 @@ from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
 from sightline.tracking.mlflow.tags import DECISION_RULE, NOTE
+from sightline.tracking.task import task_facts
 from sightline.tracking.tracker import Tracker
 from sightline.training.fit import Results
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
@@ -109,5 +110,6 @@ def announce(folder: RunFolder, results: Mapping[str, Any], with_links: bool) ->
     if not run.uri.startswith("http"):
         log.info("open the UI:      make ui   (outside the checkout: sightline ui)")
     links = {"this run": run_link(run.uri, run.experiment_id, run.run_id)}
-    for name, link in (links | view_links(run.uri, run.experiment_id)).items():
+    links |= view_links(run.uri, run.experiment_id, task_facts(folder.state.params))
+    for name, link in links.items():
         log.info("%s %s", f"{name}:".ljust(17), link)

@@ -26,11 +26,14 @@ from sightline.data.cache.sample_digests import with_digests
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.secrets import hide_password
+from sightline.metrics.monitor import monitor_mode
 from sightline.tracking.dataset_inputs import dataset_inputs
 from sightline.tracking.description import group_name, origin_tags, params, run_name
 from sightline.tracking.mlflow import tags
+from sightline.tracking.mlflow.views import task_views
 from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.sender.client import SenderClient
+from sightline.tracking.task import task_facts
 from sightline.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -107,6 +110,9 @@ def _log_data_and_model(
     digest = group_digest(influences(config.model_dump(mode="json"), logged))
     tracker.log_params(logged | {tags.GROUP: group_name(config, job, digest)})
     tracker.set_tags({tags.GROUP_DIGEST: digest})
+    task = task_facts({key: str(value) for key, value in logged.items()})
+    for name, view in task_views(task, config.monitor, monitor_mode(config) == "max").items():
+        tracker.save_view(name, view)
     tracker.log_datasets(inputs)
     decoded = setup.datamodule.cached_images.decoded
     table = with_digests(split_table(setup.splits), setup.splits, setup.contents, decoded)
