@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from sightline.comparison.compared_run import explained
 from sightline.comparison.leaderboard import Unranked
@@ -75,10 +76,11 @@ def write_boards(found: Boards, folder: Path) -> None:
 
 
 def _write_several(found: Boards, folder: Path) -> None:
-    for board, name in zip(found.boards, folder_names(found.boards), strict=True):
+    names = folder_names(found.boards)
+    for board, name in zip(found.boards, names, strict=True):
         own = folder / name
         own.mkdir(parents=True)
-        write_comparison(board.comparison, own)
+        write_comparison(board.comparison, own, _links_of(found.boards, name))
     if found.others:
         table = found.about_others
         text = csv_text(table.columns, table.rows, line_end="\r\n")
@@ -96,11 +98,24 @@ def folder_names(boards: Sequence[Board]) -> list[str]:
     return found
 
 
+def _links_of(boards: Sequence[Board], own: str) -> dict[str, str]:
+    """The links of the board in one folder: to the index, and to the other boards."""
+    up = "../" * (FOLDER.count("/") + 2)
+    found = {"All tasks": f"{up}comparison"}
+    for board, name in zip(boards, folder_names(boards), strict=True):
+        if name != own:  # classes of other names give the same title
+            title = board.task.title
+            text = f"{title} ({len(found)})" if title in found else title
+            found[text] = f"{up}{quote(name)}/comparison"
+    return found
+
+
 def _index_markdown(found: Boards) -> str:
     lines = [f"# {found.title}", "", SEVERAL, ""]
     names = folder_names(found.boards)
     lines += [
-        f"- [{b.task.title}]({n}/comparison.md)" for b, n in zip(found.boards, names, strict=True)
+        f"- [{board.task.title}]({quote(name)}/comparison.md)"
+        for board, name in zip(found.boards, names, strict=True)
     ]
     lines.append("")
     lines += [to_markdown(board.comparison).replace("\n#", "\n##").replace("# ", "## ", 1)
@@ -119,9 +134,10 @@ def _index_html(found: Boards) -> str:
         text = [
             f"Ranked by {explained(ranked.metric)}, {better} is better.",
             *about_ranks(comparison),
-            f"Tests and figures: {name}/comparison.html.",
         ]
-        sections.append(Section(board.task.title, " ".join(text), [leaderboard_table(ranked)]))
+        links = {"Tests and figures of this task": f"{quote(name)}/comparison.html"}
+        table = leaderboard_table(ranked)
+        sections.append(Section(board.task.title, " ".join(text), [table], links))
     if found.others:
         sections.append(Section(found.about_others.caption, "", [found.about_others]))
     groups = sum(len(board.comparison.board.groups) for board in found.boards)

@@ -1,5 +1,6 @@
 """Files of a comparison: CSV for programs, Markdown, and an HTML page with figures."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,17 +20,20 @@ from sightline.reports.canvas import to_chart
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Cell, Part, Section, Table
 
+Links = Mapping[str, str]  # by their texts, relative paths without the suffix
+NO_LINKS: Links = {}
 WRITTEN = ("leaderboard.csv", "tests.csv", "not_ranked.csv", "comparison.md", "comparison.html")
 LINE = 24  # characters
 SHOWN = 15  # groups above the figure; the page has the others below
 
 
-def write_comparison(comparison: Comparison, folder: Path) -> None:
+def write_comparison(comparison: Comparison, folder: Path, links: Links = NO_LINKS) -> None:
     """Write the files of `WRITTEN`; those of tests and unranked runs where there are any.
 
     Args:
         comparison: with its leaderboard and tests.
         folder: an empty one.
+        links: to comparisons beside it.
     """
     tables = [leaderboard_records(comparison.board)]
     tables += [pair_records(comparison.pairs)] if comparison.pairs else []
@@ -37,20 +41,21 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     for table in tables:
         text = csv_text(table.columns, table.rows, line_end="\r\n")
         (folder / f"{table.name}.csv").write_text(text, encoding="utf-8")
-    (folder / "comparison.md").write_text(to_markdown(comparison), encoding="utf-8")
-    (folder / "comparison.html").write_text(to_html(comparison), encoding="utf-8")
+    (folder / "comparison.md").write_text(to_markdown(comparison, links), encoding="utf-8")
+    (folder / "comparison.html").write_text(to_html(comparison, links), encoding="utf-8")
 
 
-def to_markdown(comparison: Comparison) -> str:
+def to_markdown(comparison: Comparison, links: Links = NO_LINKS) -> str:
     """All tables and notes."""
     lines = [f"# {comparison.title}", "", _subtitle(comparison), ""]
+    lines += [*(f"- [{text}]({place}.md)" for text, place in links.items()), ""] if links else []
     for table, notes in tables_and_notes(comparison):
         lines += [f"## {table.caption}", "", *markdown_rows(table), ""]
         lines += [*(f"- {note}" for note in notes), ""] if notes else []
     return "\n".join(lines)
 
 
-def to_html(comparison: Comparison) -> str:
+def to_html(comparison: Comparison, links: Links = NO_LINKS) -> str:
     """One self-contained page."""
     board = comparison.board
     sections = [_leaderboard_section(comparison)]
@@ -62,8 +67,9 @@ def to_html(comparison: Comparison) -> str:
     if board.unranked:
         text = "Failed and unfinished runs take no part in ranks and means."
         sections.append(Section("Not ranked", text, [unranked_table(board)]))
+    pages = {text: f"{place}.html" for text, place in links.items()}
     return render_page(
-        Page(comparison.title, _subtitle(comparison), _facts(comparison), [], sections, [])
+        Page(comparison.title, _subtitle(comparison), _facts(comparison), [], sections, [], pages)
     )
 
 

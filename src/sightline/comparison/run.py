@@ -24,10 +24,8 @@ from sightline.tracking.mlflow.queries import (
     in_sweep,
     is_sweep,
     is_training,
-    key_of,
     runs_named,
     runs_of_experiment,
-    sweeps_of,
 )
 from sightline.tracking.mlflow.stored_run import StoredRun
 
@@ -50,8 +48,8 @@ def compare_and_write(settings: ComparisonSettings) -> None:
     write_boards(boards, folder)
     get_console().print(f"written to {folder}", soft_wrap=True, highlight=False)
     if not as_named:
-        sweeps = [run for run in found if is_sweep(run)] or sweeps_of(trainings, settings.uri)
-        _add_to_sweeps(sweeps, trainings, settings, boards, folder)
+        sweeps = [run for run in found if is_sweep(run)]
+        _add_to_sweeps(sweeps, trainings, settings, boards)
 
 
 def are_named(found: Sequence[StoredRun], names: Sequence[str]) -> bool:
@@ -65,7 +63,7 @@ def are_named(found: Sequence[StoredRun], names: Sequence[str]) -> bool:
 
 
 def find_runs(settings: ComparisonSettings) -> list[StoredRun]:
-    """The runs that are named, or those of the experiment.
+    """The runs that are named, or those of the experiment, sweeps' own runs among them.
 
     Raises:
         UserError: there are none.
@@ -83,26 +81,21 @@ def find_runs(settings: ComparisonSettings) -> list[StoredRun]:
 
 def _add_to_sweeps(
     sweeps: Sequence[StoredRun], trainings: Sequence[StoredRun], settings: ComparisonSettings,
-    boards: Boards, folder: Path,
+    boards: Boards,
 ) -> None:  # fmt: skip
-    """Log to each sweep's run the boards of its own jobs."""
-    ranked = {
-        run.run_id
-        for board in boards.boards
-        for group in board.comparison.board.groups
-        for run in group.runs
-    }
+    """Log to each sweep's run the boards of its own jobs, where one of these can be ranked."""
+    metrics = {board.comparison.board.metric for board in boards.boards}
     for sweep in sweeps:
         jobs = [run for run in trainings if in_sweep(run, sweep)]
-        if not any(key_of(job) in ranked for job in jobs):
+        if not any(job.status == "FINISHED" and metrics & job.metrics.keys() for job in jobs):
             continue
-        if len(jobs) == len(trainings):
-            add_artifacts(sweep, folder, "comparison")
-        else:
+        own = boards
+        if len(jobs) < len(trainings):
             own = compare(jobs, settings, f"Comparison of {sweep.name}", as_named=False)
-            with tempfile.TemporaryDirectory(prefix="sightline-") as temporary:
-                write_boards(own, Path(temporary) / "comparison")
-                add_artifacts(sweep, Path(temporary) / "comparison", "comparison")
+        with tempfile.TemporaryDirectory(prefix="sightline-") as temporary:
+            folder = Path(temporary) / "comparison"
+            write_boards(own, folder)  # the user's folder may hold other files
+            add_artifacts(sweep, folder, folder.name)
         get_console().print(f"logged to {sweep.name}", soft_wrap=True, highlight=False)
 
 

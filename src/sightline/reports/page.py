@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Page:
         metrics: tables of metrics, the headline ones first.
         sections: in order.
         problems: sections that are missing, each with the reason.
+        links: to other pages, by their text.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Page:
     metrics: Sequence[Table]
     sections: Sequence[Section]
     problems: Sequence[str]
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def render_page(page: Page) -> str:

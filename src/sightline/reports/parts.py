@@ -1,7 +1,7 @@
 """Parts of a report as data: charts, tables, galleries, and the sections that hold them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Cell = str | int | float | None
 
@@ -85,8 +85,10 @@ class Section:
         title: heading.
         text: introduction, in plain sentences.
         parts: charts, tables and galleries, in order.
+        links: to other pages, by their text.
     """
 
     title: str
     text: str
     parts: Sequence[Part]
+    links: Mapping[str, str] = field(default_factory=dict)

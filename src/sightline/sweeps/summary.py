@@ -69,7 +69,8 @@ class SweepTracker:
         """Start the sweep's run, or resume it."""
         sweep = self.sweep
         origin = origin_tags(self.tracker.folder, sweep.command)
-        self.tracker.start(sweep.folder.path.name, origin | {tags.KIND: tags.KIND_SWEEP})
+        own = {tags.KIND: tags.KIND_SWEEP, tags.SWEEP_NAME: sweep.name}
+        self.tracker.start(sweep.folder.path.name, origin | own)
         self.tracker.log_text(hide_password(sweep.command) + "\n", "command.txt")
         self.tracker.log_artifact("sweep.json")
         self.update()

@@ -37,9 +37,7 @@ def other_task(first: SweepJob, job: SweepJob, objectives: Sequence[str]) -> str
         objectives: of the search.
     """
     splits = dict.fromkeys(split for name in objectives for split in splits_compared(name, None))
-    runs = [
-        compared_run(each, "FINISHED", dict.fromkeys(objectives, 0.0)) for each in (first, job)
-    ]
+    runs = [compared_run(each, "FINISHED", dict.fromkeys(objectives, 0.0)) for each in (first, job)]
     tasks, _ = by_task(runs, tuple(splits))
     if len(tasks) < 2:
         return None

@@ -41,7 +41,7 @@ def runs_of_experiment(name: str, uri: str | None) -> list[StoredRun]:
 
 
 def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
-    """Runs by id, `runs:/ID` or folder; a sweep's own run stands for its jobs.
+    """Runs by id, `runs:/ID` or folder; a sweep's own run is followed by its jobs.
 
     Raises:
         UserError: one of them does not exist.
@@ -49,7 +49,7 @@ def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
     found: dict[str, StoredRun] = {}
     for name in names:
         run = find_stored_run(name, uri)
-        for each in jobs_of(run) if is_sweep(run) else [run]:
+        for each in [run, *(jobs_of(run) if is_sweep(run) else [])]:
             found[each.run_id or str(each.folder)] = each
     return list(found.values())
 
@@ -65,7 +65,7 @@ def is_training(run: StoredRun) -> bool:
 
 
 def jobs_of(sweep: StoredRun) -> list[StoredRun]:
-    """The runs of a sweep's jobs, whose folders lie in the sweep's."""
+    """The runs of a sweep's jobs."""
     client = open_client(sweep.uri)
     with _answering(client):
         runs = _search(client, [str(sweep.experiment_id)])
@@ -73,21 +73,16 @@ def jobs_of(sweep: StoredRun) -> list[StoredRun]:
 
 
 def in_sweep(run: StoredRun, sweep: StoredRun) -> bool:
-    """Whether a run is a job of a sweep."""
+    """Whether a run is a job of a sweep.
+
+    By the sweep's name; the folder tells it of older sweeps alone, as another sweep may have had
+    the same one before, or on another machine.
+    """
+    name = sweep.tags.get(tags.SWEEP_NAME)
+    if name is not None:
+        return run.tags.get(tags.SWEEP) == name
     own, parent = run.tags.get(tags.RUN_FOLDER), sweep.tags.get(tags.RUN_FOLDER)
     return bool(own and parent) and Path(str(own)).parent == Path(str(parent))
-
-
-def sweeps_of(runs: Sequence[StoredRun], uri: str | None) -> list[StoredRun]:
-    """The own runs of the sweeps that have jobs among these."""
-    client = open_client(uri)
-    experiments = sorted({run.experiment_id for run in runs if run.experiment_id is not None})
-    if not experiments:
-        return []
-    with _answering(client):
-        found = _search(client, experiments, f"tags.{tags.KIND} = '{tags.KIND_SWEEP}'")
-    sweeps = [stored(client, run) for run in found]
-    return [sweep for sweep in sweeps if any(in_sweep(run, sweep) for run in runs)]
 
 
 def key_of(run: StoredRun) -> str:

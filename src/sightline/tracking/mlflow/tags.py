@@ -18,6 +18,7 @@ KIND = "kind"  # a training's run has none
 KIND_SWEEP = "sweep"
 KIND_EVALUATION = "evaluation"
 SWEEP = "sweep"  # the name of the sweep that a job belongs to
+SWEEP_NAME = "sweep.name"  # the same, of the sweep's own run
 EVALUATES = "evaluates"  # the id of a run, or the path of a checkpoint
 REPRODUCES = "reproduces"  # the id, or the folder, of the run that is trained again
 
