@@ -11,7 +11,7 @@ from sightline.config.compose import compose_job
 from sightline.runs.journal import state
 from sightline.runs.journal.records import Record
 from sightline.sweeps.sweep import SweepJob, open_job
-from sightline.sweeps.table import job_row, to_markdown
+from sightline.sweeps.table import job_row
 from sightline.tracking.tracker import Tracker
 
 read_journal = state.read_journal
@@ -56,13 +56,3 @@ def test_a_second_look_reads_only_new_records(tmp_path: Path, records_read: list
     assert look() == 1
     assert jobs[1].folder.state.metrics == {"val/loss": 0.5}
     assert look() == 0
-
-
-def test_the_best_of_several_jobs_is_called_optimistic() -> None:
-    rows = [
-        {"job": n, "lr": str(n), "status": "FINISHED", "val_best/accuracy": 0.5, "error": ""}
-        for n in range(3)
-    ]
-    note = to_markdown(rows, ["lr"], ["val_best/accuracy"], maximise=True)
-    assert "The best of 3 by val_best/accuracy is optimistic" in note
-    assert "optimistic" not in to_markdown(rows[:1], ["lr"], ["val_best/accuracy"], maximise=True)

@@ -10,7 +10,13 @@ from urllib.parse import quote
 from sightline.comparison.compared_run import explained
 from sightline.comparison.leaderboard import Unranked
 from sightline.comparison.notes import about_ranks
-from sightline.comparison.rendering import WRITTEN, markdown_rows, to_markdown, write_comparison
+from sightline.comparison.rendering import (
+    WRITTEN,
+    markdown_rows,
+    to_markdown,
+    unbroken,
+    write_comparison,
+)
 from sightline.comparison.tables import Comparison, leaderboard_table
 from sightline.comparison.tasks import ABOUT_TASKS, Task
 from sightline.io.csv_files import csv_text
@@ -136,7 +142,7 @@ def _index_html(found: Boards) -> str:
             *about_ranks(comparison),
         ]
         links = {"Tests and figures of this task": f"{quote(name)}/comparison.html"}
-        table = leaderboard_table(ranked)
+        table = unbroken(leaderboard_table(ranked))
         sections.append(Section(board.task.title, " ".join(text), [table], links))
     if found.others:
         sections.append(Section(found.about_others.caption, "", [found.about_others]))

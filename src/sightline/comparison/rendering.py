@@ -62,7 +62,7 @@ def to_html(comparison: Comparison, links: Links = NO_LINKS) -> str:
     if comparison.pairs:
         sections.append(_tests_section(comparison))
     if len(board.groups) > SHOWN:
-        every = replace(_unbroken(leaderboard_table(board)), folded=True)
+        every = replace(unbroken(leaderboard_table(board)), folded=True)
         sections.append(Section("All groups", "", [every]))
     if board.unranked:
         text = "Failed and unfinished runs take no part in ranks and means."
@@ -86,7 +86,7 @@ def tables_and_notes(comparison: Comparison) -> list[tuple[Table, list[str]]]:
 
 def _leaderboard_section(comparison: Comparison) -> Section:
     board = comparison.board
-    whole = _unbroken(leaderboard_table(board))
+    whole = unbroken(leaderboard_table(board))
     first = replace(whole, rows=whole.rows[:SHOWN], caption=f"The first {SHOWN}")
     parts: list[Part] = [whole if len(whole.rows) <= SHOWN else first]
     if board.groups:
@@ -96,7 +96,7 @@ def _leaderboard_section(comparison: Comparison) -> Section:
 
 
 def _tests_section(comparison: Comparison) -> Section:
-    parts: list[Part] = [_unbroken(tests_table(comparison))]
+    parts: list[Part] = [unbroken(tests_table(comparison))]
     if any(pair.tested is not None for pair in comparison.pairs):
         name = bare_name(comparison.board.metric)
         figure = draw_differences(comparison.pairs, name)
@@ -106,7 +106,7 @@ def _tests_section(comparison: Comparison) -> Section:
     return Section("Is the best really better?", text + " ".join(about_tests(comparison)), parts)
 
 
-def _unbroken(table: Table) -> Table:
+def unbroken(table: Table) -> Table:
     """Short cells stay on one line of the page."""
 
     def cell(value: Cell) -> Cell:
