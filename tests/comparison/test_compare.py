@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -244,6 +245,12 @@ def test_other_metrics_are_bootstrapped(sightline: Sightline, logged: Logged, st
     assert [row["verdict"] for row in tests] == ["these two runs: no difference shown"] * 2
 
 
+def links_of(page: Path) -> list[Path]:
+    """The files that a page links to."""
+    found = re.findall(r'(?:href="|\]\()([^#")]+)["\)]', page.read_text())
+    return [(page.parent / unquote(place)).resolve(strict=True) for place in found]
+
+
 def test_runs_on_other_samples_are_not_paired(sightline: Sightline, logged: Logged) -> None:
     one = logged(answers(right(range(20))), seed=0, lr=0.1)
     other = logged(answers(right(range(30))), digest="b" * 32, seed=0, lr=0.1)
@@ -263,8 +270,12 @@ def test_runs_on_other_samples_are_not_paired(sightline: Sightline, logged: Logg
         "these two runs: no difference shown", "not tested",
     ]  # fmt: skip
     assert not (boards[1] / "tests.csv").exists()
-    index = Path("out/comparison.html").read_text()
-    assert all(f"boards/{path.name}/comparison.html" in index for path in boards)
+    for suffix in ("html", "md"):
+        pages = [board / f"comparison.{suffix}" for board in boards]
+        index = Path(f"out/comparison.{suffix}")
+        assert links_of(index) == [page.resolve() for page in pages]
+        assert links_of(pages[0]) == [index.resolve(), pages[1].resolve()]
+        assert links_of(pages[1]) == [index.resolve(), pages[0].resolve()]
     assert not Path("out/leaderboard.csv").exists()
     assert sightline("compare", "output=out", "overwrite=true", "metric=test/loss").status == 1
     uri = f"tracking.uri={done.store}"
@@ -318,6 +329,48 @@ def test_seeds_of_one_config_are_no_configs(
     done = sightline("compare", f"runs=runs:/{ids[0]},{ids[2]}", uri, "output=three", tracked=False)
     (row,) = rows_of(Path("three/tests.csv"))
     assert row["verdict"] == "these two runs: that of 1 is better"
+
+
+def test_a_sweeps_run_gets_its_own_jobs_alone(
+    sightline: Sightline, logged: Logged, store: str
+) -> None:
+    """Two sweeps had one folder after another and trained the same; one has two tasks."""
+
+    def sweep(name: str) -> str:
+        return logged(None, tags={"kind": "sweep", "sweep.name": name, "run_folder": "/sweeps/c"})
+
+    def job(name: str, number: int, **params: object) -> str:
+        tags = {"sweep": name, "run_folder": f"/sweeps/c/{number}"}
+        return logged(answers(right(range(20 + number))), tags=tags, seed=number, lr=0.1, **params)
+
+    names = ("c @ 1", "c @ 2")
+    sweeps = {name: sweep(name) for name in names}
+    jobs = {name: [job(name, number) for number in range(2)] for name in names}
+    jobs["c @ 2"].append(job("c @ 2", 2, digest="b" * 32))
+    logged(answers(right([])), seed=5, lr=0.2)
+    out = Path("out")
+    out.mkdir()
+    (out / "diary.txt").write_text("mine")
+    done = sightline("compare", "output=out", "overwrite=true")
+    assert done.status == 0, done.err
+    client = MlflowClient(store)
+    for name, run in sweeps.items():
+        folder = Path(str(client.get_run(run).info.artifact_uri)) / "comparison"
+        ranked = [row["run ids"].split() for path in sorted(folder.rglob("leaderboard.csv"))
+                  for row in rows_of(path)]  # fmt: skip
+        assert sorted(run for ids in ranked for run in ids) == sorted(jobs[name])
+        assert len(ranked) == (1 if name == "c @ 1" else 2)
+    uri = f"tracking.uri={store}"
+    # A sweep that is named stands for its jobs; the other one, of which a job is named, is not
+    # summed up by this job.
+    words = [f"runs={sweeps['c @ 1']},{jobs['c @ 2'][0]}", uri, "output=out", "overwrite=true"]
+    done = sightline("compare", *words, tracked=False)
+    assert done.status == 0, done.err
+    assert done.out.count("logged to") == 1
+    for run in sweeps.values():
+        stored = Path(str(client.get_run(run).info.artifact_uri))
+        assert not list(stored.rglob("diary.txt"))
+    assert (out / "diary.txt").read_text() == "mine"
 
 
 def test_a_margin_tests_equivalence(sightline: Sightline, logged: Logged) -> None:
@@ -452,6 +505,7 @@ def test_what_cannot_be_compared_is_said(sightline: Sightline, logged: Logged) -
     for arguments, words in (
         (["metric=val_best/acuracy"], "Did you mean 'val_best/accuracy'"),
         (["metrik=accuracy"], "Did you mean 'metric'"),
+        (["mode=min"], "mode=min contradicts metric=val_best/accuracy"),
         (["runs=[a]"], "exclude each other"),
         (["against=many"], "against"),
     ):

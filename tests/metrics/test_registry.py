@@ -27,6 +27,11 @@ from sightline.metrics.slices import measure_slices
 from sightline.metrics.tuning import Tuning
 from sightline.metrics.values import compute_metrics, metric_names
 from sightline.runs.resume import differences
+from sightline.sweeps.search.options import (
+    SearchOptions,
+    check_search_options,
+    read_objectives,
+)
 
 MISSES = """
 from sightline.metrics.metric import Metric
@@ -179,6 +184,63 @@ def test_a_contradicting_direction_is_refused() -> None:
     config = config_of("monitor=val/accuracy", "monitor_mode=min")
     with pytest.raises(UserError, match="monitor_mode=min contradicts monitor=val/accuracy"):
         monitor_mode(config)
+
+
+def search_options(direction: object, objective: object) -> SearchOptions:
+    return SearchOptions(
+        n_trials=1, direction=direction, objective=objective, sampler="tpe", sampler_options={},
+        pruner="none", pruner_options={}, seed=0, storage=None, study_name=None,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def objectives_of(options: SearchOptions, sample: TrainConfig) -> list[tuple[str, bool]]:
+    check_search_options(options)
+    return read_objectives(options, sample)
+
+
+@pytest.mark.parametrize(
+    ("direction", "objective", "words", "expected"),
+    [
+        (None, None, [], [("val_best/loss", False)]),
+        (None, None, ["monitor=val/accuracy"], [("val_best/accuracy", True)]),
+        ("maximize", None, ["monitor=val/accuracy"], [("val_best/accuracy", True)]),
+        (None, "test/f1_macro_tuned", [], [("test/f1_macro_tuned", True)]),
+        (None, "val_best/ece", ["monitor=val/accuracy"], [("val_best/ece", False)]),
+        ("minimize", "parameters", [], [("parameters", False)]),
+        (
+            [None, "minimize"], ["val_best/accuracy", "parameters"], [],
+            [("val_best/accuracy", True), ("parameters", False)],
+        ),
+        (None, None, ["monitor=val/x", "monitor_mode=max"], [("val_best/x", True)]),
+    ],
+)  # fmt: skip
+def test_a_search_has_the_direction_of_its_metric(
+    direction: object, objective: object, words: list[str], expected: list[tuple[str, bool]]
+) -> None:
+    assert objectives_of(search_options(direction, objective), config_of(*words)) == expected
+
+
+@pytest.mark.parametrize(
+    ("direction", "objective", "said"),
+    [
+        ("maximize", None, "direction=maximize contradicts val_best/loss, where lower is better"),
+        ("minimize", "test/accuracy", "contradicts test/accuracy, where higher is better"),
+        (
+            ["minimize", "maximize"], ["parameters", "val_best/ece_tuned"],
+            "contradicts val_best/ece_tuned",
+        ),
+        (None, "parameters", "direction is missing: .* no parameters"),
+        ([None, None], ["val_best/loss", "train/images_per_second"], "direction is missing"),
+        (["minimize"], ["val_best/loss", "parameters"], "one for each objective"),
+        ("up", None, "direction=up: expected minimize or maximize"),
+    ],
+)  # fmt: skip
+def test_a_search_with_another_direction_is_refused(
+    direction: object, objective: object, said: str
+) -> None:
+    config = config_of()
+    with pytest.raises(UserError, match=said):
+        objectives_of(search_options(direction, objective), config)
 
 
 def test_an_explicit_direction_of_an_older_run_is_no_difference() -> None:
