@@ -17,7 +17,7 @@ from sightline.runs.journal.records import ViewRecord
 from sightline.runs.journal.state import read_journal
 from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.note import to_markdown
-from sightline.sweeps.search.tasks import other_task
+from sightline.sweeps.search.tasks import OneTask, other_task
 from sightline.sweeps.sweep import Sweep, SweepJob, open_job
 from sightline.sweeps.table import Row, job_row, swept_keys
 from sightline.sweeps.tasks import SweepTask, SweepTasks, may_differ, with_tasks
@@ -145,6 +145,11 @@ def test_trials_of_a_search_have_one_task(finished: Callable[..., SweepJob]) -> 
     error = other_task(one, other, ["val_best/loss"])
     assert error is not None
     assert "its task is multiclass, digits, val eeeeeeee; that of trial 0" in error
+    task = OneTask(["val_best/loss"])
+    assert task.problem(other) is None  # nothing completed yet
+    task.completed(one)
+    waiting = open_job(*compose_job(["seed=3", "hydra.run.dir=nowhere"]))
+    assert [task.problem(each) for each in (one, same, other, waiting)] == [None, None, error, None]
 
 
 def test_a_sweep_over_label_modes_logs_each_apart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,7 +11,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
 from sightline.tracking.mlflow.links import view_links
-from sightline.tracking.mlflow.views import sweep_view, task_views, view_key
+from sightline.tracking.mlflow.tags import shared_view
+from sightline.tracking.mlflow.views import (
+    replace_former_views,
+    save_view,
+    sweep_view,
+    task_views,
+    view_key,
+)
 from sightline.tracking.task import TaskFacts, task_facts
 
 BINARY = {"label_mode": "binary", "data.classes": "2 #a", "data.digest.val": "a" * 32}
@@ -58,6 +66,16 @@ def test_a_view_shows_one_task_by_its_monitor(runs: tuple[MlflowClient, str]) ->
             assert view["selectedColumns"][0] == "metrics.`val_best/accuracy`"
     [lowest, *_] = task_views(task_facts(RUNS["low"]), "val/loss", maximise=False).values()
     assert (lowest["orderByKey"], lowest["orderByAsc"]) == ("metrics.`val_best/loss`", True)
+
+
+def test_former_views_rank_no_more(runs: tuple[MlflowClient, str]) -> None:
+    client, experiment = runs
+    save_view(client, experiment, "curves", {"orderByKey": "metrics.`val_best/accuracy`"})
+    for _ in range(2):
+        replace_former_views(client, client.get_experiment(experiment))
+        tags = client.get_experiment(experiment).tags
+        assert json.loads(tags[shared_view("curves")])["orderByKey"] == "attributes.start_time"
+        assert shared_view("leaderboard") not in tags
 
 
 def test_a_sweeps_view_of_a_task(runs: tuple[MlflowClient, str]) -> None:

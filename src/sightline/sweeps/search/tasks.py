@@ -28,8 +28,37 @@ def check_label_modes(jobs: Sequence[Job]) -> None:
         raise UserError(f"label_mode={','.join(found)}: values of these do not compare. {ADVICE}")
 
 
+class OneTask:
+    """Compares the tasks of trials with that of the first one that completed.
+
+    Args:
+        objectives: of the search.
+    """
+
+    def __init__(self, objectives: Sequence[str]) -> None:
+        self._objectives = objectives
+        self._first: SweepJob | None = None
+        self._found: dict[str, str | None] = {}  # by a trial's folder
+
+    def completed(self, job: SweepJob) -> None:
+        """Record a trial that completed."""
+        self._first = self._first or job
+
+    def problem(self, job: SweepJob) -> str | None:
+        """Why a trial's values do not compare; None where they do, or it did not log its task yet.
+
+        It is another trial than the first.
+        """
+        if self._first is None or not job.folder.state.params:
+            return None
+        place = str(job.folder)
+        if place not in self._found:
+            self._found[place] = other_task(self._first, job, self._objectives)
+        return self._found[place]
+
+
 def other_task(first: SweepJob, job: SweepJob, objectives: Sequence[str]) -> str | None:
-    """The error of a trial whose values do not compare with those of another; None where they do.
+    """Why the values of two trials do not compare; None where they do.
 
     Args:
         first: a trial that completed.

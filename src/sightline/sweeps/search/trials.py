@@ -12,7 +12,7 @@ from sightline.runs.folder import RunFolder
 from sightline.sweeps.search.plan import Search
 from sightline.sweeps.search.samplers import make_sampler
 from sightline.sweeps.search.spaces import sample_overrides
-from sightline.sweeps.search.tasks import other_task
+from sightline.sweeps.search.tasks import OneTask
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.sweep import SweepJob, job_digest
 from sightline.sweeps.table import final_metrics
@@ -42,7 +42,7 @@ class Trials:
         self.count = len(self.all)
         self.exhausted = False  # no further trial can be of use
         self._live: dict[int, optuna.Trial] = {}
-        self._first: SweepJob | None = None  # that completed: the others have its task
+        self._task = OneTask([name for name, _ in self.sweep.objectives])
         self._same: dict[str, int] = {}  # completed trials, by the digests of their configs
         for trial in self.all:
             self._recall(trial)
@@ -69,7 +69,7 @@ class Trials:
         elif trial.state in STATUSES:
             self.tracker.states[trial.number] = STATUSES[trial.state]
         if trial.state == TrialState.COMPLETE:
-            self._first = self._first or job
+            self._task.completed(job)
             self._same.setdefault(job_digest(job.config), trial.number)
 
     def next_job(self) -> int | None:
@@ -95,10 +95,17 @@ class Trials:
         return None
 
     def should_prune(self, number: int) -> bool:
-        """Report a trial's new epochs to Optuna; whether the pruner stops it."""
-        if self.search.options.pruner == "none" or number in self.tracker.states:
+        """Report a trial's new epochs to Optuna; whether the pruner, or its task, stops it."""
+        if number in self.tracker.states:
             return False
         job = self.sweep.jobs[number]
+        problem = self._problem(job)
+        if problem is not None:
+            job.folder.prune(problem)
+            self.tracker.states[number] = "FAILED"
+            return True
+        if self.search.options.pruner == "none":
+            return False
         trial = self._live[number]
         known = trial.storage.get_trial(trial._trial_id).intermediate_values
         for step, value in job.folder.state.points.get(self.monitor, []):
@@ -118,19 +125,20 @@ class Trials:
         """Record in the study how a trial ended; the error that counts."""
         job = self.sweep.jobs[number]
         results = job.folder.results()
-        if results is None and job.folder.pruned:
+        if results is None and job.folder.pruned and self._problem(job) is None:
             self.tracker.states[number] = "PRUNED"
             self._finish(number, TrialState.PRUNED)
             return None
         self.tracker.states.pop(number, None)
         if results is not None:
             values, error = self._values(final_metrics(job.folder, results))
-            error = error or self._other_task(job)
+            error = error or self._problem(job)
             if error is None:
-                self._first = self._first or job
+                self._task.completed(job)
                 self._same.setdefault(job_digest(job.config), number)
                 self._finish(number, TrialState.COMPLETE, values)
                 return None
+        error = self._problem(job) or error
         self._live[number].set_user_attr("error", error)
         self._finish(number, TrialState.FAIL)
         return error
@@ -168,12 +176,11 @@ class Trials:
                 return [], f"{name} is {found[name]}"
         return [found[name] for name in names], None
 
-    def _other_task(self, job: SweepJob) -> str | None:
-        """Why a trial's values cannot be compared with those of the others, if so."""
-        names = [name for name, _ in self.sweep.objectives]
-        error = None if self._first is None else other_task(self._first, job, names)
-        self.exhausted = self.exhausted or error is not None
-        return error
+    def _problem(self, job: SweepJob) -> str | None:
+        """Why a trial's values do not compare with the others'; no further one is started then."""
+        problem = self._task.problem(job)
+        self.exhausted = self.exhausted or problem is not None
+        return problem
 
     def _finish(self, number: int, state: TrialState, values: list[float] | None = None) -> None:
         self.study.sampler = self._sampler(number)

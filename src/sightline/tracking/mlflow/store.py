@@ -24,6 +24,7 @@ from sightline.tracking.mlflow.errors import (
 )
 from sightline.tracking.mlflow.http_artifacts import register_repositories
 from sightline.tracking.mlflow.tags import EXPERIMENT_KIND
+from sightline.tracking.mlflow.views import replace_former_views
 
 KIND = "custom_model_development"  # MLflow's word: its UI opens the runs, not traces
 PROBE = "/api/2.0/mlflow/experiments/get-by-name"
@@ -84,6 +85,7 @@ def _open(uri: str, config: TrackingConfig) -> Store:
             f"tracking.experiment={name}: this experiment was deleted. Restore it "
             f"(mlflow experiments restore -x {experiment.experiment_id}) or choose another name."
         )
+    replace_former_views(client, experiment)
     if experiment.tags.get(EXPERIMENT_KIND) != KIND:
         client.set_experiment_tag(experiment.experiment_id, EXPERIMENT_KIND, KIND)
     return Store(client, uri, experiment.experiment_id)

@@ -14,6 +14,7 @@ from sightline.tracking.task import TaskFacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 COLUMNS = (
     "metrics.`val_best/accuracy`",
@@ -29,6 +30,8 @@ COLUMNS = (
     "metrics.`train/images_per_second`",
     "attributes.`Duration`",
 )
+STARTED = "attributes.start_time"
+FORMER = ("leaderboard", "curves")  # of each experiment
 CURVES = ("train/loss", "val/loss", "val/accuracy", "val/average_precision_macro")
 BARS = ("val_best/accuracy", "val_best/loss", "test/accuracy", "train/images_per_second")
 LINE: Mapping[str, Any] = {
@@ -117,9 +120,17 @@ def unranked_view(sweep: str, swept: Sequence[str], metrics: Sequence[str]) -> d
     """A view of the runs of a sweep over several tasks, in the order of their start."""
     return {
         "searchFilter": f"tags.{SWEEP} = '{sweep}'",
-        "orderByKey": "attributes.start_time",
+        "orderByKey": STARTED,
         "orderByAsc": True,
     } | _swept_columns(["label_mode", "data", *swept], metrics)
+
+
+def replace_former_views(client: "MlflowClient", experiment: "Experiment") -> None:
+    """Order the views of earlier versions, which rank runs of all tasks, by the start of runs."""
+    by_start = {"orderByKey": STARTED, "orderByAsc": False, "selectedColumns": list(COLUMNS)}
+    for key in map(shared_view, FORMER):
+        if experiment.tags.get(key, json.dumps(by_start)) != json.dumps(by_start):
+            client.set_experiment_tag(experiment.experiment_id, key, json.dumps(by_start))
 
 
 def save_view(
