@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from typing import Any
 from urllib.parse import unquote
 
@@ -66,6 +68,28 @@ def test_a_view_shows_one_task_by_its_monitor(runs: tuple[MlflowClient, str]) ->
             assert view["selectedColumns"][0] == "metrics.`val_best/accuracy`"
     [lowest, *_] = task_views(task_facts(RUNS["low"]), "val/loss", maximise=False).values()
     assert (lowest["orderByKey"], lowest["orderByAsc"]) == ("metrics.`val_best/loss`", True)
+
+
+def test_the_menu_lists_views_of_tasks_by_name(runs: tuple[MlflowClient, str]) -> None:
+    """MLflow's UI lists a tag with a name, a time and the state as text; see its `Views` menu."""
+    client, experiment = runs
+    for params in (RUNS["low"], RUNS["classes"]):
+        for key, view in task_views(task_facts(params), "val/loss", maximise=False).items():
+            save_view(client, experiment, key, view)
+    save_view(client, experiment, "sweep", sweep_view("s", [], ["val_best/loss"], False, False))
+    tags = client.get_experiment(experiment).tags
+    views = [json.loads(text) for tag, text in tags.items() if tag.startswith(shared_view(""))]
+    named = [view for view in views if "name" in view]
+    assert len(views) == 5
+    assert len({view["name"] for view in named}) == 4
+    for view in named:
+        assert view["name"].startswith(("leaderboard: binary, 2 classes", "curves: binary, 2 cla"))
+        form, _, text = view["state"].partition(";")
+        assert form == "deflate"
+        state = json.loads(zlib.decompress(base64.b64decode(text)))
+        assert state.items() <= view.items()
+        assert shown(runs, state) in (["high", "low"], ["classes"], ["low", "high"])
+        assert isinstance(view["createdAt"], int)
 
 
 def test_former_views_rank_no_more(runs: tuple[MlflowClient, str]) -> None:

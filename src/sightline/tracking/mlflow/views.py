@@ -1,11 +1,16 @@
 """Saved views of an experiment's runs, of one task each: values of different tasks never mix.
 
 MLflow's UI stores the state of a shared view as JSON in the experiment's tag
-`mlflow.sharedViewState.KEY` and opens it with `&viewStateShareKey=KEY`; seen in MLflow 3.17.
+`mlflow.sharedViewState.KEY` and opens it with `&viewStateShareKey=KEY`. Its menu "Views" lists
+those with a name, and lets people save their own while there are less than 40: so sweeps' views
+have none. Seen in MLflow 3.17.
 """
 
+import base64
 import hashlib
 import json
+import time
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +77,7 @@ def task_views(task: TaskFacts, monitor: str, maximise: bool) -> dict[str, dict[
     """
     best = monitor.replace("val/", "val_best/", 1)
     ranked = _ranked(task.search_filter, best, maximise)
+    of = f"{task.title} ({task.name.rpartition('-')[2]})"
     columns = {"selectedColumns": [*dict.fromkeys([ranked["orderByKey"], *COLUMNS])]}
     curves = {
         "compareRunSections": [
@@ -82,8 +88,8 @@ def task_views(task: TaskFacts, monitor: str, maximise: bool) -> dict[str, dict[
         "hideEmptyCharts": True,
     }
     return {
-        leaderboard_key(task): ranked | columns,
-        curves_key(task): ranked | columns | curves | dict(GROUPED),
+        leaderboard_key(task): {"name": f"leaderboard: {of}"} | ranked | columns,
+        curves_key(task): {"name": f"curves: {of}"} | ranked | columns | curves | dict(GROUPED),
     }
 
 
@@ -136,8 +142,16 @@ def replace_former_views(client: "MlflowClient", experiment: "Experiment") -> No
 def save_view(
     client: "MlflowClient", experiment_id: str, key: str, view: Mapping[str, Any]
 ) -> None:
-    """Store one view with the experiment."""
-    client.set_experiment_tag(experiment_id, shared_view(key), json.dumps(view))
+    """Store one view with the experiment; one with a name in the form that the menu lists.
+
+    The state stands in it twice: compressed, and by its keys for servers without this form.
+    """
+    stored = dict(view)
+    if "name" in view:
+        state = base64.b64encode(zlib.compress(json.dumps(view).encode(), 9)).decode()
+        stored |= {"createdAt": int(time.time() * 1000), "state": f"deflate;{state}"}
+    text = json.dumps(stored, separators=(",", ":"))  # servers differ in how much they take
+    client.set_experiment_tag(experiment_id, shared_view(key), text)
 
 
 def _ranked(wanted: str, metric: str, maximise: bool) -> dict[str, Any]:
