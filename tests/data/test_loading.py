@@ -20,7 +20,7 @@ from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.sources.digits import read_digits
 from sightline.data.sources.folder import read_folder
 from sightline.data.splits.make import make_splits
-from sightline.data.statistics import describe_data
+from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError
 from sightline.types import PreprocessSpec
 
@@ -163,7 +163,8 @@ def test_transparency_is_laid_on_white() -> None:
 
 def test_statistics_are_those_of_the_pixels(photos: Path) -> None:
     data = folder(photos)
-    info = describe_data(data, data.class_names, data_config())
+    config = data_config(geometry="crop")
+    info = describe_data(data, sample_images(data, config), data.class_names, config)
     paths = [photos / name for name in names(data.splits["train"])]
     pixels = np.stack([np.asarray(Image.open(path)) for path in paths]).reshape(-1, 3) / 255
     assert info.mean == pytest.approx(pixels.mean(axis=0), abs=1e-3)

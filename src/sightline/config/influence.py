@@ -50,11 +50,12 @@ REVISION_KEY: Final = "sightline.revision"
 FORM: Final = "augment.form"  # which of the two forms of `augment` was used
 BATCHES: Final = "batches"
 IMAGES: Final = "images"
+GEOMETRY: Final = "model.crop_mode"  # of its preprocessing: as given, of its weights or the data
 WORLD_SIZE: Final = "trainer.world_size"
 WEIGHTS: Final = "model.pretrained_digest"  # of the content of the file model.pretrained_path
 # Parameters that a run found out and its results depend on, beside those below `label_mode`.
 DECIDED: Final = (
-    REVISION_KEY, FORM, WORLD_SIZE, WEIGHTS, "data.digest.train", "data.digest.val",
+    REVISION_KEY, FORM, GEOMETRY, WORLD_SIZE, WEIGHTS, "data.digest.train", "data.digest.val",
     "data.digest.test", "model.input", "model.parameters",
 )  # fmt: skip
 OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")

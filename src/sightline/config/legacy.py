@@ -18,8 +18,8 @@ MOVED = {
 }
 
 # Keys of `data` that are newer than some configs, with what was done before.
-BEFORE = {"decode": "fast", "split_by": "seed"}
-CHANGED = ("decode",)  # those of them whose default is another now
+BEFORE = {"decode": "fast", "split_by": "seed", "geometry": None}
+CHANGED = ("decode", "geometry")  # those of them whose default is another now
 
 
 def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class DataConfig(_Strict):
     max_skipped_fraction: Annotated[float, Field(ge=0, le=1)]
     background: Annotated[str, AfterValidator(colour)]
     decode: Literal["exact", "fast"]
+    geometry: Literal["auto", "crop", "squash", "pad", "letterbox"] | None
     sampler: Literal["shuffle", "balanced"]
 
     @property

@@ -6,7 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from sightline.config.schema import DataConfig
-from sightline.data.reading.decode import ImageData, UnreadableImage, channels, size
+from sightline.data.image_sizes import ImageSizes
+from sightline.data.reading.decode import ImageData, UnreadableImage, channels
 from sightline.data.reading.transforms import ToMode
 from sightline.data.source_data import SourceData
 from sightline.errors import UserError
@@ -16,16 +17,16 @@ MAX_IMAGES = 256  # enough for a mean to two digits, quick enough for photograph
 
 
 def describe_data(
-    source: SourceData, class_names: tuple[str, ...], config: DataConfig
+    source: SourceData, images: list[ImageData], class_names: tuple[str, ...], config: DataConfig
 ) -> DatasetInfo:
-    """Channels, typical size, mean and deviation of a seeded sample of training images.
+    """Channels, typical size and geometry, mean and deviation of training images.
 
-    Raises:
-        UnreadableImage: one cannot be read, and `config.on_error` is not skip.
+    Args:
+        source: of the images.
+        images: see `sample_images`.
+        class_names: in the order of the model's outputs.
+        config: background, decoding and geometry.
     """
-    images = _sample(source, config)
-    if not images:
-        raise UserError(f"{source.location}: none of the inspected training images can be read.")
     in_chans = max(channels(image) for image in images)
     to_mode = ToMode(in_chans, config.background)
     pixels = [np.asarray(_as_array(to_mode(image))) for image in images]
@@ -33,20 +34,30 @@ def describe_data(
     mean = sum(each.sum(axis=(0, 1), dtype=np.float64) for each in pixels) / total
     square = sum(np.square(each, dtype=np.float64).sum(axis=(0, 1)) for each in pixels) / total
     std = np.sqrt(np.maximum(square - mean**2, 1.0))  # one grey level at least
-    shorter = source.img_size or int(np.median([min(size(image)) for image in images]))
+    sizes = ImageSizes.of(images)
+    wanted = config.geometry or "crop"
+    geometry = sizes.suited_geometry() if wanted == "auto" else wanted
     return DatasetInfo(
         name=source.name,
         class_names=class_names,
         in_chans=in_chans,
-        img_size=shorter,
+        img_size=source.img_size or sizes.side(geometry),
         mean=tuple(round(float(value) / 255, 4) for value in mean),
         std=tuple(round(float(value) / 255, 4) for value in std),
         background=config.background,
         decode=config.decode,
+        geometry=geometry,
+        geometry_given=config.geometry not in ("auto", None),
     )
 
 
-def _sample(source: SourceData, config: DataConfig) -> list[ImageData]:
+def sample_images(source: SourceData, config: DataConfig) -> list[ImageData]:
+    """A seeded sample of the training images; of a stream its first ones.
+
+    Raises:
+        UnreadableImage: one cannot be read, and `config.on_error` is not skip.
+        UserError: none can be read.
+    """
     if source.stream is not None:
         return source.stream.sample(MAX_IMAGES)
     train = source.splits["train"]
@@ -58,6 +69,8 @@ def _sample(source: SourceData, config: DataConfig) -> list[ImageData]:
         except UnreadableImage:
             if config.on_error == "raise":
                 raise
+    if not images:
+        raise UserError(f"{source.location}: none of the inspected training images can be read.")
     return images
 
 

@@ -24,6 +24,7 @@ class ImageFacts:
 
     Attributes:
         mirrored_hash: of the image mirrored left to right.
+        transparent: whether a pixel is transparent, at least in part.
     """
 
     error: str | None
@@ -32,6 +33,7 @@ class ImageFacts:
     mode: str = ""
     perceptual_hash: int = 0
     mirrored_hash: int = 0
+    transparent: bool = False
 
 
 def inspect_images(images: Images, title: str) -> list[ImageFacts]:
@@ -44,9 +46,18 @@ def inspect_images(images: Images, title: str) -> list[ImageFacts]:
             return ImageFacts(str(error))
         width, height = size(image)
         mode = image.mode if isinstance(image, Image.Image) else f"{image.shape[2]} channels"
-        return ImageFacts(None, width, height, mode, *perceptual_hashes(image))
+        hashes = perceptual_hashes(image)
+        return ImageFacts(None, width, height, mode, *hashes, is_transparent(image))
 
     return for_each_image(images, inspect, title)
+
+
+def is_transparent(image: ImageData) -> bool:
+    """Whether a pixel of an image is transparent, at least in part."""
+    if not isinstance(image, Image.Image) or not image.has_transparency_data:
+        return False
+    lowest = image.convert("RGBA").getchannel("A").getextrema()[0]
+    return isinstance(lowest, (int, float)) and lowest < 255
 
 
 def perceptual_hashes(image: ImageData) -> tuple[int, int]:

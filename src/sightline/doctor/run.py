@@ -11,9 +11,9 @@ from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.source_data import Split, once_per_images
 from sightline.doctor.findings import Level, Report
-from sightline.doctor.images import check_images, inspect_images
+from sightline.doctor.images import ImageFacts, check_images, inspect_images
 from sightline.doctor.machine import check_folder, check_machine, check_step
-from sightline.doctor.model import check_weights
+from sightline.doctor.model import check_view, check_weights
 from sightline.doctor.near_duplicates import check_near_duplicates
 from sightline.io.secrets import hide_password
 from sightline.label_modes.base import LabelMode
@@ -83,7 +83,7 @@ def _check_data_and_model(
     report.add("labels", "ok", label_mode.describe())
     counts = {name: label_mode.count(split.targets) for name, split in splits.items()}
     draw_balance(counts).savefig(folder / "class_balance.png", dpi=120)
-    _check_splits(report, splits, label_mode)
+    facts = _check_splits(report, splits, label_mode)
     setup = report.attempt("model", lambda: _set_up_quietly(lenient))
     if setup is None:
         return None
@@ -92,6 +92,7 @@ def _check_data_and_model(
     size = f"{spec.in_chans}×{spec.img_size}×{spec.img_size}"
     report.add("model", "ok", f"{total:,} parameters, input {size}")
     check_weights(report, config, setup.module.classifier)
+    check_view(report, splits, facts, setup.module.classifier)
     batch = report.attempt("step", lambda: check_step(report, lenient, setup))
     if batch is not None:
         captions = [label_mode.examples(target) for target in batch["target"][:MAX_IMAGES]]
@@ -109,7 +110,10 @@ def _set_up_quietly(config: TrainConfig) -> Setup:
         logging.disable(logging.NOTSET)
 
 
-def _check_splits(report: Report, splits: dict[str, Split], label_mode: LabelMode) -> None:
+def _check_splits(
+    report: Report, splits: dict[str, Split], label_mode: LabelMode
+) -> dict[str, list[ImageFacts]]:
+    """Check images and columns; the facts of each split's images, by the split's name."""
     facts = once_per_images(splits, lambda _, images: inspect_images(images, "inspecting images"))
     check_images(report, splits, facts)
     contents = contents_of_splits(splits)
@@ -121,3 +125,4 @@ def _check_splits(report: Report, splits: dict[str, Split], label_mode: LabelMod
         if not any(problem.check == check for problem in problems):
             report.add(check, "ok", "none missing or rare" if check == "classes" else "none")
     check_near_duplicates(report, splits, facts, contents)
+    return facts

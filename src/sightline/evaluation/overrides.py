@@ -13,6 +13,9 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.config.validation import Node
 from sightline.errors import UserError, did_you_mean
 
+# Keys of `data` that are part of the model's preprocessing.
+OF_THE_MODEL = ("data.geometry", "data.background")
+
 
 @dataclass(frozen=True)
 class DataOverrides:
@@ -53,6 +56,11 @@ def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides
             raise UserError(
                 f"Unknown option {key!r}.{did_you_mean(key, known)} An evaluation takes "
                 f"{', '.join(known)}, and overrides of data and tracking ({word!r} is neither)."
+            )
+        if key in OF_THE_MODEL:
+            raise UserError(
+                f"{word}: images are prepared as in the training, by what the checkpoint holds; "
+                f"leave {key} out."
             )
     data = [word for word, key in keys.items() if key == "data" or key.startswith("data.")]
     tracking = [word for word, key in keys.items() if key.startswith("tracking.")]

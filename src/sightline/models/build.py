@@ -65,6 +65,7 @@ def build_classifier(
             network, spec = recipe.build(larger.size)
             check = check_input(network, recipe.in_chans, larger.size)
         log.warning("%s %s", "input:".ljust(8), note)
+    spec = spec.with_geometry(info.geometry) if info.geometry_given else spec
     classifier = Classifier(network, replace(spec, background=info.background, decode=info.decode))
     classifier.input_note = note
     classifier.one_value = check.one_value

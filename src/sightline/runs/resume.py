@@ -136,7 +136,8 @@ def resume_command(run: object) -> str:
 
 def former_defaults(config: TrainConfig) -> list[str]:
     """Overrides for keys whose default is another now, where a run was launched with the former."""
-    return [f"data.{key}={BEFORE[key]}" for key in CHANGED if config.data[key] == BEFORE[key]]
+    former = {key: BEFORE[key] for key in CHANGED if config.data[key] == BEFORE[key]}
+    return [f"data.{k}={'null' if value is None else value}" for k, value in former.items()]
 
 
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:

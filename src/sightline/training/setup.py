@@ -18,9 +18,10 @@ from sightline.data.cache.images import cache_images
 from sightline.data.cache.skipped import SkippedSample
 from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
+from sightline.data.image_sizes import ImageSizes
 from sightline.data.loading.datamodule import ImageDataModule
 from sightline.data.source_data import SourceData, Split
-from sightline.data.statistics import describe_data
+from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import check_aim
@@ -45,6 +46,7 @@ class Setup:
     contents: dict[str, np.ndarray]
     skipped: list[SkippedSample]
     info: DatasetInfo
+    sizes: ImageSizes  # of a sample of the training images
     label_mode: LabelMode
     datamodule: ImageDataModule
     module: LitClassifier
@@ -75,7 +77,8 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     contents = contents_of_splits(splits)
     for problem in check_columns(splits, contents, label_mode):
         log.warning("%s (`sightline doctor` shows more.)", problem.message)
-    info = describe_data(source, label_mode.class_names, common)
+    sample = sample_images(source, common)
+    info = describe_data(source, sample, label_mode.class_names, common)
     classifier = build_classifier(
         model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins
     )
@@ -106,7 +109,8 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     )
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
-    return Setup(source, splits, contents, skipped, info, label_mode, datamodule, module)
+    sizes = ImageSizes.of(sample)
+    return Setup(source, splits, contents, skipped, info, sizes, label_mode, datamodule, module)
 
 
 def _identity(

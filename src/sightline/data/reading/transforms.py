@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import Transform, functional
 
 from sightline.data.reading.decode import ImageData, UnreadableImage, channels
+from sightline.data.reading.geometry import Geometry
 from sightline.types import MODES, PreprocessSpec
 
 
@@ -46,38 +46,6 @@ class ToMode:
             f"An image has {channels(image)} channels, but the model takes {self.in_chans}; "
             f"train with model.in_chans={channels(image)}, or give images that have as many."
         )
-
-
-class Geometry:
-    """timm's evaluation geometry for a spec's `crop_mode`: resize, then cut out the middle.
-
-    Called on torchvision's functions, not its transform classes, whose bookkeeping costs more than
-    the work on a small image.
-    """
-
-    def __init__(self, spec: PreprocessSpec) -> None:
-        self.side = int(spec.img_size / spec.crop_pct)
-        self.img_size = spec.img_size
-        self.crop_mode = spec.crop_mode
-        self.interpolation = InterpolationMode(spec.interpolation)
-        if self.crop_mode == "border":
-            from timm.data.transforms import CenterCropOrPad, ResizeKeepRatio
-
-            resize = ResizeKeepRatio(self.side, longest=1.0, interpolation=spec.interpolation)
-            colour: Any = [round(255 * value) for value in spec.mean]
-            self.border = (resize, CenterCropOrPad(spec.img_size, fill=colour))
-
-    def __call__(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
-        """The image at (img_size, img_size)."""
-        if self.crop_mode == "border":
-            for step in self.border:
-                image = step(image)
-            return image
-        size = [self.side, self.side] if self.crop_mode == "squash" else [self.side]
-        resized: Any = functional.resize(image, size, self.interpolation)
-        if functional.get_size(resized) == [self.img_size, self.img_size]:
-            return resized
-        return functional.center_crop(resized, [self.img_size, self.img_size])
 
 
 class ImageTransform:

@@ -13,6 +13,7 @@ import yaml
 from sightline.config.influence import (
     BATCHES,
     FORM,
+    GEOMETRY,
     IMAGES,
     REVISION,
     REVISION_KEY,
@@ -88,10 +89,11 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     name = config.model.get("name") or config.model["_target_"].rsplit(".", 1)[-1]
     source = setup.source
     left_out = f"; left out: {source.left_out.describe()}" if source.left_out else ""
+    seen = setup.sizes.describe(spec)
     notes = {"reading": "; ".join(source.notes)} if source.notes else {}
     loaded = module.classifier.loaded_weights
     return {
-        "data": f"{source.name} ({source.location}): {sizes}{left_out}",
+        "data": f"{source.name} ({source.location}): {sizes}{left_out}" + (seen and f"; {seen}"),
         **notes,
         "labels": setup.label_mode.describe(),
         "model": f"{name}, {total:,} parameters{frozen}, input {spec.in_chans}×{spec.img_size}"
@@ -139,6 +141,7 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
     found: dict[str, object] = {
         "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
         "model.input": f"{spec.in_chans}x{spec.img_size}x{spec.img_size}",
+        GEOMETRY: spec.crop_mode,
         "data.cache.used": setup.datamodule.cached_images.mode,
         "data.skipped": len(setup.skipped),
         WORLD_SIZE: world_size,

@@ -1,0 +1,72 @@
+"""Geometry of images: how one of any size becomes the square that a model takes."""
+
+from typing import Any
+
+from PIL import Image, ImageColor
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
+
+from sightline.types import MODES, PreprocessSpec
+
+FITTED = ("border", "letterbox", "pad")  # the whole image, and colour beside it
+
+
+class Geometry:
+    """The geometry of a spec's `crop_mode`: resize, then cut out the middle, or pad around it.
+
+    Called on torchvision's functions, not its transform classes, whose bookkeeping costs more than
+    the work on a small image. The sizes are timm's for center, squash and border, and those of
+    Pillow's `ImageOps.contain` for letterbox and pad.
+    """
+
+    def __init__(self, spec: PreprocessSpec) -> None:
+        self.side = int(spec.img_size / spec.crop_pct)
+        self.img_size = spec.img_size
+        self.crop_mode = spec.crop_mode
+        self.interpolation = InterpolationMode(spec.interpolation)
+        self.fill = _fill(spec) if spec.crop_mode in FITTED else None
+
+    def __call__(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
+        """The image at (img_size, img_size)."""
+        height, width = functional.get_size(image)
+        size = self.resized(height, width)
+        result: Any = functional.resize(image, size, self.interpolation)
+        if self.fill is not None:
+            down, right = (max(0, self.img_size - each) for each in size)
+            edges = [right // 2, down // 2, (right + 1) // 2, (down + 1) // 2]
+            result = functional.pad(result, edges, fill=self.fill) if any(edges) else result
+        if functional.get_size(result) == [self.img_size, self.img_size]:
+            return result
+        return functional.center_crop(result, [self.img_size, self.img_size])
+
+    def resized(self, height: int, width: int) -> list[int]:
+        """Height and width to which an image is resized before it is cut or padded."""
+        longer, shorter = max(height, width), min(height, width)
+        if self.crop_mode == "squash":
+            return [self.side, self.side]
+        if self.crop_mode == "border":
+            ratio = longer / self.side
+            return [round(height / ratio), round(width / ratio)]
+        if self.crop_mode in ("pad", "letterbox"):
+            side = min(self.side, longer) if self.crop_mode == "pad" else self.side
+            return [max(1, round(each / longer * side)) for each in (height, width)]
+        long = int(self.side * longer / shorter)
+        return [self.side, long] if height <= width else [long, self.side]
+
+    def unseen(self, height: int, width: int) -> float:
+        """The share of an image's pixels that is cut away, in [0, 1)."""
+        seen = 1.0
+        for side in self.resized(height, width):
+            seen *= min(side, self.img_size) / side
+        return 1 - seen
+
+
+def _fill(spec: PreprocessSpec) -> list[int]:
+    """The colour beside an image, a value for each channel: timm's border has that of the mean."""
+    if spec.crop_mode == "border":
+        return [round(255 * value) for value in spec.mean]
+    mode = MODES.get(spec.in_chans)
+    colour = ImageColor.getcolor(spec.background, mode or "L")
+    values = [colour] if isinstance(colour, int) else list(colour)
+    return values if mode is not None else values * spec.in_chans
