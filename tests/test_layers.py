@@ -42,7 +42,7 @@ LAYERS = [
     ["models.feature_map", "models.build"],
     ["models.grad_cam"],
     ["data.reading"],
-    ["data.source_data"],
+    ["data.source_data", "data.image_sizes"],
     ["data.tables.delimited"],
     ["data.tables.files"],
     ["data.labels", "data.tables.repeats", "data.tables.split_column"],

@@ -139,7 +139,8 @@ def test_a_model_without_weights(wanted: str | None, crop_mode: str, side: int) 
     source = SourceData("lines", "here", ("a", "b"), {"train": split})
     config = data_config(geometry=wanted)
     info = describe_data(source, sample_images(source, config), ("a", "b"), config)
-    node = {"_target_": "sightline.models.cnn.SimpleCNN", "widths": [2], "hidden": 4, "dropout": 0}
+    node = {"_target_": "sightline.models.cnn.SimpleCNN", "widths": [4], "hidden": 16, "dropout": 0}
+    torch.manual_seed(0)
     spec = build_classifier(node, ModelInputConfig(), info, 2, []).preprocess
     assert (spec.crop_mode, spec.img_size, spec.background) == (crop_mode, side, "white")
 
@@ -150,7 +151,9 @@ def test_the_line_about_images_that_are_not_square() -> None:
         return sizes.describe(spec_of(geometry, **values))
 
     start = "images of 128×32 (median) are "
-    assert line((128, 32), "crop") == f"{start}cropped to 24×24: 75 % of their pixels are never seen"
+    assert (
+        line((128, 32), "crop") == f"{start}cropped to 24×24: 75 % of their pixels are never seen"
+    )
     assert line((128, 32), "squash") == f"{start}squashed to 24×24"
     assert line((128, 32), "letterbox") == f"{start}resized to fit 24×24, on #102030"
     assert line((128, 32), "pad") == f"{start}padded to 24×24 with #102030"

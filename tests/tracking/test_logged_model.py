@@ -24,7 +24,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from packaging.requirements import Requirement
-from PIL import Image
+from PIL import Image, ImageOps
 from support.commands import ONE_THREAD, QUICK, Sightline
 from support.images import make_folder
 from support.ports import unused_port
@@ -160,17 +160,13 @@ def _plain(pred: object) -> object:
 
 def _prepare(path: Path, spec: dict[str, object]) -> np.ndarray:
     """What the file's metadata says, in Pillow and NumPy alone."""
-    side, target = int(spec["img_size"] / spec["crop_pct"]), spec["img_size"]
-    assert spec["crop_mode"] == "center"
-    assert spec["in_chans"] == 3
-    image = Image.open(path).convert("RGB")
-    width, height = image.size
-    short = min(width, height)
-    size = (int(side * width / short), int(side * height / short))
-    image = image.resize(size, getattr(Image.Resampling, str(spec["interpolation"]).upper()))
-    left, top = (round((length - target) / 2) for length in image.size)
-    box = (left, top, left + target, top + target)
-    return np.asarray(image.crop(box)).transpose(2, 0, 1)
+    assert (spec["crop_mode"], spec["crop_pct"], spec["in_chans"]) == ("letterbox", 1, 3)
+    side = int(str(spec["img_size"]))
+    filter_ = getattr(Image.Resampling, str(spec["interpolation"]).upper())
+    image = ImageOps.contain(Image.open(path).convert("RGB"), (side, side), filter_)
+    canvas = Image.new("RGB", (side, side), str(spec["background"]))
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return np.asarray(canvas).transpose(2, 0, 1)
 
 
 def _decide(

@@ -56,9 +56,7 @@ class ImageSizes:
 
     def unseen(self, spec: PreprocessSpec) -> float:
         """The share of all images' pixels that a model with this preprocessing never sees."""
-        pairs, counts = np.unique(
-            np.stack([self.heights, self.widths]), axis=1, return_counts=True
-        )
+        pairs, counts = np.unique(np.stack([self.heights, self.widths]), axis=1, return_counts=True)
         pixels = pairs.prod(axis=0) * counts
         geometry = Geometry(spec)
         shares = [geometry.unseen(int(height), int(width)) for height, width in pairs.T]
@@ -81,5 +79,6 @@ class ImageSizes:
             "border": f"resized to fit {to}, on the mean colour",
         }
         unseen = self.unseen(spec)
+        center = f"{'cropped' if unseen else 'resized'} to {to}"
         lost = f": {percent(unseen)} of their pixels are never seen" if unseen else ""
-        return words.get(spec.crop_mode, f"cropped to {to}") + lost
+        return words.get(spec.crop_mode, center) + lost

@@ -12,6 +12,7 @@ from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.source_data import Split, once_per_images
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import ImageFacts, check_images, inspect_images
+from sightline.doctor.logged import warnings_as_findings
 from sightline.doctor.machine import check_folder, check_machine, check_step
 from sightline.doctor.model import check_view, check_weights
 from sightline.doctor.near_duplicates import check_near_duplicates
@@ -42,7 +43,7 @@ def run_doctor(overrides: list[str], folder: Path) -> bool:
     report.add("config", "ok", "it composes, and every value has the expected type")
     check_machine(report, config)
     report.attempt("tracking", lambda: _check_store(report, config))
-    setup = _check_data_and_model(report, config, job, folder)
+    setup = check_data_and_model(report, config, job, folder)
     check_folder(report, job.output_dir, setup)
     report.print()
     path = folder / "report.json"
@@ -60,17 +61,26 @@ def _check_store(report: Report, config: TrainConfig) -> None:
     report.add("tracking", "ok", f"{hide_password(store.uri)} answers")
 
 
-def _check_data_and_model(
+def check_data_and_model(
     report: Report, config: TrainConfig, job: Job, folder: Path
 ) -> Setup | None:
+    """Check data, labels, images and model, and one step; the setup where there is one.
+
+    Args:
+        report: gets the findings.
+        config: of the training.
+        job: of the training.
+        folder: for the figures.
+    """
     # Unreadable images are a finding of their own, and must not stop the checks that follow.
     lenient = config.model_copy(
         update={"data": config.data | {"on_error": "skip", "max_skipped_fraction": 1.0}}
     )
-    source = report.attempt("data", lambda: read_source(lenient, job.overrides))
-    if source is None:
-        return None
-    labelled = report.attempt("labels", lambda: apply_label_mode(lenient, source))
+    with warnings_as_findings(report):
+        source = report.attempt("data", lambda: read_source(lenient, job.overrides))
+        if source is None:
+            return None
+        labelled = report.attempt("labels", lambda: apply_label_mode(lenient, source))
     if labelled is None:
         return None
     label_mode, splits = labelled
