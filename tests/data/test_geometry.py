@@ -11,6 +11,8 @@ import torch
 from PIL import Image, ImageOps
 from support.configs import data_config
 
+from sightline.config.checks import check
+from sightline.config.compose import compose_job
 from sightline.config.schema import ModelInputConfig
 from sightline.data.cache.files import _key
 from sightline.data.image_sizes import ImageSizes
@@ -19,7 +21,9 @@ from sightline.data.reading.images import ArrayImages
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source_data import SourceData, take
 from sightline.data.statistics import describe_data, sample_images
+from sightline.errors import UserError
 from sightline.models.build import build_classifier
+from sightline.runs.resume import former_defaults
 from sightline.types import PreprocessSpec
 
 SIDE = 24
@@ -174,3 +178,20 @@ def test_older_checkpoints_crop() -> None:
         ImageTransform(PreprocessSpec.from_dict(stored))(image)[0],
         torch.from_numpy(np.asarray(image)[:, 6:14].copy()),
     )
+
+
+def test_older_runs_are_resumed_and_reproduced_as_they_were() -> None:
+    config, _ = compose_job([])
+    assert config.data_common.geometry == "auto"
+    stored = config.model_dump()
+    del stored["data"]["geometry"]
+    before = check(stored)
+    assert before.data_common.geometry is None
+    assert "data.geometry=null" in former_defaults(before)
+    assert former_defaults(config) == []
+    assert compose_job(["data.geometry=null"])[0].data_common.geometry is None
+
+
+def test_a_word_that_is_none_is_refused() -> None:
+    with pytest.raises(UserError, match=r"data\.geometry: expected 'auto', 'crop', 'squash'"):
+        compose_job(["data.geometry=stretch"])[0].data_common  # noqa: B018

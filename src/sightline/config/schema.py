@@ -119,8 +119,7 @@ class AugmentConfig(_Strict):
     """What is done to training images, between resizing and normalising.
 
     transforms: torchvision v2, one image at a time, in the loader's processes.
-    batch_transforms: the same for whole batches on the training device, drawn for each image
-        (kornia); null where there is no such form.
+    batch_transforms: the same for whole batches, on the device (kornia); null: no such form.
     """
 
     transforms: list[Node]
