@@ -120,6 +120,7 @@ FILES = {
     "cat/@eaDir/000.png/SYNOPHOTO_THUMB_M.jpg": "in hidden or system folders",
     "dog/.thumbnails/000.png": "in hidden or system folders",
     "dog/Thumbs/1.jpg": "in hidden or system folders",
+    "__MACOSX/cat/x.png": "in hidden or system folders",
     "loose.png": "beside the class folders",
 }  # fmt: skip
 
@@ -129,16 +130,15 @@ def test_files_that_are_not_read_are_listed(tmp_path: Path) -> None:
     for name in [*FILES, "cat/.hidden.jpg", "cat/._001.png", "cat/Thumbs.db", ".DS_Store"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((tmp_path / "cat" / "000.png").read_bytes())
-    for junk in ("__MACOSX/cat", ".git"):  # no classes of their own
-        (tmp_path / junk).mkdir(parents=True)
-        (tmp_path / junk / "x.png").write_bytes(b"")
+    (tmp_path / ".git").mkdir()  # no class of its own, and of its files images alone are listed
+    (tmp_path / ".git" / "config").write_text("")
     (tmp_path / "dog" / "UPPER.PNG").write_bytes((tmp_path / "dog" / "000.png").read_bytes())
     source = read_folder(str(tmp_path))
     assert source.class_names == ("cat", "dog")
     assert sizes(source) == {"train": 6}
     found = dict(zip(source.left_out.paths, source.left_out.reasons, strict=True))
     assert found == FILES
-    assert source.left_out.describe().startswith("4 in hidden or system folders, 1 ")
+    assert source.left_out.describe().startswith("5 in hidden or system folders, 1 ")
 
 
 def test_a_class_folder_of_other_formats_alone_says_which(tmp_path: Path) -> None:

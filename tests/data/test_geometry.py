@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image, ImageOps
@@ -14,17 +16,18 @@ from support.configs import data_config
 from sightline.config.checks import check
 from sightline.config.compose import compose_job
 from sightline.config.schema import ModelInputConfig
-from sightline.data.cache.files import _key
+from sightline.data.cache.digests import content_digests
+from sightline.data.cache.files import list_entries, load_or_decode
 from sightline.data.image_sizes import ImageSizes
 from sightline.data.reading.geometry import Geometry
-from sightline.data.reading.images import ArrayImages
+from sightline.data.reading.images import ArrayImages, FileImages, Images
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source_data import SourceData, take
 from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError
 from sightline.models.build import build_classifier
 from sightline.runs.resume import former_defaults
-from sightline.types import PreprocessSpec
+from sightline.types import CROP_MODES, DatasetInfo, PreprocessSpec
 
 SIDE = 24
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -164,10 +167,41 @@ def test_the_line_about_images_that_are_not_square() -> None:
     assert line((64, 64), "crop", crop_pct=0.5) == ""
 
 
-def test_cached_images_of_each_geometry_have_a_file_of_their_own() -> None:
-    contents = np.zeros((3, 16), np.uint8)
-    specs = [spec_of(geometry) for geometry in ("crop", "squash", "pad", "letterbox")]
-    assert len({_key(contents, spec) for spec in specs}) == 4
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_cached_images_are_those_of_each_geometry(
+    in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
+    array = np.random.default_rng(0).integers(0, 256, (3, 10, 40, 3), dtype=np.uint8)
+    for number, pixels in enumerate(array):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    names = pa.array([f"{number}.png" for number in range(3)])
+    images: Images = ArrayImages(array) if in_memory else FileImages(tmp_path, names)
+    for geometry in CROP_MODES:
+        spec = spec_of(geometry)
+        cached = load_or_decode(images, content_digests(images), spec, "lines", 1.0)
+        for pixels, source in zip(cached.array, array, strict=True):
+            expected = ImageTransform(spec)(Image.fromarray(source))
+            np.testing.assert_array_equal(pixels, expected.numpy())
+    assert len(list_entries()) == (0 if in_memory else 4)
+
+
+@pytest.mark.parametrize(
+    ("given", "crop_mode", "crop_pct"),
+    [(False, "center", 0.95), (True, "letterbox", 1.0)],
+)
+def test_pretrained_weights_keep_their_geometry_unless_another_is_given(
+    given: bool, crop_mode: str, crop_pct: float, weights: Path
+) -> None:
+    info = DatasetInfo("lines", ("a", "b"), 3, 64, (0.5,) * 3, (0.2,) * 3, geometry="letterbox",
+                       geometry_given=given)  # fmt: skip
+    node = {
+        "_target_": "sightline.models.backbone.timm_backbone", "name": "test_resnet",
+        "pretrained": False, "pretrained_path": str(weights), "freeze_backbone": False,
+        "drop_rate": 0.0, "drop_path_rate": 0.0,
+    }  # fmt: skip
+    spec = build_classifier(node, ModelInputConfig(), info, 2, []).preprocess
+    assert (spec.crop_mode, spec.crop_pct, spec.img_size) == (crop_mode, crop_pct, 160)
 
 
 def test_older_checkpoints_crop() -> None:

@@ -122,7 +122,7 @@ CASES = [
     ("4", "patches", "input", "warning", "images are resized from 28 to 32 pixels: at 28, Patches "
      "would never see 67.3 % of them"),
     ("5", "table", "reading", "warning", "reads the splits from the column 'Subset'"),
-    ("6, 10", "folder", "left out", "warning", "3 in hidden or system folders, 1 .txt files, 1 "
+    ("6, 10", "folder", "left out", "warning", "4 in hidden or system folders, 1 .txt files, 1 "
      "beside the class folders, 1 camera raw, 1 with a space after the suffix, 1 without a suffix"),
     ("7", "folder", "geometry", "warning", "images are cropped to 32×32: 75 % of their pixels are "
      "never seen; data.geometry=squash or letterbox shows the model all of them"),

@@ -47,7 +47,7 @@ class Geometry:
             return [self.side, self.side]
         if self.crop_mode == "border":
             ratio = longer / self.side
-            return [round(height / ratio), round(width / ratio)]
+            return [max(1, round(each / ratio)) for each in (height, width)]
         if self.crop_mode in ("pad", "letterbox"):
             side = min(self.side, longer) if self.crop_mode == "pad" else self.side
             return [max(1, round(each / longer * side)) for each in (height, width)]

@@ -131,11 +131,16 @@ def _walk(base: Path, folder: Path) -> Iterator[tuple[str, bool]]:
 
 
 def scan_beside(base: Path, folder: Path) -> LeftOut:
-    """Images that lie in `folder` itself, where only its subfolders are classes."""
+    """Images that lie in `folder` itself, where only its subfolders are classes, and those in
+    hidden and system folders there."""
     left_out = LeftOut()
     for path in sorted(folder.iterdir()):
         if path.is_file() and (reason := why_left_out(path.name)) != "":
             left_out.add(os.path.relpath(path, base), reason or BESIDE)
+        if path.is_dir() and is_hidden(path.name):
+            for file, _ in _walk(base, path):
+                if why_left_out(file.rpartition("/")[2]) is None:
+                    left_out.add(file, HIDDEN)
     return left_out
 
 
