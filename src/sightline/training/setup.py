@@ -91,16 +91,11 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
         splits, cached_images, spec, augment.transforms, augment.batch_transforms, augment.mix,
         label_mode, common, config.seed, source.stream,
     )  # fmt: skip
-    offered = {
-        "label_mode": label_mode,
-        "num_classes": len(label_mode.class_names),
-        "train_targets": None if source.stream else splits["train"].targets,
-    }
-    criterion = build(config.loss, "loss", config.plugins, offered=offered)
+    targets = None if source.stream else splits["train"].targets
     module = LitClassifier(
         classifier,
         label_mode,
-        criterion,
+        _criterion(config, label_mode, targets),
         ids={name: split.ids for name, split in splits.items()},
         make_optimizer=Optimizers(config),
         make_scheduler=Schedulers(config),
@@ -111,6 +106,16 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     check_sections(config.report, config.plugins)
     sizes = ImageSizes.of(sample)
     return Setup(source, splits, contents, skipped, info, sizes, label_mode, datamodule, module)
+
+
+def _criterion(config: TrainConfig, label_mode: LabelMode, targets: np.ndarray | None) -> Any:
+    """The loss; `targets` are those of train, None where it is streamed."""
+    offered = {
+        "label_mode": label_mode,
+        "num_classes": len(label_mode.class_names),
+        "train_targets": targets,
+    }
+    return build(config.loss, "loss", config.plugins, offered=offered)
 
 
 def _identity(
