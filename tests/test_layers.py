@@ -52,6 +52,8 @@ LAYERS = [
     ["data.loading", "data.from_config"],
     ["metrics.decided", "metrics.units"],
     ["metrics.scarcity", "metrics.estimates"],
+    ["metrics.shares"],
+    ["metrics.class_shares"],
     ["metrics.metric"],
     ["metrics.binned_calibration"],
     ["metrics.definitions"],

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from scipy.special import logit
-from scipy.stats import binomtest
+from scipy.stats import binom
 from scipy.stats import t as student
 from sklearn import metrics as sk
 from support.random_tables import make_mode, random_table
@@ -18,11 +19,12 @@ from test_all_metrics import CASES, degenerate
 
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.decided import DecidedTable
-from sightline.metrics.estimates import delong_interval, jackknife_interval, share_interval, wilson
+from sightline.metrics.estimates import delong_interval, jackknife_interval
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.intervals import compute_intervals
 from sightline.metrics.registry import registry_of
 from sightline.metrics.resampling import draw
+from sightline.metrics.shares import mean_interval, mid_p, share_interval, share_of
 from sightline.metrics.tuning import Tuning
 from sightline.metrics.units import Units
 from sightline.metrics.values import compute_all_metrics, per_class_rows
@@ -112,26 +114,67 @@ def test_a_class_that_a_resample_lacks_keeps_its_value(name: str) -> None:
 
 
 @pytest.mark.parametrize(("hits", "of"), [(0, 50), (1, 50), (199, 200), (200, 200), (120, 400)])
-def test_wilsons_interval_is_scipys(hits: int, of: int) -> None:
-    expected = binomtest(hits, of).proportion_ci(0.95, method="wilson")
-    found = wilson(hits, of)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+def test_at_the_ends_of_mid_p_the_hits_are_as_improbable_as_the_level_says(
+    hits: int, of: int
+) -> None:
+    def at_least(share: float) -> float:
+        return float(binom.sf(hits, of, share) + binom.pmf(hits, of, share) / 2)
+
+    low = 0.0 if hits == 0 else brentq(lambda p: at_least(p) - 0.025, 1e-9, 1 - 1e-9)
+    high = 1.0 if hits == of else brentq(lambda p: at_least(p) - 0.975, 1e-9, 1 - 1e-9)
+    found = mid_p(hits, of)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-6)
+    halves = mid_p(hits + 0.5 * (hits < of), of)  # between two whole numbers
+    assert found.low <= halves.low <= mid_p(min(hits + 1, of), of).low
 
 
-def test_shares_have_wilsons_interval() -> None:
+@pytest.mark.parametrize("of", [10, 25, 50, 200])
+def test_mid_p_covers_every_share(of: int) -> None:
+    """Exactly, by the binomial distribution; Wilson's covers 84 % of some."""
+    ends = [mid_p(hits, of) for hits in range(of + 1)]
+    shares = np.linspace(0.0005, 0.9995, 1000)
+    inside = np.array([(each.low <= shares) & (shares <= each.high) for each in ends])
+    covered = (binom.pmf(np.arange(of + 1)[:, None], of, shares) * inside).sum(axis=0)
+    assert covered.min() > 0.915
+    assert 0.945 < covered.mean() < 0.975
+
+
+def test_shares_have_the_mid_p_interval() -> None:
     table = right_or_wrong(np.random.default_rng(0), 200, 0.98)
     found = compute_intervals(make_mode("binary"), table).metrics
     decided, target = table.probs[:, 1] > 0.5, table.targets == 1
     counts = {
         "accuracy": (decided == target, np.ones(200)), "precision": (decided & target, decided),
-        "recall": (decided & target, target),
+        "recall": (decided & target, target), "f1_micro": (decided == target, np.ones(200)),
+        "recall_weighted": (decided == target, np.ones(200)),
     }  # fmt: skip
     for name, (hits, of) in counts.items():
-        expected = wilson(hits.sum(), of.sum())
+        expected = mid_p(hits.sum(), of.sum())
         assert (found[name].low, found[name].high) == pytest.approx((expected.low, expected.high))
-    jaccard = wilson((decided & target).sum(), (decided | target).sum())
+    jaccard = mid_p((decided & target).sum(), (decided | target).sum())
     f1 = [2 * end / (1 + end) for end in (jaccard.low, jaccard.high)]
     assert [found["f1"].low, found["f1"].high] == pytest.approx(f1)
+
+
+def test_a_mean_of_shares_has_the_interval_of_zou_and_donner() -> None:
+    table = right_or_wrong(np.random.default_rng(0), 200, 0.9)
+    found = compute_intervals(make_mode("binary"), table).metrics
+    decided, target = table.probs[:, 1] > 0.5, table.targets == 1
+    sides = [(~decided & ~target, ~target), (decided & target, target)]
+    shares = [hit.sum() / of.sum() for hit, of in sides]
+    ends = [mid_p(hit.sum(), of.sum()) for hit, of in sides]
+    below = np.hypot(*(share - end.low for share, end in zip(shares, ends, strict=True))) / 2
+    above = np.hypot(*(end.high - share for share, end in zip(shares, ends, strict=True))) / 2
+    for name in ("recall_macro", "balanced_accuracy"):
+        assert found[name].low == pytest.approx(np.mean(shares) - below)
+        assert found[name].high == pytest.approx(np.mean(shares) + above)
+    # Labels that say the same are as one label: their mean is as certain as each.
+    units = Units.of(table)
+    one = share_of(decided == target, np.ones(200), units)
+    assert one is not None
+    twice = mean_interval([one, one], units)
+    assert twice is not None
+    assert (twice.low, twice.high) == pytest.approx((one.interval.low, one.interval.high))
 
 
 def test_the_variance_of_auroc_is_delongs() -> None:
@@ -143,7 +186,7 @@ def test_the_variance_of_auroc_is_delongs() -> None:
         one, zero = column[positive], column[~positive]
         kernel = (one[:, None] > zero) + 0.5 * (one[:, None] == zero)
         expected = kernel.mean(1).var(ddof=1) / len(one) + kernel.mean(0).var(ddof=1) / len(zero)
-        placed = scores.placements(90)
+        placed = scores.placements(np.arange(90))
         assert placed is not None
         assert placed.auroc == pytest.approx(sk.roc_auc_score(positive, column))
         assert sum(placed.variances) == pytest.approx(expected)
@@ -189,7 +232,8 @@ def test_samples_repeated_in_a_group_say_no_more_than_one(name: str) -> None:
         widths = [f.metrics[key].high - f.metrics[key].low for f in (alone, together, unaware)]
         assert together.metrics[key].method.endswith(", 150 groups")
         assert widths[1] == pytest.approx(widths[0], rel=0.2), key
-        assert widths[2] < 0.75 * widths[0], key
+        # The interval of an ECE reaches to the observed one at least, however many samples.
+        assert widths[2] < (0.9 if key == "ece" else 0.75) * widths[0], key
     cells = [found.per_class["recall"][0] for found in (alone, together)]
     assert cells[0] is not None
     assert cells[1] is not None
@@ -227,7 +271,7 @@ def test_what_rests_on_too_little_is_withheld_with_its_reason() -> None:
     assert "auroc_macro" not in found.intervals
     rows = {str(row["metric"]): row for row in found.rows()}
     assert rows["auroc_macro"]["withheld"] == "too few to say: 3 positives of c1"
-    assert rows["accuracy"]["method"] == "wilson, 300 samples"
+    assert rows["accuracy"]["method"] == "mid-P, 300 samples"
     assert found.record()["metrics"]["auroc_macro"]["low"] is None
     good = right_or_wrong(rng, 200, 1.0)
     few = replace(good, targets=np.where(np.arange(200) < 4, 1 - good.targets, good.targets))
@@ -264,4 +308,4 @@ def test_a_metric_that_does_not_vary_has_no_interval() -> None:
     found = evaluate_table(mode, table, Tuning())
     assert found.withheld["f1_macro"] == "0 wrong decisions"
     assert found.intervals["accuracy"].high == 1
-    assert found.intervals["accuracy"].low == pytest.approx(50 / (50 + 1.959964**2))
+    assert found.intervals["accuracy"].low == pytest.approx(0.05 ** (1 / 50))

@@ -15,10 +15,11 @@ class Placements:
 
     Attributes:
         auroc: the area.
-        contributions: shape (N,), of mean 0; their squares sum to DeLong's variance, and products
-            with those of another class to the covariance. 0 for a sample whose target is not known.
-        variances: DeLong's variance from the positives and from the negatives.
-        counts: positives and negatives.
+        contributions: shape (N,), of mean 0; the squares of their sums over units add up to the
+            variance, and products with those of another class to the covariance. 0 for a sample
+            whose target is not known.
+        variances: the variance from the positives and from the negatives.
+        counts: units with positives, and with negatives.
     """
 
     auroc: float
@@ -89,24 +90,43 @@ class RankedScores:
             area = np.einsum("gr,gr->r", hits, precision, dtype=np.float64) / positives
         return np.where(negatives > 0, auroc, np.nan), area
 
-    def placements(self, samples: int) -> Placements | None:
-        """DeLong's placements by ranks (Sun & Xu 2014); None without 2 positives and 2 negatives.
+    def placements(self, codes: np.ndarray) -> Placements | None:
+        """DeLong's placements by ranks (Sun & Xu 2014); None without 2 units of either side.
 
         Args:
-            samples: of the table.
+            codes: the independent unit (Obuchowski 1997) of each sample of the table, shape (N,).
         """
-        positive = self._is_positive
-        one, zero = int(positive.sum()), int((~positive).sum())
-        if min(one, zero) < 2:
+        rows = slice(None) if self._rows is None else self._rows
+        positive, own = self._is_positive, codes[rows]
+        sides = positive, ~positive
+        counts = [len(np.unique(own[side])) for side in sides]
+        if min(counts) < 2:
             return None
-        ranks = rankdata(self._scores)
-        above = (ranks[positive] - rankdata(self._scores[positive])) / zero
-        below = 1 - (ranks[~positive] - rankdata(self._scores[~positive])) / one
-        area = float(above.mean())
-        known = np.empty(len(positive))
-        known[positive] = (above - area) / np.sqrt(one * (one - 1))
-        known[~positive] = (below - area) / np.sqrt(zero * (zero - 1))
-        parts = (float((known[positive] ** 2).sum()), float((known[~positive] ** 2).sum()))
-        contributions = np.zeros(samples)
-        contributions[slice(None) if self._rows is None else self._rows] = known
-        return Placements(area, contributions, parts, (one, zero))
+        ranks, placed = rankdata(self._scores), np.empty(len(positive))
+        for side in sides:  # the share of the other side that is below
+            placed[side] = (ranks[side] - rankdata(self._scores[side])) / (~side).sum()
+        placed[~positive] = 1 - placed[~positive]
+        area = float(placed[positive].mean())
+        for side, count in zip(sides, counts, strict=True):
+            placed[side] = (placed[side] - area) / side.sum() * np.sqrt(count / (count - 1))
+        one, zero = (float((np.bincount(own[side], placed[side]) ** 2).sum()) for side in sides)
+        contributions = np.zeros(len(codes))
+        contributions[rows] = placed
+        return Placements(area, contributions, (one, zero), (counts[0], counts[1]))
+
+    def misplaced(self, samples: int) -> np.ndarray:
+        """Positives with a negative no lower, and negatives with a positive no higher.
+
+        Args:
+            samples: of the table, N.
+
+        Returns:
+            Shape (2, N), bool; all False where a side is empty.
+        """
+        found = np.zeros((2, samples), bool)
+        positive, scores = self._is_positive, self._scores
+        if positive.any() and not positive.all():
+            rows = slice(None) if self._rows is None else self._rows
+            found[0, rows] = positive & (scores <= scores[~positive].max())
+            found[1, rows] = ~positive & (scores >= scores[positive].min())
+        return found

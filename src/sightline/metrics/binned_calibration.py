@@ -10,6 +10,8 @@ from sightline.metrics.units import Units
 BINS = 15
 DRAWS = 400  # simulated tables
 SMALL = 100  # answers below which a bin's chance error is simulated, and not taken as normal
+NORMAL = 10  # variance of a number of outcomes from which on it is nearly normal
+ROUNDING = 1e-9  # of errors that are equal where no outcome is a surprise
 MULTIPLES = np.linspace(0, 3, 31)  # of the observed gaps
 
 
@@ -105,8 +107,8 @@ def error_interval(
     jackknife covers. For multiples c of the observed gaps, tables are simulated whose true gaps are
     c times as large; the interval holds c times the observed ECE for every c under which the
     observed one lies within the central part of the simulated ones (Davison & Hinkley 1997, chapter
-    5.5). The observed ECE is never left out. Units enlarge the simulated variance by their design
-    effect (Rao & Scott 1992).
+    5.5). The observed ECE is never left out. Simulated are the outcomes and, as far as the gaps
+    differ, how the answers fall into the bins.
 
     Returns:
         None where no gap was observed.
@@ -114,29 +116,72 @@ def error_interval(
     observed, weight = bins.error(), bins.weight
     if not observed:
         return None
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((DRAWS, len(bins.count)))
-    effect, inside = design_effect(answers, bins, units), []
+    sizes = np.bincount(units.codes[answers.rows], np.abs(bins.gap)[bins.place] - observed)
+    shift = np.random.default_rng(seed).standard_normal(DRAWS) * np.sqrt((sizes**2).sum())
+    deviations = bin_deviations(answers, bins, units)
+    # A bin's few answers may all come true; that a gap is as large as theirs is not taken as known.
+    shrunk = (bins.gap * bins.count / (bins.count + 1))[bins.place]
+    inside = []
     for scale in MULTIPLES:
-        p = np.clip(answers.confidence + scale * bins.gap[bins.place], 0, 1)
-        deviation = np.sqrt(np.bincount(bins.place, p * (1 - p)) * effect) / bins.count
-        drawn = np.abs(scale * bins.gap + noise * deviation) @ weight
+        p = np.clip(answers.confidence + scale * shrunk, 0, 1)
+        noise = gap_noise(p, bins, deviations, seed)
+        drawn = np.abs(scale * bins.gap + noise) @ weight + scale * shift / len(p)
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-        inside.append(low <= observed <= high)
+        inside.append(low * (1 - ROUNDING) <= observed <= high * (1 + ROUNDING))
     if not any(inside):  # smaller than by chance
         return Interval(0.0, observed, f"simulated, {units.name}")
     scales = MULTIPLES[np.array(inside)]
     step = MULTIPLES[1] - MULTIPLES[0]
-    low = 0.0 if inside[0] else float(scales.min() - step / 2)
+    low = 0.0 if inside[0] else min(1.0, float(scales.min() - step / 2)) * observed
     high = min(1.0, float(scales.max() + step / 2) * observed)
-    return Interval(low * observed, max(high, observed), f"simulated, {units.name}")
+    return Interval(low, max(high, observed), f"simulated, {units.name}")
 
 
-def design_effect(answers: Answers, bins: Bins, units: Units) -> float:
-    """How much larger the variance of a bin's gap is than with independent answers; at least 1."""
-    rest = answers.outcome - answers.confidence - bins.gap[bins.place]
-    codes = units.codes[answers.rows] * len(bins.count) + bins.place
-    if (not units.grouped and len(rest) == units.count) or not rest.any():
-        return 1.0
-    sums = np.bincount(codes, rest)
-    return max(1.0, float((sums**2).sum() / (rest**2).sum()))
+def gap_noise(p: np.ndarray, bins: Bins, deviations: np.ndarray | None, seed: int) -> np.ndarray:
+    """What chance adds to the gap of each bin, shape (DRAWS, B).
+
+    Args:
+        p: the probability of each answer, shape (M,).
+        bins: B of them.
+        deviations: of `bin_deviations`; None: rare outcomes are binomial, far from normal.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    size = np.sqrt(np.bincount(bins.place, p * (1 - p))) / bins.count
+    noise = rng.standard_normal((DRAWS, len(size)))
+    if deviations is not None:
+        return noise @ deviations * size
+    noise *= size
+    mean = np.clip(np.bincount(bins.place, p) / bins.count, 0, 1)
+    for index in np.flatnonzero((bins.count * size) ** 2 < NORMAL):
+        drawn = rng.binomial(bins.count[index], mean[index], DRAWS)
+        noise[:, index] = drawn / bins.count[index] - mean[index]
+    return noise
+
+
+def bin_deviations(answers: Answers, bins: Bins, units: Units) -> np.ndarray | None:
+    """How the bins' gaps deviate together, over the deviations of independent answers: (B, B).
+
+    Normal numbers (DRAWS, B) times this have the correlation of the bins' sums over units, and the
+    variance of their design effect (Rao & Scott 1992), at least 1. Each sum is taken over the part
+    of it that is left when the bin's own gap is taken off; a unit alone in a bin says nothing.
+
+    Returns:
+        None where each answer is a unit.
+    """
+    if not units.grouped and len(answers.outcome) == units.count:
+        return None
+    rows, number = units.codes[answers.rows], bins.count[bins.place]
+    codes = rows * len(bins.count) + bins.place
+    left = 1 - np.bincount(codes)[codes] / number  # the share of a bin's answers of other units
+    some = left > 0
+    rest = np.where(some, answers.outcome - answers.confidence - bins.gap[bins.place], 0)
+    single = (rest**2 * some / np.where(some, 1 - 1 / number, 1)).sum()
+    sums = np.zeros((units.count, len(bins.count)))
+    np.add.at(sums, (rows, bins.place), rest / np.sqrt(np.where(some, left, 1)))
+    sizes = np.sqrt((sums**2).sum(axis=0))
+    correlation = sums.T @ sums / np.maximum(np.outer(sizes, sizes), 1e-12)
+    np.fill_diagonal(correlation, 1)
+    effect = max(1.0, (sizes**2).sum() / max(single, 1e-12))
+    values, vectors = np.linalg.eigh(correlation)
+    return np.asarray(np.sqrt(effect) * (vectors * np.sqrt(np.maximum(values, 0))).T)

@@ -1,4 +1,4 @@
-"""Intervals of single estimates: Wilson's, logit-DeLong and the jackknife's.
+"""Intervals of single estimates: logit-DeLong and the jackknife's.
 
 All take units (groups, or samples) as independent of each other. Student's t has as many degrees of
 freedom as the spread of the units' contributions is known with (Satterthwaite 1946): a few
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from sightline.label_modes.ranked_scores import Placements
 from sightline.metrics.units import Units
@@ -38,65 +38,12 @@ class Interval:
     Attributes:
         low: lower end.
         high: upper end.
-        method: its name, and what it takes as independent: "wilson, 200 samples".
+        method: its name, and what it takes as independent: "mid-P, 200 samples".
     """
 
     low: float
     high: float
     method: str
-
-
-def wilson(hits: float, of: float, level: float = LEVEL, method: str = "wilson") -> Interval:
-    """Wilson's interval (1927) of a proportion; hits and trials need not be whole numbers."""
-    z = float(stats.norm.ppf((1 + level) / 2))
-    share = hits / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    low, high = float(middle - half), float(middle + half)
-    return Interval(0.0 if hits == 0 else low, 1.0 if hits == of else high, method)
-
-
-def share_interval(
-    hits: np.ndarray, trials: np.ndarray, units: Units, level: float = LEVEL
-) -> Interval | None:
-    """Wilson's interval of hits by trials, over the effective number of trials.
-
-    This is the number of trials by the design effect (Rao & Scott 1992), reduced to the degrees of
-    freedom of its estimate (Korn & Graubard 1998). Where no unit differs from another the units
-    themselves are counted.
-
-    Args:
-        hits, trials: of each sample, shape (N,).
-        units: that are independent.
-        level: of confidence.
-
-    Returns:
-        None without a trial.
-    """
-    total, of = float(hits.sum()), float(trials.sum())
-    if not of:
-        return None
-    name = f"wilson, {units.name}"
-    if not units.grouped and trials.max() <= 1:
-        return wilson(total, of, level, name)
-    share = total / of
-    per_unit = units.sum(trials)
-    seen = per_unit > 0
-    count = int(seen.sum())
-    if share in (0, 1):
-        return wilson(share * count, count, level, name)
-    errors = units.sum(hits - share * trials)[seen] / of
-    se, df = spread(errors)
-    effect = max(1.0, se**2 * of / (share * (1 - share)))
-    z, t = stats.norm.ppf((1 + level) / 2), stats.t.ppf((1 + level) / 2, df)
-    effective = max(of / effect * (z / t) ** 2, 1.0) if effect > 1 else of
-    return wilson(share * effective, effective, level, name)
-
-
-def of_jaccard(share: Interval) -> Interval:
-    """The interval of F1 = 2 J / (1 + J) from that of J, the hits by hits and mistakes."""
-    low, high = (2 * each / (1 + each) for each in (share.low, share.high))
-    return Interval(low, high, share.method)
 
 
 def spread(contributions: np.ndarray) -> tuple[float, float]:
@@ -127,7 +74,7 @@ def t_interval(
         method: name of the interval.
         level: of confidence.
     """
-    half = se * float(stats.t.ppf((1 + level) / 2, df))
+    half = se * float(special.stdtrit(df, (1 + level) / 2))
     low, high = SCALES[scale][1](np.array([middle - half, middle + half]))
     return Interval(float(low), float(high), method)
 
@@ -170,7 +117,8 @@ def delong_interval(
 
     DeLong et al. (1988), over groups as in Obuchowski (1997). With few positives the placements'
     variance is often found too small; each side's is averaged with that of the exponential model
-    (Hanley & McNeil 1982), which counts as one sample. Degrees of freedom as in Welch (1947).
+    (Hanley & McNeil 1982), which counts as one unit. Degrees of freedom are Welch's (1947), or
+    those of `spread` where they are fewer: near 1 a few samples make up most of what is missing.
     """
     count, total, above, below, added = 0, 0.0, 0.0, 0.0, 0.0
     contributions = np.zeros(len(units.codes))
@@ -178,20 +126,18 @@ def delong_interval(
         count, area, total = count + 1, each.auroc, total + each.auroc
         contributions += each.contributions
         models = (2 * area**2 / (1 + area) - area**2, area / (2 - area) - area**2)
-        for found, model, samples in zip(each.variances, models, each.counts, strict=True):
-            shrunk = (samples * found + model / samples) / (samples + 1)
+        for found, model, number in zip(each.variances, models, each.counts, strict=True):
+            shrunk = (number * found + model / number) / (number + 1)
             added += shrunk - found
             above += shrunk
-            below += shrunk**2 / (samples - 1)
+            below += shrunk**2 / (number - 1)
     if not count:
         return None
-    mean, variance = total / count, float((units.sum(contributions) ** 2).sum())
-    if units.grouped:
-        variance *= units.count / (units.count - 1)
-    variance = (variance + added) / count**2
+    per_unit = units.sum(contributions)
+    mean, variance = total / count, (float((per_unit**2).sum()) + added) / count**2
     if not 0 < mean < 1 or variance <= 0:
         return None
-    df = min(above**2 / below, units.count - 1)
+    df = min(above**2 / below, spread(per_unit)[1])
     se = math.sqrt(variance) / (mean * (1 - mean))
     middle = math.log(mean / (1 - mean))
     return t_interval(middle, se, df, "logit", f"logit DeLong, {units.name}", level)

@@ -1,10 +1,10 @@
 """95 % intervals of a table's metrics, or the reason why none is given.
 
-A share of samples has Wilson's interval, AUROC the logit-DeLong one, the calibration error one of
-simulated tables, and every other metric the jackknife's on a transformed scale (`estimates`, with
-the sources). Samples are taken as independent of each other; where the table has groups, the groups
-are. A bootstrap's percentiles and BCa cover less often where data are scarce: the comparison is in
-benchmarks/README.md.
+A share of samples has the mid-P interval, and a mean of shares that of them (`shares`), AUROC the
+logit-DeLong one, the calibration error one of simulated tables, and every other metric the
+jackknife's on a transformed scale (`estimates`, with the sources). Samples are taken as independent
+of each other; where the table has groups, the groups are. A bootstrap's percentiles and BCa cover
+less often where data are scarce: the comparison is in benchmarks/README.md.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,12 @@ from sightline.metrics.estimates import (
     Interval,
     delong_interval,
     jackknife_interval,
-    of_jaccard,
-    share_interval,
 )
 from sightline.metrics.metric import TUNED, Metric
 from sightline.metrics.metric_sets import MetricSet, metric_sets
 from sightline.metrics.resampling import HELD
-from sightline.metrics.scarcity import FEWEST, class_units, few_groups
+from sightline.metrics.scarcity import FEWEST, class_units, few_groups, few_trials
+from sightline.metrics.shares import of_jaccard, share_interval
 from sightline.metrics.tuning import Tuning
 from sightline.metrics.units import BLOCKS, Units
 from sightline.predictions import Predictions
@@ -144,7 +143,7 @@ def _leave_out(
 
 
 def _rates(table: DecidedTable, units: Units, level: float) -> dict[str, list[Interval | None]]:
-    """Wilson's intervals of each class's precision, recall and F1."""
+    """Intervals of each class's precision, recall and F1 as shares."""
     found: dict[str, list[Interval | None]] = {name: [] for name in ("precision", "recall", "f1")}
     preds, target = table.preds.numpy(), table.target.numpy()
     for index in range(len(table.label_mode.class_names)):
@@ -155,7 +154,8 @@ def _rates(table: DecidedTable, units: Units, level: float) -> dict[str, list[In
             ("recall", present),
             ("f1", decided | present),
         ):
-            each = share_interval(hit, trials, units, level) if present.any() else None
+            given = present.any() and few_trials(trials, units) is None
+            each = share_interval(hit, trials, units, level) if given else None
             found[name].append(of_jaccard(each) if each and name == "f1" else each)
     return found
 
@@ -166,14 +166,16 @@ def _per_class(
     """Intervals of each class: those of its rates and of its areas."""
     found = _rates(table, units, level) | {"auroc": [], "average_precision": []}
     areas = table.areas["average_precision"][0]
-    enough = class_units(table, units).min(axis=0) >= FEWEST
+    enough = class_units(table, units)[:2].min(axis=0) >= FEWEST
     for index, scores in enumerate(table.ranked_scores):
-        ranked = scores.placements(len(table)) if enough[index] else None
+        sides = scores.misplaced(len(table))
+        given = enough[index] and min(units.number(side) for side in sides) >= FEWEST
+        ranked = scores.placements(units.codes) if given else None
         found["auroc"].append(delong_interval([ranked], units, level) if ranked else None)
         found["average_precision"].append(
             jackknife_interval(
                 float(areas[index]), left_out[:, index], "logit", units, level
             )
-            if enough[index] else None
+            if given else None
         )  # fmt: skip
     return found

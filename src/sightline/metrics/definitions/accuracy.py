@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Share(Metric):
-    """A share of answers or samples, with Wilson's interval."""
+    """A share of answers or samples, with the mid-P interval."""
 
     has_formula = True
 
@@ -28,12 +28,14 @@ class Share(Metric):
         """Hits and trials of each sample, both (N,)."""
 
     def scarce(self, table: DecidedTable, units: Units) -> str | None:
-        """Never: the interval of few hits or misses is wide."""
-        return None
+        """Groups with a trial; the interval of few hits or misses is wide."""
+        from sightline.metrics.scarcity import few_trials
+
+        return few_trials(self.shares(table)[1], units)
 
     def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
         """Of the hits by trials."""
-        from sightline.metrics.estimates import share_interval
+        from sightline.metrics.shares import share_interval
 
         return share_interval(*self.shares(table), units, level)
 

@@ -10,6 +10,7 @@ from sightline.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from sightline.metrics.decided import DecidedTable, ResampledTable
+    from sightline.metrics.estimates import Interval
     from sightline.metrics.units import Units
 
 
@@ -17,10 +18,10 @@ class BalancedAccuracy(Metric):
     """The mean recall of the classes that the targets hold."""
 
     name = "balanced_accuracy"
-    scale = "logit"
     higher_is_better = True
     modes = ("single_label",)
     place = 50
+    has_formula = True
 
     def value(self, table: DecidedTable) -> float:
         """The macro average of the recall."""
@@ -32,9 +33,15 @@ class BalancedAccuracy(Metric):
 
     def scarce(self, table: DecidedTable, units: Units) -> str | None:
         """As of a macro average, though its name does not say so."""
-        from sightline.metrics.scarcity import few_events
+        from sightline.metrics.scarcity import few_of_a_class
 
-        return few_events(self.basis, "macro", table, units)
+        return few_of_a_class(table, units, against_rest=False)
+
+    def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
+        """Of the mean of the classes' recalls."""
+        from sightline.metrics.class_shares import macro_interval
+
+        return macro_interval("recall", table, units, level)
 
 
 class AgreementBeyondChance(Metric):

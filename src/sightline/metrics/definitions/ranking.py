@@ -49,7 +49,7 @@ class MacroArea(Metric):
         scores = table.ranked_scores[table.label_mode.scored_classes]
         defined = ~np.isnan(table.areas[self.area][0, table.label_mode.scored_classes])
         placed = (
-            each.placements(len(table))
+            each.placements(units.codes)
             for each, there in zip(scores, defined, strict=True) if there
         )  # fmt: skip
         return delong_interval((each for each in placed if each is not None), units, level)
@@ -64,6 +64,7 @@ class MicroPrecision(Metric):
     modes = ("multi_label",)
     basis = "ranking"
     role = "epoch"
+    scale = "logit"
     place = 22
 
     def value(self, table: DecidedTable) -> float:

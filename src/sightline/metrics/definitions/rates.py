@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,34 +41,49 @@ class PositiveRate(Metric):
         return mean_of_defined(table.rates[self.name][:, table.table.label_mode.scored_classes])
 
     def scarce(self, table: DecidedTable, units: Units) -> str | None:
-        """Never: the interval of few hits or misses is wide."""
-        return None
+        """Groups with a trial; the interval of few hits or misses is wide."""
+        from sightline.metrics.class_shares import counted
+        from sightline.metrics.scarcity import few_trials
+
+        return few_trials(counted(self.name, table, self._classes(table))[1], units)
 
     def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
-        """Wilson's, of the positive class."""
-        positive = range(*table.label_mode.scored_classes.indices(len(table.support)))
-        return rate_interval(self.name, table, positive, units, level)
+        """Of the positive class's share."""
+        from sightline.metrics.class_shares import rate_interval
+
+        return rate_interval(self.name, table, self._classes(table), units, level)
+
+    def _classes(self, table: DecidedTable) -> range:
+        return range(*table.label_mode.scored_classes.indices(len(table.support)))
 
 
 class AveragedRate(Metric):
     """A rate averaged over the classes that the targets hold.
 
     macro: the mean; weighted: by the classes' samples; micro: all classes counted together.
+
+    Args:
+        rate: precision, recall or f1.
+        average: macro, weighted or micro.
+        role, place, modes: as of any metric.
+        counted_as: the rate over all classes counted together that it is equal to; empty: none.
     """
 
     higher_is_better = True
     scale = "logit"
 
     def __init__(
-        self, rate: str, average: str, role: Role, place: int, modes: tuple[str, ...] = ()
-    ) -> None:
+        self, rate: str, average: str, role: Role, place: int, modes: tuple[str, ...] = (),
+        counted_as: str = "",
+    ) -> None:  # fmt: skip
         self.rate = rate
         self.average = average
         self.name = f"{rate}_{average}"
         self.role = role
         self.place = place
         self.modes = modes
-        self.has_formula = average == "micro"
+        self.counted_as = counted_as
+        self.has_formula = bool(counted_as) or (average == "macro" and rate != "f1")
 
     def value(self, table: DecidedTable) -> float:
         """Undefined where no sample belongs to any class."""
@@ -84,44 +98,41 @@ class AveragedRate(Metric):
         return table.averages[self.name]
 
     def scarce(self, table: DecidedTable, units: Units) -> str | None:
-        """Never where the classes are counted together."""
-        return None if self.has_formula else super().scarce(table, units)
+        """Groups with a trial, of shares; of a macro average the samples of each class."""
+        from sightline.metrics.class_shares import counted
+        from sightline.metrics.scarcity import few_decided, few_of_a_class, few_trials
+
+        if self.counted_as:
+            classes = range(len(table.support))
+            return few_trials(counted(self.counted_as, table, classes)[1], units)
+        if not self.has_formula:
+            return super().scarce(table, units)
+        found = few_of_a_class(table, units, against_rest=False)
+        return found or (few_decided(table, units) if self.rate == "precision" else None)
 
     def interval(self, table: DecidedTable, units: Units, level: float) -> Interval | None:
-        """Wilson's, of all classes counted together."""
-        return rate_interval(self.rate, table, range(len(table.support)), units, level)
+        """Of the classes' shares, counted together or averaged."""
+        from sightline.metrics.class_shares import macro_interval, rate_interval
 
-
-def rate_interval(
-    rate: str, table: DecidedTable, classes: Iterable[int], units: Units, level: float
-) -> Interval | None:
-    """Wilson's interval of a rate over classes counted together.
-
-    F1 is 2 J / (1 + J) of the share J of hits among what is decided so or belongs to the class.
-    """
-    from sightline.metrics.estimates import of_jaccard, share_interval
-
-    preds, target = table.preds.numpy(), table.target.numpy()
-    hits, trials = np.zeros(len(table)), np.zeros(len(table))
-    for index in classes:
-        decided, present, _ = table.label_mode.one_class(preds, target, index)
-        hits += decided & present
-        trials += {"precision": decided, "recall": present, "f1": decided | present}[rate]
-    found = share_interval(hits, trials, units, level)
-    return of_jaccard(found) if found and rate == "f1" else found
+        if self.counted_as:
+            classes = range(len(table.support))
+            return rate_interval(self.counted_as, table, classes, units, level)
+        return macro_interval(self.rate, table, units, level)
 
 
 METRICS: list[Metric] = []
 for _index, _rate in enumerate(RATES):
+    # Weighted by their samples, the classes' recalls are the recall of all counted together.
+    _counted = "recall" if _rate == "recall" else ""
     METRICS += [
         PositiveRate(_rate, 10 + 2 * _index),
         AveragedRate(_rate, "macro", "epoch", 11 + 2 * _index),
-        AveragedRate(_rate, "weighted", "further", 31 + 2 * _index),
+        AveragedRate(_rate, "weighted", "further", 31 + 2 * _index, counted_as=_counted),
     ]
     if _rate != "f1":
-        METRICS.append(AveragedRate(_rate, "micro", "further", 30 + 2 * _index))
+        METRICS.append(AveragedRate(_rate, "micro", "further", 30 + 2 * _index, counted_as=_rate))
 # Of one class a sample the micro average is the accuracy; of several labels it is read first.
 METRICS += [
-    AveragedRate("f1", "micro", "further", 34, ("single_label",)),
-    AveragedRate("f1", "micro", "epoch", 5, ("multi_label",)),
+    AveragedRate("f1", "micro", "further", 34, ("single_label",), counted_as="recall"),
+    AveragedRate("f1", "micro", "epoch", 5, ("multi_label",), counted_as="f1"),
 ]
