@@ -25,6 +25,11 @@ CELLS = {
     "patients of 10 images": (
         "grouped(10, 0.5, 2)", 1000, ["accuracy", "f1_macro", "auroc_macro", "log_loss"]
     ),
+    "nearly all right": ("binary(0.5, 5)", 50, ["precision", "recall", "ece"]),
+    "few decided so": ("binary(0.02, 2.5)", 1000, ["precision_macro", "f1_micro", "auroc_macro"]),
+    "few patients with positives": (
+        "grouped(10, 0.1, 2)", 1000, ["recall", "auroc_macro", "ece"]
+    ),
     "over-confident": ("sharpened(multiclass(6, 1.8), 1.5)", 200, ["ece"]),
     "calibrated": ("multiclass(6, 1.8)", 200, ["ece"]),
 }  # fmt: skip
@@ -40,7 +45,9 @@ def test_intervals_hold_the_truth(worlds: ModuleType, cell: str) -> None:
 
 
 def test_rare_errors_are_withheld(worlds: ModuleType) -> None:
-    found = worlds.coverage(worlds.binary(0.5, 5), 200, 40, ["log_loss", "f1_macro"], large=60_000)
+    names = ["log_loss", "f1_macro", "auroc_macro", "average_precision_macro"]
+    found = worlds.coverage(worlds.binary(0.5, 5), 200, 40, names, large=60_000)
+    assert len(found) == 4
     assert all(each.given < 0.1 for each in found.values())
 
 

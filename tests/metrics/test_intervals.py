@@ -284,6 +284,44 @@ def test_what_rests_on_too_little_is_withheld_with_its_reason() -> None:
     assert all(f"{key}_low" not in row for row in groups.per_class for key in ("recall", "auroc"))
 
 
+def test_areas_near_one_need_samples_on_the_wrong_side() -> None:
+    mode, rng = make_mode("binary"), np.random.default_rng(0)
+    targets = np.repeat([0, 1], 100)
+    positive = np.where(targets == 1, 0.7, 0.2) + 0.1 * rng.random(200)
+    positive[100:103] = 0.05  # three positives below all negatives
+
+    def found(scores: np.ndarray, groups: np.ndarray | None = None) -> dict[str, str]:
+        probs = np.stack([1 - scores, scores], axis=1).astype(np.float32)
+        ids = np.arange(200).astype(str)
+        table = Predictions(ids, targets, probs, ("n", "p"), "binary", groups=groups)
+        columns = compute_intervals(mode, table)
+        assert (columns.per_class["auroc"][1] is None) == ("auroc_macro" in columns.withheld)
+        return columns.withheld
+
+    reason = "3 positives ranked no higher than a negative"
+    withheld = found(positive)
+    assert withheld["auroc_macro"] == withheld["average_precision_macro"] == reason
+    grouped = found(positive, np.arange(200) // 4)
+    assert grouped["auroc_macro"] == "positives ranked no higher than a negative in 1 group"
+    positive[100:106] = 0.05
+    assert "auroc_macro" not in found(positive)
+    positive[100:] = 0.7
+    positive[:4] = 0.9
+    assert found(positive)["auroc_macro"] == "4 negatives ranked no lower than a positive"
+
+
+def test_a_share_of_few_groups_is_withheld() -> None:
+    mode = make_mode("binary")
+    table = random_table(mode, 300)
+    groups = np.arange(300) // 10
+    targets = np.where(groups < 4, 1, 0)
+    found = compute_intervals(mode, replace(table, targets=targets, groups=groups))
+    assert found.withheld["recall"] == "counted samples in 4 groups"
+    assert found.per_class["recall"][1] is None
+    assert found.per_class["recall"][0] is not None
+    assert "accuracy" in found.metrics
+
+
 def test_a_rare_class_among_many_does_not_take_the_average_away() -> None:
     mode = make_mode("multiclass", 40)
     table = random_table(mode, 1200)

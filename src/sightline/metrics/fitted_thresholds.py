@@ -89,10 +89,10 @@ def fit_thresholds(
     used = gain.shown or config.aim != "auto"
     if not gain.shown:
         then = "they are used, as tuning.aim=f1 asks." if used else "the default rule, 0.5, stays."
-        of = "" if used else ", the mean of that of yes and of no,"
+        score = "F1" if used else "F1 (averaged over the answers yes and no)"
         remarks.append(
-            f"The fitted thresholds gain no F1{of} on val beyond noise (cross-fitted gain {gain}): "
-            f"{then}"
+            f"The fitted thresholds gain no {score} on val beyond noise "
+            f"(cross-fitted gain {gain}): {then}"
         )
     return ThresholdFit(whole, by_part, used, tuple(remarks))
 

@@ -90,8 +90,7 @@ class Metric(ABC):
     def scarce(self, table: DecidedTable, units: Units) -> str | None:
         """What an interval would rest on too few of ("3 positives of cat"); else None.
 
-        By default of the decisions, classes or losses that a metric of this basis varies with; not
-        asked where `has_formula`.
+        By default of the decisions, classes or losses that a metric of this basis varies with.
         """
         from sightline.metrics.scarcity import few_events
 
