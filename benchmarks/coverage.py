@@ -182,11 +182,14 @@ CELLS: dict[str, dict[str, tuple[Draw, Sequence[int]]]] = {
         "5 labels of 0.02": (multilabel([0.02] * 5, 2), SIZES),
     },
     "groups": {
-        f"{size} images a group, prevalence {share:g}": (
-            grouped(size, share, 2), [30 * size, 100 * size]
-        )
-        for size in (5, 10) for share in (0.5, 0.1)
-    } | {"5 images a group, accuracy 0.98": (grouped(5, 0.5, 4), [150, 500])},
+        **{
+            f"{size} images a group, prevalence {share:g}": (
+                grouped(size, share, 2), [30 * size, 100 * size]
+            )
+            for size in (5, 10) for share in (0.5, 0.1)
+        },
+        "5 images a group, accuracy 0.98": (grouped(5, 0.5, 4), [150, 500]),
+    },
     "calibration": {
         f"logits x {power:g}": (sharpened(multiclass(6, 1.8), power), SIZES)
         for power in (1, 1.3, 2)
