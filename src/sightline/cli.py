@@ -6,6 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from types import TracebackType
 
 from sightline.commands import command_names, load_command, run_command
 from sightline.config.command import SECTIONS
@@ -42,6 +43,7 @@ def usage() -> str:
 def main() -> int:
     """Run one command; the exit status is 0, 1 (failed), 2 (usage) or 128 + signal."""
     _adapt_to_environment()
+    sys.excepthook = _print_redacted
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage(), end="")
@@ -74,16 +76,25 @@ def _adapt_to_environment() -> None:
             warnings.simplefilter("ignore", kind)
 
 
+def _print_redacted(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an error that nobody expected, with its stack trace, without secrets."""
+    from sightline.io.redaction import redact
+
+    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
 def _run(name: str, words: Sequence[str]) -> int:
     """Run a command; an error that the user can fix is one line on standard error."""
     debug = os.environ.get("SIGHTLINE_DEBUG") == "1"
     try:
         return run_command(name, words)
     except UserError as error:
-        from sightline.io.secrets import hide_password
+        from sightline.io.redaction import redact
 
         message = traceback.format_exc().rstrip() if debug else f"Error: {error}"
-        print(hide_password(message), file=sys.stderr)
+        print(redact(message), file=sys.stderr)
         return 1
     except OSError as error:
         if error.filename is None or debug:

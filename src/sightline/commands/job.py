@@ -1,6 +1,7 @@
 """`sightline job`: one job whose config is frozen in its folder; not for people.
 
-Ranks, sweeps and Slurm start their processes with this command.
+Ranks, sweeps and Slurm start their processes with this command: the folder, and the packages beside
+Sightline's that may build its parts.
 """
 
 from pathlib import Path
@@ -15,7 +16,7 @@ def run(words: list[str]) -> int:
     ignore_signals()
     from sightline.training.job import run_frozen
 
-    run_frozen(Path(words[0]))
+    run_frozen(Path(words[0]), words[1:])
     return 0
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat
 
 from sightline.config.command import Command
-from sightline.config.options import URI, Options
+from sightline.config.options import PLUGINS, URI, Options, Several
 from sightline.runs.resume import MAY_CHANGE
 
 
@@ -18,6 +18,7 @@ class ReproduceOptions(Options):
         description="largest difference of a metric that counts as the same result; of metrics "
         "beyond ±1, relative to them",
     )
+    plugins: Several = Field((), description=PLUGINS)
     uri: str | None = Field(None, alias="tracking.uri", description=URI)
 
 
@@ -29,7 +30,7 @@ def run(options: ReproduceOptions) -> int:
     """
     from sightline.training.rerun import rerun
 
-    return rerun(options.run, options.uri, options.overrides, options.tolerance)
+    return rerun(options.run, options.uri, options.overrides, options.tolerance, options.plugins)
 
 
 COMMAND = Command(

@@ -4,33 +4,18 @@ A node is checked against its target's own signature before anything is built, s
 or missing argument and a wrong type are found at the start and named by their place in the config.
 """
 
-import importlib
 import inspect
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hydra.utils import instantiate
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
 from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig
+from sightline.config.stored import is_of_hydra
+from sightline.config.targets import hints_of, locate
 from sightline.config.validation import without
 from sightline.errors import UserError, did_you_mean
-
-# A config can come from a stranger's checkpoint: it may name only what builds models and training.
-TRUSTED = (
-    "sightline.data.sources",
-    "sightline.label_modes",
-    "sightline.models",
-    "sightline.reports",
-    "sightline.training",
-    "torch.nn",
-    "torch.optim",
-    "torchvision.transforms.v2",
-    "kornia.augmentation",
-    "pytorch_lightning.Trainer",
-)
 
 
 def build(
@@ -45,7 +30,7 @@ def build(
     Args:
         node: a config node with `_target_` and the target's keyword arguments.
         where: the node's place in the config, for messages.
-        plugins: packages whose classes may be named, beside `TRUSTED`.
+        plugins: packages whose classes may be named, beside those of `PLACES`.
         required: arguments that Sightline gives; the config may not.
         offered: arguments that Sightline gives when the target's signature has them.
 
@@ -53,13 +38,29 @@ def build(
         UserError: the target is not trusted or does not exist, or its arguments do not fit.
     """
     given = check_node(node, where, plugins, required, offered)
-    # Hydra copies what it passes on (a dataclass arrives as a dict), so it only fills in the
-    # config's own values, and Sightline's objects are passed by the call.
-    make = instantiate(dict(node), _partial_=True, _convert_="all")
+    return _make(node, where, tuple(plugins), given)
+
+
+def _make(
+    node: Mapping[str, Any], where: str, plugins: tuple[str, ...], given: Mapping[str, Any]
+) -> Any:
+    target = locate(node, where, plugins)
+    own = {k: _made(v, f"{where}.{k}", plugins) for k, v in node.items() if k != "_target_"}
     try:
-        return make(**given)
+        return target(**own, **given)
     except (TypeError, ValueError) as error:
         raise UserError(f"{where}: {node['_target_']} refused: {error}") from error
+
+
+def _made(value: Any, where: str, plugins: tuple[str, ...]) -> Any:
+    """A value in which every node, at any depth, is the object that it describes."""
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            return _make(value, where, plugins, {})
+        return {key: _made(child, f"{where}.{key}", plugins) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_made(child, f"{where}[{i}]", plugins) for i, child in enumerate(value)]
+    return value
 
 
 def check_node(
@@ -76,15 +77,14 @@ def check_node(
     """
     target = locate(node, where, plugins)
     given = dict(required or {})
+    for name in given:
+        if not accepts(target, name):
+            raise UserError(f"{where}: {node['_target_']} does not take {name}, which it is given.")
     for name, value in (offered or {}).items():
         if accepts(target, name):
             given[name] = value
     _check_arguments(target, node, where, given)
-    for key, value in node.items():
-        for index, child in enumerate(value if isinstance(value, list) else [value]):
-            if isinstance(child, Mapping) and "_target_" in child:
-                place = f"{where}.{key}" + (f"[{index}]" if isinstance(value, list) else "")
-                _check_arguments(locate(child, place, plugins), child, place, {})
+    _check_nested(node, where, plugins)
     return given
 
 
@@ -106,31 +106,27 @@ def check_components(config: TrainConfig) -> None:
     for where, node in nodes.items():
         if node:
             _check_own(locate(node, where, config.plugins), node, where, {})
+            _check_nested(node, where, config.plugins)
 
 
-def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
-    """The class or function that `node['_target_']` names, if its package is trusted."""
-    path = str(node["_target_"])
-    packages = [*TRUSTED, *plugins]
-    if not any(path == package or path.startswith(f"{package}.") for package in packages):
-        package = path.split(".")[0]
-        raise UserError(
-            f"{where}._target_={path}: the package {package!r} is not trusted by this config. "
-            f"If you installed it and mean it, add plugins=[{package}]."
-        )
-    module_name, _, attribute = path.rpartition(".")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise  # the user's module exists, and itself imports something that does not
-        raise UserError(
-            f"{where}._target_={path}: no module {error.name!r} is installed."
-        ) from error
-    if not hasattr(module, attribute):
-        hint = did_you_mean(attribute, vars(module))
-        raise UserError(f"{where}._target_={path}: {module_name} has no {attribute!r}.{hint}")
-    return getattr(module, attribute)
+def _check_nested(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> None:
+    """Check the nodes inside a node, at every depth."""
+    allowed = tuple(plugins)
+    for key, value in node.items():
+        for place, child in _nodes(value, f"{where}.{key}"):
+            _check_arguments(locate(child, place, allowed), child, place, {})
+
+
+def _nodes(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every node in a value, with its place."""
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            yield where, value
+        for key, child in value.items():
+            yield from _nodes(child, f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _nodes(child, f"{where}[{index}]")
 
 
 def accepts(target: Any, name: str) -> bool:
@@ -157,6 +153,8 @@ def _check_own(target: Any, node: Mapping[str, Any], where: str, given: Mapping[
     own = {key: value for key, value in node.items() if key != "_target_"}
     free = [name for name in signature.parameters if name not in given]
     for key in own:
+        if is_of_hydra(key):
+            raise UserError(f"{where}.{key}: Sightline builds objects itself; remove Hydra's key.")
         if key in given:
             raise UserError(f"{where}.{key}: Sightline sets this itself; remove it.")
         if key not in free and not open_ended:
@@ -170,17 +168,8 @@ def _check_own(target: Any, node: Mapping[str, Any], where: str, given: Mapping[
             _check_type(hints[key], value, f"{where}.{key}")
 
 
-def hints_of(target: Any) -> dict[str, Any]:
-    """The annotations of a target's arguments; empty where they cannot be evaluated."""
-    function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):
-        return {}  # annotations that cannot be evaluated: the target itself is left to judge
-
-
 def _check_type(hint: Any, value: Any, where: str) -> None:
-    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+    if any(True for _ in _nodes(value, where)):
         return  # nested nodes, checked on their own
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))

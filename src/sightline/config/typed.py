@@ -8,10 +8,10 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from sightline.config.components import hints_of, locate
 from sightline.config.explain import explain
 from sightline.config.schema import DataConfig, TrackingConfig
 from sightline.config.search_path import choices_among, compose_train, list_groups
+from sightline.config.targets import hints_of, locate
 from sightline.config.words import quote_overrides
 from sightline.errors import UserError
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sightline.config.components import build, locate
+from sightline.config.components import build
 from sightline.config.data_effects import DataFacts, check_data_effects
 from sightline.config.schema import DataConfig, TrainConfig
+from sightline.config.targets import locate
 from sightline.config.validation import without
 from sightline.data.source_data import SourceData, Split
 from sightline.data.splits.make import make_splits

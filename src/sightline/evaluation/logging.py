@@ -30,7 +30,7 @@ def log_slices(
     record = {"column": slices.column, "metric": metric, "worst": worst, "small": slices.small}
     found = {value: each.record() for value, each in slices.found.items()}
     tracker.log_json(record | {"slices": found}, f"{path}.json")
-    tracker.log_text(to_csv(rows), f"{path}.csv")
+    tracker.log_data(to_csv(rows), f"{path}.csv")
     title = f"{name}: {slices.column}"
     figure = draw_slices(rows, metric, whole.metrics[metric], title)
     tracker.log_png(to_png(figure), f"{path}.png")
@@ -58,7 +58,7 @@ def log_robustness(
 ) -> None:  # fmt: skip
     """Log robustness: a table, a figure, and a metric over severities for each corruption."""
     rows = robustness_rows(label_mode, clean, corrupted, plugins)
-    tracker.log_text(to_csv(rows), f"robustness/{name}.csv")
+    tracker.log_data(to_csv(rows), f"robustness/{name}.csv")
     found = curves(rows, CURVE)
     figure = draw_robustness(found, CURVE, f"{name} under common corruptions, default rule")
     tracker.log_png(to_png(figure), f"robustness/{name}.png")  # fmt: skip

@@ -12,6 +12,7 @@ from sightline.config.explain import explain
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.validation import Node
 from sightline.errors import UserError, did_you_mean
+from sightline.io.redaction import HIDDEN
 
 # Keys of `data` that are part of the model's preprocessing.
 OF_THE_MODEL = ("data.geometry", "data.background")
@@ -82,12 +83,23 @@ def overridden_config(
         now: config whose `tracking` is used.
         plugins: packages that may be named beside Sightline's.
         changes: overrides.
+
+    Raises:
+        UserError: an override does not fit, or the checkpoint's config is no sound one.
     """
+    if not isinstance(stored.get("data"), dict):
+        raise UserError("The checkpoint's config describes no data.")
     data = dict(stored["data"])
     if changes.other_data:
         data = compose_job(changes.data)[0].data
     elif changes.data:
         data |= _values(changes.data, data)
+    hidden = [key for key, value in data.items() if HIDDEN in str(value)]
+    if hidden:
+        raise UserError(
+            f"data.{hidden[0]}: what {HIDDEN} stands for is not kept in the checkpoint; give "
+            f"data.{hidden[0]}=... again."
+        )
     return check(stored | {
         "data": data,
         "plugins": list(plugins),

@@ -1,7 +1,6 @@
 """Loading of a model from its checkpoint alone: weights, classes, preprocessing, label mode."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,9 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ValidationError
 
 from sightline import __version__
-from sightline.config.components import build, locate
+from sightline.config.components import build
+from sightline.config.stored import stored_config, trusted_plugins
+from sightline.config.targets import locate
 from sightline.config.validation import Node
 from sightline.errors import UserError
 from sightline.inference.device import weights_type
@@ -21,9 +22,6 @@ from sightline.models.weight_file import read_weight_file
 from sightline.types import PreprocessSpec
 
 PREFIX = "classifier."
-# What a checkpoint of unknown origin may build; the user may allow further packages.
-BUILDS = ("sightline.models", "sightline.label_modes", "torch.nn")
-PLUGINS = "SIGHTLINE_PLUGINS"
 
 
 class Identity(BaseModel):
@@ -64,10 +62,8 @@ def load_checkpoint(path: Path, plugins: Sequence[str] = ()) -> LoadedModel:
     state = read_checkpoint(path)
     identity = state["sightline"]
     config = identity.config
-    allowed = [*plugins, *filter(None, os.environ.get(PLUGINS, "").split(","))]
+    allowed = trusted_plugins(plugins)
     try:
-        for part in ("label_mode", "model"):
-            _check_targets(config[part], allowed, path)
         # Names are stored in the order of the outputs.
         names = tuple(identity.class_names)
         kind = locate(config["label_mode"], "label_mode", allowed)
@@ -82,7 +78,9 @@ def load_checkpoint(path: Path, plugins: Sequence[str] = ()) -> LoadedModel:
         )
         precision = str(config["trainer"].get("precision", "32-true"))
         batch_size = int(config["data"].get("batch_size", 64))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError, AssertionError) as error:
         raise UserError(
             f"{path} was written by Sightline {identity.version}, and this is {__version__}, which "
             f"cannot rebuild its model ({type(error).__name__}: {error})."
@@ -131,26 +129,5 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} was written by Sightline {identity.version}, and this is {__version__}; "
             "install that version, or a later one."
         )
+    identity.config = stored_config(identity.config, path)
     return {"state_dict": state["state_dict"], "sightline": identity}
-
-
-def _check_targets(node: Any, plugins: Sequence[str], path: Path) -> None:
-    for target in _targets(node):
-        package = target.split(".")[0]
-        if not any(target.startswith(f"{name}.") for name in (*BUILDS, *plugins)):
-            raise UserError(
-                f"{path}: its model is built by {target}, which is not part of Sightline and could "
-                f"run any code. If you trust the package {package!r}, add plugins=[{package}], or "
-                f"set {PLUGINS}={package} in the environment."
-            )
-
-
-def _targets(node: Any) -> Iterator[str]:
-    """Every `_target_` in a config node."""
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _targets(child)

@@ -8,13 +8,14 @@ from pathlib import Path
 from rich import get_console
 
 from sightline.cluster.ranks import rank
+from sightline.io.redaction import redact
 
 
 @contextmanager
 def log_to_console() -> Iterator[None]:
     """Send log lines to the console, inside the context."""
     handler = ConsoleHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(RedactingFormatter("%(message)s"))
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.INFO)
@@ -30,8 +31,8 @@ def log_to_console() -> Iterator[None]:
 def log_to(file: Path) -> Iterator[None]:
     """Send log lines to the console, and with their time to a file; of rank 0 alone."""
     to_console, to_file = ConsoleHandler(), LogFile(file, encoding="utf-8")
-    to_console.setFormatter(logging.Formatter("%(message)s"))
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_console.setFormatter(RedactingFormatter("%(message)s"))
+    to_file.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.INFO)
@@ -45,6 +46,14 @@ def log_to(file: Path) -> Iterator[None]:
         for handler in (to_console, to_file):
             root.removeHandler(handler)
         to_file.close()
+
+
+class RedactingFormatter(logging.Formatter):
+    """A formatter of log lines, tracebacks included, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return redact(super().format(record))
 
 
 class LogFile(logging.FileHandler):

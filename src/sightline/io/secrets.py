@@ -10,7 +10,10 @@ HIDDEN = "***@"  # in place of USER:PASSWORD@
 # Up to the last @ before the path; and USER:PASSWORD@ of a password that should have been
 # percent-encoded and holds characters that otherwise begin a path or a query.
 _CREDENTIALS = re.compile(r"""://(?:[^/?\#\s"'<>]*@|[^/?\#\s"'<>:@\[]*:(?!\d+/)[^\s"'<>@]*@)""")
-_PARAMETERS = re.compile(r"""([?&](?:\w*password|\w*token|\w*secret)=)[^&\s"'<>]+""", re.IGNORECASE)
+_PARAMETERS = re.compile(
+    r"""([?&](?:[\w-]*(?:password|token|secret|signature|credential|api_?key)|sig)=)[^&\s"'<>]+""",
+    re.IGNORECASE,
+)
 
 
 def hide_password(text: str) -> str:

@@ -1,7 +1,7 @@
 """Tuning: calibration, thresholds and decision rule, fitted on val and kept in the checkpoint."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -75,8 +75,14 @@ class Tuning:
         """The inverse of `to_dict`; untuned of an empty one.
 
         Raises:
-            ValueError: the rule is an unknown one.
+            ValueError: the rule is an unknown one, or a part has parts itself.
         """
+        return cls._of(values, [cls._of(each, []) for each in values.get("parts", ())])
+
+    @classmethod
+    def _of(cls, values: Mapping[str, Any], parts: Sequence["Tuning"]) -> Self:
+        if not isinstance(values, Mapping) or (values.get("parts") and not parts):
+            raise ValueError("a tuning of a part of val has parts itself, or is no mapping")
         rule = values.get("rule", "")
         if rule not in ("", *RULES):
             raise ValueError(f"the decision rule {rule!r} is unknown")
@@ -88,7 +94,7 @@ class Tuning:
             rule=rule,
             refused=bool(values.get("refused", False)),
             remarks=tuple(map(str, values.get("remarks", ()))),
-            parts=tuple(cls.from_dict(each) for each in values.get("parts", ())),
+            parts=tuple(parts),
         )
 
 

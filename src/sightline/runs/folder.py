@@ -9,6 +9,7 @@ from typing import Any
 from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
 from sightline.io.atomic import write_atomically
+from sightline.io.redaction import redact
 from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import StatusRecord, TagsRecord
@@ -156,7 +157,7 @@ class RunFolder:
     @error.setter
     def error(self, text: str) -> None:
         if text:
-            self._error.write_text(text, encoding="utf-8")
+            self._error.write_text(redact(text), encoding="utf-8")
         else:
             self._error.unlink(missing_ok=True)
 

@@ -8,9 +8,10 @@ from typing import Any
 from sightline import __version__
 from sightline.config.checks import check
 from sightline.config.schema import Job, TrainConfig
+from sightline.config.stored import stored_config
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
-from sightline.io.secrets import hide_password
+from sightline.io.redaction import redact, redacted
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Frozen:
     """A run as it was launched.
 
     Attributes:
-        config: all values, resolved; addresses without their passwords.
+        config: all values, resolved; read from a file, without secrets.
         job: where it runs, and by which command.
         version: of the Sightline that froze it.
         data: a digest of the content of each split; empty before the data was read.
@@ -31,18 +32,18 @@ class Frozen:
 
 
 def write_frozen(path: Path, frozen: Frozen) -> None:
-    """Write a run as it is launched; passwords are left out."""
+    """Write a run as it is launched; secrets are left out."""
     config, job = frozen.config, frozen.job
     facts = {
         "version": frozen.version,
-        "command": hide_password(job.command),
-        "arguments": [hide_password(word) for word in job.arguments],
+        "command": redact(job.command),
+        "arguments": redacted(job.arguments),
         "choices": job.choices,
-        "overrides": [hide_password(word) for word in job.overrides],
+        "overrides": redacted(job.overrides),
         "sweep": job.sweep,
         "reproduces": job.reproduces,
         "data": frozen.data,
-        "config": json.loads(hide_password(json.dumps(config.model_dump(mode="json")))),
+        "config": redacted(config.model_dump(mode="json")),
     }
     write_atomically(path, json.dumps(facts, indent=2, ensure_ascii=False))
 
@@ -60,8 +61,9 @@ def read_frozen(path: Path) -> Frozen | None:
         facts = json.loads(path.read_text(encoding="utf-8"))
         job = Job(path.parent, facts["choices"], facts["overrides"], facts["sweep"],
                   facts["command"], facts["arguments"], facts.get("reproduces"))  # fmt: skip
-        return Frozen(check(facts["config"]), job, facts["version"], facts["data"])
-    except (ValueError, KeyError, TypeError, UserError) as error:
+        config = check(stored_config(facts["config"], path.name))
+        return Frozen(config, job, facts["version"], facts["data"])
+    except (ValueError, KeyError, TypeError, RecursionError, UserError) as error:
         wrote = f"; {facts['version']} wrote it" if "version" in facts else ""
         raise UserError(
             f"{path} is not a run of this Sightline ({__version__}{wrote}): {error}. Give another "

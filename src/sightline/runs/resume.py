@@ -1,15 +1,17 @@
 """Resuming a run: its folder, the arguments it began with, and what must not change."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sightline import __version__
 from sightline.config.legacy import BEFORE, CHANGED
 from sightline.config.schema import Job, TrainConfig
+from sightline.config.stored_words import check_words
 from sightline.config.words import quoted
 from sightline.errors import UserError
+from sightline.io.redaction import redacted
 from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import with_monitor_mode
 from sightline.runs.folder import RunFolder, run_folders
@@ -72,9 +74,10 @@ def differences(
     one: TrainConfig, other: TrainConfig, may_change: tuple[str, ...] = MAY_CHANGE
 ) -> list[tuple[str, Any, Any]]:
     """Keys whose values differ although they must not, with both values."""
+    if one.plugins == other.plugins:  # else they differ; a direction may need a plugin's code
+        one, other = with_monitor_mode(one), with_monitor_mode(other)
     ours, theirs = (
-        dict(_flatten(with_monitor_mode(config).model_dump(mode="json"), ""))
-        for config in (one, other)
+        dict(_flatten(redacted(each.model_dump(mode="json")), "")) for each in (one, other)
     )
     return [
         (key, ours.get(key), theirs.get(key))
@@ -129,9 +132,15 @@ def _run_id(folder: RunFolder) -> str | None:
     return location.run_id if location else None
 
 
-def resume_command(run: object) -> str:
-    """The command that resumes a run, as a shell takes it; run: its folder or id."""
-    return shlex.join(["sightline", "train", f"resume={run}"])
+def resume_command(run: object, plugins: Sequence[str] = ()) -> str:
+    """The command that resumes a run, as a shell takes it.
+
+    Args:
+        run: its folder or id.
+        plugins: packages that its config names, which the command has to allow.
+    """
+    allowed = [f"plugins=[{','.join(plugins)}]"] if plugins else []
+    return shlex.join(["sightline", "train", f"resume={run}", *allowed])
 
 
 def former_defaults(config: TrainConfig) -> list[str]:
@@ -141,13 +150,19 @@ def former_defaults(config: TrainConfig) -> list[str]:
 
 
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:
-    """The arguments that a run was launched with, and those given now in place of their like."""
+    """The arguments that a run was launched with, and those given now in place of their like.
+
+    Raises:
+        UserError: one of those that are stored does more than set a value of the config.
+    """
     replaced = {_key_of(word) for word in given}
-    kept = [
-        _with_password(word) if "***" in word else word
+    stored = [
+        word
         for word in job.arguments
         if _key_of(word) not in replaced and not _is_under(_key_of(word), OF_ITS_LAUNCH)
     ]
+    check_words(stored, job.output_dir)
+    kept = [_with_password(word) if "***" in word else word for word in stored]
     return [*kept, *given, f"hydra.run.dir={quoted(str(job.output_dir))}"]
 
 

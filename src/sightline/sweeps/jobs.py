@@ -3,7 +3,6 @@
 import logging
 from typing import Protocol
 
-from sightline.io.secrets import hide_password
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.sweep import Sweep, SweepJob
 
@@ -65,7 +64,7 @@ class ListedJobs:
 
 def announce_job(number: int, each: SweepJob, note: str) -> None:
     """Log that a job starts, or was found running."""
-    log.info("job %d:   %s%s", number, hide_password(" ".join(each.job.overrides)), note)
+    log.info("job %d:   %s%s", number, " ".join(each.job.overrides), note)
 
 
 def record_end(jobs: Jobs, tracker: SweepTracker, number: int, error: str | None) -> bool:

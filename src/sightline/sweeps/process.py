@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sightline.io.secrets import credentials_for_children
 from sightline.runs.folder import RunFolder
+from sightline.runs.hidden import environment_for
 from sightline.sweeps.slots import Slot
 from sightline.sweeps.sweep import SweepJob
 
@@ -78,10 +78,10 @@ def start(number: int, job: SweepJob, slot: Slot) -> Running:
     if pid is not None:
         return Running(number, job, slot, pid, None, offset)
     job.folder.error = ""
-    own = slot.environment | credentials_for_children(job.config.tracking.uri)
+    own = slot.environment | environment_for([job.config])
     with path.open("ab") as output:
         process = subprocess.Popen(
-            [*JOB_COMMAND, str(job.folder.path)],
+            [*JOB_COMMAND, str(job.folder.path), *job.config.plugins],
             env=os.environ | {"PYTHONUNBUFFERED": "1"} | own, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from sightline.config.schema import TrackingConfig, TrainConfig
+from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.errors import UserError
-from sightline.io.secrets import hide_password
+from sightline.io.redaction import redacted
 from sightline.runs.folder import RunFolder
+from sightline.runs.hidden import with_hidden_values
 from sightline.runs.resume import differences
 from sightline.sweeps.sweep import TRANSPORT, SweepJob, another_sweep, job_digest
 
@@ -26,7 +28,11 @@ def resume_launch(
     Raises:
         UserError: the folder's sweep is another one, or lost a job's `run.json`.
     """
-    before = [_frozen_job(folder / entry["folder"], tracking) for entry in stored["jobs"]]
+    plugins = trusted_plugins(name for each in jobs for name in each.config.plugins)
+    now = [each.config for each in jobs]
+    before = [
+        _frozen_job(folder, entry["folder"], tracking, plugins, now) for entry in stored["jobs"]
+    ]
     requested = [_compared_words(each.job.overrides) for each in jobs]
     launched = [_compared_words(each.job.overrides) for each in before]
     if requested == launched:
@@ -38,14 +44,19 @@ def resume_launch(
     return before, added, notes
 
 
-def _frozen_job(path: Path, tracking: TrackingConfig) -> SweepJob:
-    """A job as it was frozen, but logged as is requested now, passwords included."""
-    folder = RunFolder(path)
+def _frozen_job(
+    sweep: Path, name: str, tracking: TrackingConfig, plugins: list[str], known: list[TrainConfig]
+) -> SweepJob:
+    """A job as it was frozen, but logged as is requested now, with the secrets of this command."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UserError(f"{sweep} names the job {name!r}, which is not in it; give another folder.")
+    folder = RunFolder(sweep / name)
     frozen = folder.frozen
     if frozen is None:
         raise UserError(f"{folder} lost its run.json; give another hydra.sweep.dir.")
+    check_plugins(frozen.config.plugins, plugins, folder)
     now = tracking.model_dump(include=TRANSPORT)
-    config = frozen.config
+    config = with_hidden_values(frozen.config, known)
     logged = config.model_copy(update={"tracking": config.tracking.model_copy(update=now)})
     return SweepJob(logged, frozen.job, folder)
 
@@ -53,8 +64,8 @@ def _frozen_job(path: Path, tracking: TrackingConfig) -> SweepJob:
 def _compared_words(overrides: Sequence[str]) -> list[str]:
     """A job's overrides without those that only say how it is logged or how the sweep runs."""
     return sorted(
-        hide_password(word)
-        for word in overrides
+        word
+        for word in redacted(overrides)
         if not word.startswith("sweep.")
         and word.partition("=")[0] not in {f"tracking.{key}" for key in TRANSPORT}
     )

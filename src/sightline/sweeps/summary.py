@@ -7,7 +7,6 @@ import time
 from matplotlib.figure import Figure
 
 from sightline.io.csv_files import to_csv
-from sightline.io.secrets import hide_password
 from sightline.reports.canvas import to_png
 from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.groups import group_rows, replicates
@@ -71,7 +70,7 @@ class SweepTracker:
         origin = origin_tags(self.tracker.folder, sweep.command)
         own = {tags.KIND: tags.KIND_SWEEP, tags.SWEEP_NAME: sweep.name}
         self.tracker.start(sweep.folder.path.name, origin | own)
-        self.tracker.log_text(hide_password(sweep.command) + "\n", "command.txt")
+        self.tracker.log_text(sweep.command + "\n", "command.txt")
         self.tracker.log_artifact("sweep.json")
         self.update()
 
@@ -88,8 +87,8 @@ class SweepTracker:
         rows = [self._row(number, keys, running or set()) for number in range(len(jobs))]
         self.found = self._tasks.find(rows, keys)
         table = with_tasks(rows, self.found)
-        self.tracker.log_text(hide_password(to_csv(table, None, line_end="\r\n")), "summary.csv")
-        self.tracker.set_tags({tags.NOTE: hide_password(to_markdown(rows, self.found))})
+        self.tracker.log_data(to_csv(table, None, line_end="\r\n"), "summary.csv")
+        self.tracker.set_tags({tags.NOTE: to_markdown(rows, self.found)})
         self._connection.poll()
         return rows
 
@@ -116,7 +115,7 @@ class SweepTracker:
         rows = self.update_table(running)
         if not rows:
             return rows
-        self.tracker.log_text(hide_password(frozen_configs(self.sweep.jobs)), "configs.json")
+        self.tracker.log_data(frozen_configs(self.sweep.jobs), "configs.json")
         draw = last or time.monotonic() - self._drawn > FIGURES_EVERY_S
         for task in self.found:
             self._log_task(task, draw)
@@ -135,7 +134,7 @@ class SweepTracker:
         replicated = len(members) < len(task.rows)
         if replicated:
             groups = group_rows(members, task.keys, task.metrics[0])
-            self.tracker.log_text(to_csv(groups, None, line_end="\r\n"), f"{task.folder}groups.csv")
+            self.tracker.log_data(to_csv(groups, None, line_end="\r\n"), f"{task.folder}groups.csv")
         for name, figure in (self.figures(task) if draw else {}).items():
             self.tracker.log_png(to_png(figure), f"{task.folder}figures/{name}.png")
         view = sweep_view(
@@ -154,7 +153,7 @@ class SweepTracker:
         for number, error in self.errors.items():
             if self._logged_errors.get(number) != error:
                 text = error_text(self.sweep.jobs[number], error)
-                self.tracker.log_text(hide_password(text), f"errors/{number}.txt")
+                self.tracker.log_text(text, f"errors/{number}.txt")
                 self._logged_errors[number] = error
 
     def figures(self, task: SweepTask) -> dict[str, Figure]:

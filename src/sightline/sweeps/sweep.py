@@ -11,7 +11,7 @@ from sightline import __version__
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
 from sightline.io.atomic import write_atomically
-from sightline.io.secrets import hide_password
+from sightline.io.redaction import redacted
 from sightline.metrics.monitor import monitor_mode, with_monitor_mode
 from sightline.runs.folder import RunFolder
 
@@ -79,7 +79,7 @@ def freeze_sweep(sweep: Sweep) -> None:
             "number": number,
             "folder": str(each.folder.path.relative_to(sweep.folder.path)),
             "digest": job_digest(each.config),
-            "overrides": [hide_password(word) for word in each.job.overrides],
+            "overrides": each.job.overrides,
         }
         for number, each in enumerate(sweep.jobs)
     ]
@@ -89,7 +89,7 @@ def freeze_sweep(sweep: Sweep) -> None:
 def write_launch(sweep: Sweep, facts: dict[str, Any]) -> None:
     """Write `sweep.json`: the version, name and command of the sweep, and `facts`."""
     facts = {"version": __version__, "name": sweep.name, "command": sweep.command} | facts
-    text = hide_password(json.dumps(facts, indent=2, ensure_ascii=False))
+    text = json.dumps(redacted(facts), indent=2, ensure_ascii=False)
     write_atomically(sweep.folder.path / "sweep.json", text)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from sightline.config.influence import has_influence, leaves
 from sightline.config.schema import Job, TrainConfig
-from sightline.io.secrets import hide_password
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow import tags
 from sightline.tracking.task import data_name
@@ -27,10 +26,10 @@ def origin_tags(folder: RunFolder, command: str) -> dict[str, str]:
 
     Args:
         folder: the run's own folder.
-        command: as it was typed; passwords in it are hidden.
+        command: as it was typed; the journal hides secrets in it.
     """
     return {
-        tags.COMMAND: hide_password(command),
+        tags.COMMAND: command,
         tags.RUN_FOLDER: str(folder),
         tags.RUN_KEY: uuid.uuid4().hex,
         tags.USER: _user(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.io.atomic import fsync_file
+from sightline.io.redaction import redact, redact_data, redacted
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import (
@@ -97,13 +98,21 @@ class Tracker:
         self._journal.append(ArtifactRecord(path=path))
 
     def log_text(self, text: str, path: str) -> None:
-        """Write a text file and log it."""
-        self.file(path).write_text(text, encoding="utf-8")
-        self.log_artifact(path)
+        """Write a text file without secrets, and log it."""
+        self._log_redacted(redact(text), path)
+
+    def log_data(self, text: str, path: str) -> None:
+        """The same for data (CSV, a page, a config), whose words stay; see `redact_data`."""
+        self._log_redacted(redact_data(text), path)
 
     def log_json(self, value: Any, path: str) -> None:
-        """Write plain containers as JSON and log the file."""
-        self.log_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
+        """Write plain containers as JSON without secrets, and log the file."""
+        text = json.dumps(redacted(value), indent=2, ensure_ascii=False)
+        self._log_redacted(text + "\n", path)
+
+    def _log_redacted(self, text: str, path: str) -> None:
+        self.file(path).write_text(text, encoding="utf-8")
+        self.log_artifact(path)
 
     def log_png(self, content: bytes, path: str) -> None:
         """Write a PNG and log it."""

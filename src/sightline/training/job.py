@@ -3,18 +3,20 @@
 import errno
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sightline.cluster.ranks import rank
 from sightline.config.schema import Job, TrainConfig
+from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.errors import Interrupted, UserError
 from sightline.io.console import log_to
 from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import monitor_mode
 from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
+from sightline.runs.hidden import with_hidden_values
 from sightline.runs.resume import check_resumable, resume_command
 from sightline.tracking.sender.client import SenderClient, upload_pending
 
@@ -46,18 +48,28 @@ def run_job(config: TrainConfig, job: Job) -> None:
         _train(config, job, folder, resumed=frozen is not None)
 
 
-def run_frozen(path: Path) -> None:
-    """Run the job that is frozen in a folder: further ranks, and jobs of a sweep, start here."""
+def run_frozen(path: Path, plugins: Sequence[str]) -> None:
+    """Run the job that is frozen in a folder: further ranks, and jobs of a sweep, start here.
+
+    Args:
+        path: the folder.
+        plugins: packages that the command which starts it allows.
+
+    Raises:
+        UserError: there is no job, its config names another package, or `run_job` refuses it.
+    """
     folder = RunFolder(path)
     frozen = folder.frozen
     if frozen is None:
         raise UserError(f"{folder} holds no job of Sightline (no run.json).")
+    check_plugins(frozen.config.plugins, trusted_plugins(plugins), folder)
     tracking = frozen.config.tracking
     tracking = tracking.model_copy(update={"uri": with_credentials(tracking.uri)})
     if rank() == 0:
         folder.error = ""
     try:
-        run_job(frozen.config.model_copy(update={"tracking": tracking}), frozen.job)
+        config = with_hidden_values(frozen.config)
+        run_job(config.model_copy(update={"tracking": tracking}), frozen.job)
     except BaseException as error:
         if rank() == 0 and not isinstance(error, Interrupted):
             message = str(error)
@@ -93,7 +105,7 @@ def _train(config: TrainConfig, job: Job, folder: RunFolder, resumed: bool) -> N
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
         if not job.in_sweep and folder.last.exists():
-            log.info("Resume it with: %s", resume_command(folder))
+            log.info("Resume it with: %s", resume_command(folder, config.plugins))
         raise
     except BaseException as error:
         connection.failed = isinstance(error, Exception)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sightline.errors import UserError
-from sightline.paths import conf_dir, project_root
+from sightline.paths import conf_dir
 from sightline.training.job import remove_if_refused, run_job
 
 if TYPE_CHECKING:
@@ -64,8 +64,12 @@ def launch(arguments: list[str]) -> int:
     if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
         print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
         return 2
+    if any(word.startswith("resume=") for word in arguments):
+        from sightline.training.resumption import with_folder_to_resume
+
+        arguments = with_folder_to_resume(arguments)
     # Hydra takes flags before overrides alone.
-    arguments = sorted(_with_folder_to_resume(arguments), key=_is_override)
+    arguments = sorted(arguments, key=_is_override)
     arguments = as_typed(arguments)
     register_resolvers(arguments)
     try:
@@ -126,33 +130,6 @@ def _refuse_sweep_options(overrides: list[str]) -> None:
             raise UserError(f"{word} has no effect: a single training is no sweep; add -m.")
 
 
-def _with_folder_to_resume(arguments: list[str]) -> list[str]:
-    """`resume=RUN_ID|FOLDER|auto` as the folder of a run, with the arguments that it began with."""
-    wanted = [word.partition("=")[2] for word in arguments if word.startswith("resume=")]
-    if not wanted:
-        return arguments
-    from sightline.config.compose import compose_job
-    from sightline.config.words import quoted
-    from sightline.runs.resume import (
-        find_run,
-        find_unfinished,
-        former_defaults,
-        resumed_arguments,
-    )
-
-    if "-m" in arguments or "--multirun" in arguments:
-        raise UserError("resume= is for one run; a sweep resumes when its command is given again.")
-    given = [word for word in arguments if not word.startswith("resume=")]
-    if wanted[-1] != "auto":
-        frozen = find_run(wanted[-1], project_root())
-        return resumed_arguments(frozen.job, [*former_defaults(frozen.config), *given])
-    folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
-    if folder is None:
-        print("resume=auto: no unfinished run has this config; a new one is started.")
-        return given
-    return [*given, f"hydra.run.dir={quoted(str(folder))}"]
-
-
 def _show_help(arguments: list[str]) -> int:
     """Print what can be given and its values now (Hydra's own help takes a second to list this)."""
     from hydra.errors import HydraException
@@ -174,9 +151,9 @@ def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
     from hydra.errors import OverrideParseException
 
     from sightline.config.explain import explain
-    from sightline.io.secrets import hide_password
+    from sightline.io.redaction import redact
 
-    message = hide_password(explain(error, arguments))
+    message = redact(explain(error, arguments))
     if isinstance(error, OverrideParseException):
         print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)

@@ -6,6 +6,7 @@ Each function or class has a test that fails when a release of Lightning changes
 
 import os
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -26,14 +27,22 @@ def disable_signal_handlers(trainer: Trainer) -> None:
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
 
 
-def start_ranks_with(trainer: Trainer, command: list[str]) -> None:
-    """Let further ranks on this machine start with this command, not with that of this process."""
+def start_ranks_with(trainer: Trainer, command: list[str], environment: Mapping[str, str]) -> None:
+    """Let further ranks on this machine start with this command, not with that of this process.
+
+    Args:
+        trainer: of the training.
+        command: of a rank.
+        environment: variables of a rank, beside those of this process.
+    """
     launcher = trainer.strategy.launcher
     if isinstance(launcher, _SubprocessScriptLauncher):
-        launcher._call_children_scripts = lambda: _start_ranks(launcher, command)  # type: ignore[method-assign]
+        launcher._call_children_scripts = lambda: _start_ranks(launcher, command, environment)  # type: ignore[method-assign]
 
 
-def _start_ranks(launcher: _SubprocessScriptLauncher, command: list[str]) -> None:
+def _start_ranks(
+    launcher: _SubprocessScriptLauncher, command: list[str], environment: Mapping[str, str]
+) -> None:
     launcher._check_can_spawn_children()
     cluster = launcher.cluster_environment
     os.environ |= {  # as Lightning does: this process's own rank reads them too
@@ -44,7 +53,7 @@ def _start_ranks(launcher: _SubprocessScriptLauncher, command: list[str]) -> Non
         "WORLD_SIZE": str(launcher.num_processes * launcher.num_nodes),
     }
     launcher.procs = [
-        subprocess.Popen(command, env=os.environ | {"LOCAL_RANK": str(local_rank)})
+        subprocess.Popen(command, env=os.environ | environment | {"LOCAL_RANK": str(local_rank)})
         for local_rank in range(1, launcher.num_processes)
     ]
 

@@ -12,7 +12,8 @@ from sightline.comparison.rendering import markdown_rows
 from sightline.comparison.reproduction import differing, judge, metrics_table, summary
 from sightline.config.checks import check
 from sightline.config.schema import Job, TrainConfig
-from sightline.errors import UserError
+from sightline.config.stored import check_plugins, stored_config, trusted_plugins
+from sightline.errors import UserError, first_line
 from sightline.io.secrets import with_credentials
 from sightline.paths import cache_dir, project_root, stamp
 from sightline.reports.parts import Table
@@ -26,7 +27,9 @@ from sightline.training.job import run_job
 from sightline.training.rerun_facts import current_facts, data_facts, stored_facts
 
 
-def rerun(run: str, uri: str | None, overrides: Sequence[str], tolerance: float) -> int:
+def rerun(
+    run: str, uri: str | None, overrides: Sequence[str], tolerance: float, plugins: Sequence[str]
+) -> int:
     """Train a run again and compare; 1 where a metric is different, else 0.
 
     Args:
@@ -34,6 +37,7 @@ def rerun(run: str, uri: str | None, overrides: Sequence[str], tolerance: float)
         uri: of the tracking store; None for the default.
         overrides: KEY=VALUE words for keys of `MAY_CHANGE`.
         tolerance: as `judge` takes it.
+        plugins: packages that the run's config may name.
 
     Raises:
         UserError: the run is not there, did not finish, or cannot be trained here.
@@ -41,6 +45,7 @@ def rerun(run: str, uri: str | None, overrides: Sequence[str], tolerance: float)
     stored = find_stored_run(run, uri)
     stored.check_finished()
     config = _config_of(stored, overrides)
+    check_plugins(config.plugins, trusted_plugins(plugins), f"The run {stored.name!r}")
     facts = stored_facts(stored)
     config, data = _with_stored_split(stored, config, facts)
     differences = differing(facts, current_facts() | data)
@@ -75,8 +80,7 @@ def conclude(stored: StoredRun, folder: Path, differences: Table, tolerance: flo
 
 def _config_of(stored: StoredRun, overrides: Sequence[str]) -> TrainConfig:
     """The config of the run, with the overrides that this machine needs."""
-    text = stored.file("config/config.yaml").read_text(encoding="utf-8")
-    values: dict[str, Any] = yaml.safe_load(text)
+    values = stored_config(_yaml(stored, "config/config.yaml"), f"The run {stored.name!r}")
     uri = with_credentials(stored.uri or values["tracking"]["uri"])
     values["tracking"] |= {"uri": uri, "run_name": f"{stored.name} (again)"}
     # `auto` means "not in a job of a sweep", and the repetition is no job of a sweep.
@@ -101,6 +105,16 @@ def _config_of(stored: StoredRun, overrides: Sequence[str]) -> TrainConfig:
         ) from error
 
 
+def _yaml(stored: StoredRun, path: str) -> Any:
+    """The content of a YAML file of the run, which builds no objects, whatever its tags say."""
+    try:
+        return yaml.safe_load(stored.file(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"The run {stored.name!r}: {path} is not plain YAML: {first_line(error)}"
+        ) from error
+
+
 def _with_stored_split(
     stored: StoredRun, config: TrainConfig, facts: dict[str, str]
 ) -> tuple[TrainConfig, dict[str, str]]:
@@ -119,8 +133,8 @@ def _with_stored_split(
 
 
 def _job(stored: StoredRun, overrides: Sequence[str], command: Sequence[str]) -> Job:
-    text = stored.file("config/overrides.yaml").read_text(encoding="utf-8")
-    given = yaml.safe_load(text) or []
+    listed = _yaml(stored, "config/overrides.yaml")
+    given = [str(word) for word in listed] if isinstance(listed, list) else []
     return Job(
         output_dir=project_root() / "runs" / stamp(),
         choices={name: stored.params[name] for name in GROUPS if name in stored.params},

@@ -23,6 +23,7 @@ from sightline.data.loading.datamodule import ImageDataModule
 from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError, did_you_mean
+from sightline.io.redaction import redacted
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import check_aim
 from sightline.metrics.values import metric_names
@@ -128,7 +129,7 @@ def _identity(
         "class_names": list(label_mode.class_names),
         "preprocess": spec.to_dict(),
         "dataset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()},
-        "config": config.model_dump(exclude={"tracking"}),
+        "config": redacted(config.model_dump(exclude={"tracking"})),
     }
 
 

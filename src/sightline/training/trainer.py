@@ -13,6 +13,7 @@ from sightline.config.components import build
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError, first_line
 from sightline.runs.folder import RunFolder
+from sightline.runs.hidden import environment_for
 from sightline.training.checkpointing.files import AtomicCheckpointIO
 from sightline.training.lightning_compat import disable_signal_handlers, start_ranks_with
 
@@ -45,7 +46,8 @@ def build_trainer(
     assert isinstance(trainer, Trainer)
     _refuse_idle(trainer)
     disable_signal_handlers(trainer)
-    start_ranks_with(trainer, [sys.executable, "-m", "sightline.cli", "job", str(folder)])
+    command = [sys.executable, "-m", "sightline.cli", "job", str(folder), *config.plugins]
+    start_ranks_with(trainer, command, environment_for([config]))
     return trainer
 
 

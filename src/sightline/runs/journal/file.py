@@ -18,6 +18,7 @@ from sightline import __version__
 from sightline.errors import UserError
 from sightline.io.atomic import fsync_parent
 from sightline.runs.journal.records import Record, UnknownRecordError, from_json
+from sightline.runs.journal.redacted import redacted_record
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class JournalWriter:
         """
         try:
             descriptor = self._open()
-            _write_line(descriptor, record.to_json())
+            _write_line(descriptor, redacted_record(record.to_json()))
             if sync:
                 os.fsync(descriptor)
         except OSError as error:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from sightline.config.components import check_components
 from sightline.config.compose import compose_frozen
 from sightline.config.schema import TrainConfig
+from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.io.secrets import hide_password
 from sightline.paths import config_folders
 from sightline.runs.folder import RunFolder
@@ -111,6 +112,7 @@ def plan_search(
     for words in boundary_samples(spaces, fixed):
         given = [*fixed, *words]
         sample, job = compose_frozen(configs, given, folder / "0", name, arguments)
+        check_plugins(sample.plugins, trusted_plugins(map(str, config.plugins)), folder)
         check_components(sample)
         checked.append((sample, job))
     check_label_modes([job for _, job in checked])

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from sightline.config.stored import check_plugins
 from sightline.errors import UserError, did_you_mean
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.search.plan import Search
@@ -60,6 +61,7 @@ class Trials:
             words = sample_overrides(live, self.search.spaces, self.search.fixed)
             job = self.search.compose(words, trial.number)
         elif frozen is not None:
+            check_plugins(frozen.config.plugins, self.search.sample.plugins, folder)
             job = SweepJob(frozen.config, frozen.job, folder)
         else:
             raise UserError(f"{folder} lost its run.json.")

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 
-from sightline.io.secrets import credentials_for_children
+from sightline.runs.hidden import environment_for
 from sightline.sweeps.jobs import Jobs, announce_job
 from sightline.sweeps.slurm.ends import EndedJobs, forget_launch
 from sightline.sweeps.slurm.sbatch import (
@@ -84,7 +84,7 @@ class SlurmJobs:
         script = write_script(self.sweep, submission, self.options.setup)
         self.submissions.append(submission)
         write_submissions(self.sweep.folder.path, self.submissions)
-        own = credentials_for_children(self.sweep.tracking.uri)
+        own = environment_for(self.sweep.jobs[number].config for number in submission.jobs)
         job = submit(array_options(self.sweep, submission, self.options), script, own)
         self.submissions[-1] = replace(submission, id=job)
         write_submissions(self.sweep.folder.path, self.submissions)

@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.errors import UserError, first_line
-from sightline.io.secrets import hide_password
+from sightline.io.redaction import redact
 
 # Errors of the store, the network or the file system; after each, an upload can be retried.
 UPLOAD_ERRORS = (MlflowException, SQLAlchemyError, OSError, requests.RequestException, UserError)
@@ -61,7 +61,7 @@ def short_message(error: BaseException) -> str:
         status = re.search(r"too many (\d{3}) error responses", str(cause))
         return f"HTTP status {status[1]}" if status is not None else type(cause).__name__
     line = first_line(error)
-    return hide_password(line[:500])
+    return redact(line)[:500]
 
 
 def describe(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import yaml
 
 from sightline.config.legacy import with_current_targets
+from sightline.config.stored import stored_config
 from sightline.errors import UserError
 from sightline.predictions import Predictions
 from sightline.tracking.mlflow.queries import key_of
@@ -38,9 +39,9 @@ def read_configs(runs: Sequence[StoredRun]) -> dict[str, dict[str, Any] | None]:
     def read(run: StoredRun) -> dict[str, Any] | None:
         try:
             values = yaml.safe_load(run.file("config/config.yaml").read_text(encoding="utf-8"))
-        except (UserError, OSError, ValueError, yaml.YAMLError):
-            return None  # it ended before its config was logged, or the artifact was deleted
-        return with_current_targets(values) if isinstance(values, dict) else None
+            return with_current_targets(stored_config(values, run.name))
+        except (UserError, OSError, ValueError, RecursionError, yaml.YAMLError):
+            return None  # it ended before its config was logged, or the artifact is not sound
 
     with ThreadPoolExecutor(min(READERS, max(1, len(runs)))) as pool:
         return {key_of(run): found for run, found in zip(runs, pool.map(read, runs), strict=True)}

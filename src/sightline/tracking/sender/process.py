@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
-from sightline.io.secrets import hide_password
+from sightline.io.redaction import redact
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalWriteError, JournalWriter
 from sightline.runs.journal.records import Record, StatusRecord, TagsRecord
@@ -169,7 +169,7 @@ def _report_readiness(run_upload: RunUpload) -> None:
 
 def send_event(**event: str) -> None:
     """Send an event to the training; it is lost where the training is gone."""
-    event = {key: hide_password(value)[:MAX_EVENT] for key, value in event.items()}
+    event = {key: redact(value)[:MAX_EVENT] for key, value in event.items()}
     with contextlib.suppress(BrokenPipeError, BlockingIOError):
         os.write(EVENTS, json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 

@@ -50,9 +50,9 @@ def log_evaluation(
     table.write(tracker.file(path))
     tracker.log_artifact(path)
     tracker.log_json({"name": name, **evaluation.record()}, f"metrics/{name}.json")
-    tracker.log_text(to_csv(evaluation.rows()), f"metrics/{name}.csv")
-    tracker.log_text(to_csv(evaluation.per_class), f"per_class/{name}.csv")
-    tracker.log_text(to_csv(evaluation.reliability), f"calibration/{name}.csv")
+    tracker.log_data(to_csv(evaluation.rows()), f"metrics/{name}.csv")
+    tracker.log_data(to_csv(evaluation.per_class), f"per_class/{name}.csv")
+    tracker.log_data(to_csv(evaluation.reliability), f"calibration/{name}.csv")
     decided = EvaluatedSplit(name, label_mode, table, evaluation.tuning, evaluation.parts)
     _log_confusion(tracker, decided)
     if evaluation.absent:

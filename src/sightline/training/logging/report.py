@@ -91,7 +91,7 @@ def publish_report(
         _save(tracker, section, content.evaluated.split, f"{folder}report/")
     if sections:
         page = Page(content.title, content.subtitle, content.facts, content.metrics, made, problems)
-        tracker.log_text(render_page(page), f"{folder}report.html")
+        tracker.log_data(render_page(page), f"{folder}report.html")
 
 
 def epoch_history(tracker: Tracker) -> list[Point]:
@@ -134,11 +134,11 @@ def _save(tracker: Tracker, section: Section, split: str, folder: str) -> None:
     for part in section.parts:
         if isinstance(part, Table):
             if part.name is not None:
-                tracker.log_text(csv_text(part.columns, part.rows), f"{folder}{part.name}.csv")
+                tracker.log_data(csv_text(part.columns, part.rows), f"{folder}{part.name}.csv")
         elif isinstance(part, Gallery):
             tracker.log_png(draw_contact_sheet(part, split), f"{folder}{part.name}.png")
             columns = list(dict.fromkeys(key for tile in part.tiles for key in tile.record))
             rows = [[tile.record.get(key) for key in columns] for tile in part.tiles]
-            tracker.log_text(csv_text(columns, rows), f"{folder}{part.name}.csv")
+            tracker.log_data(csv_text(columns, rows), f"{folder}{part.name}.csv")
         else:
             tracker.log_png(part.png, f"{folder}{part.name}.png")

@@ -26,7 +26,7 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.data.cache.sample_digests import with_digests
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
-from sightline.io.secrets import hide_password
+from sightline.io.redaction import redacted
 from sightline.metrics.monitor import monitor_mode
 from sightline.tracking.dataset_inputs import dataset_inputs
 from sightline.tracking.description import group_name, origin_tags, params, run_name
@@ -122,9 +122,9 @@ def _log_data_and_model(
     tracker.log_artifact("split/split.parquet")
     if setup.skipped:
         rows = [asdict(each) for each in setup.skipped]
-        tracker.log_text(to_csv(rows, decimals=None), "skipped.csv")
+        tracker.log_data(to_csv(rows, decimals=None), "skipped.csv")
     if setup.source.left_out:
-        tracker.log_text(to_csv(setup.source.left_out.rows(), decimals=None), "left_out.csv")
+        tracker.log_data(to_csv(setup.source.left_out.rows(), decimals=None), "left_out.csv")
 
 
 def _classes(names: Sequence[str]) -> str:
@@ -161,11 +161,12 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
 
 
 def _log_provenance(tracker: Tracker, config: TrainConfig, job: Job) -> None:
-    resolved = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
-    tracker.log_text(hide_password(resolved), "config/config.yaml")
-    overrides = yaml.safe_dump(job.overrides, allow_unicode=True)
-    tracker.log_text(hide_password(overrides), "config/overrides.yaml")
-    tracker.log_text(hide_password(job.command) + "\n", "provenance/command.txt")
+    values = redacted(config.model_dump())
+    resolved = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    tracker.log_data(resolved, "config/config.yaml")
+    overrides = yaml.safe_dump(redacted(job.overrides), allow_unicode=True)
+    tracker.log_data(overrides, "config/overrides.yaml")
+    tracker.log_text(job.command + "\n", "provenance/command.txt")
     tracker.log_json(environment(), "provenance/environment.json")
     git = git_state()
     if git is not None:

@@ -1,0 +1,118 @@
+"""Redaction: secrets hidden in text that leaves the process, for the disk, MLflow or the terminal.
+
+Three kinds are known: passwords in addresses, keys of a well-known form, and the values of this
+process's environment variables whose names say that they are secret. Numbers and paths stay: a
+value that is a number, or a part of the home's or the working folder's path, is not taken for a
+secret. In data (tables, configs, parameters) neither is a word, which may be the name of a class.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sightline.io.secrets import hide_password
+
+HIDDEN = "***"
+SHORTEST = 6  # characters of a variable's value; a shorter one can stand anywhere by chance
+WORDS = re.compile(r"[A-Za-z][a-z]*(?:[ _-][A-Za-z]?[a-z]+)*")
+LONGEST_WORDS = 20  # characters; a longer text is a passphrase, also where it is made of words
+# Keys of well-known forms; of a form with a group named `kept`, that part stays.
+FORMS = re.compile(
+    r"""
+    -----BEGIN[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----.*?
+        (?:-----END[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----|\Z)
+    | \b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b                       # AWS
+    | \bgh[pousr]_\w{20,} | \bgithub_pat_\w{20,}                     # GitHub
+    | \bglpat-[\w-]{16,}                                             # GitLab
+    | \bxox[a-z]-[\w-]{10,} | \bxapp-[\w-]{10,}                      # Slack
+    | (?P<kept>hooks\.slack\.com/(?:services|workflows)/)[\w/-]+
+    | \bAIza[\w-]{33,37}(?![\w-]) | \bya29\.[\w.-]{10,} | \bGOCSPX-[\w-]{10,}   # Google
+    | \bhf_[A-Za-z0-9]{20,} | \bapi_org_[A-Za-z0-9]{20,}             # Hugging Face
+    | \bsk-[\w-]{20,} | \b[sr]k_(?:live|test)_\w{16,}                # OpenAI, Anthropic, Stripe
+    | \beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*                           # JSON Web Tokens
+    | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[\w-]{30,} | \bdckr_pat_[\w-]{16,}
+    | \bSG\.[\w-]{16,}\.[\w-]{16,} | \bdapi[0-9a-f]{32}\b | \bdop_v1_[0-9a-f]{32,}
+    | \bnvapi-[\w-]{20,} | \bwandb_v\d_\w{20,} | \br8_\w{30,}
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# NAME=VALUE, NAME: VALUE and "NAME": "VALUE" of names under which clouds keep their keys.
+ASSIGNED = re.compile(
+    r"""(?P<kept>\b(?:
+        aws_?(?:secret_?access_?key|session_?token) | account_?key
+        | shared_?access_?(?:key|signature)
+        | client_?secret | (?:[a-z0-9]+_)*api_?key | [a-z0-9_]*passw(?:or)?d | (?:[a-z0-9]+_)*secret
+        | (?:[a-z0-9]+_)*(?:access|auth|api)_?token
+    )["']?\s*[=:]\s*["']?)(?!\*\*\*)(?=[^\s"',;&]*[0-9+/=!@#$%^&*])[^\s"',;&]{6,}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+BEARER = re.compile(r"(?P<kept>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{16,}")
+# Words of a variable's name that say it holds a secret.
+TELLING = re.compile(
+    r"(?:^|_)(?:TOKEN|SECRETS?|PASS|PASSPHRASE|CREDENTIALS?|KEY|PAT|APIKEY)(?:_|$)"
+    r"|PASSWORD|PASSWD|_PWD$|SECRET"
+)
+NOT_TELLING = re.compile(r"_(?:FILE|PATH|DIR|SOCK|NAME|TYPE)$")  # what says where it is
+
+
+def redact(text: str) -> str:
+    """Free text (a log line, an error, a diff) with `***` for each secret in it."""
+    return _hide(text, _secret_values(os.environ))
+
+
+def redact_data(text: str) -> str:
+    """Data with `***` for each secret; a variable whose value is a word hides no word of it."""
+    values = [each for each in _secret_values(os.environ) if not _is_words(each)]
+    return _hide(text, values)
+
+
+def redacted(value: Any) -> Any:
+    """Plain containers with each text in them redacted as data; keys and numbers stay.
+
+    A text is also judged by its key: under `api_key` it is a secret whatever its form.
+    """
+    if isinstance(value, str):
+        return redact_data(value)
+    if isinstance(value, Mapping):
+        return {key: _under(key, each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted(each) for each in value]
+    return value
+
+
+def _under(key: Any, value: Any) -> Any:
+    if not isinstance(value, str):
+        return redacted(value)
+    return redact_data(f"{key}={value}").removeprefix(f"{key}=")
+
+
+def _hide(text: str, values: list[str]) -> str:
+    text = hide_password(text)
+    for form in (FORMS, ASSIGNED, BEARER):
+        text = form.sub(lambda found: f"{found.groupdict().get('kept') or ''}{HIDDEN}", text)
+    for value in values:
+        if value in text:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", HIDDEN, text)
+    return text
+
+
+def _is_words(value: str) -> bool:
+    return len(value) < LONGEST_WORDS and WORDS.fullmatch(value) is not None
+
+
+def _secret_values(environment: Mapping[str, str]) -> list[str]:
+    """The values of variables whose names say that they are secret, the longest first."""
+    here = f"{Path.home()}\0{Path.cwd()}"
+    found = {
+        value
+        for name, value in environment.items()
+        if TELLING.search(name.upper())
+        and not NOT_TELLING.search(name.upper())
+        and len(value) >= SHORTEST
+        and not value.replace(".", "").isdigit()
+        and not value.startswith(("/", "~"))
+        and value not in here
+    }
+    return sorted(found, key=len, reverse=True)

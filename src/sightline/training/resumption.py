@@ -1,0 +1,46 @@
+"""The words of `sightline train resume=...`: those of the run that is resumed, and its folder."""
+
+import yaml
+
+from sightline.config.compose import compose_job, register_resolvers
+from sightline.config.options import as_tuple
+from sightline.config.stored import trusted_plugins
+from sightline.config.stored_words import check_composed
+from sightline.config.words import quoted
+from sightline.errors import UserError
+from sightline.paths import project_root
+from sightline.runs.resume import find_run, find_unfinished, former_defaults, resumed_arguments
+
+
+def with_folder_to_resume(arguments: list[str]) -> list[str]:
+    """`resume=RUN_ID|FOLDER|auto` as the folder of a run, with the arguments that it began with.
+
+    Args:
+        arguments: of the command, one `resume=` among them.
+
+    Raises:
+        UserError: there is no such run, or what its folder holds could run code that this command
+            does not allow.
+    """
+    wanted = [word.partition("=")[2] for word in arguments if word.startswith("resume=")]
+    if "-m" in arguments or "--multirun" in arguments:
+        raise UserError("resume= is for one run; a sweep resumes when its command is given again.")
+    given = [word for word in arguments if not word.startswith("resume=")]
+    if wanted[-1] != "auto":
+        frozen = find_run(wanted[-1], project_root())
+        words = resumed_arguments(frozen.job, [*former_defaults(frozen.config), *given])
+        register_resolvers(words)
+        check_composed(words, trusted_plugins(_plugins_of(given)), frozen.job.output_dir)
+        return words
+    folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
+    if folder is None:
+        print("resume=auto: no unfinished run has this config; a new one is started.")
+        return given
+    return [*given, f"hydra.run.dir={quoted(str(folder))}"]
+
+
+def _plugins_of(words: list[str]) -> tuple[str, ...]:
+    """The packages that the words of this command name."""
+    values = [word.partition("=")[2] for word in words if word.lstrip("+").startswith("plugins=")]
+    named = as_tuple(yaml.safe_load(values[-1])) if values else ()
+    return tuple(map(str, named)) if isinstance(named, (list, tuple)) else ()
