@@ -1,0 +1,39 @@
+"""Made-up secrets of many kinds, each in a text as it is found, in pieces so that no scanner minds."""
+
+from __future__ import annotations
+
+A = "aB3" * 20
+
+
+def _block(kind: str) -> str:
+    return f"-----BEGIN {kind}-----\n+MIIEv{A}\n+{A}\n-----END {kind}-----"
+
+
+# Kind to a text, and the part of it that may not be seen.
+SECRETS = {
+    "uri": ("postgresql://bob:hunter2@db/x", "hunter2"),
+    "signed": ("https://h/x.tar?X-Amz-Signature=" + "ab12" * 8, "ab12ab12"),
+    "azure": ("AccountName=a;AccountKey=" + A + "==;EndpointSuffix=x", A),
+    "sas": ("https://h/c?sv=2022&sig=" + A, A),
+    "aws": ("AKIA" + "ABCD1234EFGH5678", "ABCD1234EFGH5678"),
+    "aws_secret": ("aws_secret_access_key = " + A[:40], A[:40]),
+    "github": ("ghp_" + A[:36], A[:36]),
+    "github_fine": ("github_pat_" + A[:40], A[:40]),
+    "gitlab": ("glpat-" + A[:20], A[:20]),
+    "slack": ("xoxb-" + "123456789012-" + A[:24], A[:24]),
+    "slack_hook": ("https://hooks.slack.com/services/T000/B000/" + A[:24], A[:24]),
+    "gcp": ("AIza" + "Sy" + A[:33], A[:33]),
+    "gcp_oauth": ("ya29." + A[:40], A[:40]),
+    "huggingface": ("hf_" + A[:34], A[:34]),
+    "openai": ("sk-proj-" + A[:40], A[:40]),
+    "anthropic": ("sk-ant-api03-" + A[:40], A[:40]),
+    "stripe": ("sk_" + "live_" + A[:24], A[:24]),
+    "jwt": ("eyJ" + A[:20] + ".eyJ" + A[:30] + "." + A[:20], A[:20]),
+    "bearer": ("Authorization: Bearer " + A[:30], A[:30]),
+    "npm": ("npm_" + A[:36], A[:36]),
+    "pypi": ("pypi-" + A[:40], A[:40]),
+    "rsa": (_block("RSA " + "PRIVATE KEY"), A),
+    "pgp": (_block("PGP " + "PRIVATE KEY BLOCK"), A),
+    "password": ('password: "hunter2!"', "hunter2"),
+    "client_secret": ("client_secret=" + A[:20], A[:20]),
+}
