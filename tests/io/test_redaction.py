@@ -48,12 +48,12 @@ def test_values_of_variables_that_say_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.chdir(tmp_path)
     for name, value in {
         "MY_SERVICE_TOKEN": "plainvalue", "DB_PASSWORD": "pass-w0rd", "APP_SECRET": "a.b*c(d",
-        "X_API_KEY": "airplane", "SHORT_TOKEN": "cat", "PIN_KEY": "12345678", "RATE_KEY": "0.123456",
+        "X_API_KEY": "airplane", "SHORT_TOKEN": "cat", "PIN_KEY": "12345678", "RATE_KEY": "0.12345",
         "SSH_KEY": "/home/me/.ssh/id", "TOKENIZERS_PARALLELISM": "disabled", "NAME": "public-1",
         "KEY_FILE": "keyfile-1", "ROOT_KEY": tmp_path.name, "MODE_SECRET": "multiclass",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    kept = f"cat 12345678 0.123456 /home/me/.ssh/id disabled public-1 keyfile-1 {tmp_path}/x"
+    kept = f"cat 12345678 0.12345 /home/me/.ssh/id disabled public-1 keyfile-1 {tmp_path}/x"
     assert redact(kept) == kept
     assert redact("plainvalue, pass-w0rd; 'a.b*c(d'") == "***, ***; '***'"
     assert redact("notplainvalue plainvalues") == "notplainvalue plainvalues"

@@ -1,4 +1,4 @@
-"""Made-up secrets of many kinds, each in a text as it is found, in pieces so that no scanner minds."""
+"""Made-up secrets of many kinds, each in a text as it is found; in pieces, for scanners of code."""
 
 from __future__ import annotations
 

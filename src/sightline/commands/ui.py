@@ -20,7 +20,9 @@ def run(options: UiOptions) -> int:
     # In the environment: every user of the machine can read a process's arguments.
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_store()
     os.environ["MLFLOW_BACKEND_STORE_URI"] = uri
-    command = [sys.executable, "-m", "mlflow", "ui", *options.words]
+    asked = any(word.startswith(("--host", "-h")) for word in options.words)
+    host = [] if asked else ["--host", "127.0.0.1"]  # else anyone in the network could delete runs
+    command = [sys.executable, "-m", "mlflow", "ui", *host, *options.words]
     sys.stdout.flush()
     os.execv(sys.executable, command)
 
@@ -29,7 +31,8 @@ COMMAND = Command(
     help="open the MLflow UI on the project's store",
     section="runs",
     about="""\
-Starts MLflow's web server on the store of MLFLOW_TRACKING_URI, by default the project's own.""",
+Starts MLflow's web server on the store of MLFLOW_TRACKING_URI, by default the project's own. It
+answers this machine alone; --host ADDRESS lets others in, without a password.""",
     examples={"sightline ui --port 5001": ""},
     options=UiOptions,
     overrides={"FLAGS": "further flags of `mlflow ui`; `mlflow ui --help` lists them"},

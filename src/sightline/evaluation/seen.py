@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from torch import Tensor
 
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.sample_digests import CONTENT, PIXELS, REMEMBERED, pixel_digests, short
 from sightline.errors import UserError
 from sightline.evaluation.samples import Samples, own_samples
+from sightline.io.declared_size import read_parquet
 from sightline.label_modes.base import LabelMode
 from sightline.tracking.mlflow.stored_run import StoredRun
 
@@ -111,7 +111,7 @@ def _stored_digests(run: StoredRun | None) -> Digests | None:
     """The digests that the run stored; None where it is of a version that stored none."""
     if run is None:
         raise UserError("the checkpoint belongs to no run that is known")
-    table = pq.read_table(run.file("split/split.parquet"))
+    table = read_parquet(run.file("split/split.parquet"))
     if CONTENT not in table.column_names:
         return None
     found = {}

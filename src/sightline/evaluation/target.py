@@ -18,6 +18,7 @@ from sightline.inference.device import choose_device
 from sightline.inference.model import LoadedModel
 from sightline.inference.split_probs import probs_on, readable
 from sightline.inference.views import View, averaged_views, corrupted_views
+from sightline.io.declared_size import check_fits, parquet_bytes
 from sightline.predictions import Predictions, with_columns
 from sightline.training.logging.evaluation import SECTIONS
 
@@ -90,7 +91,9 @@ def stored_target(
     if requested or changes.data or not stored.is_best or stored.run is None:
         return None
     try:
-        table = Predictions.read(stored.run.file(f"predictions/{settings.split}.parquet"))
+        file = stored.run.file(f"predictions/{settings.split}.parquet")
+        check_fits(file, parquet_bytes(file))
+        table = Predictions.read(file)
     except UserError:
         log.info("stored predictions: none of %s", settings.split)
         return None

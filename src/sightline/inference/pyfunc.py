@@ -43,6 +43,8 @@ class SightlinePyfunc(PythonModel):
             params: calibrated=False ignores the run's calibration and decision rule.
         """
         calibrated = bool((params or {}).get("calibrated", True))
+        if "image" not in model_input or model_input.empty:
+            raise MlflowException("Expected rows with the column 'image'.", INVALID_PARAMETER_VALUE)
         try:
             probs = self.model.probs([_image(value) for value in model_input["image"]])
         except UserError as error:
@@ -58,7 +60,10 @@ def _image(value: Any) -> bytes | np.ndarray:
             raise UserError(f"An image as text must be base64: {error}.") from error
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
-    array = np.array(value.tolist() if isinstance(value, np.ndarray) else value)
+    try:
+        array = np.array(value.tolist() if isinstance(value, np.ndarray) else value)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise UserError(f"An image as an array has rows of one length: {error}.") from error
     if array.dtype.kind not in "iu" or array.min(initial=0) < 0 or array.max(initial=0) > 255:
         raise UserError(
             f"An image as an array holds whole numbers from 0 to 255, but this one is of type "

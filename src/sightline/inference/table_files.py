@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from sightline.data.tables.files import PARQUET
 from sightline.errors import UserError
 from sightline.io.atomic import atomic_path
+from sightline.io.csv_cells import neutral, neutral_column
 
 CSV = (".csv",)
 JSON_LINES = (".jsonl", ".ndjson")
@@ -51,12 +52,13 @@ TABLES = (*CSV, *JSON_LINES, *PARQUET)
 
 
 def _write_csv(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    flat = pa.schema(
-        [pa.field(f.name, pa.string() if _is_list(f.type) else f.type) for f in schema]
-    )
+    flat = pa.schema([
+        pa.field(neutral(f.name), pa.string() if _is_list(f.type) else f.type) for f in schema
+    ])  # fmt: skip
     with pa.csv.CSVWriter(str(path), flat) as writer:
         for batch in batches:
             columns = [_as_json(c) if _is_list(c.type) else c for c in batch.columns]
+            columns = [neutral_column(c) if pa.types.is_string(c.type) else c for c in columns]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=flat))
 
 

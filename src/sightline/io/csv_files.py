@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
+from sightline.io.csv_cells import neutral
+
 
 def csv_text(
     columns: Sequence[str],
@@ -11,7 +13,7 @@ def csv_text(
     decimals: int | None = None,
     line_end: str = "\n",
 ) -> str:
-    """A header and one line a row; None is an empty cell.
+    """A header and one line a row; None is an empty cell, and no text is a formula (`csv_cells`).
 
     Args:
         columns: names of the columns.
@@ -22,7 +24,7 @@ def csv_text(
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator=line_end)
-    writer.writerow(columns)
+    writer.writerow(map(neutral, columns))
     writer.writerows([_cell(value, decimals) for value in row] for row in rows)
     return out.getvalue()
 
@@ -51,4 +53,4 @@ def to_csv(
 def _cell(value: object, decimals: int | None) -> object:
     if decimals is not None and isinstance(value, float):
         return "" if value != value else f"{value:.{decimals}f}"  # NaN differs from itself
-    return value
+    return neutral(value) if isinstance(value, str) else value

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from sightline.errors import UserError
+from sightline.io.declared_size import check_fits, zip_bytes
 
 Keys = tuple[str, ...]
 MAX_DEPTH = 3  # of wrappers around the tensors
@@ -22,6 +24,8 @@ def read_weight_file(path: Path) -> Any:
     Raises:
         UserError: it is damaged, no file of weights, or holds a pickle of anything else.
     """
+    if zipfile.is_zipfile(path):  # of torch.save, which does not compress
+        check_fits(path, zip_bytes(path))
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

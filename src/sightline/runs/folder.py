@@ -8,7 +8,7 @@ from typing import Any
 
 from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
-from sightline.io.atomic import write_atomically
+from sightline.io.atomic import make_private, write_atomically
 from sightline.io.redaction import redact
 from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import JournalWriter
@@ -81,7 +81,7 @@ class RunFolder:
         if data is None:
             before = self.frozen
             data = before.data if before is not None else {}
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_private(self.path)
         self._frozen = Frozen(config, job, __version__, data)
         write_frozen(self._config, self._frozen)
 

@@ -19,6 +19,7 @@ import psutil
 
 from sightline.cluster.slurm import own_job
 from sightline.errors import UserError
+from sightline.io.atomic import make_private
 
 HEARTBEAT_S = 10
 GONE_AFTER_S = 60  # without a heartbeat, seen from another machine
@@ -84,7 +85,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     me = LockOwner(platform.node(), _space(), os.getpid(), psutil.Process().create_time(),
                uuid.uuid4().hex, own_job())  # fmt: skip
     _take(folder, me)

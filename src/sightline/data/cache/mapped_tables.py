@@ -14,6 +14,7 @@ from filelock import FileLock
 from sightline.data.cache.files import GIB
 from sightline.errors import UserError, first_line
 from sightline.io.atomic import atomic_path, write_atomically
+from sightline.io.declared_size import parquet_bytes
 from sightline.paths import image_cache_dir
 
 log = logging.getLogger(__name__)
@@ -28,20 +29,16 @@ def read_tables(files: list[Path]) -> list[pa.Table]:
     Raises:
         UserError: a file cannot be read, is empty, or there is no room for it.
     """
-    needed = sum(map(_uncompressed_bytes, files))
+    needed = sum(map(_declared_bytes, files))
     mapped = needed > SHARE * psutil.virtual_memory().available
     return [_mapped(file) if mapped else _in_memory(file) for file in files]
 
 
-def _uncompressed_bytes(file: Path) -> int:
-    """Uncompressed size, as the file's metadata states it."""
-    try:
-        metadata = pq.read_metadata(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
-    if metadata.num_rows == 0:
+def _declared_bytes(file: Path) -> int:
+    needed = parquet_bytes(file)
+    if needed == 0:
         raise UserError(f"{file} has no rows.")
-    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    return needed
 
 
 def _in_memory(file: Path) -> pa.Table:
@@ -69,7 +66,7 @@ def _mapped(file: Path) -> pa.Table:
 
 
 def _unpack(file: Path, path: Path, folder: Path) -> None:
-    needed, free = _uncompressed_bytes(file), shutil.disk_usage(folder).free
+    needed, free = parquet_bytes(file), shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
             f"{file} does not fit in memory, and {folder} has {free / GIB:.1f} GiB free of the "
@@ -82,5 +79,7 @@ def _unpack(file: Path, path: Path, folder: Path) -> None:
             with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
                 for batch in parquet.iter_batches(BATCH_ROWS):
                     writer.write_batch(batch)
+                    if sink.tell() > free:  # values that repeat are larger than is declared
+                        raise UserError(f"{file} does not fit into {folder} once it is unpacked.")
     except pa.ArrowInvalid as error:
         raise UserError(f"{file} cannot be read: {first_line(error)}") from error

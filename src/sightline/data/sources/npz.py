@@ -11,6 +11,7 @@ from sightline.data.reading.images import ArrayImages
 from sightline.data.source_data import SPLITS, SourceData, Split, take
 from sightline.data.tables.files import existing_file
 from sightline.errors import UserError
+from sightline.io.declared_size import check_fits, zip_bytes
 from sightline.label_modes.base import MISSING
 
 
@@ -24,9 +25,10 @@ def read_npz(multi_label: bool, path: str, class_names: list[str] | None) -> Sou
     """
     file = existing_file(path, "data.path")
     try:
+        check_fits(file, zip_bytes(file))
         with np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except (ValueError, OSError, MemoryError, zipfile.BadZipFile, EOFError) as error:
         raise UserError(f"{file} is not an .npz file of plain arrays: {error}") from error
     present = [name for name in SPLITS if f"{name}_images" in found]
     if "train" not in present:

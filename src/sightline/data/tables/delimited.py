@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from sightline.errors import UserError
+from sightline.io.csv_cells import original, original_column
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ def read_delimited(file: Path, separator: str) -> pa.Table:
 
     Read are UTF-8 and UTF-16 (with a byte-order mark), columns between commas, semicolons, tabs or
     vertical bars, and rows that end with empty cells beyond the header's. A separator other than
-    the suffix's, another encoding and dropped empty columns are logged.
+    the suffix's, another encoding and dropped empty columns are logged. The apostrophe before what
+    a spreadsheet would take for a formula is taken away (`io.csv_cells`).
 
     Args:
         file: the path.
@@ -50,6 +52,9 @@ def read_delimited(file: Path, separator: str) -> pa.Table:
     if found != separator:
         said.append(f"{SEPARATORS[found]} between columns")
     table = _read(content, found)
+    columns = [original_column(column) if pa.types.is_string(column.type) else column
+               for column in table.columns]  # fmt: skip
+    table = pa.Table.from_arrays(columns, [original(name) for name in table.column_names])
     names = [name.strip() for name in table.column_names]
     blank = [index for index, name in enumerate(names) if not name]
     if len(blank) == len(names):

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
-import pyarrow.parquet as pq
 
 from sightline.data.tables.delimited import read_delimited
 from sightline.errors import UserError, did_you_mean, first_line
+from sightline.io.declared_size import read_parquet
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -89,7 +89,7 @@ def read_table(file: Path) -> pa.Table:
         elif suffix in JSON_LINES:
             table = _read_json(file)
         else:
-            table = pq.read_table(file)
+            table = read_parquet(file)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         hint = " Save the file as UTF-8." if "UTF8" in str(error).upper().replace("-", "") else ""
         raise UserError(f"{file} cannot be read: {first_line(error)}.{hint}") from error

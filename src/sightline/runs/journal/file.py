@@ -16,7 +16,7 @@ from typing import Any
 
 from sightline import __version__
 from sightline.errors import UserError
-from sightline.io.atomic import fsync_parent
+from sightline.io.atomic import fsync_parent, make_private
 from sightline.runs.journal.records import Record, UnknownRecordError, from_json
 from sightline.runs.journal.redacted import redacted_record
 
@@ -85,7 +85,8 @@ class JournalWriter:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path.parent.parent)
+            self.path.parent.mkdir(exist_ok=True)
             new = not self.path.exists()
             if not new:
                 _cut_torn_line(self.path)

@@ -36,6 +36,8 @@ def upload_file(
     """
     name = record.checkpoint if isinstance(record, ModelRecord) else record.path
     path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UploadError(f"{name} is not in the run's folder, and was not read")
     try:
         with path.open("rb"):
             pass

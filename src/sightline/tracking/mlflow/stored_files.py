@@ -10,6 +10,7 @@ import yaml
 from sightline.config.legacy import with_current_targets
 from sightline.config.stored import stored_config
 from sightline.errors import UserError
+from sightline.io.declared_size import check_fits, parquet_bytes
 from sightline.predictions import Predictions
 from sightline.tracking.mlflow.queries import key_of
 from sightline.tracking.mlflow.stored_run import StoredRun
@@ -23,7 +24,9 @@ def read_tables(runs: Sequence[StoredRun], split: str) -> dict[str, Predictions 
     def read(run: StoredRun) -> Predictions | UserError:
         path = f"predictions/{split}.parquet"
         try:
-            return Predictions.read(run.file(path))
+            file = run.file(path)
+            check_fits(file, parquet_bytes(file))
+            return Predictions.read(file)
         except UserError as error:
             return error
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:

@@ -1,0 +1,70 @@
+"""Declared sizes of compressed files, compared with the free memory before anything is read.
+
+A few kilobytes of Parquet, npz or zip can declare more than any machine holds.
+"""
+
+import zipfile
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sightline.errors import UserError, first_line
+
+GIB = 2**30
+
+
+def parquet_bytes(path: Path) -> int:
+    """The size of a table in memory, at least, as the file's metadata states it.
+
+    A value that repeats takes next to nothing in the file, but each row has its place in memory.
+
+    Raises:
+        UserError: the file is damaged, or no Parquet file.
+    """
+    try:
+        about = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path} cannot be read: {first_line(error)}") from error
+    declared = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+    return max(declared, about.num_rows * about.num_columns)
+
+
+def zip_bytes(path: Path) -> int:
+    """The size of all files in a zip archive, unpacked, as its directory states it.
+
+    Raises:
+        BadZipFile: it is none.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def check_fits(path: Path, needed: int) -> None:
+    """Refuse a file whose content would not fit into the free memory.
+
+    Args:
+        path: the file, for the message.
+        needed: bytes of its content.
+
+    Raises:
+        UserError: with both sizes.
+    """
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise UserError(
+            f"{path} declares {needed / GIB:,.1f} GiB of content, and {free / GIB:,.1f} GiB of "
+            "memory are free: it was not read. If it is sound, use a machine with more memory."
+        )
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """A table that fits into the free memory.
+
+    Raises:
+        UserError: it does not, or the file is damaged.
+        pa.ArrowException: a page of it is.
+    """
+    check_fits(path, parquet_bytes(path))
+    return pq.read_table(path)
