@@ -68,7 +68,9 @@ def test_no_cell_is_a_formula_and_reading_gives_what_was_written(tmp_path: Path)
     arrow = pa.table({"name": list(TEXTS), "=HYPERLINK(1)": ["-0.5"] * len(TEXTS)})
     write_table(tmp_path / "arrow.csv", arrow.schema, arrow.to_batches())
     (tmp_path / "text.csv").write_bytes(text.encode())
-    written = list(csv.reader(io.StringIO((tmp_path / "arrow.csv").read_text(), newline="")))
+    written = list(
+        csv.reader(io.StringIO((tmp_path / "arrow.csv").read_bytes().decode(), newline=""))
+    )
     assert [row[0] for row in written[1:]] == [row[0] for row in cells]
     for name in ("arrow.csv", "text.csv"):
         assert read_table(tmp_path / name).to_pydict() == arrow.to_pydict(), name

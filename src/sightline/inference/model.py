@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sightline.data.reading.decode import ImageData, image_from_array, normalise_image, read_image
 from sightline.data.reading.transforms import ImageTransform
+from sightline.errors import UserError
 from sightline.inference.decisions import Decisions
 from sightline.inference.device import computing
 from sightline.inference.inputs import Inputs, read_inputs
@@ -172,7 +173,10 @@ def _read(image: AnyImage, min_side: int | None) -> ImageData:
     if isinstance(image, Image.Image):
         return normalise_image(image, min_side)
     if isinstance(image, np.ndarray):
-        return image_from_array(image)
+        try:
+            return image_from_array(image)
+        except ValueError as error:
+            raise UserError(f"An image is {error}.") from error
     if isinstance(image, bytes):
         return read_image(image, f"{len(image):,} bytes", min_side)
     return read_image(Path(image), str(image), min_side)

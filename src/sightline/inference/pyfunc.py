@@ -5,7 +5,6 @@ which holds everything else, and Sightline's own code.
 """
 
 import base64
-import binascii
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ def _image(value: Any) -> bytes | np.ndarray:
     if isinstance(value, str):
         try:
             return base64.b64decode(value.rpartition("base64,")[2], validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise UserError(f"An image as text must be base64: {error}.") from error
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)

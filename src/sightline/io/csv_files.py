@@ -22,11 +22,8 @@ def csv_text(
             full, and NaN as `nan`.
         line_end: between the lines; `\\r\\n` is that of RFC 4180.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator=line_end)
-    writer.writerow(map(neutral, columns))
-    writer.writerows([_cell(value, decimals) for value in row] for row in rows)
-    return out.getvalue()
+    lines = [list(map(neutral, columns)), *([_cell(v, decimals) for v in row] for row in rows)]
+    return "".join(f"{_line(cells)}{line_end}" for cells in lines)
 
 
 def to_csv(
@@ -48,6 +45,13 @@ def to_csv(
             raise ValueError(f"expected the columns {columns}, but got {sorted(unknown)} too")
     rows = ([record.get(column) for column in columns] for record in records)
     return csv_text(columns, rows, decimals, line_end)
+
+
+def _line(cells: Sequence[object]) -> str:
+    """One line without its end; a cell with either character of a line's end is in quotes."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n")
 
 
 def _cell(value: object, decimals: int | None) -> object:
