@@ -16,6 +16,7 @@ from sightline.doctor.logged import warnings_as_findings
 from sightline.doctor.machine import check_folder, check_machine, check_step
 from sightline.doctor.model import check_view, check_weights
 from sightline.doctor.near_duplicates import check_near_duplicates
+from sightline.io.redaction import redacted
 from sightline.io.secrets import hide_password
 from sightline.label_modes.base import LabelMode
 from sightline.reports.figures.class_balance import draw_balance
@@ -47,7 +48,7 @@ def run_doctor(overrides: list[str], folder: Path) -> bool:
     check_folder(report, job.output_dir, setup)
     report.print()
     path = folder / "report.json"
-    path.write_text(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(redacted(report.to_dict()), indent=2, ensure_ascii=False) + "\n")
     counts = report.to_dict()
     print(
         f"\n{counts['errors']} errors, {counts['warnings']} warnings; {path} and figures beside it."

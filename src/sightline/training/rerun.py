@@ -11,6 +11,7 @@ from rich import get_console
 from sightline.comparison.rendering import markdown_rows
 from sightline.comparison.reproduction import differing, judge, metrics_table, summary
 from sightline.config.checks import check
+from sightline.config.components import check_components
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import check_plugins, stored_config, trusted_plugins
 from sightline.errors import UserError, first_line
@@ -46,6 +47,7 @@ def rerun(
     stored.check_finished()
     config = _config_of(stored, overrides)
     check_plugins(config.plugins, trusted_plugins(plugins), f"The run {stored.name!r}")
+    check_components(config)
     facts = stored_facts(stored)
     config, data = _with_stored_split(stored, config, facts)
     differences = differing(facts, current_facts() | data)

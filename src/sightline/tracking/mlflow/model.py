@@ -134,7 +134,7 @@ def _plugins(packages: list[str]) -> tuple[list[str], list[str]]:
     """Requirements for plugins from a package index, and the code of other plugins."""
     requirements, code = [], []
     names = packages_distributions() if packages else {}
-    for package in packages:
+    for package in dict.fromkeys(each.partition(".")[0] for each in packages):
         try:
             found = distribution(names.get(package, [package])[0])
         except PackageNotFoundError:
@@ -142,7 +142,7 @@ def _plugins(packages: list[str]) -> tuple[list[str], list[str]]:
         if found is not None and found.read_text("direct_url.json") is None:
             requirements.append(f"{found.name}=={found.version}")
             continue
-        spec = importlib.util.find_spec(package)
+        spec = importlib.util.find_spec(package)  # of a part of it, this would run its code
         if spec is not None and spec.origin is not None:
             file = Path(spec.origin)
             code.append(str(file.parent if file.name == "__init__.py" else file))
