@@ -22,8 +22,9 @@ def csv_text(
             full, and NaN as `nan`.
         line_end: between the lines; `\\r\\n` is that of RFC 4180.
     """
-    lines = [list(map(neutral, columns)), *([_cell(v, decimals) for v in row] for row in rows)]
-    return "".join(f"{_line(cells)}{line_end}" for cells in lines)
+    lines = [_line([neutral(name) for name in columns])]
+    lines += [_line([_cell(value, decimals) for value in row]) for row in rows]
+    return "".join(f"{line}{line_end}" for line in lines)
 
 
 def to_csv(
