@@ -80,12 +80,16 @@ def test_ranks_are_started_with_the_given_command(
         monkeypatch.delenv(name)
     two = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False,
                      enable_checkpointing=False, default_root_dir=tmp_path)  # fmt: skip
-    code = "import os, sys; open(sys.argv[1], 'w').write(os.environ['LOCAL_RANK'])"
-    compat.start_ranks_with(two, [sys.executable, "-c", code, str(tmp_path / "rank")])
+    code = (
+        "import os, sys; open(sys.argv[1], 'w').write(os.environ['LOCAL_RANK'] + os.getenv('OWN'))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "rank")]
+    compat.start_ranks_with(two, command, {"OWN": "a"})
     launcher: Any = two.strategy.launcher
     launcher._call_children_scripts()
     assert [process.wait() for process in launcher.procs] == [0]
-    assert (tmp_path / "rank").read_text() == "1"
+    assert (tmp_path / "rank").read_text() == "1a"
+    assert "OWN" not in os.environ
     assert os.environ["LOCAL_RANK"] == "0"
     assert os.environ["WORLD_SIZE"] == "2"
     assert os.environ["MASTER_PORT"].isdigit()
