@@ -239,8 +239,10 @@ def test_a_partial_file_is_of_its_own_rows_alone(tmp_path: Path) -> None:
         assert partial.rows == 0
     assert not path.exists()
     path.write_bytes(b"something else entirely" * 10)
-    with PartialTable(path, schema, discard=True) as partial:
-        assert partial.rows == 0
+    for discard in (True, False):  # somebody's own file, whatever becomes of the output
+        with pytest.raises(UserError, match="none of Sightline's"):
+            PartialTable(path, schema, discard)
+    assert path.read_bytes() == b"something else entirely" * 10
 
 
 def test_what_cannot_be_predicted_is_refused(sightline: Sightline, trained: Train) -> None:

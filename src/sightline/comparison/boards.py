@@ -20,6 +20,7 @@ from sightline.comparison.rendering import (
 from sightline.comparison.tables import Comparison, leaderboard_table
 from sightline.comparison.tasks import ABOUT_TASKS, Task
 from sightline.io.csv_files import csv_text
+from sightline.io.folders import remove_empty
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Section, Table
 
@@ -72,13 +73,22 @@ def write_boards(found: Boards, folder: Path) -> None:
         else:
             _write_several(found, partial)
         folder.mkdir(exist_ok=True)
-        for name in WRITTEN:
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)
-        for path in partial.iterdir():
-            path.replace(folder / path.name)
+        remove_earlier(folder)
+        for path in [path for path in partial.rglob("*") if path.is_file()]:
+            place = folder / path.relative_to(partial)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
     finally:
         shutil.rmtree(partial)
+
+
+def remove_earlier(folder: Path) -> None:
+    """Remove what an earlier comparison wrote, and nothing that somebody else put beside it."""
+    boards = [path for path in (folder / FOLDER).glob("*") if path.is_dir()]
+    for own in (folder, *boards):
+        for name in WRITTEN:
+            (own / name).unlink(missing_ok=True)
+    remove_empty([folder / FOLDER, *boards])
 
 
 def _write_several(found: Boards, folder: Path) -> None:

@@ -4,10 +4,14 @@ import shlex
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sightline.cluster.run_name import run_name
@@ -41,6 +45,39 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
         return read_job(config, None, arguments)
     except HydraException as error:
         raise UserError(explain(error, arguments)) from error
+
+
+def compose_single(
+    overrides: list[str], folder: str | None, main: str | None, name: str | None
+) -> DictConfig:
+    """The composed config of a single run, as Hydra's own main gives it to a task.
+
+    Args:
+        overrides: KEY=VALUE words.
+        folder: `--config-dir`, or None.
+        main: `--config-path`, or None for Sightline's configs.
+        name: `--config-name`, or None.
+
+    Raises:
+        UserError: there is no such folder.
+        HydraException: an override or a config is wrong.
+    """
+    search_path = create_config_search_path(main or str(conf_dir()))
+    if folder is not None:
+        own = Path(folder).absolute()
+        if not own.is_dir():
+            raise UserError(f"--config-dir={folder}: there is no such folder.")
+        search_path.prepend("command-line", f"file://{own}", SearchPathQuery(provider="schema"))
+    try:
+        hydra = Hydra.create_main_hydra2("train", search_path)
+        config = hydra.compose_config(name or "train", overrides, RunMode.RUN)
+    finally:
+        GlobalHydra.instance().clear()
+    HydraConfig.instance().set_config(config)  # for ${hydra:...}, in the folder's name too
+    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        config.hydra.runtime.output_dir = str(Path(config.hydra.run.dir).absolute())
+    HydraConfig.instance().set_config(config)
+    return config
 
 
 def compose_frozen(

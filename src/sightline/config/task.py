@@ -1,8 +1,9 @@
 """The task function of `sightline train`: channel of the command's arguments to Hydra's plugins."""
 
+from typing import NoReturn
+
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from sightline.errors import UserError
 
@@ -10,31 +11,22 @@ from sightline.errors import UserError
 class TrainTask:
     """The task function that `sightline train` gives to Hydra.
 
-    Hydra passes it on to sweepers and launchers, which read the command's arguments from it. A
-    single run is composed here and trained later, outside Hydra.
+    Hydra passes it on to sweepers and launchers, which read the command's arguments from it.
 
     Args:
         arguments: the words of the command after `train`.
-
-    Attributes:
-        composed: the config of a single run, `hydra` included; None before Hydra composed it.
     """
 
     def __init__(self, arguments: list[str]) -> None:
         self.arguments = arguments
-        self.composed: DictConfig | None = None
 
-    def __call__(self, config: DictConfig) -> None:
-        """Keep the composed config of a single run.
+    def __call__(self, config: DictConfig) -> NoReturn:
+        """Refuse a job: Sightline's launchers run frozen jobs, and a single run needs no task.
 
         Raises:
             UserError: a launcher that is not Sightline's calls it for a job of a sweep.
         """
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise unknown_launcher(HydraConfig.get().runtime.choices["hydra/launcher"])
-        complete = OmegaConf.merge({"hydra": HydraConfig.get()}, config)
-        assert isinstance(complete, DictConfig)
-        self.composed = complete
+        raise unknown_launcher(HydraConfig.get().runtime.choices["hydra/launcher"])
 
 
 def unknown_launcher(name: str) -> UserError:

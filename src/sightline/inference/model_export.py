@@ -1,5 +1,6 @@
 """Export of a model to a file that other programs run, checked on real images."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from sightline.inference.formats.onnx import Onnx, quantize
 from sightline.inference.formats.torch_export import TorchExport
 from sightline.inference.model import LoadedModel
 from sightline.io.atomic import atomic_path
+from sightline.io.folders import make_folder, remove_empty
 from sightline.metrics.tuned_table import decide_calibrated
 
 FORMATS: dict[str, type[Format]] = {"onnx": Onnx, "torch_export": TorchExport}
@@ -84,9 +86,10 @@ def export_model(
     weights = sum(w.nbytes for w in model.classifier.state_dict().values())
     rows = [_check("checkpoint", _run_of(model), weights, model, checks)]
     example = torch.from_numpy(checks.images[:1]).repeat(2, 1, 1, 1)
-    float32 = path.with_name(f".{path.name}.float32")
+    float32 = path.with_name(f".{path.name}.{os.getpid()}.float32")
+    made: list[Path] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made = make_folder(path.parent)
         with atomic_path(path) as partial:
             source = float32 if int8 else partial
             form.write(Exportable(model).eval(), example, source, facts_of(model))
@@ -100,6 +103,7 @@ def export_model(
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         float32.unlink(missing_ok=True)
+        remove_empty(made)  # where nothing was written
     return rows
 
 

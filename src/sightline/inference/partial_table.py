@@ -13,6 +13,9 @@ from typing import Self
 import pyarrow as pa
 
 from sightline.errors import UserError
+from sightline.io.folders import make_folder, remove_empty
+
+BEGIN = b"\xff\xff\xff\xff"  # of each message of Arrow's
 
 
 class PartialTable:
@@ -27,18 +30,20 @@ class PartialTable:
         rows: number of rows in the file.
 
     Raises:
-        UserError: another process holds the lock, or, without `discard`, the rows have another
-            schema or other inputs.
+        UserError: another process holds the lock, the file is no partial table, or, without
+            `discard`, the rows have another schema or other inputs.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, discard: bool) -> None:
         self.path = path
         self.schema = schema
         self.rows = 0
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._made = make_folder(path.parent)
+        self._empty = path.is_file() and path.stat().st_size == 0  # not made here, so it stays
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             self._lock()
+            self._check_own()
             end = self._resume(discard)
             os.ftruncate(self._descriptor, end)
             if end == 0:
@@ -51,9 +56,10 @@ class PartialTable:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close the file and release its lock; an empty file is removed."""
-        if self.rows == 0:
+        """Close the file and release its lock; one without rows is removed."""
+        if self.rows == 0 and not self._empty:
             self.path.unlink(missing_ok=True)
+            remove_empty(self._made)
         os.close(self._descriptor)
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -84,6 +90,15 @@ class PartialTable:
             raise UserError(
                 f"Another process is writing {self.path}; wait until it ends."
             ) from error
+
+    def _check_own(self) -> None:
+        """Refuse a file that no such table begins like: somebody else's, with this name."""
+        begin = os.pread(self._descriptor, len(BEGIN), 0)
+        if begin != BEGIN[: len(begin)]:
+            raise UserError(
+                f"{self.path} is in the way: rows are kept there until all are computed, but this "
+                "file is none of Sightline's. Rename it, or give another output."
+            )
 
     def _resume(self, discard: bool) -> int:
         """Offset in bytes after the last complete batch; 0 to start over."""

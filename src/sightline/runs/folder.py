@@ -9,6 +9,7 @@ from typing import Any
 from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
 from sightline.io.atomic import make_private, write_atomically
+from sightline.io.folders import make_folder, remove_empty
 from sightline.io.redaction import redact
 from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import JournalWriter
@@ -48,6 +49,7 @@ class RunFolder:
         self._pruned = path / "pruned.txt"
         self._reader = JournalReader(self.upload.journal)
         self._frozen: Frozen | None = None
+        self._made: list[Path] = []  # folders that `freeze` made
 
     def __str__(self) -> str:
         return str(self.path)
@@ -81,16 +83,16 @@ class RunFolder:
         if data is None:
             before = self.frozen
             data = before.data if before is not None else {}
+        self._made += make_folder(self.path)
         make_private(self.path)
         self._frozen = Frozen(config, job, __version__, data)
         write_frozen(self._config, self._frozen)
 
     def unfreeze(self) -> None:
-        """Take back a launch that was refused; the folder goes where nothing else is in it."""
-        self._config.unlink()
+        """Take back a launch that was refused; a folder that it made goes where it is empty."""
+        self._config.unlink(missing_ok=True)
         self._frozen = None
-        if not any(self.path.iterdir()):
-            self.path.rmdir()
+        remove_empty(self._made)
 
     # Who works in it.
 

@@ -20,7 +20,9 @@ import psutil
 from sightline.cluster.slurm import own_job
 from sightline.errors import UserError
 from sightline.io.atomic import make_private
+from sightline.io.folders import make_folder, remove_empty
 
+LOCK = "alive.json"
 HEARTBEAT_S = 10
 GONE_AFTER_S = 60  # without a heartbeat, seen from another machine
 TAKING_OVER_S = 30  # after which an abandoned takeover is ignored
@@ -85,10 +87,15 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
+    made = make_folder(folder)
     make_private(folder)
     me = LockOwner(platform.node(), _space(), os.getpid(), psutil.Process().create_time(),
                uuid.uuid4().hex, own_job())  # fmt: skip
-    _take(folder, me)
+    try:
+        _take(folder, me)
+    except BaseException:
+        remove_empty(made)
+        raise
     ended = threading.Event()
     beat = threading.Thread(target=_beat, args=[folder, me, ended], name="heartbeat", daemon=True)
     beat.start()
@@ -101,6 +108,12 @@ def run_lock(folder: Path) -> Iterator[None]:
             held = lock_owner(folder) if folder.is_dir() else None
             if held is not None and held[0].token == me.token:
                 _lock_of(folder).unlink(missing_ok=True)
+        remove_empty(made)
+
+
+def is_of_lock(name: str) -> bool:
+    """Whether a file's name is one that locking gives."""
+    return name == LOCK or name.startswith((".alive.", ".clock."))
 
 
 def _take(folder: Path, me: LockOwner) -> None:
@@ -153,7 +166,7 @@ def _beat(folder: Path, me: LockOwner, ended: threading.Event) -> None:
 
 
 def _lock_of(folder: Path) -> Path:
-    return folder / "alive.json"
+    return folder / LOCK
 
 
 def _file_system_time(folder: Path) -> float:

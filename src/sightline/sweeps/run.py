@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 from sightline.errors import Interrupted, UserError
 from sightline.io.console import log_to
+from sightline.runs.unbegun import RUN, SWEEP, check_unbegun, undone_unless_begun
 from sightline.sweeps.jobs import ListedJobs
 from sightline.sweeps.local import run_jobs
 from sightline.sweeps.slots import check_n_jobs, make_slots
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.sweep import Sweep, freeze_sweep
 from sightline.tracking.sender.client import upload_pending
-from sightline.training.job import remove_if_refused
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,12 @@ def tracked(
     sweep: Sweep, make: Callable[[Sweep], SweepTracker] = SweepTracker
 ) -> Iterator[SweepTracker]:
     """Hold the sweep's folder and its run in MLflow; a sweep that cannot start leaves no files."""
+    check_unbegun(sweep.folder.path, SWEEP, "hydra.sweep.dir")
+    for each in sweep.jobs:
+        check_unbegun(each.folder.path, RUN, "hydra.sweep.subdir")
     with (
-        remove_if_refused(sweep.folder.path),
         sweep.folder.lock(),
+        undone_unless_begun(sweep.folder.path, SWEEP),
         log_to(sweep.folder.path / "sweep.log"),
     ):
         for note in sweep.notes:

@@ -71,6 +71,16 @@ def open_job(config: TrainConfig, job: Job) -> SweepJob:
 
 def freeze_sweep(sweep: Sweep) -> None:
     """Freeze each job, then write `sweep.json`: from then on the sweep counts as launched."""
+    new = [each for each in sweep.jobs if not each.folder.is_launched]
+    try:
+        _freeze_jobs(sweep)
+    except BaseException:  # the disk is full
+        for each in new:
+            each.folder.unfreeze()
+        raise
+
+
+def _freeze_jobs(sweep: Sweep) -> None:
     for each in sweep.jobs:
         if each.folder.results() is None:
             each.folder.freeze(each.config, each.job)

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import with_hidden_values
 from sightline.runs.resume import check_resumable, resume_command
+from sightline.runs.unbegun import RUN, check_unbegun, undone_unless_begun
 from sightline.tracking.sender.client import SenderClient, upload_pending
 
 log = logging.getLogger(__name__)
@@ -34,9 +34,10 @@ def run_job(config: TrainConfig, job: Job) -> None:
     if rank() != 0:
         _take_part(config, job, folder)
         return
+    check_unbegun(folder.path, RUN, "hydra.run.dir")
     with (
-        remove_if_refused(folder.path), _disk_errors_named(folder),
-        folder.lock(), log_to(folder.log),
+        _disk_errors_named(folder), folder.lock(), undone_unless_begun(folder.path, RUN),
+        log_to(folder.log),
     ):  # fmt: skip
         monitor_mode(config)  # refused where it contradicts the metric
         frozen = folder.frozen
@@ -153,15 +154,3 @@ def _disk_errors_named(folder: RunFolder) -> Iterator[None]:
             "complete; give the same command again when the disk can be written, and the run "
             "resumes."
         ) from error
-
-
-@contextmanager
-def remove_if_refused(output_dir: Path) -> Iterator[None]:
-    """Remove the folder of a job or a sweep that was refused before it began."""
-    try:
-        yield
-    except UserError:
-        left = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else {""}
-        if left <= {"train.log", "sweep.log"}:
-            shutil.rmtree(output_dir)
-        raise

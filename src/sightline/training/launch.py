@@ -2,12 +2,11 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sightline.errors import UserError
 from sightline.paths import conf_dir
-from sightline.training.job import remove_if_refused, run_job
+from sightline.training.job import run_job
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -73,13 +72,11 @@ def launch(arguments: list[str]) -> int:
     arguments = as_typed(arguments)
     register_resolvers(arguments)
     try:
-        config = _run_hydra(arguments)
+        config = _compose(arguments)
         if config is not None:
-            with remove_if_refused(Path(config.hydra.runtime.output_dir)):
-                _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
-                _refuse_sweep_options([str(word) for word in config.hydra.overrides.hydra])
-                checked, job = read_job(config, None, arguments)
-            run_job(checked, job)
+            _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
+            _refuse_sweep_options([str(word) for word in config.hydra.overrides.hydra])
+            run_job(*read_job(config, None, arguments))
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(error, arguments)
     except OSError as error:
@@ -89,14 +86,17 @@ def launch(arguments: list[str]) -> int:
     return 0
 
 
-def _run_hydra(arguments: list[str]) -> "DictConfig | None":
-    """Run Hydra's command line, which launches sweeps; the composed config of a single run.
+def _compose(arguments: list[str]) -> "DictConfig | None":
+    """The composed config of a single run; None where Hydra launched a sweep, or showed a config.
 
-    It is the body of `hydra.main`, which itself would read `sys.argv`.
+    It is the body of `hydra.main`, which itself would read `sys.argv`. Of a single run it would
+    also make the folder, and nobody could tell any more whether the folder had been there.
     """
     import hydra.version
     from hydra._internal import utils
+    from hydra.types import RunMode
 
+    from sightline.config.compose import compose_single
     from sightline.config.task import TrainTask
 
     hydra.version.setbase("1.3")
@@ -105,9 +105,14 @@ def _run_hydra(arguments: list[str]) -> "DictConfig | None":
     flags = parser.parse_args(arguments)
     if flags.experimental_rerun is not None:
         raise UserError("--experimental-rerun: use `sightline reproduce`, or resume=FOLDER.")
-    task = TrainTask(arguments)
-    utils._run_hydra(flags, parser, task, str(conf_dir()), "train")
-    return task.composed
+    if not (flags.multirun or flags.cfg or flags.info or flags.hydra_help
+            or flags.shell_completion or flags.resolve):  # fmt: skip
+        config = compose_single(flags.overrides, flags.config_dir, flags.config_path,
+                                flags.config_name)  # fmt: skip
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return config
+    utils._run_hydra(flags, parser, TrainTask(arguments), str(conf_dir()), "train")
+    return None
 
 
 def _is_override(word: str) -> bool:

@@ -1,0 +1,36 @@
+"""New folders: made with those above them, and taken back where they are empty."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+TRIES = 5
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Make a folder, and those above it.
+
+    Returns:
+        the folders that were not there before, the outermost first.
+
+    Raises:
+        OSError: it cannot be made, or a file is in its place.
+    """
+    made: list[Path] = []
+    for _ in range(TRIES):  # another process may take its own empty folder back meanwhile
+        with suppress(FileNotFoundError):
+            for each in [*reversed(path.parents), path]:
+                with suppress(FileExistsError):
+                    if not each.is_dir():
+                        each.mkdir()
+                        made.append(each)
+            break
+    path.mkdir(exist_ok=True)  # raises what is in its place
+    return list(dict.fromkeys(made))
+
+
+def remove_empty(made: Sequence[Path]) -> None:
+    """Remove the folders that `make_folder` made, where nothing is in them."""
+    for each in reversed(made):
+        with suppress(OSError):  # something is in it, or it is gone
+            each.rmdir()
