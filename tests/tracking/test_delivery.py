@@ -12,8 +12,9 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import compress, product
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import psutil
 import pytest
@@ -24,6 +25,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UN
 from support.cheap_job import wait_for
 from support.commands import finish, senders_of, wait_for_line
 from support.server import TrackingServer
+from support.stores import copy_store
 from support.telling import Tell, check_all_arrived, told_points, write
 
 from sightline.commands import run_command
@@ -37,12 +39,14 @@ from sightline.runs.journal.records import (
     ParamsRecord,
     Record,
     RefusedRecord,
+    RunRecord,
 )
 from sightline.runs.journal.upload import UploadState
 from sightline.tracking.mlflow.databases import network_file_system
 from sightline.tracking.mlflow.environment import ONE_TRY
 from sightline.tracking.mlflow.errors import describe, http_status, is_refusal
-from sightline.tracking.mlflow.store import open_store
+from sightline.tracking.mlflow.store import Store, open_store
+from sightline.tracking.sender import run_upload as run_upload_module
 from sightline.tracking.sender.run_upload import RunUpload
 from sightline.tracking.sender.uploader import Uploader
 from sightline.tracking.tracker import Tracker
@@ -209,7 +213,8 @@ def test_another_store_gets_all_of_it(told: Tell, tmp_path: Path) -> None:
     RunUpload(folder, told.config).upload_all()
     told.uri = f"sqlite:///{tmp_path}/other/mlflow.db"
     arguments = [str(tmp_path), f"tracking.uri={told.uri}"]
-    assert run_command("sync", arguments) == 0  # nothing is pending
+    assert run_command("sync", arguments) == 0
+    arrived(told)
     assert run_command("sync", ["--again", *arguments]) == 0
     arrived(told)
     journal = JournalWriter(folder.upload.journal)
@@ -218,6 +223,124 @@ def test_another_store_gets_all_of_it(told: Tell, tmp_path: Path) -> None:
     told.uri = f"sqlite:///{tmp_path}/third/mlflow.db"
     RunUpload(folder, told.config).upload_all()
     arrived(told)
+
+
+STREAMS = ("journal", "system", "files")
+SUBSETS = [set(compress(STREAMS, chosen)) for chosen in product((False, True), repeat=3)]
+
+
+class Shelf:
+    """A store's place for one run, in place of MLflow: the records that it was given."""
+
+    shelves: ClassVar[dict[Path, list[Record]]] = {}
+
+    def __init__(self, store: Store, folder: RunFolder, run_id: str | None, _: str | None) -> None:
+        self.experiment_id, self.run_id = "1", run_id
+        self.records = self.shelves.setdefault(Path(store.uri[10:]).resolve(), [])
+
+    def upload(self, records: list[Record]) -> list[tuple[Record, str]]:
+        self.run_id = "its id"
+        self.records += records
+        return []
+
+
+@pytest.mark.parametrize("pending", SUBSETS, ids=lambda names: "-".join(sorted(names)) or "none")
+@pytest.mark.parametrize("address", ["same", "another", "elsewhere"])
+def test_whatever_is_pending_is_all_sent_to_the_address_that_is_named(
+    pending: set[str], address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another address had is sent again, once: nobody knows whether it leads to one store."""
+    monkeypatch.setattr(run_upload_module, "Delivery", Shelf)
+    monkeypatch.setattr(Shelf, "shelves", {})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    uris = {"same": f"sqlite:///{tmp_path}/a/db", "another": f"sqlite:///{tmp_path}/link/db",
+            "elsewhere": f"sqlite:///{tmp_path}/b/db"}  # fmt: skip
+    told = Tell(str(tmp_path / "run"), uris["same"])
+    folder = RunFolder(tmp_path / "run")
+    for path, record in (
+        (folder.upload.journal, RunRecord(name="a", tags={})),
+        (folder.upload.journal, ArtifactRecord(path="a.txt")),
+        (folder.upload.system_journal, MetricsRecord(metrics={"system/cpu": 1.0}, step=0)),
+    ):
+        journal = JournalWriter(path)
+        journal.append(record)
+        journal.close()
+
+    def upload(uri: str) -> int:
+        config = told.config.model_copy(update={"uri": uri})
+        store = Store(cast(MlflowClient, None), uri, "1")  # nothing is asked of MLflow
+        return RunUpload(folder, config, lambda _: store).upload_all()
+
+    assert upload(told.uri) == 0
+    folder.upload.write_position(folder.upload.position() | dict.fromkeys(pending, 0))
+    Shelf.shelves.clear()
+    assert upload(uris[address]) == 0
+    assert folder.upload.count_pending() == 0
+    [given] = Shelf.shelves.values() if pending or address != "same" else [[]]
+    assert len(given) == (len(pending) if address == "same" else 3)
+    assert upload(uris[address]) == 0
+    assert len(given) == (len(pending) if address == "same" else 3)
+
+
+def test_files_alone_are_pending_and_the_store_has_another_address(
+    told: Tell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(Path(told.folder))
+    RunUpload(folder, told.config).upload_all()
+    whole = folder.upload.position()
+    folder.upload.write_position(whole | {"files": 0})
+    linked = tmp_path / "linked"
+    linked.symlink_to(Path(told.uri.removeprefix("sqlite:///")).parent)
+    uri = f"sqlite:///{linked}/{told.uri.rpartition('/')[2]}"
+    assert run_command("sync", [str(folder.path), f"tracking.uri={uri}"]) == 0
+    assert "records are in MLflow" in capsys.readouterr().out
+    arrived(told)
+    assert folder.upload.position()["run_id"] == whole["run_id"]
+    assert run_command("sync", [str(folder.path)]) == 0  # the store is that of later records
+    assert "Nothing is pending" in capsys.readouterr().out
+
+
+def test_what_cannot_be_sent_is_counted_and_said(
+    told: Tell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Metrics of the machine, and the journal of the run that they belong to is empty."""
+    folder = RunFolder(Path(told.folder))
+    folder.upload.journal.write_bytes(b"")
+    system = JournalWriter(folder.upload.system_journal)
+    system.append(MetricsRecord(metrics={"system/cpu": 1.0}, step=0))
+    system.close()
+    assert run_command("sync", [str(folder.path)]) == 1
+    captured = capsys.readouterr()
+    assert "1 of 1 records are still pending" in captured.err
+    assert "are in MLflow" not in captured.out
+
+
+@pytest.mark.usefixtures("ready_store")
+def test_an_evaluation_is_not_made_another_run_of_another_store(
+    tmp_path: Path, empty_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without a run of its own: its records go to the run that was evaluated."""
+    told = Tell(str(tmp_path / "run"), f"sqlite:///{tmp_path}/mlflow.db", steps=1, files=False)
+    run = RunFolder(tmp_path / "run")
+    write(Tracker(run), told)
+    RunUpload(run, told.config).upload_all()
+    folder = RunFolder(tmp_path / "evaluations" / "id")
+    folder.upload.write_position(run.upload.position())
+    journal = JournalWriter(folder.upload.journal)
+    journal.append(MetricsRecord(metrics={"other/accuracy": 1.0}, step=0))
+    journal.close()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    linked = {"uri": f"sqlite:///{tmp_path}/linked/mlflow.db"}
+    folder.upload.write_destination(told.config.model_copy(update=linked))
+    assert run_command("sync", [str(folder.path)]) == 0
+    client = MlflowClient(told.uri)
+    [found] = client.search_runs(["1"])
+    assert found.data.metrics["other/accuracy"] == 1.0
+    copy_store(empty_store, tmp_path / "third.db")
+    third = f"tracking.uri=sqlite:///{tmp_path}/third.db"
+    assert run_command("sync", [str(folder.path), third]) == 1
+    assert "MLflow no longer has the run" in capsys.readouterr().err
 
 
 def upload_with_retries(run_upload: RunUpload, retries: int) -> int:

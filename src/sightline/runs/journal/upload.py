@@ -1,7 +1,7 @@
 """The upload of a run's journal: how far each stream of records got, to where, and what is left."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from filelock import FileLock
 from sightline.config.schema import TrackingConfig
 from sightline.io.atomic import write_atomically
 from sightline.io.secrets import hide_password
+from sightline.paths import default_store
 from sightline.runs.journal.file import read_journal
 from sightline.runs.journal.records import FILES, Record
 
@@ -102,9 +103,21 @@ class UploadState:
         }
         write_atomically(self.folder / "store.json", json.dumps(destination, ensure_ascii=False))
 
-    def count_pending(self) -> int:
-        """How many records were not uploaded."""
+    def position_in(self, uri: str | None) -> dict[str, Any]:
+        """The position in a store; empty where the run was last uploaded to another address.
+
+        Two addresses may lead to one store. It then gets every record again, which changes nothing.
+
+        Args:
+            uri: of the store; None for the project's own.
+        """
         position = self.position()
+        return position if position.get("uri") in (None, recorded_uri(uri)) else {}
+
+    def count_pending(self, position: Mapping[str, Any] | None = None) -> int:
+        """How many records were not uploaded; position: from there, not from the recorded one."""
+        if position is None:
+            position = self.position()
         return sum(
             record is not None
             for stream in self.streams
@@ -118,6 +131,14 @@ class UploadState:
     def lock(self, timeout_s: float) -> FileLock:
         """Held by the one process that uploads this run; a negative timeout waits for ever."""
         return FileLock(self.folder / "sender.lock", timeout=timeout_s)
+
+
+def recorded_uri(uri: str | None) -> str:
+    """A store's address as positions name it: of a file the whole path, never with a password."""
+    uri = uri or default_store()
+    if uri.startswith("sqlite:///"):
+        uri = f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
+    return hide_password(uri)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def upload_pending(config: TrackingConfig, folder: RunFolder) -> None:
         config: where runs are logged.
         folder: the run's own folder; no process works in it any more.
     """
-    if config.offline is True or not folder.upload.count_pending():
+    upload = folder.upload
+    position = upload.position_in(config.uri) if config.uri else upload.position()
+    if config.offline is True or not upload.count_pending(position):
         warn_of_pending(folder)
         return
     # No metrics of the machine: it is another time, and may be another machine.

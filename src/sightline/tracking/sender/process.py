@@ -101,7 +101,7 @@ def main() -> int:
         if training.ended.wait(POLL_S):
             return 0
     with folder.upload.lock(-1):
-        run_upload.position = folder.upload.position()  # an earlier sender may have uploaded more
+        run_upload.resume()  # an earlier sender may have uploaded more
         folder.upload.write_destination(config)
         _serve(run_upload, training)
     return 0

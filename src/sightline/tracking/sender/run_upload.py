@@ -7,11 +7,10 @@ from typing import Any
 
 from sightline.config.schema import TrackingConfig
 from sightline.io.atomic import fsync_file
-from sightline.io.secrets import hide_password
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import EntriesRecord, ModelRecord, Record, RefusedRecord
-from sightline.runs.journal.upload import UploadStream
+from sightline.runs.journal.upload import UploadStream, recorded_uri
 from sightline.tracking.mlflow.batches import merge
 from sightline.tracking.mlflow.delivery import Delivery
 from sightline.tracking.mlflow.store import Store, open_store
@@ -40,23 +39,45 @@ class RunUpload:
         self.folder = folder
         self.config = config
         self.streams = folder.upload.streams
-        self.position: dict[str, Any] = folder.upload.position()
+        self.position: dict[str, Any] = {}
         self._open = open_
         self._store: Store | None = None
         self._delivery: Delivery | None = None
         self._reached: dict[str, int] = {}  # by stream, beyond records of other streams
         self._lock = threading.RLock()
+        self.resume()
+
+    def resume(self) -> None:
+        """Resume from the recorded position; of another address's store from the start."""
+        with self._lock:
+            self.position = self.folder.upload.position_in(self.config.uri)
+            self._reached, self._delivery = {}, None
 
     def restart(self) -> None:
         """Upload everything from the start; what is in the store already stays as it is."""
         with self._lock:
-            self.folder.upload.refused.unlink(missing_ok=True)
             self.position, self._reached, self._delivery = {}, {}, None
 
-    def upload_all(self) -> None:
-        """Upload all pending records."""
-        for stream in self.streams:
-            self.upload(stream)
+    def upload_all(self) -> int:
+        """Upload all pending records, those first that others wait for.
+
+        Returns:
+            how many are left: they wait for records that the journal does not have.
+
+        Raises:
+            one of UPLOAD_ERRORS: some records were not uploaded; a retry resumes with them.
+            JournalFormatError: the journal is of another version.
+        """
+        before, left = -1, self.count_pending()
+        while left not in (0, before):
+            for stream in self.streams:
+                self.upload(stream)
+            before, left = left, self.count_pending()
+        return left
+
+    def count_pending(self) -> int:
+        """How many records are not in this store."""
+        return self.folder.upload.count_pending(self.position)
 
     def upload(self, stream: UploadStream) -> bool:
         """Upload the pending records of a stream; False where it waits for another stream.
@@ -81,8 +102,6 @@ class RunUpload:
             if isinstance(records[0], ModelRecord) and self._reached.get("journal", 0) < end:
                 return False
             delivery = self.delivery()
-            if self._begin(stream) < begin:  # another store than before: upload all
-                return self.upload(stream)
             refused = delivery.upload(records)
             fsync_file(stream.path)  # the position must not be ahead of the journal on the disk
             self._record(stream, end, delivery, refused)
@@ -111,14 +130,17 @@ class RunUpload:
         """
         with self._lock:
             if self._delivery is None:
-                store = self.open()
-                shown = hide_password(store.uri)
-                if self.position.get("uri", shown) != shown:
-                    self.restart()
-                self._delivery = Delivery(
-                    store, self.folder, self.position.get("run_id"), self.config.register_as
-                )
+                store, run_id = self.open(), self.position.get("run_id")
+                if not self.position:
+                    self.folder.upload.refused.unlink(missing_ok=True)
+                    run_id = self._evaluated_run()
+                self._delivery = Delivery(store, self.folder, run_id, self.config.register_as)
             return self._delivery
+
+    def _evaluated_run(self) -> str | None:
+        """The run that the folder of an evaluation belongs to: it has none of its own to create."""
+        of_its_own = self.folder.is_launched or self.folder.state.name is not None
+        return None if of_its_own else self.folder.upload.position().get("run_id")
 
     def _record(
         self, stream: UploadStream, end: int, delivery: Delivery, refused: list[tuple[Record, str]]
@@ -131,7 +153,7 @@ class RunUpload:
                 stream.name: end,
                 "run_id": delivery.run_id,
                 "experiment_id": delivery.experiment_id,
-                "uri": hide_password(delivery.store.uri),
+                "uri": recorded_uri(self.config.uri),
             }
             try:
                 self.folder.upload.write_position(self.position)

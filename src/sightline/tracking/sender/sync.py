@@ -35,7 +35,7 @@ def sync_folder(root: Path, uri: str | None = None, again: bool = False) -> int:
     for path in sorted(root.rglob("tracking/journal.jsonl")):
         folder = RunFolder(path.parent.parent)
         try:
-            if folder.upload.count_pending() or again:
+            if _count_pending(folder, uri) or again:
                 found.append(folder)
         except JournalFormatError as error:
             print(f"Error: {error}", file=sys.stderr)
@@ -88,28 +88,41 @@ def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
     return config.model_copy(update={"uri": uri})
 
 
+def _count_pending(folder: RunFolder, given: str | None) -> int:
+    """How many records are not in the store that is given, or else in the run's own."""
+    uri = split_credentials(given)[0] if given else folder.upload.destination().get("uri")
+    if uri is None:  # the run was killed before it recorded its store
+        return folder.upload.count_pending()
+    return folder.upload.count_pending(folder.upload.position_in(uri))
+
+
 def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -> bool:
     from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, short_message
     from sightline.tracking.sender.run_upload import RunUpload
 
-    before, refused = folder.upload.count_pending(), folder.upload.count_refused()
+    before = _count_pending(folder, uri)
+    run_upload: RunUpload | None = None
     try:
         config = _destination(folder, uri)
         with folder.upload.lock(timeout_s=1):
             run_upload = RunUpload(folder, config, stores.open)
             if again:
                 run_upload.restart()
-                refused = 0
-            run_upload.upload_all()
+            before = run_upload.count_pending()
+            refused = folder.upload.count_refused() if run_upload.position else 0
+            left = run_upload.upload_all()
+            if not left:
+                folder.upload.write_destination(config)  # where later records belong too
     except Timeout:
         print(f"{folder}: another process is uploading it.")
         return True
     except UPLOAD_ERRORS as error:
-        left = folder.upload.count_pending()
-        problem = f"{left} of {before} records are still pending: {short_message(error)}"
-        print(f"Error: {folder}: {problem}", file=sys.stderr)
-        return False
-    run_id = folder.upload.position()["run_id"]
+        left = run_upload.count_pending() if run_upload is not None else before
+        return _failed(folder, left, before, short_message(error))
+    run_id = run_upload.position.get("run_id")
+    if left:
+        why = "they belong to a run whose own records are not in the journal"
+        return _failed(folder, left, before, why)
     newly = folder.upload.count_refused() - refused
     if newly:
         print(f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; "
@@ -118,3 +131,8 @@ def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -
     sent = "all" if again else f"{before}"
     print(f"{folder}: {sent} records are in MLflow, run {run_id}.")
     return True
+
+
+def _failed(folder: RunFolder, left: int, before: int, why: str) -> bool:
+    print(f"Error: {folder}: {left} of {before} records are still pending: {why}", file=sys.stderr)
+    return False
