@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import zlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,8 @@ from sightline.errors import UserError
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import MetricsRecord, RunRecord, StatusRecord
-from sightline.runs.lock import LockOwner, lock_owner, run_lock
+from sightline.runs.lock import run_lock
+from sightline.runs.lock_owner import LockOwner, lock_owner
 from sightline.runs.resume import check_resumable, check_same_data
 
 
@@ -165,7 +166,7 @@ def test_a_run_is_worked_on_by_one_process(tmp_path: Path) -> None:
     with run_lock(tmp_path):
         pass
     elsewhere = LockOwner("node7", "node7 other", 1, 0.0, "a", None)
-    (tmp_path / "alive.json").write_text(json.dumps(asdict(elsewhere)))
+    (tmp_path / "alive.json").write_text(elsewhere.to_json())
     with pytest.raises(UserError, match=r"process 1 on node7"), run_lock(tmp_path):
         raise AssertionError
     long_ago = time.time() - 1000

@@ -13,7 +13,7 @@ from sightline.config.compose import compose_job
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 from sightline.runs.folder import RunFolder
-from sightline.runs.lock import LockOwner
+from sightline.runs.lock_owner import LockOwner
 from sightline.sweeps.slurm.sbatch import outside_of_job
 from sightline.sweeps.slurm.submission import (
     SlurmOptions,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +13,36 @@ from sightline.io.redaction import redact
 from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import StatusRecord, TagsRecord
-from sightline.runs.journal.state import JournalReader, RunState
-from sightline.runs.journal.upload import UploadState
-from sightline.runs.lock import LockOwner, lock_owner, run_lock
+from sightline.runs.locked_folder import LockedFolder
 from sightline.tracking.mlflow.tags import ERROR, REAPED
 
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"  # the same paths in MLflow
 
 
-class RunFolder:
+class RunFolder(LockedFolder):
     """One run's folder. Nobody else knows which files it holds.
 
     Args:
         path: the folder; it need not exist yet.
 
     Attributes:
-        path: the folder.
         best, last: the checkpoints.
         log: what the training printed.
         output: what a job's process printed, over all of its attempts.
-        upload: how far the journal was uploaded.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.best = path / BEST
         self.last = path / LAST
         self.log = path / "train.log"
         self.output = path / "output.log"
-        self.upload = UploadState(path / "tracking")
         self._config = path / "run.json"
         self._results = path / "results.json"
         self._error = path / "error.txt"
         self._pruned = path / "pruned.txt"
-        self._reader = JournalReader(self.upload.journal)
         self._frozen: Frozen | None = None
         self._made: list[Path] = []  # folders that `freeze` made
-
-    def __str__(self) -> str:
-        return str(self.path)
 
     # What was launched.
 
@@ -83,6 +73,7 @@ class RunFolder:
         if data is None:
             before = self.frozen
             data = before.data if before is not None else {}
+        self.check_held()
         self._made += make_folder(self.path)
         make_private(self.path)
         self._frozen = Frozen(config, job, __version__, data)
@@ -94,31 +85,7 @@ class RunFolder:
         self._frozen = None
         remove_empty(self._made)
 
-    # Who works in it.
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the folder inside.
-
-        Raises:
-            UserError: another process holds it.
-        """
-        return run_lock(self.path)
-
-    def owner(self) -> tuple[LockOwner, float] | None:
-        """The process that holds it and the seconds since its last heartbeat, or None."""
-        return lock_owner(self.path) if self.path.is_dir() else None
-
     # What it logged.
-
-    @property
-    def state(self) -> RunState:
-        """What the run has logged; a second look reads only what is new."""
-        return self._reader.state()
-
-    @property
-    def status(self) -> str | None:
-        """RUNNING, FINISHED, FAILED or KILLED, as last logged; None before the run began."""
-        return self.state.status
 
     def mark_ended(self, status: str, reason: str) -> None:
         """Log the end of a run whose process is gone and could not log it.
@@ -132,7 +99,9 @@ class RunFolder:
                 only when it was silent for a while.
         """
         with self.lock():
-            journal = JournalWriter(self.upload.journal)
+            if self.status != "RUNNING":  # another process resumed and ended it meanwhile
+                return
+            journal = JournalWriter(self.upload.journal, self.check_held)
             journal.append(TagsRecord(tags={ERROR: reason, REAPED: reason}))
             journal.append(StatusRecord(status=status), sync=True)
             journal.close()

@@ -1,87 +1,76 @@
 """The lock of a run's folder: held by one process, with a heartbeat that every machine sees.
 
 The lock is a file made by a hard link, which is atomic on network file systems too. A process that
-dies cannot remove it: its process id, or on another machine the heartbeat, shows that it is gone.
+dies cannot remove it: its process id, or on another machine the heartbeat, shows that it is gone. A
+process that was only frozen finds another token in the file when it wakes, and writes no more.
 """
 
-import json
 import os
-import platform
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from sightline.cluster.slurm import own_job
 from sightline.errors import UserError
 from sightline.io.atomic import make_private
 from sightline.io.folders import make_folder, remove_empty
+from sightline.runs.lock_owner import (
+    LOCK,
+    LockOwner,
+    file_system_time,
+    lock_owner,
+    os_lock,
+    read_owner,
+    this_process,
+)
 
-LOCK = "alive.json"
 HEARTBEAT_S = 10
-GONE_AFTER_S = 60  # without a heartbeat, seen from another machine
 TAKING_OVER_S = 30  # after which an abandoned takeover is ignored
 
 
+class LockLostError(UserError):
+    """A folder that another process took over while this one was frozen."""
+
+
 @dataclass(frozen=True)
-class LockOwner:
-    """The process that holds a folder's lock.
+class Fence:
+    """The fencing token of one lock: what is checked before each write.
 
     Attributes:
-        host: the machine, for people.
-        space: where its process id counts: this start of the machine, this container.
-        pid: the process id.
-        started: when the process started, seconds since 1970: process ids come again.
-        token: of this lock alone.
-        slurm_job: the Slurm job, or None.
+        folder: the locked one.
+        token: of the lock.
+        holder: whether this process holds the lock. One that works for the holder, such as the
+            sender, may also go on when the holder ended.
+        took_over: whether the folder was taken over from a process that did not release it.
     """
 
-    host: str
-    space: str
-    pid: int
-    started: float
+    folder: Path
     token: str
-    slurm_job: str | None
+    holder: bool
+    took_over: bool = False
 
-    @property
-    def here(self) -> bool:
-        """Whether its process id is one of this machine."""
-        return self.space == _space()
+    def check(self) -> None:
+        """Refuse to write where another process took the folder over.
 
-    def gone(self, silent_s: float) -> bool:
-        """Whether it is certain, or after this silence to be assumed, that it ended."""
-        if not self.here:
-            # Slurm starts a job again elsewhere only when it has ended here.
-            if self.slurm_job is not None and self.slurm_job == own_job():
-                return True
-            return silent_s > GONE_AFTER_S
-        try:
-            process = psutil.Process(self.pid)
-            ended = process.status() == psutil.STATUS_ZOMBIE  # dead, and nobody asked for its end
-            return ended or abs(process.create_time() - self.started) > 1
-        except psutil.NoSuchProcess:
-            return True
-
-
-def lock_owner(folder: Path) -> tuple[LockOwner, float] | None:
-    """Who holds the folder and the seconds since its last heartbeat; None where nobody does."""
-    path = _lock_of(folder)
-    try:
-        owner = LockOwner(**json.loads(path.read_text(encoding="utf-8")))
-        return owner, max(0.0, _file_system_time(folder) - path.stat().st_mtime)
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged; remove it if no run works in {folder}.") from error
+        Raises:
+            LockLostError: names that process.
+        """
+        owner = read_owner(self.folder)
+        if owner is None and not self.holder:
+            return
+        if owner is None or owner.token != self.token:
+            by = f"by process {owner.pid} on {owner.host}" if owner else "by another process"
+            raise LockLostError(
+                f"{self.folder} was taken over {by}: this process had shown no sign of life for "
+                "too long (stopped, asleep, or without its file system). It stops here and writes "
+                "no more; the other process has what was logged, and continues the run."
+            )
 
 
 @contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[Fence]:
     """Hold the folder inside; a heartbeat shows that this process lives.
 
     Raises:
@@ -89,25 +78,23 @@ def run_lock(folder: Path) -> Iterator[None]:
     """
     made = make_folder(folder)
     make_private(folder)
-    me = LockOwner(platform.node(), _space(), os.getpid(), psutil.Process().create_time(),
-               uuid.uuid4().hex, own_job())  # fmt: skip
+    me = this_process()
+    own = folder / f".alive.{me.token}"
     try:
-        _take(folder, me)
-    except BaseException:
-        remove_empty(made)
-        raise
-    ended = threading.Event()
-    beat = threading.Thread(target=_beat, args=[folder, me, ended], name="heartbeat", daemon=True)
-    beat.start()
-    try:
-        yield
+        own.write_text(me.to_json(), encoding="utf-8")
+        with os_lock(own) as descriptor:
+            took_over = _take(folder, own)
+            try:
+                with _heartbeat(descriptor):
+                    yield Fence(folder, me.token, holder=True, took_over=took_over)
+            finally:
+                with suppress(OSError):  # a disk that can no longer be written
+                    held = read_owner(folder)
+                    if held is not None and held.token == me.token:
+                        _lock_of(folder).unlink(missing_ok=True)
     finally:
-        ended.set()
-        beat.join()
-        with suppress(OSError):  # a disk that can no longer be written: seen by the process id
-            held = lock_owner(folder) if folder.is_dir() else None
-            if held is not None and held[0].token == me.token:
-                _lock_of(folder).unlink(missing_ok=True)
+        with suppress(OSError):
+            own.unlink(missing_ok=True)
         remove_empty(made)
 
 
@@ -116,15 +103,14 @@ def is_of_lock(name: str) -> bool:
     return name == LOCK or name.startswith((".alive.", ".clock."))
 
 
-def _take(folder: Path, me: LockOwner) -> None:
-    path = _lock_of(folder)
-    own = folder / f".alive.{me.token}"
-    own.write_text(json.dumps(asdict(me)), encoding="utf-8")
+def _take(folder: Path, own: Path) -> bool:
+    """Take the lock; whether from a process that is gone."""
+    took_over = False
     try:
         while True:
             with suppress(FileExistsError):
-                os.link(own, path)
-                return
+                os.link(own, _lock_of(folder))
+                return took_over
             held = lock_owner(folder)
             if held is None:
                 continue
@@ -136,6 +122,7 @@ def _take(folder: Path, me: LockOwner) -> None:
                     "it ends, or stop it."
                 )
             _remove_dead(folder, owner)
+            took_over = True
     finally:
         own.unlink(missing_ok=True)
 
@@ -147,43 +134,36 @@ def _remove_dead(folder: Path, owner: LockOwner) -> None:
         taking_over.mkdir()
     except FileExistsError:
         with suppress(FileNotFoundError):
-            if _file_system_time(folder) - taking_over.stat().st_mtime > TAKING_OVER_S:
+            if file_system_time(folder) - taking_over.stat().st_mtime > TAKING_OVER_S:
                 taking_over.rmdir()
         time.sleep(0.1)
         return
     try:
-        held = lock_owner(folder)
-        if held is not None and held[0].token == owner.token:
+        held = read_owner(folder)
+        if held is not None and held.token == owner.token:
             _lock_of(folder).unlink(missing_ok=True)
     finally:
         taking_over.rmdir()
 
 
-def _beat(folder: Path, me: LockOwner, ended: threading.Event) -> None:
-    while not ended.wait(HEARTBEAT_S):
-        with suppress(OSError):  # a file system that is away for a while
-            os.utime(_lock_of(folder))
+@contextmanager
+def _heartbeat(descriptor: int) -> Iterator[None]:
+    """Touch the lock's own file, never that of a process that took the folder over."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(HEARTBEAT_S):
+            with suppress(OSError):  # a file system that is away for a while
+                os.utime(descriptor)
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _lock_of(folder: Path) -> Path:
     return folder / LOCK
-
-
-def _file_system_time(folder: Path) -> float:
-    """Now, by the clock that gives files their times: a server's may differ from ours."""
-    probe = folder / f".clock.{uuid.uuid4().hex}"
-    try:
-        probe.touch()
-        return probe.stat().st_mtime
-    except OSError:
-        return time.time()
-    finally:
-        probe.unlink(missing_ok=True)
-
-
-def _space() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-        return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return platform.node()

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sightline.errors import UserError
-from sightline.runs.lock import LOCK, is_of_lock
+from sightline.runs.lock import is_of_lock
+from sightline.runs.lock_owner import LOCK
 
 RUN, SWEEP = "run.json", "sweep.json"  # each is the last file that a launch writes
 # Files and folders that are written before.

@@ -52,7 +52,7 @@ class Tracker:
         self.before = JournalReader(folder.upload.journal).state()
         keys = self.before.points.keys() | self.before.image_steps.keys()
         self._last_steps = {key: self.before.last_step(key) for key in keys}
-        self._journal = JournalWriter(folder.upload.journal)
+        self._journal = JournalWriter(folder.upload.journal, folder.check_held)
 
     def start(self, name: str, tags: Mapping[str, str]) -> None:
         """Start the run, or resume it; RUNNING from now on."""
@@ -62,6 +62,7 @@ class Tracker:
         if self.before.tags.get(ERROR):  # no longer true
             self.set_tags({ERROR: ""})
         self._journal.append(StatusRecord(status="RUNNING"), sync=True)
+        self.folder.record_place()
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters; a value that is too long is cut with a mark, never silently."""
@@ -159,7 +160,12 @@ class Tracker:
         self._journal.sync()
 
     def file(self, path: str) -> Path:
-        """A file of the run's folder, whose own folder is there to write it."""
+        """A file of the run's folder, whose own folder is there to write it.
+
+        Raises:
+            LockLostError: another process took the run's folder over.
+        """
+        self.folder.check_held()
         file = self.folder.path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         return file

@@ -89,6 +89,7 @@ def fit_and_evaluate(
         log.warning("The training ended before its first validation: its last weights are taken.")
         with atomic_path(best) as partial:
             shutil.copyfile(folder.last, partial)
+            folder.check_held()
     trainer.strategy.barrier()
     problem = damage(best)
     if problem is not None:
@@ -103,7 +104,7 @@ def fit_and_evaluate(
     shift = prior_shift(setup.label_mode, criterion, targets, sampler)
     tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning, shift)
     if trainer.is_global_zero:
-        save_tuning(best, tuning)
+        save_tuning(folder, tuning)
     return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over)
 
 

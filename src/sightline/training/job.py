@@ -16,6 +16,7 @@ from sightline.metrics.monitor import monitor_mode
 from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import with_hidden_values
+from sightline.runs.lock import LockLostError
 from sightline.runs.resume import check_resumable, resume_command
 from sightline.runs.unbegun import RUN, check_unbegun, undone_unless_begun
 from sightline.tracking.sender.client import SenderClient, upload_pending
@@ -72,7 +73,7 @@ def run_frozen(path: Path, plugins: Sequence[str]) -> None:
         config = with_hidden_values(frozen.config)
         run_job(config.model_copy(update={"tracking": tracking}), frozen.job)
     except BaseException as error:
-        if rank() == 0 and not isinstance(error, Interrupted):
+        if rank() == 0 and not isinstance(error, (Interrupted, LockLostError)):
             message = str(error)
             if not isinstance(error, UserError):
                 message = f"{type(error).__name__}: {message}"
@@ -107,6 +108,9 @@ def _train(config: TrainConfig, job: Job, folder: RunFolder, resumed: bool) -> N
         connection.close(wait=not interrupt.at_once)
         if not job.in_sweep and folder.last.exists():
             log.info("Resume it with: %s", resume_command(folder, config.plugins))
+        raise
+    except LockLostError:
+        connection.abandon()
         raise
     except BaseException as error:
         connection.failed = isinstance(error, Exception)

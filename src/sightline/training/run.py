@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted
 from sightline.runs.folder import BEST, LAST, RunFolder
+from sightline.runs.lock import LockLostError
 from sightline.runs.resume import check_same_data
 from sightline.tracking.mlflow.tags import ERROR, PRUNED
 from sightline.tracking.sender.client import SenderClient
@@ -74,6 +75,8 @@ def _run_status(tracker: Tracker) -> Iterator[None]:
     """End the run as FINISHED, as KILLED for a signal, or as FAILED with the error's text."""
     try:
         yield
+    except LockLostError:  # the run is another process's by now
+        raise
     except (Interrupted, KeyboardInterrupt) as error:
         signum = error.signum if isinstance(error, Interrupted) else 2
         pruned = tracker.folder.pruned

@@ -34,7 +34,7 @@ def build_trainer(
     """
     own: dict[str, Any] = {
         "callbacks": callbacks,
-        "plugins": [AtomicCheckpointIO(last_is_sound)],
+        "plugins": [AtomicCheckpointIO(last_is_sound, folder.check_held)],
         "logger": False,
         "default_root_dir": str(folder),
         "enable_model_summary": False,

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,12 @@ class JournalWriter:
 
     Args:
         path: the journal; made with its folder by the first record.
+        check_held: called before each record; raises where this process may write no more.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check_held: Callable[[], None] | None = None) -> None:
         self.path = path
+        self._check_held = check_held
         self._descriptor: int | None = None
 
     def append(self, record: Record, sync: bool = False) -> None:
@@ -56,8 +58,11 @@ class JournalWriter:
 
         Raises:
             JournalWriteError: the disk is full, read-only or gone.
+            LockLostError: another process took the run's folder over.
         """
         try:
+            if self._check_held is not None:
+                self._check_held()
             descriptor = self._open()
             _write_line(descriptor, redacted_record(record.to_json()))
             if sync:

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from pathlib import Path
 
 from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
 from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
@@ -19,13 +18,13 @@ class SystemMetricsMonitor(threading.Thread):
     """Samples MLflow's own monitors into a journal until `stop` is called.
 
     Args:
-        path: the journal.
+        journal: the journal.
         interval_s: between samples.
     """
 
-    def __init__(self, path: Path, interval_s: float) -> None:
+    def __init__(self, journal: JournalWriter, interval_s: float) -> None:
         super().__init__(name="system metrics", daemon=True)
-        self.path = path
+        self.journal = journal
         self.interval_s = interval_s
         self._stopped = threading.Event()
         self._monitors: list[BaseMetricsMonitor] = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
@@ -34,14 +33,13 @@ class SystemMetricsMonitor(threading.Thread):
 
     def run(self) -> None:
         """Sample, and once more at the end, so that a short run has a sample too."""
-        journal = JournalWriter(self.path)
-        step = sum(1 for _ in read_journal(self.path))
+        step = sum(1 for _ in read_journal(self.journal.path))
         running = True
         while running:
             running = not self._stopped.wait(self.interval_s)
             try:
-                journal.append(MetricsRecord(metrics=self._sample(), step=step))
-            except UserError:  # a full disk: the training reports it itself
+                self.journal.append(MetricsRecord(metrics=self._sample(), step=step))
+            except UserError:  # a full disk, a lost lock: the training reports it itself
                 return
             step += 1
 

@@ -149,6 +149,11 @@ class SenderClient:
         if begun:
             warn_of_pending(self.folder)
 
+    def abandon(self) -> None:
+        """End the sender at once: another process has the run's folder, and its own sender."""
+        self._process.kill()
+        self._process.close()
+
     def _send_end(self) -> None:
         try:
             self._process.send_end(self.failed)

@@ -46,7 +46,7 @@ class SenderProcess:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         assert self._process.stdin is not None
         settings = {"folder": str(folder), "tracking": tracking.model_dump(),
-                    "parent": os.getpid()}  # fmt: skip
+                    "parent": os.getpid(), "token": folder.token}  # fmt: skip
         self._process.stdin.write(json.dumps(settings).encode() + b"\n")
         self._process.stdin.flush()
 

@@ -91,6 +91,7 @@ def main() -> int:
     logging.getLogger("sightline").addHandler(EventHandler())
     settings = json.loads(sys.stdin.readline())
     folder = RunFolder(Path(settings["folder"]))
+    folder.work_for(settings["token"])
     config = TrackingConfig.model_validate(settings["tracking"])
     training = TrainingProcess(settings["parent"])
     run_upload = RunUpload(folder, config)
@@ -119,7 +120,8 @@ def _serve(run_upload: RunUpload, training: TrainingProcess) -> None:
     monitor = None
     interval_s = config.system_metrics_interval_s
     if interval_s is not None:
-        monitor = SystemMetricsMonitor(folder.upload.system_journal, interval_s)
+        journal = JournalWriter(folder.upload.system_journal, folder.check_held)
+        monitor = SystemMetricsMonitor(journal, interval_s)
         monitor.start()
     training.ended.wait()
     deadline = time.monotonic() + config.flush_timeout_s
@@ -145,11 +147,14 @@ def _record_failure(run_upload: RunUpload, training: TrainingProcess) -> None:
     ]
     try:
         with folder.lock() if died else contextlib.nullcontext():
-            journal = JournalWriter(folder.upload.journal)
+            if folder.status != "RUNNING":  # another process resumed and ended it meanwhile
+                return
+            journal = JournalWriter(folder.upload.journal, folder.check_held)
             for record in records:
                 journal.append(record, sync=True)
     except (JournalWriteError, OSError):  # a full disk: the status can still be uploaded
         try:
+            folder.check_held()
             for record in records:
                 run_upload.delivery().upload([record])
         except UPLOAD_ERRORS as error:

@@ -85,6 +85,7 @@ class RunUpload:
         Raises:
             one of UPLOAD_ERRORS: some records were not uploaded; a retry resumes with them.
             JournalFormatError: the journal is of another version.
+            LockLostError: another process took the run's folder over.
         """
         begin = reached = self._begin(stream)
 
@@ -102,6 +103,7 @@ class RunUpload:
             if isinstance(records[0], ModelRecord) and self._reached.get("journal", 0) < end:
                 return False
             delivery = self.delivery()
+            self.folder.check_held()
             refused = delivery.upload(records)
             fsync_file(stream.path)  # the position must not be ahead of the journal on the disk
             self._record(stream, end, delivery, refused)
@@ -147,6 +149,7 @@ class RunUpload:
     ) -> None:
         """Record the new position of a stream, and the records that MLflow refuses."""
         with self._lock:
+            self.folder.check_held()
             if refused:
                 self._record_refused(refused)
             self.position |= {

@@ -103,6 +103,7 @@ def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -
     before = _count_pending(folder, uri)
     run_upload: RunUpload | None = None
     try:
+        folder.check_original()
         config = _destination(folder, uri)
         with folder.upload.lock(timeout_s=1):
             run_upload = RunUpload(folder, config, stores.open)

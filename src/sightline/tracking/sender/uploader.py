@@ -1,13 +1,17 @@
 """Threads of the sender that upload streams of records while a training runs."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
 from sightline.runs.journal.file import JournalFormatError
 from sightline.runs.journal.upload import UploadStream
+from sightline.runs.lock import LockLostError
 from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, describe
 from sightline.tracking.sender.run_upload import RunUpload
+
+log = logging.getLogger(__name__)
 
 POLL_S = 1.0  # between looks for new records
 BACK_OFF_S = (0.5, 1, 2, 5, 10)
@@ -42,6 +46,8 @@ class Uploader(threading.Thread):
             self._upload_streams()
         except JournalFormatError as error:  # a retry reads the same
             self.send_event(event="warning", message=str(error))
+        except LockLostError as error:  # the training says so
+            log.info("%s", error)
         except Exception as error:
             message = f"the sender failed: {type(error).__name__}: {error}"
             self.send_event(event="warning", message=message)
@@ -56,7 +62,7 @@ class Uploader(threading.Thread):
             try:
                 for stream in self.streams:
                     done &= self.run_upload.upload(stream)
-            except JournalFormatError:
+            except (JournalFormatError, LockLostError):
                 raise
             except UPLOAD_ERRORS as error:
                 if failures == 0:

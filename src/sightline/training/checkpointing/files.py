@@ -2,8 +2,10 @@
 
 import logging
 import os
+import secrets
 import zipfile
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +31,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Args:
         last_is_sound: whether the last checkpoint, where there is one, may take the place of the
             one before.
+        check_held: called before a checkpoint takes its place; raises where this process may
+            write no more.
     """
 
-    def __init__(self, last_is_sound: bool) -> None:
+    def __init__(self, last_is_sound: bool, check_held: Callable[[], None] | None = None) -> None:
         super().__init__()
         self.last_is_sound = last_is_sound
+        self._check_held = check_held or (lambda: None)
+        self._own = secrets.token_hex(4)  # in names, which two processes must not share
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -42,15 +48,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         Raises:
             UserError: it cannot be written; the earlier ones are untouched.
+            LockLostError: another process took the run's folder over.
         """
         path = Path(path)
-        partial = path.with_name(f".{path.name}.partial")
+        partial = path.with_name(f".{path.name}.{self._own}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as stream:
                 torch.save(checkpoint, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
+            self._check_held()
             if path.name == LAST:
                 self._keep_one_before(path)
             partial.replace(path)
@@ -60,16 +68,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             cause = error if isinstance(error, OSError) else error.__context__
             if not isinstance(cause, OSError):
                 raise
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
             raise UserError(
                 f"Cannot write the checkpoint {path}: {cause.strerror}. Those written before are "
                 "complete; give the same command again when there is room, and the run resumes."
             ) from error
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint that is no longer the best.
+
+        Raises:
+            LockLostError: another process took the run's folder over.
+        """
+        self._check_held()
+        super().remove_checkpoint(path)
 
     def _keep_one_before(self, last: Path) -> None:
         if self.last_is_sound and last.is_file():
-            link = last.with_name(f".{PREVIOUS}.partial")
+            link = last.with_name(f".{PREVIOUS}.{self._own}.partial")
             link.unlink(missing_ok=True)
             os.link(last, link)
             link.replace(last.with_name(PREVIOUS))

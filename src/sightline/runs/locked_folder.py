@@ -1,0 +1,131 @@
+"""A folder in which one process at a time works: its lock, its journal, and what shuts others out.
+
+A process that was frozen may wake when another one has its folder. So each write to the journal,
+the checkpoints and the results, and each upload, checks the lock's token first.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sightline.io.atomic import atomic_path
+from sightline.runs.journal.state import JournalReader, RunState
+from sightline.runs.journal.upload import UploadState
+from sightline.runs.lock import Fence, run_lock
+from sightline.runs.lock_owner import LockOwner, lock_owner
+from sightline.runs.place import copied, original_of, record_place
+from sightline.tracking.mlflow.tags import RUN_FOLDER, RUN_KEY
+
+UNFINISHED = "checkpoints/.*.ckpt*.partial"  # what a process that died was writing
+
+
+class LockedFolder:
+    """The folder of a run or a sweep, with the journal in it.
+
+    Args:
+        path: the folder; it need not exist yet.
+
+    Attributes:
+        path: the folder.
+        upload: how far the journal was uploaded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.upload = UploadState(path / "tracking")
+        self._reader = JournalReader(self.upload.journal)
+        self._fence: Fence | None = None
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder inside.
+
+        Raises:
+            UserError: another process holds it, or it is a copy of a run's folder.
+        """
+        before = self._fence
+        with run_lock(self.path) as self._fence:
+            try:
+                if self.upload.folder.is_dir():
+                    self.check_original()
+                    self.record_place()
+                if self._fence.took_over:
+                    self._shut_out()
+                yield
+            finally:
+                self._fence = before
+
+    def owner(self) -> tuple[LockOwner, float] | None:
+        """The process that holds it and the seconds since its last heartbeat, or None."""
+        return lock_owner(self.path) if self.path.is_dir() else None
+
+    @property
+    def token(self) -> str | None:
+        """The token of the lock; None where this process does not hold it."""
+        return None if self._fence is None else self._fence.token
+
+    def work_for(self, token: str | None) -> None:
+        """Check, from now on, that the process which started this one still has the folder.
+
+        Args:
+            token: of that process's lock; None: it has none.
+        """
+        self._fence = None if token is None else Fence(self.path, token, holder=False)
+
+    def check_held(self) -> None:
+        """Refuse to write where another process took the folder over; called before each write.
+
+        Raises:
+            LockLostError: names that process.
+        """
+        if self._fence is not None:
+            self._fence.check()
+
+    def check_original(self) -> None:
+        """Refuse a copy of a run's folder, whose records would go into the original's run.
+
+        Raises:
+            UserError: names the original.
+        """
+        original = original_of(
+            self.path, self.upload.folder, lambda: self.state.tags.get(RUN_FOLDER)
+        )
+        if original is not None and LockedFolder(original)._identity == self._identity:
+            location = self.upload.location
+            raise copied(self.path, original, location.run_id if location else None)
+
+    def record_place(self) -> None:
+        """Record where the folder is, from which a copy of it is told later."""
+        record_place(self.path, self.upload.folder)
+
+    @property
+    def state(self) -> RunState:
+        """What the run has logged; a second look reads only what is new."""
+        return self._reader.state()
+
+    @property
+    def status(self) -> str | None:
+        """RUNNING, FINISHED, FAILED or KILLED, as last logged; None before the run began."""
+        return self.state.status
+
+    @property
+    def _identity(self) -> str | None:
+        """The run's own key; the id in MLflow of one that it evaluates, and that has its own."""
+        location = self.upload.location
+        return self.state.tags.get(RUN_KEY) or (location.run_id if location else None)
+
+    def _shut_out(self) -> None:
+        """Keep a process that was frozen out of the journals, also in the middle of a write.
+
+        The files that it has open are then not those of the folder any more.
+        """
+        for path in (self.upload.journal, self.upload.system_journal):
+            if path.is_file():
+                with atomic_path(path) as partial:
+                    shutil.copyfile(path, partial)
+        for path in self.path.glob(UNFINISHED):
+            path.unlink(missing_ok=True)
