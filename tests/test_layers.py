@@ -91,7 +91,7 @@ LAYERS = [
     ["tracking.mlflow.artifacts", "tracking.mlflow.queries"],
     ["tracking.mlflow.stored_files", "tracking.mlflow.stored_tunings"],
     ["tracking.mlflow.delivery"],
-    ["tracking.sender.launch", "tracking.sender.run_upload"],
+    ["tracking.sender.launch", "tracking.sender.run_upload", "tracking.sender.pending"],
     ["tracking.sender"],
     ["comparison.settings", "comparison.compared_run", "comparison.reproduction"],
     ["comparison.uncertainty", "comparison.stored_metrics", "comparison.sampling_errors"],

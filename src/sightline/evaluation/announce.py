@@ -8,7 +8,8 @@ from sightline.evaluation.result import EvaluationResult
 from sightline.metrics.slices import Slices
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.tracking.mlflow.links import run_link
-from sightline.tracking.sender.client import RunLocation, SenderClient, warn_of_pending
+from sightline.tracking.sender.client import RunLocation, SenderClient
+from sightline.tracking.sender.pending import warn_of_pending
 from sightline.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)

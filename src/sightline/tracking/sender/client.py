@@ -1,16 +1,15 @@
 """The training's side of its sender process: no training step waits for it."""
 
 import logging
-import shlex
 import time
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
-from sightline.runs.journal.file import JournalFormatError
 from sightline.runs.journal.upload import RunLocation
 from sightline.tracking.sender.launch import Event, SenderProcess
+from sightline.tracking.sender.pending import warn_of_pending
 
 log = logging.getLogger(__name__)
 
@@ -18,24 +17,6 @@ MARGIN_S = 15  # what a sender may take beyond its time, to end
 START_S = 600  # for imports, and for other processes that create the same store
 QUIET_S = 2  # an upload at the end that takes no longer is not announced
 RESTARTS = 2  # of a sender that dies during the upload at the end
-
-
-def warn_of_pending(folder: RunFolder) -> None:
-    """Warn of records that are not in MLflow."""
-    try:
-        pending, refused = folder.upload.count_pending(), folder.upload.count_refused()
-    except JournalFormatError as error:
-        log.warning("%s", error)
-        return
-    if pending:
-        log.warning(
-            "pending:          %d records; `%s` uploads them",
-            pending,
-            shlex.join(["sightline", "sync", str(folder)]),
-        )
-    if refused:
-        log.warning("refused:          %d records; the reasons are in %s",
-                    refused, folder.upload.refused)  # fmt: skip
 
 
 def upload_pending(config: TrackingConfig, folder: RunFolder) -> None:
