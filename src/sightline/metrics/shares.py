@@ -31,8 +31,8 @@ def mid_p(hits: float, of: float, level: float = LEVEL, method: str = "mid-P") -
 
     At its ends as many hits or more, or as many or fewer, have the probability (1 - level) / 2,
     where exactly as many count half; they count whole, as in Clopper & Pearson (1934), where there
-    is no hit or no miss (so do Brown, Cai & DasGupta 2001 with Jeffreys' interval). It covers 92.5 %
-    or more of 10 to 1,000 trials; Wilson's covers down to 84 % where hits or misses are few.
+    is no hit or no miss (so do Brown, Cai & DasGupta 2001 with Jeffreys' interval). Of 25 to 1,000
+    trials it covers 92.7 % or more; Wilson's covers down to 84 % where hits or misses are few.
     """
     tail = (1 - level) / 2
 
