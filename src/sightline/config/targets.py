@@ -21,7 +21,7 @@ PUBLIC = re.compile(r"[A-Za-z]\w*")
 
 
 @dataclass(frozen=True)
-class Place:
+class ConfigPlace:
     """What one place of the config takes, beside what plugins define.
 
     Attributes:
@@ -37,33 +37,33 @@ class Place:
 
 
 PLACES = {
-    "data": Place(
+    "data": ConfigPlace(
         "a data source", {"sightline.data.sources": "sightline.data.source_data.SourceData"}, False
     ),
-    "label_mode": Place(
+    "label_mode": ConfigPlace(
         "a label mode", {"sightline.label_modes": "sightline.label_modes.base.LabelMode"}
     ),
-    "model": Place("a torch module", {"sightline.models": MODULE, "torch.nn": MODULE}),
-    "loss": Place(
+    "model": ConfigPlace("a torch module", {"sightline.models": MODULE, "torch.nn": MODULE}),
+    "loss": ConfigPlace(
         "a loss",
         {"sightline.training.losses": MODULE, "torch.nn": "torch.nn.modules.loss._Loss"},
         False,
     ),
-    "optimizer": Place("an optimizer", {"torch.optim": "torch.optim.optimizer.Optimizer"}),
-    "scheduler": Place("a scheduler", dict.fromkeys(
+    "optimizer": ConfigPlace("an optimizer", {"torch.optim": "torch.optim.optimizer.Optimizer"}),
+    "scheduler": ConfigPlace("a scheduler", dict.fromkeys(
         ("sightline.training.schedulers", "torch.optim.lr_scheduler"),
         "torch.optim.lr_scheduler.LRScheduler",
     )),
-    "trainer": Place(
+    "trainer": ConfigPlace(
         "a Trainer", {"pytorch_lightning": "pytorch_lightning.trainer.trainer.Trainer"}
     ),
-    "augment": Place(
+    "augment": ConfigPlace(
         "a transform", {"torchvision.transforms.v2": MODULE, "kornia.augmentation": MODULE}, False
     ),
-    "mix": Place(
+    "mix": ConfigPlace(
         "a transform", {"torchvision.transforms.v2": MODULE, "kornia.augmentation": MODULE}, False
     ),
-    "report": Place(
+    "report": ConfigPlace(
         "a section", {"sightline.reports.sections": "sightline.reports.parts.Section"}, False
     ),
 }  # fmt: skip
@@ -113,7 +113,7 @@ def _home(name: str, packages: Iterable[str]) -> str | None:
     return next((each for each in packages if f"{name}.".startswith(f"{each}.")), None)
 
 
-def _untrusted(shown: str, path: str, place: Place) -> UserError:
+def _untrusted(shown: str, path: str, place: ConfigPlace) -> UserError:
     package = path.partition(".")[0]
     if any(home.partition(".")[0] == package for home in place.homes):
         return UserError(
@@ -142,7 +142,7 @@ def _attribute(path: str, shown: str) -> Any:
     return getattr(module, attribute)
 
 
-def _makes(target: Any, home: str, place: Place) -> bool:
+def _makes(target: Any, home: str, place: ConfigPlace) -> bool:
     """Whether a class's objects, or what a function returns, are what the place takes."""
     own = home in place.homes
     kind = place.homes[home] if own else next(iter(place.homes.values()))

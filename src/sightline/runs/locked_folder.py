@@ -99,7 +99,7 @@ class LockedFolder:
             raise copied(self.path, original, location.run_id if location else None)
 
     def record_place(self) -> None:
-        """Record where the folder is, from which a copy of it is told later."""
+        """Record where the folder is, which tells a copy from it later."""
         record_place(self.path, self.upload.folder)
 
     @property

@@ -1,4 +1,4 @@
-"""The place of a run's folder on disk, by which a moved folder is told from a copied one.
+"""The place of a run's folder on disk, which tells a moved folder from a copied one.
 
 A folder that was moved is the run still. A copy is another run's beginning: with the ids of the
 original it would log into the original's run in MLflow.
