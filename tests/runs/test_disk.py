@@ -82,11 +82,12 @@ def test_a_disk_that_cannot_be_written_is_one_message(
     journal = JournalWriter(place / "run" / "tracking" / "journal.jsonl")
     journal.append(StatusRecord(status="RUNNING"), sync=True)
     journal.close()
+    (place / "empty").mkdir()
     small_disk("ro")
     with pytest.raises(UserError, match="Read-only file system"):
         journal.append(StatusRecord(status="KILLED"))
     assert [record.to_json()["status"] for record, _ in read_journal(journal.path)] == ["RUNNING"]
-    for folder in (place / "run", place / "new"):  # root may write into any folder, but not here
+    for folder in (place / "empty", place / "new"):  # root may write into any folder, but not here
         done = sightline(*command(folder))
         assert_refused(done, place)
         assert "Read-only file system" in done.err

@@ -17,7 +17,7 @@ from sightline.io.folders import make_folder, remove_empty
 from sightline.runs.lock import run_lock
 from sightline.runs.unbegun import RUN, SWEEP, check_unbegun, undone_unless_begun
 
-REFUSED = ["data=folder", "data.root=/nonexistent"]
+REFUSED = ["data=folder", "data.root=absent"]
 
 
 def contents(root: Path) -> dict[str, str | None]:
@@ -50,9 +50,9 @@ def places(tmp_path: Path) -> Path:
         ("file", "is a file"),
         ("dangling", "is a link to nothing"),
         ("file/below", "Not a directory"),
-        ("empty", "data.root=/nonexistent"),
-        ("link", "data.root=/nonexistent"),
-        ("new/of/three", "data.root=/nonexistent"),
+        ("empty", "data.root=absent"),
+        ("link", "data.root=absent"),
+        ("new/of/three", "data.root=absent"),
     ],
 )
 def test_a_refused_training_leaves_the_folder_as_it_was(
@@ -73,7 +73,7 @@ def test_a_refused_sweep_leaves_the_folder_as_it_was(
 ) -> None:
     """The store of the study is what refuses where the folder does not."""
     before = contents(places)
-    storage = "hydra.sweeper.storage=sqlite:////nonexistent/of/optuna.db"
+    storage = f"hydra.sweeper.storage=sqlite:///{places}/file/optuna.db"
     done = cheap("hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", storage, "seed=choice(0,1)",
                  f"hydra.sweep.dir={places / name}")  # fmt: skip
     assert done.status == 1
