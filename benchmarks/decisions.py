@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from sightline.config.schema import TuningConfig
+from sightline.config.tuning_schema import TuningConfig
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.binary import Binary
 from sightline.label_modes.multilabel import Multilabel

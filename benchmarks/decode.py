@@ -32,7 +32,7 @@ def main(folder: Path, sides: list[int]) -> None:
                 spec = PreprocessSpec(side, 3, (0.5,) * 3, (0.25,) * 3, decode=how)
                 transform = ImageTransform(spec)
                 start = time.perf_counter()
-                images = [transform(read_image(f, "x.jpg", transform.min_side)) for f in files]
+                images = [transform(read_image(f, "x.jpg", transform.reading)) for f in files]
                 measured.append(time.perf_counter() - start)
                 decoded[how] = torch.stack(images).float()
         speed = {how: len(files) / statistics.median(s) for how, s in seconds.items()}

@@ -46,7 +46,7 @@ LAYERS = [
     ["data.tables.delimited"],
     ["data.tables.files"],
     ["data.labels", "data.tables.repeats", "data.tables.split_column"],
-    ["data.tables.source", "data.statistics", "data.checks"],
+    ["data.tables.source", "data.statistics", "data.pixels", "data.checks"],
     ["data.cache"],
     ["data.splits", "data.sources"],
     ["data.loading", "data.from_config"],

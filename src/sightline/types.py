@@ -10,6 +10,41 @@ CROP_MODES = {"crop": "center", "squash": "squash", "pad": "pad", "letterbox": "
 
 
 @dataclass(frozen=True)
+class PixelSpec:
+    """The values and channels that are read of image files, the same for every image of a set.
+
+    Attributes:
+        low, high: values that become 0 and 255, of files with more than 8 bits a channel that state
+            no range of their own; None: 0 and 65,535, and floating-point numbers are refused.
+        outside: largest share of an image's values that may lie outside, and are clipped.
+        channels: see `conf/data_common.yaml`; None: as Pillow reads a file.
+        names: of the channels, where images are neither grey nor colour; else empty.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    outside: float = 0.0
+    channels: str | tuple[int | str, ...] | None = "auto"
+    names: tuple[str, ...] = ()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the channels are said one by one, and so are data, not transparency."""
+        return self.channels == "all" or isinstance(self.channels, tuple)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `asdict`, in which lists may stand for tuples."""
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**plain)
+
+
+AS_STORED = PixelSpec()
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """The facts about a data set that a model and its preprocessing need.
 
@@ -25,6 +60,7 @@ class DatasetInfo:
         decode: how JPEGs are decoded, see `PreprocessSpec`.
         geometry: a key of CROP_MODES, as the config says or as the images' aspect suggests.
         geometry_given: whether the config says it; then it holds for pretrained weights too.
+        pixels: which values and channels of the files are read.
     """
 
     name: str
@@ -37,6 +73,7 @@ class DatasetInfo:
     decode: str = "exact"
     geometry: str = "crop"
     geometry_given: bool = False
+    pixels: PixelSpec = AS_STORED
 
 
 @dataclass(frozen=True)
@@ -49,6 +86,7 @@ class PreprocessSpec:
     letterbox is border on `background`; pad is letterbox that never enlarges an image. Transparent
     pixels are laid on `background`. With `decode` exact a JPEG is decoded at its full
     size; with fast a large one at 1/2, 1/4 or 1/8, still twice as large as it is resized to.
+    `pixels` says which values and channels of the file are read.
     """
 
     img_size: int
@@ -60,13 +98,17 @@ class PreprocessSpec:
     crop_mode: str = "center"
     background: str = "white"
     decode: str = "exact"
+    pixels: PixelSpec = AS_STORED
 
     @classmethod
     def from_data(cls, info: DatasetInfo, img_size: int, in_chans: int) -> Self:
         """The spec for a model without pretrained weights: the data's own mean and deviation."""
         mean = adapt_channels(info.mean, in_chans)
         std = adapt_channels(info.std, in_chans)
-        spec = cls(img_size, in_chans, mean, std, background=info.background, decode=info.decode)
+        spec = cls(
+            img_size, in_chans, mean, std, background=info.background, decode=info.decode,
+            pixels=info.pixels,
+        )  # fmt: skip
         return spec.with_geometry(info.geometry)
 
     def with_geometry(self, geometry: str) -> Self:
@@ -79,15 +121,25 @@ class PreprocessSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, as a checkpoint holds them."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        return as_lists(asdict(self))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`; before `decode` was stored, it was fast."""
+        """The inverse of `to_dict`.
+
+        Before `decode` was stored, it was fast; before `pixels` was, as Pillow read a file.
+        """
         plain: dict[str, Any] = {"decode": "fast"} | {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        return cls(**plain)
+        pixels = values.get("pixels", {"channels": None})
+        return cls(**plain | {"pixels": PixelSpec.from_dict(pixels)})
+
+
+def as_lists(node: dict[str, Any]) -> dict[str, Any]:
+    """The same values with lists in place of tuples, at any depth of dictionaries."""
+    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in node.items()}
+    return {key: as_lists(v) if isinstance(v, dict) else v for key, v in plain.items()}
 
 
 def adapt_channels(values: tuple[float, ...], in_chans: int) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ IDLE = {
     "data.test_fraction": ["data.test_fraction=0.2", "data.split_file=x.csv"],
     "data.val_fraction": ["data.val_fraction=0.2", "data.split_file=x.csv"],
     "data.val_fraction, folds": ["data.val_fraction=0.2", "data.folds=5"],
+    "data.bits": ["data.bits=12", "data.range=[0,1]"],
     "data.max_skipped_fraction": ["data.max_skipped_fraction=0.1"],
     "data.cache_max_gib": ["data.cache_max_gib=3", "data.cache=none"],
     "data.num_workers": ["data.num_workers=2", "data.cache=device"],

@@ -26,7 +26,7 @@ PHOTO = Path(sklearn.datasets.__file__).parent / "images" / "china.jpg"  # 640 b
 
 def prepared(spec: PreprocessSpec, file: Path = PHOTO) -> torch.Tensor:
     transform = ImageTransform(spec)
-    return transform(read_image(file, file.name, transform.min_side))
+    return transform(read_image(file, file.name, transform.reading))
 
 
 def test_exact_is_the_resized_full_image_and_fast_is_near_it() -> None:

@@ -428,8 +428,8 @@ NPZ: dict[str, tuple[dict[str, object], str]] = {
     "no train": ({"test_images": np.zeros((2, 8, 8), np.uint8)}, "no array train_images"),
     "no labels": ({"train_images": np.zeros((2, 8, 8), np.uint8)}, "no train_labels"),
     "lengths differ": (arrays(train_labels=np.zeros((3, 1), int)), "4 train_images, but 3"),
-    "floats": (arrays(train_images=np.zeros((4, 8, 8))), "expected uint8"),
-    "three dimensions": (arrays(train_images=np.zeros((4, 8, 8, 8, 1), np.uint8)), "expected uint8"),
+    "texts": (arrays(train_images=np.zeros((4, 8, 8), "U1")), "expected numbers"),
+    "three dimensions": (arrays(train_images=np.zeros((4, 8, 8, 8, 1), np.uint8)), "expected numbers"),
     "negative class": (arrays(train_labels=np.array([0, 1, -3, 0])), "train_labels, row 3"),
     "class of test alone": (
         arrays(test_images=np.zeros((1, 8, 8), np.uint8), test_labels=np.array([[5]])),

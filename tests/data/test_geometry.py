@@ -27,7 +27,7 @@ from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError
 from sightline.models.build import build_classifier
 from sightline.runs.resume import former_defaults
-from sightline.types import CROP_MODES, DatasetInfo, PreprocessSpec
+from sightline.types import AS_STORED, CROP_MODES, DatasetInfo, PreprocessSpec
 
 SIDE = 24
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -145,7 +145,8 @@ def test_a_model_without_weights(wanted: str | None, crop_mode: str, side: int) 
     split = take([str(i) for i in range(6)], np.arange(6) % 2, images)
     source = SourceData("lines", "here", ("a", "b"), {"train": split})
     config = data_config(geometry=wanted)
-    info = describe_data(source, sample_images(source, config), ("a", "b"), config)
+    sample = sample_images(source, config, AS_STORED)
+    info = describe_data(source, sample, ("a", "b"), config, AS_STORED)
     node = {"_target_": "sightline.models.cnn.SimpleCNN", "widths": [4], "hidden": 16, "dropout": 0}
     torch.manual_seed(0)
     spec = build_classifier(node, ModelInputConfig(), info, 2, []).preprocess

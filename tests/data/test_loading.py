@@ -22,7 +22,7 @@ from sightline.data.sources.folder import read_folder
 from sightline.data.splits.make import make_splits
 from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError
-from sightline.types import PreprocessSpec
+from sightline.types import AS_STORED, PreprocessSpec
 
 
 def digits(label_mode: str, split_seed: int = 0) -> SourceData:
@@ -164,7 +164,8 @@ def test_transparency_is_laid_on_white() -> None:
 def test_statistics_are_those_of_the_pixels(photos: Path) -> None:
     data = folder(photos)
     config = data_config(geometry="crop")
-    info = describe_data(data, sample_images(data, config), data.class_names, config)
+    sample = sample_images(data, config, AS_STORED)
+    info = describe_data(data, sample, data.class_names, config, AS_STORED)
     paths = [photos / name for name in names(data.splits["train"])]
     pixels = np.stack([np.asarray(Image.open(path)) for path in paths]).reshape(-1, 3) / 255
     assert info.mean == pytest.approx(pixels.mean(axis=0), abs=1e-3)

@@ -21,6 +21,7 @@ from sightline.data.reading.images import BytesImages
 from sightline.doctor import near_duplicates as near
 from sightline.doctor.images import inspect_images
 from sightline.doctor.near_duplicates import near_duplicates
+from sightline.types import AS_STORED
 
 QUICK = ["model.widths=[4,8]", "model.hidden=16"]
 
@@ -181,7 +182,7 @@ def test_crops_and_mirrors_are_found_and_different_images_are_not() -> None:
         pa.chunked_array([[_png(array) for array in arrays]]),
         pa.array([f"{i}.png" for i in range(len(arrays))]),
     )
-    facts = inspect_images(images, "inspecting")
+    facts = inspect_images(images, AS_STORED, "inspecting")
     hashes = np.array([fact.perceptual_hash for fact in facts], np.uint64)
     mirrored = np.array([fact.mirrored_hash for fact in facts], np.uint64)
     count = len(tiles)

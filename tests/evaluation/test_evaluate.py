@@ -215,6 +215,7 @@ def test_what_cannot_be_evaluated_is_refused(
         ("run=0123456789abcdef0123456789abcdef",): "no run with this id",
         ("slice=[site]",): "did you mean 'slices'",
         ("model.name=resnet18",): "overrides of data and tracking",
+        ("data.bits=12",): "images are prepared as in the training",
         ("data.rot=x",): "did you mean 'data.root'",
         ("split=tset",): "split: expected",
         ("data=folder", f"data.root={tmp_path}/nowhere"): "not there",

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from sightline.config.schema import DataConfig, TuningConfig
+from sightline.config.schema import DataConfig
+from sightline.config.tuning_schema import TuningConfig
 from sightline.paths import conf_dir
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sightline.config.legacy import as_of_now
-from sightline.config.schema import TrainConfig, TuningConfig
+from sightline.config.schema import TrainConfig
+from sightline.config.tuning_schema import TuningConfig
 from sightline.config.validation import validate
 from sightline.errors import UserError
 

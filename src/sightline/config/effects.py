@@ -66,6 +66,8 @@ RULES = (
     Rule("data.val_fraction", lambda c: c.data["split_file"] is not None, FILE),
     Rule("data.val_fraction", lambda c: c.data["folds"] is not None,
          "val is one of data.folds equal parts of what is not test"),
+    Rule("data.bits", lambda c: c.data["range"] is not None,
+         "data.range says what becomes black and white", "auto"),
     Rule("data.max_skipped_fraction", lambda c: c.data["on_error"] == "raise",
          "an unreadable image ends the training; data.on_error=skip leaves them out"),
     Rule("data.cache_max_gib", lambda c: c.data["cache"] == "none",

@@ -18,8 +18,12 @@ MOVED = {
 }
 
 # Keys of `data` that are newer than some configs, with what was done before.
-BEFORE = {"decode": "fast", "split_by": "seed", "geometry": None}
-CHANGED = ("decode", "geometry")  # those of them whose default is another now
+BEFORE: dict[str, Any] = {
+    "decode": "fast", "split_by": "seed", "geometry": None, "bits": 16, "range": None,
+    "channels": None,
+}  # fmt: skip
+# Those of them whose default is another now.
+CHANGED = ("decode", "geometry", "bits", "channels")
 
 
 def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:

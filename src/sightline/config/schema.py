@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from sightline.config.validation import Node, colour, pick, validate
+from sightline.config.tuning_schema import TuningConfig
+from sightline.config.validation import Node, Strict, ascending, colour, pick, validate
 
 REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 
@@ -39,30 +40,26 @@ class Job:
         return self.sweep is not None
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EarlyStoppingConfig(_Strict):
+class EarlyStoppingConfig(Strict):
     """Stop when `monitor` has not improved by `min_delta` for `patience_epochs`; null: never."""
 
     patience_epochs: PositiveInt | None
     min_delta: Annotated[float, Field(ge=0)]
 
 
-class CheckpointConfig(_Strict):
+class CheckpointConfig(Strict):
     """When the last checkpoint is saved beside the end of each epoch; null: then alone."""
 
     every_n_steps: PositiveInt | None
 
 
-class EmaConfig(_Strict):
+class EmaConfig(Strict):
     """A moving average of the weights, of which each step keeps `decay`; null: none."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] | None
 
 
-class TrackingConfig(_Strict):
+class TrackingConfig(Strict):
     """Where and as what a run is logged.
 
     register_as: the key `register`, a name that pydantic has for something else.
@@ -80,7 +77,10 @@ class TrackingConfig(_Strict):
     system_metrics_interval_s: PositiveFloat | None
 
 
-class DataConfig(_Strict):
+Channels = Annotated[list[int | str], Field(min_length=1)]
+
+
+class DataConfig(Strict):
     """The part of `data` that is the same for every source (`conf/data_common.yaml`)."""
 
     split_seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -99,6 +99,9 @@ class DataConfig(_Strict):
     background: Annotated[str, AfterValidator(colour)]
     decode: Literal["exact", "fast"]
     geometry: Literal["auto", "crop", "squash", "pad", "letterbox"] | None
+    bits: Literal["auto"] | Annotated[int, Field(ge=8, le=16)]
+    range: Annotated[list[float], AfterValidator(ascending)] | None
+    channels: Literal["auto", "all", "first", "last", "rgba"] | Channels | None
     sampler: Literal["shuffle", "balanced"]
 
     @property
@@ -107,7 +110,7 @@ class DataConfig(_Strict):
         return {"val": self.val_fraction, "test": self.test_fraction}
 
 
-class ModelInputConfig(_Strict):
+class ModelInputConfig(Strict):
     """The part of `model` that is the same for every model: what it is given to see."""
 
     in_chans: PositiveInt | None = None
@@ -115,7 +118,7 @@ class ModelInputConfig(_Strict):
     max_img_size: PositiveInt | None = None
 
 
-class AugmentConfig(_Strict):
+class AugmentConfig(Strict):
     """What is done to training images, between resizing and normalising.
 
     transforms: torchvision v2, one image at a time, in the loader's processes.
@@ -126,45 +129,13 @@ class AugmentConfig(_Strict):
     batch_transforms: list[Node] | None
 
 
-class TuningConfig(_Strict):
-    """What is fitted on val after the training, and kept with the model.
-
-    calibrate: divide the logits by the temperature that makes val's log loss least, and add biases
-        where classes were weighted in training; only where cross-fitting shows a gain.
-    aim: what thresholds are fitted for, in binary and for each label in multilabel; auto: f1
-        there, used if that shows a gain, and nothing in multiclass; null: they stay at 0.5.
-    hold: the precision (or recall) that is held while the other is made as great as it can be.
-    guarantee: the confidence with which `hold` is held on new samples; older runs have none.
-    false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
-    """
-
-    calibrate: bool
-    aim: Literal["auto", "f1", "precision", "recall", "cost"] | None
-    hold: Annotated[float, Field(gt=0, le=1)] | None
-    guarantee: Annotated[float, Field(ge=0.5, lt=1)] | None = None
-    false_positive_cost: PositiveFloat | None
-    false_negative_cost: PositiveFloat | None
-
-    @property
-    def words(self) -> str:
-        """The aim with its numbers."""
-        if self.hold is not None:
-            sure = f" with {self.guarantee:.0%} confidence" if self.guarantee else ""
-            return f"{self.aim}>={self.hold:g}{sure}"
-        if self.aim == "auto":
-            return "f1"
-        if self.aim == "cost":
-            return f"cost {self.false_positive_cost:g}:{self.false_negative_cost:g}"
-        return str(self.aim)
-
-
-class SweepConfig(_Strict):
+class SweepConfig(Strict):
     """The end of a sweep (`-m`): no job is started after `max_failures` failed; null: all are."""
 
     max_failures: PositiveInt | None
 
 
-class TrainConfig(_Strict):
+class TrainConfig(Strict):
     """The whole config of one training."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]

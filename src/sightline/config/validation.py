@@ -1,16 +1,23 @@
 """Validation of values against pydantic models, with one message that names every wrong field."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from PIL import ImageColor
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from sightline.errors import UserError, did_you_mean
 
 T = TypeVar("T", bound=BaseModel)
 Node = dict[str, Any]  # a node with `_target_`, checked against the target's own signature
+
+
+class Strict(BaseModel):
+    """A part of the config: immutable, without further keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def pick(node: Node, kind: type[BaseModel]) -> Node:
@@ -33,6 +40,13 @@ def colour(name: str) -> str:
             "colour", "a colour's name, such as white, or #rrggbb.{hint}", {"hint": hint}
         ) from error
     return name
+
+
+def ascending(ends: list[float]) -> list[float]:
+    """Two finite numbers, the lower one first; a ValueError otherwise."""
+    if len(ends) != 2 or not -math.inf < ends[0] < ends[1] < math.inf:
+        raise PydanticCustomError("ascending", "two numbers, the lower one first: [LOW,HIGH]")
+    return ends
 
 
 def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:

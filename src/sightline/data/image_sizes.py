@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from sightline.data.reading.decode import ImageData, size
 from sightline.data.reading.geometry import Geometry
+from sightline.data.reading.raster import ImageData, size
 from sightline.models.file_weights import percent
 from sightline.types import PreprocessSpec
 

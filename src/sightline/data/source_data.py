@@ -8,8 +8,9 @@ from typing import Self, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from sightline.data.reading.decode import ImageData
+from sightline.data.reading.decode import PLAIN, Reading
 from sightline.data.reading.images import Images
+from sightline.data.reading.raster import ImageData
 from sightline.data.reading.scan import LeftOut
 from sightline.data.reading.stream import Stream
 
@@ -48,13 +49,13 @@ class Split:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """The image of sample `index`.
 
         Raises:
             UnreadableImage: it cannot be read.
         """
-        return self.images.read(int(self.rows[index]), min_side)
+        return self.images.read(int(self.rows[index]), reading)
 
     def select(self, positions: np.ndarray) -> Self:
         """The samples at `positions`, in that order."""

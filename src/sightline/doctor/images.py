@@ -7,11 +7,13 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
-from sightline.data.reading.decode import ImageData, UnreadableImage, size
+from sightline.data.reading.decode import Reading, UnreadableImage
 from sightline.data.reading.images import Images
+from sightline.data.reading.raster import ImageData, size
 from sightline.data.reading.workers import for_each_image
 from sightline.data.source_data import Split
 from sightline.doctor.findings import Report
+from sightline.types import PixelSpec
 
 SHOWN = 5  # unreadable images that the terminal names
 HASHED_SIDE = 32  # pixels; pHash makes every image so large
@@ -36,12 +38,18 @@ class ImageFacts:
     transparent: bool = False
 
 
-def inspect_images(images: Images, title: str) -> list[ImageFacts]:
-    """Facts of every image, read in parallel, with a progress bar in a terminal."""
+def inspect_images(images: Images, pixels: PixelSpec, title: str) -> list[ImageFacts]:
+    """Facts of every image, read in parallel, with a progress bar in a terminal.
+
+    Args:
+        images: all of them.
+        pixels: the values and channels that are read.
+        title: of the progress bar.
+    """
 
     def inspect(index: int) -> ImageFacts:
         try:
-            image = images.read(index)
+            image = images.read(index, Reading(pixels))
         except UnreadableImage as error:
             return ImageFacts(str(error))
         width, height = size(image)

@@ -9,6 +9,7 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.data.cache.digests import contents_of_splits
 from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
+from sightline.data.pixels import choose_pixels
 from sightline.data.source_data import Split, once_per_images
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import ImageFacts, check_images, inspect_images
@@ -25,6 +26,7 @@ from sightline.tracking.mlflow.environment import set_request_environment
 from sightline.tracking.mlflow.store import open_store
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import Setup, set_up
+from sightline.types import PixelSpec
 
 
 def run_doctor(overrides: list[str], folder: Path) -> bool:
@@ -91,10 +93,15 @@ def check_data_and_model(
         report.add("reading", "warning", note)
     if source.left_out:
         report.add("left out", "warning", source.left_out.describe(), source.left_out.rows())
+    chosen = report.attempt("reading", lambda: choose_pixels(source, lenient.data_common))
+    if chosen is None:
+        return None
+    for note in chosen[0].notes[len(source.notes) :]:
+        report.add("reading", "ok", note)
     report.add("labels", "ok", label_mode.describe())
     counts = {name: label_mode.count(split.targets) for name, split in splits.items()}
     draw_balance(counts).savefig(folder / "class_balance.png", dpi=120)
-    facts = _check_splits(report, splits, label_mode)
+    facts = _check_splits(report, splits, label_mode, chosen[1])
     setup = report.attempt("model", lambda: _set_up_quietly(lenient))
     if setup is None:
         return None
@@ -122,10 +129,11 @@ def _set_up_quietly(config: TrainConfig) -> Setup:
 
 
 def _check_splits(
-    report: Report, splits: dict[str, Split], label_mode: LabelMode
+    report: Report, splits: dict[str, Split], label_mode: LabelMode, pixels: PixelSpec
 ) -> dict[str, list[ImageFacts]]:
     """Check images and columns; the facts of each split's images, by the split's name."""
-    facts = once_per_images(splits, lambda _, images: inspect_images(images, "inspecting images"))
+    title = "inspecting images"
+    facts = once_per_images(splits, lambda _, images: inspect_images(images, pixels, title))
     check_images(report, splits, facts)
     contents = contents_of_splits(splits)
     problems = list(check_columns(splits, contents, label_mode))

@@ -15,7 +15,7 @@ from sightline.errors import UserError, did_you_mean
 from sightline.io.redaction import HIDDEN
 
 # Keys of `data` that are part of the model's preprocessing.
-OF_THE_MODEL = ("data.geometry", "data.background")
+OF_THE_MODEL = ("data.geometry", "data.background", "data.bits", "data.range", "data.channels")
 
 
 @dataclass(frozen=True)

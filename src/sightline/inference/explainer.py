@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.data.reading.decode import ImageData
+from sightline.data.reading.decode import Reading
+from sightline.data.reading.raster import ImageData
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source_data import Split
 from sightline.label_modes.base import LabelMode
@@ -42,7 +43,8 @@ class SampleExplainer:
         Raises:
             UnreadableImage: it cannot be decoded.
         """
-        return self.split.read(self._positions[name])
+        pixels = self.classifier.preprocess.pixels
+        return self.split.read(self._positions[name], Reading(pixels))
 
     def embed(self, names: Sequence[str]) -> np.ndarray:
         """Penultimate features (N, D), float32.
@@ -77,6 +79,6 @@ class SampleExplainer:
         return {name: i for i, name in enumerate(self.split.ids.to_pylist())}
 
     def _prepare(self, names: Sequence[str]) -> Tensor:
-        min_side = self._transform.min_side
-        images = [self.split.read(self._positions[name], min_side) for name in names]
+        reading = self._transform.reading
+        images = [self.split.read(self._positions[name], reading) for name in names]
         return torch.stack([self._transform(image) for image in images]).to(self.device)

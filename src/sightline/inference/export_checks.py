@@ -10,7 +10,8 @@ from rich import box, get_console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
-from sightline.data.reading.decode import UnreadableImage, image_from_array
+from sightline.data.reading.arrays import image_from_array
+from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source_data import Split
 from sightline.errors import UserError
@@ -73,7 +74,7 @@ def _prepared(model: LoadedModel, read: Any, positions: np.ndarray) -> tuple[np.
     images, done = [], []
     for position in positions.tolist():
         try:
-            images.append(transform(read(position, transform.min_side)))
+            images.append(transform(read(position, transform.reading)))
         except UnreadableImage:
             continue
         done.append(position)

@@ -65,7 +65,7 @@ class ImageBatches(Dataset[ImageBatch]):
         images, errors = [], {}
         for position in range(size):
             try:
-                image = self.images.read(start + position, self.transform.min_side)
+                image = self.images.read(start + position, self.transform.reading)
                 images.append(self.transform(image))
             except UnreadableImage as error:
                 errors[position] = str(error)

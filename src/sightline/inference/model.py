@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sightline.data.reading.decode import ImageData, image_from_array, normalise_image, read_image
+from sightline.data.reading.arrays import image_from_array
+from sightline.data.reading.decode import Reading, finish, naming, read_image
+from sightline.data.reading.raster import ImageData
 from sightline.data.reading.transforms import ImageTransform
-from sightline.errors import UserError
 from sightline.inference.decisions import Decisions
 from sightline.inference.device import computing
 from sightline.inference.inputs import Inputs, read_inputs
@@ -76,7 +77,7 @@ class LoadedModel:
             UserError: an image cannot be read, or has a wrong number of channels.
         """
         transform = ImageTransform(self.preprocess)
-        return torch.stack([transform(_read(each, transform.min_side)) for each in images])
+        return torch.stack([transform(_read(each, transform.reading)) for each in images])
 
     def logits(self, batch: Tensor) -> Tensor:
         """Logits (N, num_outputs), float32 and on the CPU, of images as `prepare` gives them."""
@@ -169,14 +170,13 @@ class LoadedModel:
         return self if batch_size is None else replace(self, batch_size=batch_size)
 
 
-def _read(image: AnyImage, min_side: int | None) -> ImageData:
+def _read(image: AnyImage, reading: Reading) -> ImageData:
     if isinstance(image, Image.Image):
-        return normalise_image(image, min_side)
+        with naming("that was given"):
+            return finish(image, reading)
     if isinstance(image, np.ndarray):
-        try:
-            return image_from_array(image)
-        except ValueError as error:
-            raise UserError(f"An image is {error}.") from error
+        with naming(f"that was given, an array of shape {image.shape}"):
+            return image_from_array(image, reading.pixels)
     if isinstance(image, bytes):
-        return read_image(image, f"{len(image):,} bytes", min_side)
-    return read_image(Path(image), str(image), min_side)
+        return read_image(image, f"of {len(image):,} bytes", reading)
+    return read_image(Path(image), str(image), reading)

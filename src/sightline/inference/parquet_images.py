@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sightline.data.reading.decode import ImageData, read_image
+from sightline.data.reading.decode import PLAIN, Reading, read_image
 from sightline.data.reading.images import Images
+from sightline.data.reading.raster import ImageData
 from sightline.data.sources.parquet import image_names
 from sightline.errors import UserError, first_line
 
@@ -75,9 +76,9 @@ class ParquetImages(Images):
     def __len__(self) -> int:
         return len(self.names)
 
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """The image in the row."""
-        return read_image(self.content(index), self.names[index].as_py(), min_side)
+        return read_image(self.content(index), self.names[index].as_py(), reading)
 
     def content(self, index: int) -> bytes:
         """The encoded image in the row."""

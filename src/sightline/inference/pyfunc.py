@@ -14,13 +14,14 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from sightline.errors import UserError
+from sightline.types import PixelSpec
 
 
 class SightlinePyfunc(PythonModel):
     """A column `image` of images to `pred` and a column `prob_CLASS` for each class.
 
-    An image is the bytes of a file, the same as base64 text, or an array (H, W) or (H, W, C) of
-    uint8, also as nested lists.
+    An image is the bytes of a file, the same as base64 text, or an array (H, W) or (H, W, C), also
+    as nested lists: of whole numbers from 0 to 255, or of values as the training images had them.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -41,17 +42,19 @@ class SightlinePyfunc(PythonModel):
             model_input: with the column `image`.
             params: calibrated=False ignores the run's calibration and decision rule.
         """
+        pixels = self.model.preprocess.pixels
         calibrated = bool((params or {}).get("calibrated", True))
         if "image" not in model_input or model_input.empty:
             raise MlflowException("Expected rows with the column 'image'.", INVALID_PARAMETER_VALUE)
         try:
-            probs = self.model.probs([_image(value) for value in model_input["image"]])
+            probs = self.model.probs([_image(value, pixels) for value in model_input["image"]])
         except UserError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
         return self.model.decisions(calibrated).rows(probs).to_pandas()
 
 
-def _image(value: Any) -> bytes | np.ndarray:
+def _image(value: Any, pixels: PixelSpec) -> bytes | np.ndarray:
+    """What `LoadedModel.prepare` takes; lists hold values like the training images' own."""
     if isinstance(value, str):
         try:
             return base64.b64decode(value.rpartition("base64,")[2], validate=True)
@@ -59,10 +62,14 @@ def _image(value: Any) -> bytes | np.ndarray:
             raise UserError(f"An image as text must be base64: {error}.") from error
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        return value
     try:
         array = np.array(value.tolist() if isinstance(value, np.ndarray) else value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"An image as an array has rows of one length: {error}.") from error
+    if pixels.low is not None and array.dtype.kind in "iuf":
+        return array
     if array.dtype.kind not in "iu" or array.min(initial=0) < 0 or array.max(initial=0) > 255:
         raise UserError(
             f"An image as an array holds whole numbers from 0 to 255, but this one is of type "

@@ -62,7 +62,7 @@ def readable(model: LoadedModel, split: Split) -> tuple[Split, list[str]]:
     good, reasons = [], []
     for position in range(len(split)):
         try:
-            transform(split.read(position, transform.min_side))
+            transform(split.read(position, transform.reading))
         except UnreadableImage as error:
             reasons.append(str(error))
         else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sightline.config.schema import TuningConfig
+from sightline.config.tuning_schema import TuningConfig
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.calibration import calibrated
 from sightline.metrics.certified import certified_threshold, samples_needed

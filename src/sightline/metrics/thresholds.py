@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from sightline.config.schema import TuningConfig
+from sightline.config.tuning_schema import TuningConfig
 from sightline.label_modes.counts import rates_of
 
 # From counts of hits, decided (arrays over candidates) and present samples to a score of each

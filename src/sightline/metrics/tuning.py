@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sightline.config.schema import TuningConfig
+from sightline.config.tuning_schema import TuningConfig
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.crossfit import parts_of

@@ -66,7 +66,8 @@ def build_classifier(
             check = check_input(network, recipe.in_chans, larger.size)
         log.warning("%s %s", "input:".ljust(8), note)
     spec = spec.with_geometry(info.geometry) if info.geometry_given else spec
-    classifier = Classifier(network, replace(spec, background=info.background, decode=info.decode))
+    spec = replace(spec, background=info.background, decode=info.decode, pixels=info.pixels)
+    classifier = Classifier(network, spec)
     classifier.input_note = note
     classifier.one_value = check.one_value
     return classifier

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from sightline.data.reading.decode import ImageData
+from sightline.data.reading.raster import ImageData
 from sightline.reports.evaluated_split import EvaluatedSplit
 
 Point = tuple[str, int, float]  # key such as `val/loss`, epoch from 0, value

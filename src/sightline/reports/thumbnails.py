@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
-from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.data.reading.decode import UnreadableImage
+from sightline.data.reading.raster import ImageData
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Cell, Gallery, Tile
 from sightline.reports.section_inputs import ReadImage

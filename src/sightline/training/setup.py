@@ -20,6 +20,7 @@ from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.image_sizes import ImageSizes
 from sightline.data.loading.datamodule import ImageDataModule
+from sightline.data.pixels import choose_pixels
 from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError, did_you_mean
@@ -33,7 +34,7 @@ from sightline.training.logging.report import check_sections
 from sightline.training.module import LitClassifier
 from sightline.training.optimizers import Optimizers, Schedulers
 from sightline.training.weights_of_run import model_with_file
-from sightline.types import DatasetInfo, PreprocessSpec
+from sightline.types import DatasetInfo, PreprocessSpec, as_lists
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,9 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     contents = contents_of_splits(splits)
     for problem in check_columns(splits, contents, label_mode):
         log.warning("%s (`sightline doctor` shows more.)", problem.message)
-    sample = sample_images(source, common)
-    info = describe_data(source, sample, label_mode.class_names, common)
+    source, pixels = choose_pixels(source, common)
+    sample = sample_images(source, common, pixels)
+    info = describe_data(source, sample, label_mode.class_names, common, pixels)
     classifier = build_classifier(
         model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins
     )
@@ -128,7 +130,7 @@ def _identity(
         "label_mode": label_mode.name,
         "class_names": list(label_mode.class_names),
         "preprocess": spec.to_dict(),
-        "dataset": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()},
+        "dataset": as_lists(asdict(info)),
         "config": redacted(config.model_dump(exclude={"tracking"})),
     }
 

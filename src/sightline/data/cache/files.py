@@ -87,7 +87,7 @@ def load_or_decode(
     transform = ImageTransform(spec)
     if images.in_memory:
         array = np.zeros(shape, np.uint8)
-        return DecodedImages(array, decode_all(images, transform, transform.min_side, array, name))
+        return DecodedImages(array, decode_all(images, transform, transform.reading, array, name))
     key = _key(contents, spec)
     folder = image_cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _decode_to(
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     with path.open("r+b") as stream:  # finds a full disk now, rather than as a bus error
         os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
-    failures = decode_all(images, transform, transform.min_side, array, f"decoding {name}")
+    failures = decode_all(images, transform, transform.reading, array, f"decoding {name}")
     array.flush()
     return failures
 

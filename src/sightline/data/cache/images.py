@@ -79,7 +79,7 @@ def cache_images(
 
     def check(_: str, images: Images) -> list[Failure]:
         transform = ImageTransform(spec)
-        return decode_all(images, transform, transform.min_side, None, f"checking {name}")
+        return decode_all(images, transform, transform.reading, None, f"checking {name}")
 
     decoded = once_per_images(splits, decode) if mode != "none" else {}
     failures = {split: each.failures for split, each in decoded.items()}

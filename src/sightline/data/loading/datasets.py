@@ -94,7 +94,7 @@ class SourceReader:
 
     def __call__(self, index: int) -> Tensor:
         """The transformed image at a position of the split."""
-        return self.transform(self.split.read(index, self.transform.min_side))
+        return self.transform(self.split.read(index, self.transform.reading))
 
 
 class CachedReader:
@@ -104,12 +104,15 @@ class CachedReader:
         rows: shape (N,), row in `array` of each sample.
         array: shape (M, C, S, S), uint8.
         augmentations: one image at a time.
+        colour: whether three and four channels are colours; else they are augmented as a tensor.
     """
 
     def __init__(
-        self, rows: np.ndarray, array: np.ndarray, augmentations: Sequence[Transform]
-    ) -> None:
+        self, rows: np.ndarray, array: np.ndarray, augmentations: Sequence[Transform],
+        colour: bool = True,
+    ) -> None:  # fmt: skip
         self.rows = rows
+        self.colour = colour
         self.array = array
         self.augmentations = augmentations
 
@@ -119,7 +122,7 @@ class CachedReader:
         image: Any
         if len(pixels) == 1:
             image = Image.fromarray(pixels[0])
-        elif len(pixels) in (3, 4):
+        elif len(pixels) in (3, 4) and self.colour:
             image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
         else:
             image = torch.from_numpy(np.array(pixels))

@@ -122,5 +122,5 @@ class SplitLoaders:
         split = self.splits[name]
         if self.cached_images.decoded:
             array = self.cached_images.decoded[name].array
-            return CachedReader(split.rows, array, augmentations)
+            return CachedReader(split.rows, array, augmentations, not self.spec.pixels.names)
         return SourceReader(split, ImageTransform(self.spec, augmentations))

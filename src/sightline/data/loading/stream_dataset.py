@@ -94,7 +94,7 @@ class StreamDataset(IterableDataset[Any]):
                 continue
             seed_image(self.seed, epoch, part, number)
             try:
-                image = self.transform(read_image(content, name, self.transform.min_side))
+                image = self.transform(read_image(content, name, self.transform.reading))
             except UnreadableImage as error:
                 failed += 1
                 self._skip(error, failed, seen)

@@ -42,6 +42,13 @@ def read_dicom(source: Path | io.BytesIO) -> Image.Image:
     return Image.fromarray(255 - grey if kind == "MONOCHROME1" else grey)
 
 
+def count_frames(source: Path | io.BytesIO) -> int:
+    """The number of frames that a file states."""
+    import pydicom
+
+    return int(pydicom.dcmread(source, stop_before_pixels=True).get("NumberOfFrames", 1) or 1)
+
+
 def _windowed(values: np.ndarray, stored: np.ndarray, data: Any) -> np.ndarray:
     """Grey values from 0, the lower end of the window, to 1.
 

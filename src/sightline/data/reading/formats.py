@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 from PIL import Image
 
@@ -12,6 +13,15 @@ ARRAY_SUFFIXES = frozenset({".npy"})
 NOT_DECODED = frozenset({"BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
 # The extra of Sightline that reads a format.
 EXTRAS = {"HEIC": "heif", "JPEG XL": "jxl", "DICOM": "dicom"}
+
+
+def form_of(file: Path | bytes, name: str) -> str:
+    """`array`, `dicom`, or empty for what Pillow reads: by its name, and of bytes by content."""
+    suffix = Path(name).suffix.lower()
+    content = file if isinstance(file, bytes) else b""
+    if suffix in ARRAY_SUFFIXES or content.startswith(b"\x93NUMPY"):
+        return "array"
+    return "dicom" if suffix in DICOM_SUFFIXES or content[128:132] == b"DICM" else ""
 
 
 @cache

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
-from sightline.data.reading.decode import ImageData, UnreadableImage, read_image
+from sightline.data.reading.arrays import image_from_array, raster_of_array
+from sightline.data.reading.decode import PLAIN, Reading, naming, read_image
+from sightline.data.reading.facts import ORDINARY, Facts, facts_of_file, facts_of_raster
+from sightline.data.reading.raster import ImageData
+from sightline.types import PixelSpec
 
 
 class Images(ABC):
@@ -22,12 +25,16 @@ class Images(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """One image, see `read_image`."""
 
     @abstractmethod
     def content(self, index: int) -> bytes:
         """The bytes of an image, for its content digest."""
+
+    def facts(self, index: int, pixels: PixelSpec) -> Facts:
+        """What decides how the set is read; see `facts_of_file`."""
+        return ORDINARY
 
     def fingerprint(self) -> str | None:
         """A digest that changes when the content may have changed, without reading it; or None."""
@@ -40,19 +47,28 @@ class Images(ABC):
 
 @dataclass(frozen=True)
 class ArrayImages(Images):
-    """Images in memory: uint8 of shape (N, H, W) or (N, H, W, C)."""
+    """Images in memory: numbers of shape (N, H, W), (N, H, W, C) or (N, C, H, W).
+
+    Attributes:
+        name: of the array, for messages.
+    """
 
     array: np.ndarray
+    name: str = "array"
     in_memory = True
 
     def __len__(self) -> int:
         return len(self.array)
 
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """The image at `index`."""
-        array = self.array[index]
-        known = array.ndim == 2 or array.shape[2] in (3, 4)
-        return Image.fromarray(array) if known else array
+        with naming(f"{index} of {self.name}"):
+            return image_from_array(self.array[index], reading.pixels)
+
+    def facts(self, index: int, pixels: PixelSpec) -> Facts:
+        """Facts of the array at `index`."""
+        with naming(f"{index} of {self.name}"):
+            return facts_of_raster(raster_of_array(self.array[index], pixels), pixels)
 
     def content(self, index: int) -> bytes:
         """The raw pixels."""
@@ -78,10 +94,14 @@ class FileImages(Images):
         """The path of an image's file."""
         return self.root / self.paths[index].as_py()
 
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """The image in the file; its path is in every message."""
         path = self.path(index)
-        return read_image(path, str(path), min_side)
+        return read_image(path, str(path), reading)
+
+    def facts(self, index: int, pixels: PixelSpec) -> Facts:
+        """Facts of the file."""
+        return facts_of_file(self.path(index), str(self.path(index)), pixels)
 
     def content(self, index: int) -> bytes:
         """The file's bytes."""
@@ -129,9 +149,13 @@ class SelectedImages(Images):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """The image at `index`."""
-        return self.all.read(int(self.rows[index]), min_side)
+        return self.all.read(int(self.rows[index]), reading)
+
+    def facts(self, index: int, pixels: PixelSpec) -> Facts:
+        """Facts of the image at `index`."""
+        return self.all.facts(int(self.rows[index]), pixels)
 
     def content(self, index: int) -> bytes:
         """Its bytes."""
@@ -155,13 +179,18 @@ class BytesImages(Images):
     def __len__(self) -> int:
         return len(self.column)
 
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """The image in the row."""
+        return read_image(*self._file(index), reading)
+
+    def facts(self, index: int, pixels: PixelSpec) -> Facts:
+        """Facts of the file in the row."""
+        return facts_of_file(*self._file(index), pixels)
+
+    def _file(self, index: int) -> tuple[bytes, str]:
         name = self.names[index].as_py()
-        try:
-            return read_image(self.content(index), name, min_side)
-        except OSError as error:
-            raise UnreadableImage(f"Cannot read the image {name}: {error}.") from error
+        with naming(name):
+            return self.content(index), name
 
     def content(self, index: int) -> bytes:
         """The row's bytes."""

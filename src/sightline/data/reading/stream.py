@@ -1,10 +1,14 @@
 """The interface of training samples that are read in sequence, in shards."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from sightline.data.reading.decode import ImageData, read_image
+from sightline.data.reading.decode import PLAIN, Reading, read_image
+from sightline.data.reading.facts import Facts, facts_of_file
+from sightline.data.reading.raster import ImageData
+from sightline.types import PixelSpec
 
 StreamedSample = tuple[str, bytes, Any]  # name, the image's encoded file, target
 
@@ -30,15 +34,16 @@ class Stream(ABC):
             seed: of the order; it differs between epochs.
         """
 
-    def sample(self, count: int) -> list[ImageData]:
+    def facts(self, count: int, pixels: PixelSpec) -> list[Facts]:
+        """Facts of the first `count` images."""
+        first = itertools.islice(self.read(0, 1, seed=0), min(count, self.samples))
+        return [facts_of_file(content, name, pixels) for name, content, _ in first]
+
+    def sample(self, count: int, reading: Reading = PLAIN) -> list[ImageData]:
         """The first `count` images, for statistics.
 
         Raises:
             UnreadableImage: one of them cannot be read.
         """
-        images = []
-        for name, content, _ in self.read(0, 1, seed=0):
-            images.append(read_image(content, name))
-            if len(images) == min(count, self.samples):
-                break
-        return images
+        first = itertools.islice(self.read(0, 1, seed=0), min(count, self.samples))
+        return [read_image(content, name, reading) for name, content, _ in first]

@@ -9,17 +9,25 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import Transform, functional
 
-from sightline.data.reading.decode import ImageData, UnreadableImage, channels
+from sightline.data.reading.decode import Reading, UnreadableImage
 from sightline.data.reading.geometry import Geometry
+from sightline.data.reading.raster import ImageData, channels
 from sightline.types import MODES, PreprocessSpec
 
 
 class ToMode:
-    """Convert an image to `in_chans` channels; transparency is laid on the background."""
+    """Convert an image to `in_chans` channels; transparency is laid on the background.
 
-    def __init__(self, in_chans: int, background: str) -> None:
+    Args:
+        in_chans: channels of the model.
+        background: the colour under transparent pixels.
+        names: of the training images' channels, where these are neither grey nor colour: images
+            must have as many.
+    """
+
+    def __init__(self, in_chans: int, background: str, names: Sequence[str] = ()) -> None:
         self.in_chans = in_chans
-        self.mode = MODES.get(in_chans)
+        self.mode = None if names else MODES.get(in_chans)
         self.background = background
 
     def __call__(self, image: ImageData) -> Image.Image | Tensor:
@@ -44,7 +52,8 @@ class ToMode:
             return torch.from_numpy(np.moveaxis(image, 2, 0).copy())
         raise UnreadableImage(
             f"An image has {channels(image)} channels, but the model takes {self.in_chans}; "
-            f"train with model.in_chans={channels(image)}, or give images that have as many."
+            f"train with model.in_chans={channels(image)}, or give images that have as many, or "
+            "name those that are read (data.channels)."
         )
 
 
@@ -56,13 +65,14 @@ class ImageTransform:
         augmentations: for training alone; they come between the geometry and the tensor.
 
     Attributes:
-        min_side: what `read_image` may shrink a JPEG to; None: it is decoded at its full size.
+        reading: how the image's file is read.
     """
 
     def __init__(self, spec: PreprocessSpec, augmentations: Sequence[Transform] = ()) -> None:
         geometry = Geometry(spec)
-        self.steps = [ToMode(spec.in_chans, spec.background), geometry, *augmentations]
-        self.min_side = geometry.side if spec.decode == "fast" else None
+        to_mode = ToMode(spec.in_chans, spec.background, spec.pixels.names)
+        self.steps = [to_mode, geometry, *augmentations]
+        self.reading = Reading(spec.pixels, geometry.side if spec.decode == "fast" else None)
 
     def __call__(self, image: ImageData) -> Tensor:
         """The tensor; normalising it is left to the model."""

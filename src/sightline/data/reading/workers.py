@@ -15,8 +15,9 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.data.reading.decode import Reading, UnreadableImage
 from sightline.data.reading.images import Images
+from sightline.data.reading.raster import ImageData
 
 MAX_WORKERS = 8
 BLOCK = 64
@@ -64,7 +65,7 @@ def for_each_image(images: Images, function: Callable[[int], T], title: str) -> 
 def decode_all(
     images: Images,
     transform: Callable[[ImageData], Tensor],
-    min_side: int | None,
+    reading: Reading,
     out: np.ndarray | None,
     title: str,
 ) -> list[Failure]:
@@ -73,7 +74,7 @@ def decode_all(
     Args:
         images: all are read.
         transform: to uint8 of shape (C, S, S).
-        min_side: see `read_image`.
+        reading: how they are read.
         out: shape (N, C, S, S), filled where given; with worker processes it must be a mapped file.
         title: of the progress bar.
 
@@ -83,7 +84,7 @@ def decode_all(
 
     def decode(index: int) -> str | None:
         try:
-            tensor = transform(images.read(index, min_side))
+            tensor = transform(images.read(index, reading))
         except UnreadableImage as error:
             return str(error)
         if out is not None:

@@ -16,7 +16,7 @@ from sightline.label_modes.base import MISSING
 
 
 def read_npz(multi_label: bool, path: str, class_names: list[str] | None) -> SourceData:
-    """Images (N, H, W) or (N, H, W, C) of uint8, labels (N,), (N, 1) or (N, L).
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W) of numbers, labels (N,), (N, 1) or (N, L).
 
     Args:
         multi_label: whether the label mode takes any number of labels an image.
@@ -61,10 +61,10 @@ def _split(file: str, name: str, found: dict[str, np.ndarray], multi_label: bool
     images, labels = found[f"{name}_images"], found.get(f"{name}_labels")
     if labels is None:
         raise UserError(f"{file} has {name}_images but no {name}_labels.")
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+    if images.dtype.kind not in "iuf" or images.ndim not in (3, 4):
         raise UserError(
-            f"{file}, {name}_images: expected uint8 of shape (N, H, W) or (N, H, W, C), but got "
-            f"{images.dtype} of shape {images.shape}."
+            f"{file}, {name}_images: expected numbers of shape (N, H, W), (N, H, W, C) or "
+            f"(N, C, H, W), but got {images.dtype} of shape {images.shape}."
         )
     if len(images) != len(labels):
         raise UserError(f"{file}: {len(images)} {name}_images, but {len(labels)} {name}_labels.")
@@ -82,4 +82,4 @@ def _split(file: str, name: str, found: dict[str, np.ndarray], multi_label: bool
         )
     targets = labels.astype(np.int8) if labels.ndim == 2 else labels
     ids = [f"{name}/{index:06d}" for index in range(len(images))]
-    return take(ids, targets, ArrayImages(images))
+    return take(ids, targets, ArrayImages(images, f"{file}, {name}_images"))

@@ -12,8 +12,10 @@ from PIL import Image
 from torch import Tensor
 from torchvision import datasets
 
-from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.data.reading.decode import PLAIN, Reading, naming
 from sightline.data.reading.images import ArrayImages, FileImages, Images
+from sightline.data.reading.opening import raster_of_bands
+from sightline.data.reading.raster import ImageData
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,13 @@ class DatasetImages(Images):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def read(self, index: int, min_side: int | None = None) -> ImageData:
+    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
         """The data set's own image."""
-        try:
+        with naming(f"{index} of {type(self.dataset).__name__}"):
             image: Image.Image = self.dataset[index][0]
             image.load()
-        except (OSError, SyntaxError, ValueError) as error:
-            name = type(self.dataset).__name__
-            raise UnreadableImage(f"Cannot read image {index} of {name}: {error}.") from error
-        return image
+            chosen = reading.pixels.chooses
+            return raster_of_bands(image).to_image(reading.pixels) if chosen else image
 
     def content(self, index: int) -> bytes:
         """The decoded pixels."""

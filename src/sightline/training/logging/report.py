@@ -7,7 +7,8 @@ from typing import Any
 
 from sightline.config.components import build, check_node
 from sightline.config.validation import Node
-from sightline.data.reading.decode import ImageData, UnreadableImage
+from sightline.data.reading.decode import UnreadableImage
+from sightline.data.reading.raster import ImageData
 from sightline.errors import UserError
 from sightline.inference.explainer import SampleExplainer
 from sightline.io.csv_files import csv_text

@@ -24,6 +24,7 @@ from sightline.config.influence import (
 )
 from sightline.config.schema import Job, TrainConfig
 from sightline.data.cache.sample_digests import with_digests
+from sightline.data.reading.raster import range_words
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.redaction import redacted
@@ -136,6 +137,7 @@ def _classes(names: Sequence[str]) -> str:
 def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, object]:
     """What the config leaves open, as it was decided in this run."""
     spec = setup.module.classifier.preprocess
+    pixels = spec.pixels
     augments = bool(config.augment.transforms or config.augment.batch_transforms)
     weights = config.model.get("pretrained_path")
     found: dict[str, object] = {
@@ -147,6 +149,8 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
         WORLD_SIZE: world_size,
         REVISION_KEY: REVISION,
     }
+    found |= {} if pixels.low is None else {"data.range.used": range_words(pixels)}
+    found |= {"data.channels.used": ", ".join(pixels.names)} if pixels.names else {}
     found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
     if augments:
         found[FORM] = BATCHES if setup.datamodule.augments_batches else IMAGES

@@ -1,0 +1,39 @@
+"""The type of the config's `tuning`: what is fitted on val after a training."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat
+
+from sightline.config.validation import Strict
+
+
+class TuningConfig(Strict):
+    """What is fitted on val after the training, and kept with the model.
+
+    calibrate: divide the logits by the temperature that makes val's log loss least, and add biases
+        where classes were weighted in training; only where cross-fitting shows a gain.
+    aim: what thresholds are fitted for, in binary and for each label in multilabel; auto: f1
+        there, used if that shows a gain, and nothing in multiclass; null: they stay at 0.5.
+    hold: the precision (or recall) that is held while the other is made as great as it can be.
+    guarantee: the confidence with which `hold` is held on new samples; older runs have none.
+    false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
+    """
+
+    calibrate: bool
+    aim: Literal["auto", "f1", "precision", "recall", "cost"] | None
+    hold: Annotated[float, Field(gt=0, le=1)] | None
+    guarantee: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    false_positive_cost: PositiveFloat | None
+    false_negative_cost: PositiveFloat | None
+
+    @property
+    def words(self) -> str:
+        """The aim with its numbers."""
+        if self.hold is not None:
+            sure = f" with {self.guarantee:.0%} confidence" if self.guarantee else ""
+            return f"{self.aim}>={self.hold:g}{sure}"
+        if self.aim == "auto":
+            return "f1"
+        if self.aim == "cost":
+            return f"cost {self.false_positive_cost:g}:{self.false_negative_cost:g}"
+        return str(self.aim)
