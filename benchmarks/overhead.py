@@ -34,7 +34,7 @@ def hand_written_epoch(setup: Setup) -> float:
     label_mode, criterion = setup.label_mode, setup.module.criterion
     augment = setup.datamodule.batch_augmentation or torch.nn.Identity()
     model = setup.module.classifier.train()
-    optimizer = setup.module.make_optimizer(list(model.parameters()))
+    optimizer = setup.module.make_optimizer(setup.module)
     loader = setup.datamodule.train_dataloader()
     loss_sum, correct, samples = 0.0, 0, 0
     start = time.perf_counter()

@@ -42,6 +42,27 @@ IDLE = {
     "scheduler.final_lr_factor": [
         "scheduler.final_lr_factor=0.1", "scheduler.warmup_epochs=20", "trainer.max_epochs=20",
     ],
+    **{
+        f"scheduler.{key}": [
+            f"scheduler={schedule}", f"scheduler.{key}={value}", "scheduler.warmup_epochs=20",
+            "trainer.max_epochs=20",
+        ]
+        for key, value, schedule in (
+            ("cooldown_epochs", 1, "linear"), ("cycles", 2, "cosine_restarts"),
+            ("decay_fraction", 0.5, "wsd"), ("decay", "linear", "wsd"),
+            ("decay_epochs", 3, "step"), ("decay_rate", 0.5, "step"),
+            ("milestones", "[3]", "multistep"),
+        )
+    },
+    "scheduler.warmup_start_factor": ["scheduler=step", "scheduler.warmup_start_factor=0.1"],
+    "scheduler.cycle_mul": ["scheduler=cosine_restarts", "scheduler.cycle_mul=2"],
+    "scheduler.cycle_decay": ["scheduler=cosine_restarts", "scheduler.cycle_decay=0.5"],
+    "scheduler.base_momentum": [
+        "scheduler=one_cycle", "scheduler.cycle_momentum=false", "scheduler.base_momentum=0.8",
+    ],
+    "scheduler.max_momentum": [
+        "scheduler=one_cycle", "scheduler.cycle_momentum=false", "scheduler.max_momentum=0.99",
+    ],
     "optimizer.dampening": ["optimizer=sgd", "+optimizer.dampening=0.1", "optimizer.momentum=0"],
     "trainer.gradient_clip_algorithm": ["+trainer.gradient_clip_algorithm=norm"],
     "sweep.max_failures": ["sweep.max_failures=3"],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import yaml
 
-from sightline.config.schema import DataConfig
+from sightline.config.checks import check
+from sightline.config.compose import compose_job
+from sightline.config.schema import DataConfig, TrainConfig
 from sightline.config.tuning_schema import TuningConfig
 from sightline.paths import conf_dir
 
@@ -24,3 +27,29 @@ def tuning_config(**changed: Any) -> TuningConfig:
         "false_negative_cost": None,
     }  # fmt: skip
     return TuningConfig.model_validate(values | changed)
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return compose_job([])[0].model_dump(by_alias=True)
+
+
+def changed_config(*words: str) -> TrainConfig:
+    """The default config with words as `GROUP=OPTION` and `GROUP.KEY=VALUE`, checked.
+
+    It is composed once: Hydra takes a second each time.
+    """
+    values = dict(_defaults())
+    for word in words:
+        path, _, text = word.partition("=")
+        group, _, key = path.partition(".")
+        if key:
+            values[group] = {**values[group], key: yaml.safe_load(text)}
+        elif not isinstance(values[group], dict):
+            values[group] = yaml.safe_load(text)
+        else:
+            own = yaml.safe_load((conf_dir() / group / f"{text}.yaml").read_text())
+            common = conf_dir() / f"{group}_common.yaml"
+            shared = yaml.safe_load(common.read_text()) if own.pop("defaults", None) else {}
+            values[group] = {**shared, **own}
+    return check(values)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig
 from sightline.config.stored import is_of_hydra
 from sightline.config.targets import hints_of, locate
@@ -97,8 +98,9 @@ def check_components(config: TrainConfig) -> None:
     nodes = {
         "data": without(config.data, DataConfig),
         "model": without(config.model, ModelInputConfig),
+        "optimizer": without(config.optimizer, OptimizerConfig),
     }
-    names = ("label_mode", "loss", "optimizer", "scheduler", "trainer", "mix")
+    names = ("label_mode", "loss", "scheduler", "trainer", "mix")
     nodes |= {name: getattr(config, name) for name in names}
     for name in ("transforms", "batch_transforms"):
         listed = getattr(config.augment, name) or []

@@ -57,6 +57,8 @@ def _own_size(config: TrainConfig) -> bool:
 
 FILE = "data.split_file says which image is in which split"
 SEQUENCE = "data.streaming=true reads the label column alone, in sequence"
+OF_THE_DECAY = ("final_lr_factor", "cooldown_epochs", "cycles", "decay_fraction", "decay",
+                "decay_epochs", "decay_rate", "milestones")  # fmt: skip
 RULES = (
     Rule("data.fold", lambda c: c.data["folds"] is None,
          "it chooses one of data.folds parts; give data.folds=K too", 0),
@@ -83,8 +85,17 @@ RULES = (
          "it bounds the size taken from the data, and model.img_size or pretrained weights set it"),
     Rule("early_stopping.min_delta", _no_improvement,
          "early_stopping.patience_epochs=null never stops early", 0.0),
-    Rule("scheduler.final_lr_factor", _no_decay,
-         "the warm-up (scheduler.warmup_epochs) lasts the whole training (trainer.max_epochs)"),
+    *(Rule(f"scheduler.{key}", _no_decay,
+           "the warm-up (scheduler.warmup_epochs) lasts the whole training (trainer.max_epochs)")
+      for key in OF_THE_DECAY),
+    Rule("scheduler.warmup_start_factor", lambda c: c.scheduler.get("warmup_epochs") == 0,
+         "scheduler.warmup_epochs=0 warms nothing up", 0.01),
+    *(Rule(f"scheduler.{key}", lambda c: c.scheduler.get("cycles") == 1,
+           "scheduler.cycles=1 has no second cycle", 1.0)
+      for key in ("cycle_mul", "cycle_decay")),
+    *(Rule(f"scheduler.{key}", lambda c: c.scheduler.get("cycle_momentum") is False,
+           "scheduler.cycle_momentum=false leaves the momentum alone", silent)
+      for key, silent in (("base_momentum", 0.85), ("max_momentum", 0.95))),
     Rule("optimizer.dampening", lambda c: not c.optimizer.get("momentum"),
          "it dampens optimizer.momentum, which is 0", 0),
     Rule("trainer.gradient_clip_algorithm",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from sightline.config.legacy import BEFORE
 from sightline.config.schema import REPLICATES
 
 # Keys, or nodes with all keys below them, that leave the numbers of a training alone, and why.
@@ -58,6 +59,8 @@ DECIDED: Final = (
     REVISION_KEY, FORM, GEOMETRY, WORLD_SIZE, WEIGHTS, "data.digest.train", "data.digest.val",
     "data.digest.test", "model.input", "model.parameters",
 )  # fmt: skip
+# Keys that say nothing with the value that stands for their absence in older configs.
+SILENT: Final = ("optimizer",)
 OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")
 
 
@@ -94,7 +97,12 @@ def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
         params: of the run; of these the facts that it found out, such as the positive class that
             the config leaves open.
     """
-    found = {key: value for key, value in leaves(config) if has_influence(key)}
+    silent = {(k, str(v)) for k, v in leaves(BEFORE) if is_under(k, SILENT)}
+    found = {
+        key: value
+        for key, value in leaves(config)
+        if has_influence(key) and (key, str(value)) not in silent
+    }
     decided = {
         key: str(value)
         for key, value in params.items()

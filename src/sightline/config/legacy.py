@@ -1,5 +1,6 @@
 """Former names of components, and keys that older runs and checkpoints do not hold."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,20 +18,31 @@ MOVED = {
     for name in LOSSES
 }
 
-# Keys of `data` that are newer than some configs, with what was done before.
+# Keys that are newer than some configs, with what was done before.
 BEFORE: dict[str, Any] = {
-    "decode": "fast", "split_by": "seed", "geometry": None, "bits": 16, "range": None,
-    "channels": None,
-}  # fmt: skip
+    "data.decode": "fast",
+    "data.split_by": "seed",
+    "data.geometry": None,
+    "data.bits": 16,
+    "data.range": None,
+    "data.channels": None,
+    "optimizer.decay_all": True,
+    "optimizer.layer_decay": None,
+    "optimizer.head_lr_factor": 1.0,
+    "optimizer.param_groups": [],
+}
 # Those of them whose default is another now.
-CHANGED = ("decode", "geometry", "bits", "channels")
+CHANGED = ("data.decode", "data.geometry", "data.bits", "data.channels", "optimizer.decay_all")
 
 
 def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:
     """A config of any version as this one writes it."""
     current = with_current_targets(values)
-    if isinstance(current.get("data"), dict):
-        current["data"] = BEFORE | current["data"]
+    for key, before in BEFORE.items():
+        *path, name = key.split(".")
+        node = current.get(path[0]) if path else current
+        if isinstance(node, dict):
+            node.setdefault(name, copy.deepcopy(before))
     return current
 
 

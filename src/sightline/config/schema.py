@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from sightline.config.fit_keys import CheckpointConfig, EarlyStoppingConfig, EmaConfig
+from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.tuning_schema import TuningConfig
 from sightline.config.validation import Node, Strict, ascending, colour, pick, validate
 
@@ -38,25 +40,6 @@ class Job:
     def in_sweep(self) -> bool:
         """Whether it is one job of several."""
         return self.sweep is not None
-
-
-class EarlyStoppingConfig(Strict):
-    """Stop when `monitor` has not improved by `min_delta` for `patience_epochs`; null: never."""
-
-    patience_epochs: PositiveInt | None
-    min_delta: Annotated[float, Field(ge=0)]
-
-
-class CheckpointConfig(Strict):
-    """When the last checkpoint is saved beside the end of each epoch; null: then alone."""
-
-    every_n_steps: PositiveInt | None
-
-
-class EmaConfig(Strict):
-    """A moving average of the weights, of which each step keeps `decay`; null: none."""
-
-    decay: Annotated[float, Field(gt=0, lt=1)] | None
 
 
 class TrackingConfig(Strict):
@@ -164,6 +147,11 @@ class TrainConfig(Strict):
     def data_common(self) -> DataConfig:
         """The part of `data` that every source has."""
         return validate(DataConfig, pick(self.data, DataConfig), "data.")
+
+    @property
+    def optimizer_common(self) -> OptimizerConfig:
+        """The part of `optimizer` that every optimizer has."""
+        return validate(OptimizerConfig, pick(self.optimizer, OptimizerConfig), "optimizer.")
 
     @property
     def model_input(self) -> ModelInputConfig:

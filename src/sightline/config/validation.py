@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,7 +15,7 @@ Node = dict[str, Any]  # a node with `_target_`, checked against the target's ow
 
 
 class Strict(BaseModel):
-    """A part of the config: immutable, without further keys."""
+    """A part of the config: its keys are known, and do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,6 +66,7 @@ def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
         owner: Any = kind
         for part in path[:-1]:
             owner = owner.model_fields[part].annotation
+            owner = next(iter(get_args(owner)), owner)  # of a list, what is in it
         siblings = ["".join([f"{p}." for p in path[:-1]]) + f for f in owner.model_fields]
         key = ".".join(path)
         return f"Unknown key {prefix + key!r}.{did_you_mean(key, siblings)}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline import __version__
+from sightline.config.effects import value_of
 from sightline.config.legacy import BEFORE, CHANGED
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored_words import check_words
@@ -145,8 +146,8 @@ def resume_command(run: object, plugins: Sequence[str] = ()) -> str:
 
 def former_defaults(config: TrainConfig) -> list[str]:
     """Overrides for keys whose default is another now, where a run was launched with the former."""
-    former = {key: BEFORE[key] for key in CHANGED if config.data[key] == BEFORE[key]}
-    return [f"data.{k}={'null' if value is None else value}" for k, value in former.items()]
+    former = {key: BEFORE[key] for key in CHANGED if value_of(config, key) == BEFORE[key]}
+    return [f"++{k}={'null' if value is None else value}" for k, value in former.items()]
 
 
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from sightline.errors import UserError
+from sightline.training.param_groups import base_lr
 
 CHECK_EVERY_STEPS = 50  # how often a GPU is waited for
 
@@ -58,9 +59,9 @@ def _refuse(module: LightningModule, step: int) -> None:
     optimizer = module.optimizers(use_pl_optimizer=False)
     assert isinstance(optimizer, Optimizer)
     schedule = module.lr_schedulers()
-    lr = optimizer.param_groups[0]["lr"]
+    lr = base_lr(optimizer)
     if step != module.global_step and isinstance(schedule, LambdaLR):  # noticed later
-        lr = schedule.base_lrs[0] * schedule.lr_lambdas[0](step)
+        lr = base_lr(optimizer, "initial_lr") * schedule.lr_lambdas[0](step)
     raise UserError(
         f"The training loss is not finite at step {step} (epoch {module.current_epoch}, learning "
         f"rate {lr:.3g}). Try a smaller optimizer.lr, a longer scheduler.warmup_epochs, "

@@ -4,6 +4,7 @@ Each function or class has a test that fails when a release of Lightning changes
 (tests/training/test_lightning_compat.py); pyproject.toml states the releases that were tried.
 """
 
+import math
 import os
 import subprocess
 from collections.abc import Mapping
@@ -88,6 +89,19 @@ def last_step_of(trainer: Trainer) -> int:
             "+trainer.max_time and early stopping can end it sooner."
         )
     return int(steps)
+
+
+def steps_per_epoch_of(trainer: Trainer, total_steps: int) -> int:
+    """How many optimizer steps an epoch has; of a stream of unknown length, an even share.
+
+    Args:
+        trainer: whose data is set up, as `last_step_of` does.
+        total_steps: of the training.
+    """
+    batches = trainer.num_training_batches
+    if batches == float("inf"):
+        return max(1, round(total_steps / max(1, trainer.max_epochs or 1)))
+    return max(1, math.ceil(batches / trainer.accumulate_grad_batches))
 
 
 def finished_epochs(trainer: Trainer) -> int:

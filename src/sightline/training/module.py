@@ -1,30 +1,33 @@
 """The LightningModule of every label mode: steps, sums of an epoch, and prediction tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from sightline.data.loading.datamodule import ImageDataModule
 from sightline.data.loading.datasets import Batch
-from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, LabelMode
+from sightline.label_modes.base import LabelMode
 from sightline.metrics.values import compute_metrics
 from sightline.models.classifier import Classifier
 from sightline.predictions import Predictions
 from sightline.training.checkpointing.adapt import adapt_checkpoint, follow_schedule
-from sightline.training.epoch_sums import EpochSums, share, weight_of
+from sightline.training.epoch_sums import EpochSums, share
 from sightline.training.finite_loss import FiniteLoss
-from sightline.training.lightning_compat import accumulation_scale, last_step_of
-from sightline.training.outputs import Outputs, of_all_ranks, table_of
+from sightline.training.lightning_compat import (
+    accumulation_scale,
+    last_step_of,
+    steps_per_epoch_of,
+)
+from sightline.training.optimizers import Optimizers
+from sightline.training.outputs import Outputs, check_finite, of_all_ranks, table_of
+from sightline.training.schedules import ObservesMetrics, Schedulers
+from sightline.training.train_step import train_step
 
 
 class LitClassifier(LightningModule):
@@ -37,8 +40,8 @@ class LitClassifier(LightningModule):
         classifier, label_mode: the model, and the interpretation of targets and outputs.
         criterion: loss of `label_mode.loss_inputs`.
         ids: ids of the samples of each split.
-        make_optimizer, make_scheduler: of the trainable parameters; of (optimizer, total steps,
-            steps an epoch).
+        make_optimizer, make_scheduler: of what learns in this module; of (optimizer, total
+            steps, steps an epoch).
         identity: plain containers that make a checkpoint self-contained.
         plugins: packages with metrics of their own.
 
@@ -52,9 +55,8 @@ class LitClassifier(LightningModule):
 
     def __init__(
         self, classifier: Classifier, label_mode: LabelMode, criterion: nn.Module,
-        ids: dict[str, pa.Array], make_optimizer: Callable[[list[nn.Parameter]], Optimizer],
-        make_scheduler: Callable[[Optimizer, int, int], LRScheduler], identity: dict[str, Any],
-        plugins: Sequence[str] = (),
+        ids: dict[str, pa.Array], make_optimizer: Optimizers, make_scheduler: Schedulers,
+        identity: dict[str, Any], plugins: Sequence[str] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         self.classifier = classifier
@@ -91,10 +93,9 @@ class LitClassifier(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer over what is trainable, and its scheduler by steps."""
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = self.make_optimizer(parameters)
+        optimizer = self.make_optimizer(self)
         total = last_step_of(self.trainer)
-        per_epoch = max(1, round(total / max(1, self.trainer.max_epochs or 1)))
+        per_epoch = steps_per_epoch_of(self.trainer, total)
         scheduler = self.make_scheduler(optimizer, total, per_epoch)
         steps: LRSchedulerConfigType = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": steps}
@@ -110,10 +111,7 @@ class LitClassifier(LightningModule):
         self._sums = EpochSums(self.device, values, seconds)
         self.epoch_metrics = dict(self._saved["metrics"])
         if self._adapted:
-            optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
-            assert isinstance(optimizer, Optimizer)
-            assert isinstance(schedule, LRScheduler)
-            follow_schedule(optimizer, schedule)
+            follow_schedule(self)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums and metrics."""
@@ -128,16 +126,9 @@ class LitClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's mean loss, as a part of the mean over its group of accumulated batches."""
         self._sums.resume()  # after a validation within the epoch
-        logits, target = self.classifier(batch["image"]), batch["target"]
-        inputs = self.label_mode.loss_inputs(logits, target)
-        loss: Tensor = self.criterion(*inputs)
-        with torch.no_grad():
-            self._sums.add_loss(loss.detach(), weight_of(self.criterion, inputs[1]), len(target))
-            if not target.is_floating_point():  # for mixed images no decision is right or wrong
-                known = target != MISSING
-                right = self.label_mode.decide(self.label_mode.probs(logits.detach())) == target
-                self._sums.add_decisions(right, known)
-            self._finite.check(self, loss.detach())
+        step = (self.classifier, batch, self.criterion)
+        loss = train_step(self.label_mode, *step, self._sums)
+        self._finite.check(self, loss.detach())
         return loss * accumulation_scale(self.trainer, batch_idx)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -185,16 +176,20 @@ class LitClassifier(LightningModule):
     def _finish(self, split: str) -> None:
         index, target, logits = self._outputs.gather(self)
         table = table_of(self.label_mode, self.ids[split], index, target, logits)
-        if not np.isfinite(table.probs).all():
-            raise UserError(
-                f"The model's outputs on {split} are not finite after epoch {self.current_epoch}. "
-                "Try a smaller optimizer.lr or trainer.gradient_clip_val=1.0."
-            )
+        check_finite(table, split, self.current_epoch)
         loss = self.criterion.cpu()(*self.label_mode.loss_inputs(logits, target))
         self.criterion.to(self.device)
         metrics = {"loss": float(loss), **compute_metrics(self.label_mode, table, self.plugins)}
         self.predictions[split] = table
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._show_to_schedule(metrics)
         self.epoch_metrics |= {f"{split}/{name}": value for name, value in metrics.items()}
         shown, several = self.label_mode.epoch_line, self.trainer.world_size > 1
         for name, each in metrics.items():  # for callbacks that monitor, and for the bar
             self.log(f"{split}/{name}", each, sync_dist=several, prog_bar=name in shown)
+
+    def _show_to_schedule(self, metrics: dict[str, float]) -> None:
+        """Let a schedule that goes by a metric see those of a validation."""
+        schedule: object = self.lr_schedulers()
+        if isinstance(schedule, ObservesMetrics):
+            schedule.observe(metrics)

@@ -6,6 +6,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
+from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 from sightline.predictions import Predictions
 
@@ -51,6 +52,19 @@ def table_of(
         class_names=label_mode.class_names,
         label_mode=label_mode.name,
     )
+
+
+def check_finite(table: Predictions, split: str, epoch: int) -> None:
+    """Check the probabilities of an evaluation.
+
+    Raises:
+        UserError: one of them is not finite.
+    """
+    if not np.isfinite(table.probs).all():
+        raise UserError(
+            f"The model's outputs on {split} are not finite after epoch {epoch}. "
+            "Try a smaller optimizer.lr or trainer.gradient_clip_val=1.0."
+        )
 
 
 def of_all_ranks(module: LightningModule, values: list[float]) -> list[list[float]]:

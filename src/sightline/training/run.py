@@ -19,6 +19,7 @@ from sightline.training.fit import fit_and_evaluate
 from sightline.training.logging.epochs import EpochLogger
 from sightline.training.logging.progress import progress_callbacks
 from sightline.training.logging.results import log_results
+from sightline.training.logging.schedule import ScheduleFigure
 from sightline.training.logging.start import log_description, start_run
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
@@ -65,7 +66,8 @@ def train(
         start_run(tracker, connection)
         with _run_status(tracker):
             log_description(tracker, setup, world_size)
-            callbacks = [EpochLogger(tracker, connection), *progress_callbacks()]
+            logs = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
+            callbacks = [*logs, *progress_callbacks()]
             results = fit_and_evaluate(config, folder, setup, signals, callbacks, with_test)
             return log_results(tracker, config, setup, results)
 

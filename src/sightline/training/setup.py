@@ -32,7 +32,14 @@ from sightline.models.build import build_classifier
 from sightline.training.devices import uses_gpu
 from sightline.training.logging.report import check_sections
 from sightline.training.module import LitClassifier
-from sightline.training.optimizers import Optimizers, Schedulers
+from sightline.training.optimizers import Optimizers
+from sightline.training.param_group_checks import (
+    check_groups_before_data,
+    check_network,
+    check_patterns,
+)
+from sightline.training.param_groups import freeze, named_parameters
+from sightline.training.schedules import Schedulers
 from sightline.training.weights_of_run import model_with_file
 from sightline.types import DatasetInfo, PreprocessSpec, as_lists
 
@@ -72,6 +79,7 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     Raises:
         UserError: a part cannot be built from what the config says.
     """
+    _check_before_data(config)
     source = read_source(config, overrides)
     label_mode, splits = apply_label_mode(config, source)
     check_aim(label_mode, config.tuning)
@@ -153,11 +161,20 @@ class _Augment:
         self.mix = build(config.mix, "mix", plugins) if config.mix else None
 
 
+def _check_before_data(config: TrainConfig) -> None:
+    """Find what is wrong with optimizer, groups and schedule before anything is read."""
+    Schedulers(config).check(Optimizers(config).check())
+    check_groups_before_data(config)
+
+
 def _check_plan(config: TrainConfig, module: LitClassifier) -> None:
     """Find a wrong optimizer, scheduler or monitor now, not an epoch into the fit."""
     module.classifier.check_batch(config.data_common.batch_size)
-    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    module.make_scheduler(module.make_optimizer(trainable), 100, 10)
+    common = config.optimizer_common
+    check_network(module.classifier.network, common)
+    check_patterns(named_parameters(module), common)
+    freeze(module, common)
+    Schedulers(config).check(module.make_optimizer(module))
     known = [f"val/{name}" for name in ("loss", *metric_names(module.label_mode, config.plugins))]
     if config.monitor not in known:
         raise UserError(

@@ -3,10 +3,12 @@
 import logging
 from typing import Any
 
+from pytorch_lightning import LightningModule
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR
 
 from sightline.training.lightning_compat import rescale_batches
+from sightline.training.param_groups import base_lr
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +45,18 @@ def adapt_checkpoint(checkpoint: dict[str, Any], max_epochs: int | None, world: 
     return True
 
 
-def follow_schedule(optimizer: Optimizer, scheduler: LRScheduler) -> None:
+def follow_schedule(module: LightningModule) -> None:
     """Set the learning rate of the new schedule at once, not one step later."""
+    optimizer, scheduler = module.optimizers(use_pl_optimizer=False), module.lr_schedulers()
+    assert isinstance(optimizer, Optimizer)
     if not isinstance(scheduler, LambdaLR):
         return
-    before = optimizer.param_groups[0]["lr"]
+    before = base_lr(optimizer)
     for group, base, factor in zip(
         optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
     ):
         group["lr"] = base * factor(scheduler.last_epoch)
     log.info(
         "The schedule is that of the new length from here on: the learning rate goes from %.3g "
-        "to %.3g.", before, optimizer.param_groups[0]["lr"],
+        "to %.3g.", before, base_lr(optimizer),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from sightline.reports.figures.image_grid import MAX_IMAGES, draw_samples
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
 from sightline.training.module import LitClassifier
+from sightline.training.param_groups import base_lr
 
 
 class EpochLogger(Callback):
@@ -50,8 +51,7 @@ class EpochLogger(Callback):
         """Log the epoch."""
         assert isinstance(pl_module, LitClassifier)
         epoch = trainer.current_epoch
-        optimizer = trainer.optimizers[0]
-        rates = {"train/lr": float(optimizer.param_groups[0]["lr"])}
+        rates = {"train/lr": base_lr(trainer.optimizers[0])}
         self.tracker.log_metrics(pl_module.epoch_metrics | rates, step=epoch)
         if "val" in pl_module.predictions:
             matrices = pl_module.label_mode.confusion_matrices(pl_module.predictions["val"])

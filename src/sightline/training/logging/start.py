@@ -37,6 +37,7 @@ from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.task import task_facts
 from sightline.tracking.tracker import Tracker
+from sightline.training.logging.param_groups import describe_groups, group_rows
 
 if TYPE_CHECKING:
     from sightline.training.setup import Setup
@@ -99,6 +100,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
         "labels": setup.label_mode.describe(),
         "model": f"{name}, {total:,} parameters{frozen}, input {spec.in_chans}×{spec.img_size}"
         f"×{spec.img_size}",
+        "groups": describe_groups(config, module),
     } | ({} if loaded is None else {"weights": str(loaded)})
 
 
@@ -121,6 +123,7 @@ def _log_data_and_model(
     table = with_digests(split_table(setup.splits), setup.splits, setup.contents, decoded)
     pq.write_table(table, tracker.file("split/split.parquet"))
     tracker.log_artifact("split/split.parquet")
+    tracker.log_text(to_csv(group_rows(config, setup.module), decimals=None), "param_groups.csv")
     if setup.skipped:
         rows = [asdict(each) for each in setup.skipped]
         tracker.log_data(to_csv(rows, decimals=None), "skipped.csv")

@@ -1,4 +1,4 @@
-"""Learning rates as a factor of the step, with a linear warm-up."""
+"""Cosine and constant: learning rates as a factor of the step, with a linear warm-up."""
 
 import math
 from collections.abc import Callable

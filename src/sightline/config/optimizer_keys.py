@@ -1,0 +1,52 @@
+"""The part of `optimizer` that is the same for every optimizer: the groups of its parameters."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveFloat, model_validator
+from pydantic_core import PydanticCustomError
+
+from sightline.config.validation import Strict
+
+
+class ParamGroupConfig(Strict):
+    """What the parameters are given whose names match a pattern.
+
+    pattern: of whole names, with `*` for any characters, dots included; and ? and [...].
+    lr_factor: of optimizer.lr, in place of that by layer_decay and head_lr_factor.
+    weight_decay: in place of optimizer.weight_decay.
+    freeze: they do not learn.
+    """
+
+    pattern: Annotated[str, Field(min_length=1)]
+    lr_factor: PositiveFloat | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    freeze: bool = False
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        learns = self.lr_factor is not None or self.weight_decay is not None
+        if learns == self.freeze:
+            raise PydanticCustomError(
+                "group", "lr_factor, weight_decay or both, or freeze=true and neither of them"
+            )
+        return self
+
+
+class OptimizerConfig(Strict):
+    """The groups of parameters (`conf/optimizer_common.yaml`).
+
+    decay_all: weight decay also for norms, biases, tokens and position embeddings.
+    layer_decay: factor of the learning rate from each layer group of timm's to the one below.
+    head_lr_factor: of the head's learning rate.
+    param_groups: the first whose pattern matches a parameter's name counts.
+    """
+
+    decay_all: bool
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None
+    head_lr_factor: PositiveFloat
+    param_groups: list[ParamGroupConfig]
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it treats parameters differently beside weight decay."""
+        return self.layer_decay is not None or self.head_lr_factor != 1 or bool(self.param_groups)

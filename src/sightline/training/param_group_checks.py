@@ -1,0 +1,103 @@
+"""Checks of the keys that group parameters, before data is read and with the model."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from sightline.config.optimizer_keys import OptimizerConfig
+from sightline.config.schema import TrainConfig
+from sightline.errors import UserError, did_you_mean
+from sightline.models.head import head_names
+from sightline.models.recipe import Recipe
+from sightline.training.param_groups import matching
+from sightline.types import DatasetInfo
+
+# In place of the data's: the names of a network's parameters do not depend on them.
+STAND_IN = DatasetInfo("", ("a", "b"), 3, 224, (0.5,) * 3, (0.5,) * 3)
+
+
+def check_groups_before_data(config: TrainConfig) -> None:
+    """Check layer decay, head and patterns on a network without memory, where it can be built.
+
+    Raises:
+        UserError: as `check_groups`.
+    """
+    common = config.optimizer_common
+    if not common.chooses:
+        return
+    recipe = Recipe(config.model, config.model_input, STAND_IN, 2, tuple(config.plugins))
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            network, _ = recipe.build(recipe.size, random=True)
+    except Exception:  # noqa: BLE001  what is wrong with the model is said where it is built
+        return
+    check_network(network, common)
+    if not _has_own_parameters(config):
+        check_patterns(dict(network.named_parameters()), common)
+
+
+def _has_own_parameters(config: TrainConfig) -> bool:
+    """Whether the loss may bring parameters that patterns mean."""
+    return not str(config.loss["_target_"]).startswith("sightline.training.")
+
+
+def check_network(network: nn.Module, config: OptimizerConfig) -> None:
+    """Check that a network has the layer groups and the head that the keys are about.
+
+    Raises:
+        UserError: it has not.
+    """
+    name = type(network).__name__
+    if config.layer_decay is not None and not hasattr(network, "group_matcher"):
+        raise UserError(
+            f"optimizer.layer_decay={config.layer_decay}: {name} has no layer groups (timm's "
+            "method group_matcher). Leave it out, or give factors by name: "
+            "optimizer.param_groups=[{pattern: ..., lr_factor: ...}]."
+        )
+    if config.head_lr_factor != 1 and not hasattr(network, "reset_classifier"):
+        raise UserError(
+            f"optimizer.head_lr_factor={config.head_lr_factor:g}: {name} does not say which layer "
+            "is its head (timm's method reset_classifier). Give the factor by name: "
+            "optimizer.param_groups=[{pattern: ..., lr_factor: ...}]."
+        )
+    if config.head_lr_factor != 1 and not head_names(network):
+        raise UserError(f"optimizer.head_lr_factor={config.head_lr_factor:g}: {name} has no head.")
+
+
+def check_patterns(parameters: Mapping[str, nn.Parameter], config: OptimizerConfig) -> None:
+    """Check that each pattern gives something to a parameter that learns.
+
+    Args:
+        parameters: by name, before `param_groups` freezes any.
+        config: of the groups.
+
+    Raises:
+        UserError: names the first pattern that does not.
+    """
+    for number, rule in enumerate(config.param_groups):
+        where = f"optimizer.param_groups[{number}].pattern={rule.pattern}"
+        alone = [name for name in parameters if matching(name, [rule])]
+        if not alone:
+            raise UserError(
+                f"{where} matches no parameter of the model."
+                f"{did_you_mean(rule.pattern, parameters)} There are {_shown(parameters)}; a "
+                "pattern is compared with the whole name, and * stands for any characters."
+            )
+        left = [name for name in alone if matching(name, config.param_groups[:number]) is None]
+        if not left:
+            raise UserError(
+                f"{where} has no effect: each parameter that it matches, such as {alone[0]}, "
+                "matches a pattern before it, and the first one counts."
+            )
+        if not any(parameters[name].requires_grad for name in left):
+            raise UserError(
+                f"{where} has no effect: none of the parameters that it matches, such as {left[0]},"
+                " learns (model.freeze_backbone)."
+            )
+
+
+def _shown(names: Mapping[str, nn.Parameter], most: int = 6) -> str:
+    """A few of the names, the last ones too."""
+    found = list(names)
+    return ", ".join(found if len(found) <= most else [*found[: most - 2], "...", *found[-2:]])
