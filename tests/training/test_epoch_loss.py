@@ -15,7 +15,8 @@ from sightline.label_modes.base import LabelMode
 from sightline.label_modes.binary import Binary
 from sightline.label_modes.multiclass import Multiclass
 from sightline.label_modes.multilabel import Multilabel
-from sightline.training.epoch_sums import EpochSums, share, weight_of
+from sightline.training.epoch_state import share
+from sightline.training.epoch_sums import EpochSums, weight_of
 from sightline.training.losses.asymmetric import asymmetric
 from sightline.training.losses.cross_entropy import cross_entropy
 from sightline.training.losses.focal import focal

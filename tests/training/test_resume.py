@@ -127,6 +127,11 @@ CASES = {
                         "ema.decay=0.5"],
     "by steps": ["data=folder", "data.cache=ram", "+trainer.max_steps=13",
                  "trainer.max_epochs=-1"],
+    "sam, plateau, groups": [
+        "data=folder", "data.cache=ram", "method=sam", "scheduler=plateau",
+        "scheduler.patience_epochs=0", "scheduler.threshold=0.5", "scheduler.warmup_epochs=0.5",
+        "optimizer.param_groups=[{pattern:head.*,lr_factor:3},{pattern:neck.*,freeze:true}]",
+    ],
     "stream": ["data=webdataset", "data.num_workers=0"],
     "stream, workers": ["data=webdataset", "data.num_workers=2", "augment=randaugment"],
 }  # fmt: skip

@@ -22,12 +22,24 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
             f"monitor={config.monitor}: a checkpoint is chosen by validation metrics alone; "
             "give a name that starts with 'val/', such as val/loss."
         )
-    for name in ("data", "label_mode", "model", "loss", "optimizer", "scheduler", "trainer"):
+    for name in (
+        "data",
+        "label_mode",
+        "model",
+        "loss",
+        "method",
+        "optimizer",
+        "scheduler",
+        "trainer",
+    ):
         if "_target_" not in getattr(config, name):
             raise UserError(f"{name}: expected a config with `_target_`, pick one: {name}=OPTION.")
     for name, node in config.report.items():
         if "_target_" not in node:
             raise UserError(f"report.{name}: there is no such section; pick: report=[SECTION,...].")
+    for index, node in enumerate(config.callbacks):
+        if "_target_" not in node:
+            raise UserError(f"callbacks[{index}]: expected a callback with `_target_`: {node}.")
     common = config.data_common
     if common.val_fraction + common.test_fraction >= 1:
         raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")

@@ -100,11 +100,12 @@ def check_components(config: TrainConfig) -> None:
         "model": without(config.model, ModelInputConfig),
         "optimizer": without(config.optimizer, OptimizerConfig),
     }
-    names = ("label_mode", "loss", "scheduler", "trainer", "mix")
+    names = ("label_mode", "loss", "method", "scheduler", "trainer", "mix")
     nodes |= {name: getattr(config, name) for name in names}
     for name in ("transforms", "batch_transforms"):
         listed = getattr(config.augment, name) or []
         nodes |= {f"augment.{name}[{index}]": node for index, node in enumerate(listed)}
+    nodes |= {f"callbacks[{index}]": node for index, node in enumerate(config.callbacks)}
     for where, node in nodes.items():
         if node:
             _check_own(locate(node, where, config.plugins), node, where, {})

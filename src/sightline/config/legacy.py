@@ -30,6 +30,8 @@ BEFORE: dict[str, Any] = {
     "optimizer.layer_decay": None,
     "optimizer.head_lr_factor": 1.0,
     "optimizer.param_groups": [],
+    "method": {"_target_": "sightline.training.methods.supervised.Supervised"},
+    "callbacks": [],
 }
 # Those of them whose default is another now.
 CHANGED = ("data.decode", "data.geometry", "data.bits", "data.channels", "optimizer.decay_all")

@@ -135,6 +135,8 @@ class TrainConfig(Strict):
     augment: AugmentConfig
     mix: Node  # empty: nothing is mixed
     loss: Node
+    method: Node
+    callbacks: list[Node]
     optimizer: Node
     scheduler: Node
     trainer: Node

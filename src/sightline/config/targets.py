@@ -49,6 +49,13 @@ PLACES = {
         {"sightline.training.losses": MODULE, "torch.nn": "torch.nn.modules.loss._Loss"},
         False,
     ),
+    "method": ConfigPlace(
+        "a method", {"sightline.training.methods": "sightline.training.methods.base.Method"}
+    ),
+    "callbacks": ConfigPlace(
+        "a callback",
+        {"pytorch_lightning.callbacks": "pytorch_lightning.callbacks.callback.Callback"},
+    ),
     "optimizer": ConfigPlace("an optimizer", {"torch.optim": "torch.optim.optimizer.Optimizer"}),
     "scheduler": ConfigPlace("a scheduler", dict.fromkeys(
         ("sightline.training.schedulers", "torch.optim.lr_scheduler"),

@@ -16,7 +16,8 @@ from sightline.tracking.task import data_name
 
 # Config groups whose choice is a parameter of the run.
 GROUPS = (
-    "data", "label_mode", "model", "augment", "mix", "loss", "optimizer", "scheduler", "trainer",
+    "data", "label_mode", "model", "augment", "mix", "loss", "method", "optimizer",
+    "scheduler", "trainer",
 )  # fmt: skip
 MAX_VALUE = 200
 

@@ -1,15 +1,49 @@
-"""The callbacks of a training that decide: checkpoints, early stopping, averaged weights."""
+"""The callbacks of a training: the user's own, and those that decide, with checkpoints."""
 
 from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import EarlyStopping, WeightAveraging
 
+from sightline.config.components import build
 from sightline.config.schema import TrainConfig
+from sightline.errors import UserError
 from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
 from sightline.training.averaging import AveragedWeights
 from sightline.training.checkpointing.best import BestCheckpoint
 from sightline.training.checkpointing.last import LastCheckpoint
 from sightline.training.signals import Signals
+
+
+def user_callbacks(config: TrainConfig) -> list[Callback]:
+    """The callbacks that the config lists; all other callbacks of a run come after them.
+
+    Raises:
+        UserError: one cannot be built, is none, has a state of the same name as another, or does
+            what the run itself does.
+    """
+    found = {own.state_key: own for own in early_stopping(config)}
+    listed = []
+    for index, node in enumerate(config.callbacks):
+        where = f"callbacks[{index}]"
+        callback = build(node, where, config.plugins)
+        if not isinstance(callback, Callback):
+            raise UserError(
+                f"{where}: {node['_target_']} gives a {type(callback).__name__}; expected a "
+                "Callback of pytorch_lightning."
+            )
+        if isinstance(callback, WeightAveraging):
+            raise UserError(
+                f"{where}: with Lightning's {type(callback).__name__} the trained weights would be "
+                "evaluated in place of their average; use ema.decay."
+            )
+        if callback.state_key in found:
+            raise UserError(
+                f"{where}: there is a second {callback.state_key}, and a checkpoint holds the "
+                "state of one; give it a state_key of its own."
+            )
+        found[callback.state_key] = callback
+        listed.append(callback)
+    return listed
 
 
 def checkpoint_callbacks(
@@ -26,17 +60,22 @@ def checkpoint_callbacks(
         save_on_train_epoch_end=False,
     )
     last = LastCheckpoint(folder.last, config.checkpoint.every_n_steps, signals)
-    callbacks: list[Callback] = [best, last]
-    stopping = config.early_stopping
-    if stopping.patience_epochs is not None:
-        callbacks.append(EarlyStopping(
-            monitor=config.monitor,
-            mode=monitor_mode(config),
-            patience=stopping.patience_epochs,
-            min_delta=stopping.min_delta,
-            check_on_train_epoch_end=False,  # but after each validation: an epoch may have none
-            check_finite=False,  # a loss that is not finite ends the run with an error of its own
-        ))  # fmt: skip
+    callbacks: list[Callback] = [best, last, *early_stopping(config)]
     if config.ema.decay is not None:
         callbacks.append(AveragedWeights(config.ema.decay))
     return callbacks
+
+
+def early_stopping(config: TrainConfig) -> list[Callback]:
+    """The callback that stops a training which does not improve; none where the config says so."""
+    stopping = config.early_stopping
+    if stopping.patience_epochs is None:
+        return []
+    return [EarlyStopping(
+        monitor=config.monitor,
+        mode=monitor_mode(config),
+        patience=stopping.patience_epochs,
+        min_delta=stopping.min_delta,
+        check_on_train_epoch_end=False,  # but after each validation: an epoch may have none
+        check_finite=False,  # a loss that is not finite ends the run with an error of its own
+    )]  # fmt: skip

@@ -1,7 +1,8 @@
 """The sums behind an epoch's training metrics, resumed after an interruption."""
 
 import time
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -22,18 +23,22 @@ class EpochSums:
         device: where they are kept.
         values: those of this rank that an interrupted epoch had reached; None: a new epoch.
         seconds: how long that took.
+        log_names: of the method's own numbers among the values, in order.
     """
 
     def __init__(
-        self, device: torch.device, values: list[float] | None = None, seconds: float = 0.0
-    ) -> None:
-        loss_sum, correct, decided, samples, weight = values or [0.0] * 5
+        self, device: torch.device, values: list[float] | None = None, seconds: float = 0.0,
+        log_names: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        loss_sum, correct, decided, samples, weight, *logs = values or [0.0] * 5
         exact = torch.float32 if device.type == "mps" else torch.float64  # Apple has no double
         self.loss_sum = torch.tensor(loss_sum, dtype=exact, device=device)
         self.weight = torch.tensor(weight, dtype=exact, device=device)
         self.correct = torch.tensor(int(correct), dtype=torch.int64, device=device)
         self.decided = torch.tensor(int(decided), dtype=torch.int64, device=device)
         self.samples = int(samples)
+        named = zip(log_names, logs, strict=True)
+        self.logs = {name: torch.tensor(v, dtype=exact, device=device) for name, v in named}
         self._seconds = seconds
         self._since_s: float | None = time.perf_counter()
 
@@ -53,6 +58,13 @@ class EpochSums:
         """Count decisions, and the right ones among them."""
         self.correct += (right & known).sum()
         self.decided += known.sum()
+
+    def add_logs(self, logs: Mapping[str, Tensor | float], size: int) -> None:
+        """Count a method's own numbers, each a mean over the batch."""
+        for name, value in logs.items():
+            number = torch.as_tensor(value, device=self.loss_sum.device).detach()
+            before = self.logs.get(name, torch.zeros_like(self.loss_sum))
+            self.logs[name] = before + number.to(self.loss_sum) * size
 
     @property
     def seconds(self) -> float:
@@ -75,10 +87,10 @@ class EpochSums:
             self._since_s = time.perf_counter()
 
     def values(self) -> list[float]:
-        """Sum of losses, right decisions, decisions, samples and weight, of this rank."""
+        """Sum of losses, right decisions, decisions, samples, weight and logs, of this rank."""
         sums = [
             self.loss_sum.item(), self.correct.item(), self.decided.item(), self.samples,
-            self.weight.item(),
+            self.weight.item(), *(self.logs[name].item() for name in sorted(self.logs)),
         ]  # fmt: skip
         return [float(each) for each in sums]
 
@@ -93,34 +105,16 @@ class EpochSums:
             values: of all ranks together.
             seconds: duration of the epoch.
         """
-        loss_sum, correct, decided, samples, weight = values
+        loss_sum, correct, decided, samples, weight, *logs = values
         found = {
             "train/loss": loss_sum / (weight or 1.0),
             "train/images_per_second": samples / seconds,
         }
+        for name, total in zip(sorted(self.logs), logs, strict=True):
+            found[f"train/{name}"] = total / samples
         return found | ({"train/accuracy": correct / decided} if decided else {})
 
 
 def weight_of(criterion: nn.Module, target: Tensor) -> Tensor | int:
     """The sum that a criterion's mean over a batch divides by; of a foreign one, the batch size."""
     return criterion.weight_of(target) if isinstance(criterion, WeightedLoss) else len(target)
-
-
-def share(saved: dict[str, Any], rank: int, world: int) -> tuple[list[float], float]:
-    """A rank's sums and seconds from a checkpoint; with another number of ranks, rank 0 has all.
-
-    Args:
-        saved: `values` of each rank, and `seconds`.
-        rank: this process among `world`.
-        world: processes that train together.
-    """
-    values: list[list[float]] = [_with_weight(each) for each in saved["values"]]
-    if len(values) == world:
-        return values[rank], saved["seconds"]
-    total = [sum(column) for column in zip(*values, strict=True)]
-    return total if rank == 0 else [0.0] * len(total), saved["seconds"]
-
-
-def _with_weight(values: list[float]) -> list[float]:
-    """Sums of a checkpoint; before 0.2.0 each loss was weighted by the samples of its batch."""
-    return values if len(values) == 5 else [*values, values[3]]

@@ -77,8 +77,9 @@ def fit_and_evaluate(
     watch(folder.last)
     deciding = checkpoint_callbacks(config, folder, signals)
     trainer = build_trainer(
-        config, [SameConfig(config), *deciding, *callbacks], folder, start in (None, folder.last)
-    )
+        config, [SameConfig(config), *setup.callbacks, *deciding, *callbacks], folder,
+        start in (None, folder.last),
+    )  # fmt: skip
     progress = _fit(trainer, setup, start)
     best = folder.best
     if not best.is_file() and not folder.last.is_file():

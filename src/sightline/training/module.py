@@ -17,13 +17,15 @@ from sightline.metrics.values import compute_metrics
 from sightline.models.classifier import Classifier
 from sightline.predictions import Predictions
 from sightline.training.checkpointing.adapt import adapt_checkpoint, follow_schedule
-from sightline.training.epoch_sums import EpochSums, share
+from sightline.training.epoch_state import epoch_state, resumed_sums
+from sightline.training.epoch_sums import EpochSums
 from sightline.training.finite_loss import FiniteLoss
 from sightline.training.lightning_compat import (
     accumulation_scale,
     last_step_of,
     steps_per_epoch_of,
 )
+from sightline.training.methods.base import Method
 from sightline.training.optimizers import Optimizers
 from sightline.training.outputs import Outputs, check_finite, of_all_ranks, table_of
 from sightline.training.schedules import ObservesMetrics, Schedulers
@@ -42,6 +44,7 @@ class LitClassifier(LightningModule):
         ids: ids of the samples of each split.
         make_optimizer, make_scheduler: of what learns in this module; of (optimizer, total
             steps, steps an epoch).
+        method: makes the loss of a batch; of its networks those that it says are trained here.
         identity: plain containers that make a checkpoint self-contained.
         plugins: packages with metrics of their own.
 
@@ -56,7 +59,7 @@ class LitClassifier(LightningModule):
     def __init__(
         self, classifier: Classifier, label_mode: LabelMode, criterion: nn.Module,
         ids: dict[str, pa.Array], make_optimizer: Optimizers, make_scheduler: Schedulers,
-        identity: dict[str, Any], plugins: Sequence[str] = (),
+        method: Method, identity: dict[str, Any], plugins: Sequence[str] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         self.classifier = classifier
@@ -65,6 +68,8 @@ class LitClassifier(LightningModule):
         self.ids = ids
         self.make_optimizer = make_optimizer
         self.make_scheduler = make_scheduler
+        self.own_method = method
+        self.method = nn.ModuleDict(method.trained())
         self.identity = identity
         self.plugins = plugins
         self.predictions: dict[str, Predictions] = {}
@@ -79,17 +84,16 @@ class LitClassifier(LightningModule):
         And the sums of the epoch so far, for a run that resumes within it.
         """
         checkpoint["sightline"] = self.identity
-        checkpoint["epoch_so_far"] = {
-            "values": of_all_ranks(self, self._sums.values()),
-            "seconds": self._sums.seconds,
-            "metrics": dict(self.epoch_metrics),
-        }
+        if state := self.own_method.state_dict():
+            checkpoint["method"] = state
+        checkpoint["epoch_so_far"] = epoch_state(self, self._sums, self.epoch_metrics)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the sums of the interrupted epoch."""
         trainer = self.trainer
         self._adapted = adapt_checkpoint(checkpoint, trainer.max_epochs, trainer.world_size)
         self._saved = checkpoint["epoch_so_far"]
+        self.own_method.load_state_dict(checkpoint.get("method", {}))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer over what is trainable, and its scheduler by steps."""
@@ -105,10 +109,11 @@ class LitClassifier(LightningModule):
     def on_train_start(self) -> None:
         """Resume the sums of an interrupted epoch."""
         self._finite = FiniteLoss(self.device)
+        for network in self.own_method.owned().values():
+            network.to(self.device)
         if self._saved is None:
             return
-        values, seconds = share(self._saved, self.global_rank, self.trainer.world_size)
-        self._sums = EpochSums(self.device, values, seconds)
+        self._sums = resumed_sums(self, self._saved)
         self.epoch_metrics = dict(self._saved["metrics"])
         if self._adapted:
             follow_schedule(self)
@@ -126,8 +131,8 @@ class LitClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's mean loss, as a part of the mean over its group of accumulated batches."""
         self._sums.resume()  # after a validation within the epoch
-        step = (self.classifier, batch, self.criterion)
-        loss = train_step(self.label_mode, *step, self._sums)
+        step = (self.label_mode, self.classifier, batch, self.criterion)
+        loss = train_step(self.own_method, *step, self._sums)
         self._finite.check(self, loss.detach())
         return loss * accumulation_scale(self.trainer, batch_idx)
 

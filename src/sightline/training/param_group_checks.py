@@ -38,8 +38,9 @@ def check_groups_before_data(config: TrainConfig) -> None:
 
 
 def _has_own_parameters(config: TrainConfig) -> bool:
-    """Whether the loss may bring parameters that patterns mean."""
-    return not str(config.loss["_target_"]).startswith("sightline.training.")
+    """Whether the loss or the method may bring parameters that patterns mean."""
+    own = "sightline.training."
+    return not all(str(node["_target_"]).startswith(own) for node in (config.loss, config.method))
 
 
 def check_network(network: nn.Module, config: OptimizerConfig) -> None:

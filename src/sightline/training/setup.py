@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from pytorch_lightning import Callback
 
 from sightline import __version__
 from sightline.config.components import build
@@ -29,8 +31,11 @@ from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import check_aim
 from sightline.metrics.values import metric_names
 from sightline.models.build import build_classifier
+from sightline.models.classifier import Classifier
+from sightline.training.callbacks import user_callbacks
 from sightline.training.devices import uses_gpu
 from sightline.training.logging.report import check_sections
+from sightline.training.methods.build import build_method
 from sightline.training.module import LitClassifier
 from sightline.training.optimizers import Optimizers
 from sightline.training.param_group_checks import (
@@ -59,6 +64,7 @@ class Setup:
     label_mode: LabelMode
     datamodule: ImageDataModule
     module: LitClassifier
+    callbacks: list[Callback]
 
     def data_digests(self) -> dict[str, str]:
         """A digest of the content of each split; of a stream, what is known without reading it."""
@@ -80,6 +86,7 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
         UserError: a part cannot be built from what the config says.
     """
     _check_before_data(config)
+    callbacks = user_callbacks(config)
     source = read_source(config, overrides)
     label_mode, splits = apply_label_mode(config, source)
     check_aim(label_mode, config.tuning)
@@ -103,30 +110,36 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
         label_mode, common, config.seed, source.stream,
     )  # fmt: skip
     targets = None if source.stream else splits["train"].targets
-    module = LitClassifier(
-        classifier,
-        label_mode,
-        _criterion(config, label_mode, targets),
-        ids={name: split.ids for name, split in splits.items()},
-        make_optimizer=Optimizers(config),
-        make_scheduler=Schedulers(config),
-        identity=_identity(config, label_mode, info, spec),
-        plugins=config.plugins,
-    )
+    ids = {name: split.ids for name, split in splits.items()}
+    module = _module(config, label_mode, classifier, targets, ids, info)
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
-    sizes = ImageSizes.of(sample)
-    return Setup(source, splits, contents, skipped, info, sizes, label_mode, datamodule, module)
+    return Setup(source, splits, contents, skipped, info, ImageSizes.of(sample), label_mode,
+                 datamodule, module, callbacks)  # fmt: skip
 
 
-def _criterion(config: TrainConfig, label_mode: LabelMode, targets: np.ndarray | None) -> Any:
-    """The loss; `targets` are those of train, None where it is streamed."""
+def _module(
+    config: TrainConfig, label_mode: LabelMode, classifier: Classifier, targets: np.ndarray | None,
+    ids: dict[str, pa.Array], info: DatasetInfo,
+) -> LitClassifier:  # fmt: skip
+    """The module; `targets` are those of train, None where it is streamed."""
     offered = {
         "label_mode": label_mode,
         "num_classes": len(label_mode.class_names),
         "train_targets": targets,
     }
-    return build(config.loss, "loss", config.plugins, offered=offered)
+    criterion = build(config.loss, "loss", config.plugins, offered=offered)
+    return LitClassifier(
+        classifier,
+        label_mode,
+        criterion,
+        ids=ids,
+        make_optimizer=Optimizers(config),
+        make_scheduler=Schedulers(config),
+        method=build_method(config, offered | {"classifier": classifier}),
+        identity=_identity(config, label_mode, info, classifier.preprocess),
+        plugins=config.plugins,
+    )
 
 
 def _identity(

@@ -1,0 +1,1 @@
+"""The methods: how a batch becomes a loss, one file each."""
