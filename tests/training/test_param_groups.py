@@ -178,5 +178,5 @@ def test_a_run_of_before_goes_on_with_the_groups_it_had() -> None:
     old = new.model_copy(update={"optimizer": new.optimizer | {"decay_all": True}})
     again, _ = compose_job(former_defaults(old))
     assert again.optimizer_common == OptimizerConfig(
-        decay_all=True, layer_decay=None, head_lr_factor=1.0, param_groups=[]
+        decay_all=True, layer_decay=None, head_lr_factor=1.0, param_groups=[], agc=None
     )

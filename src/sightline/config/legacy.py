@@ -30,6 +30,7 @@ BEFORE: dict[str, Any] = {
     "optimizer.layer_decay": None,
     "optimizer.head_lr_factor": 1.0,
     "optimizer.param_groups": [],
+    "optimizer.agc": None,
     "method": {"_target_": "sightline.training.methods.supervised.Supervised"},
     "callbacks": [],
 }

@@ -39,12 +39,14 @@ class OptimizerConfig(Strict):
     layer_decay: factor of the learning rate from each layer group of timm's to the one below.
     head_lr_factor: of the head's learning rate.
     param_groups: the first whose pattern matches a parameter's name counts.
+    agc: largest ratio of a unit's gradient to its weights, by norm; not of the head.
     """
 
     decay_all: bool
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None
     head_lr_factor: PositiveFloat
     param_groups: list[ParamGroupConfig]
+    agc: PositiveFloat | None
 
     @property
     def chooses(self) -> bool:

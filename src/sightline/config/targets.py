@@ -56,7 +56,9 @@ PLACES = {
         "a callback",
         {"pytorch_lightning.callbacks": "pytorch_lightning.callbacks.callback.Callback"},
     ),
-    "optimizer": ConfigPlace("an optimizer", {"torch.optim": "torch.optim.optimizer.Optimizer"}),
+    "optimizer": ConfigPlace("an optimizer", dict.fromkeys(
+        ("torch.optim", "sightline.training.named_optimizers"), "torch.optim.optimizer.Optimizer"
+    )),
     "scheduler": ConfigPlace("a scheduler", dict.fromkeys(
         ("sightline.training.schedulers", "torch.optim.lr_scheduler"),
         "torch.optim.lr_scheduler.LRScheduler",

@@ -11,6 +11,7 @@ from sightline.runs.folder import RunFolder
 from sightline.training.averaging import AveragedWeights
 from sightline.training.checkpointing.best import BestCheckpoint
 from sightline.training.checkpointing.last import LastCheckpoint
+from sightline.training.clipping import AdaptiveClipping
 from sightline.training.signals import Signals
 
 
@@ -49,7 +50,7 @@ def user_callbacks(config: TrainConfig) -> list[Callback]:
 def checkpoint_callbacks(
     config: TrainConfig, folder: RunFolder, signals: Signals
 ) -> list[Callback]:
-    """Checkpoints (best by `monitor`, and the last), early stopping and averaged weights."""
+    """Checkpoints (best by `monitor`, and the last), early stopping, clipping, averaged weights."""
     best = BestCheckpoint(
         folder.best.parent,
         filename=folder.best.stem,
@@ -61,6 +62,8 @@ def checkpoint_callbacks(
     )
     last = LastCheckpoint(folder.last, config.checkpoint.every_n_steps, signals)
     callbacks: list[Callback] = [best, last, *early_stopping(config)]
+    if config.optimizer_common.agc is not None:
+        callbacks.append(AdaptiveClipping(config.optimizer_common.agc))
     if config.ema.decay is not None:
         callbacks.append(AveragedWeights(config.ema.decay))
     return callbacks
