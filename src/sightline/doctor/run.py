@@ -10,7 +10,7 @@ from sightline.data.cache.digests import contents_of_splits
 from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.pixels import choose_pixels
-from sightline.data.source_data import Split, once_per_images
+from sightline.data.source_data import SourceData, Split, once_per_images
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import ImageFacts, check_images, inspect_images
 from sightline.doctor.logged import warnings_as_findings
@@ -93,15 +93,13 @@ def check_data_and_model(
         report.add("reading", "warning", note)
     if source.left_out:
         report.add("left out", "warning", source.left_out.describe(), source.left_out.rows())
-    chosen = report.attempt("reading", lambda: choose_pixels(source, lenient.data_common))
-    if chosen is None:
+    pixels = report.attempt("reading", lambda: _check_reading(report, source, lenient))
+    if pixels is None:
         return None
-    for note in chosen[0].notes[len(source.notes) :]:
-        report.add("reading", "ok", note)
     report.add("labels", "ok", label_mode.describe())
     counts = {name: label_mode.count(split.targets) for name, split in splits.items()}
     draw_balance(counts).savefig(folder / "class_balance.png", dpi=120)
-    facts = _check_splits(report, splits, label_mode, chosen[1])
+    facts = _check_splits(report, splits, label_mode, pixels)
     setup = report.attempt("model", lambda: _set_up_quietly(lenient))
     if setup is None:
         return None
@@ -117,6 +115,13 @@ def check_data_and_model(
         figure = draw_samples(batch["image"][:MAX_IMAGES], captions, "training images")
         figure.savefig(folder / "samples.png", dpi=120)
     return setup
+
+
+def _check_reading(report: Report, source: SourceData, config: TrainConfig) -> PixelSpec:
+    read, pixels = choose_pixels(source, config.data_common)
+    for note in read.notes[len(source.notes) :]:
+        report.add("reading", "ok", note)
+    return pixels
 
 
 def _set_up_quietly(config: TrainConfig) -> Setup:
