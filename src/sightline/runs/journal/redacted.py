@@ -7,10 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from sightline.io.redaction import redact, redacted
-from sightline.tracking.mlflow.tags import COMMAND, ERROR, NOTE, RUN_FOLDER, RUN_KEY, SWEEP
+from sightline.tracking.mlflow.tags import (
+    COMMAND,
+    ERROR,
+    NOTE,
+    RUN_FOLDER,
+    RUN_KEY,
+    SWEEP,
+    SWEEP_NAME,
+)
 
 # Fields of records, and tags, that hold no text of anybody's.
-AS_IT_IS = ("op", "path", "checkpoint", "class_names", "plugins", "key", RUN_FOLDER, RUN_KEY, SWEEP)
+AS_IT_IS = (
+    "op", "path", "checkpoint", "class_names", "plugins", "key", RUN_FOLDER, RUN_KEY, SWEEP,
+    SWEEP_NAME,
+)  # fmt: skip
 FREE_TEXT = (COMMAND, ERROR, NOTE, "why")
 
 
