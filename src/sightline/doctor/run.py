@@ -103,10 +103,7 @@ def check_data_and_model(
     setup = report.attempt("model", lambda: _set_up_quietly(lenient))
     if setup is None:
         return None
-    total = sum(parameter.numel() for parameter in setup.module.parameters())
-    spec = setup.module.classifier.preprocess
-    size = f"{spec.in_chans}×{spec.img_size}×{spec.img_size}"
-    report.add("model", "ok", f"{total:,} parameters, input {size}")
+    _report_model(report, setup)
     check_weights(report, config, setup.module.classifier)
     check_view(report, splits, facts, setup.module.classifier)
     batch = report.attempt("step", lambda: check_step(report, lenient, setup))
@@ -115,6 +112,13 @@ def check_data_and_model(
         figure = draw_samples(batch["image"][:MAX_IMAGES], captions, "training images")
         figure.savefig(folder / "samples.png", dpi=120)
     return setup
+
+
+def _report_model(report: Report, setup: Setup) -> None:
+    total = sum(parameter.numel() for parameter in setup.module.parameters())
+    spec = setup.module.classifier.preprocess
+    size = f"{spec.in_chans}×{spec.img_size}×{spec.img_size}"
+    report.add("model", "ok", f"{total:,} parameters, input {size}")
 
 
 def _check_reading(report: Report, source: SourceData, config: TrainConfig) -> PixelSpec:

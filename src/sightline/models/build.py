@@ -65,12 +65,16 @@ def build_classifier(
             network, spec = recipe.build(larger.size)
             check = check_input(network, recipe.in_chans, larger.size)
         log.warning("%s %s", "input:".ljust(8), note)
-    spec = spec.with_geometry(info.geometry) if info.geometry_given else spec
-    spec = replace(spec, background=info.background, decode=info.decode, pixels=info.pixels)
-    classifier = Classifier(network, spec)
+    classifier = Classifier(network, _for_data(spec, info))
     classifier.input_note = note
     classifier.one_value = check.one_value
     return classifier
+
+
+def _for_data(spec: PreprocessSpec, info: DatasetInfo) -> PreprocessSpec:
+    """The model's preprocessing with what the data decides: how its files are read and laid out."""
+    spec = spec.with_geometry(info.geometry) if info.geometry_given else spec
+    return replace(spec, background=info.background, decode=info.decode, pixels=info.pixels)
 
 
 def _check_unseen(

@@ -76,10 +76,8 @@ def fit_and_evaluate(
     start = find_checkpoint(folder.last)
     watch(folder.last)
     deciding = checkpoint_callbacks(config, folder, signals)
-    trainer = build_trainer(
-        config, [SameConfig(config), *setup.callbacks, *deciding, *callbacks], folder,
-        start in (None, folder.last),
-    )  # fmt: skip
+    callbacks = [SameConfig(config), *setup.callbacks, *deciding, *callbacks]
+    trainer = build_trainer(config, callbacks, folder, start in (None, folder.last))
     progress = _fit(trainer, setup, start)
     best = folder.best
     if not best.is_file() and not folder.last.is_file():
