@@ -315,7 +315,7 @@ def test_a_run_of_before_is_resumed_with_what_it_had() -> None:
     config, _ = compose_job(["data=digits"])
     before = config.model_copy(update={"data": config.data | {"bits": 16, "channels": None}})
     words = former_defaults(before)
-    assert words == ["data.bits=16", "data.channels=null"]
+    assert words == ["++data.bits=16", "++data.channels=null"]
     assert compose_job(["data=digits", *words])[0].data == before.data
 
 
