@@ -158,6 +158,7 @@ class Falls(Callback):
         if trainer.global_step == self.at and not self.marker.exists():
             self.marker.touch()
             raise RuntimeError("fallen")
+    def on_train_batch_end(self, trainer, module, outputs, batch, index):
         self.seen += 1
 '''
 
@@ -198,7 +199,8 @@ def test_a_plugins_method_schedule_and_callback_train_and_resume(
     assert whole.status == 0, whole.err
     with pytest.raises(RuntimeError, match="fallen"):
         sightline("train", *words("b"))
-    again = sightline("train", f"resume={tmp_path}/rb", tracked=False)
+    trusted = "plugins=[sightline_twin]"
+    again = sightline("train", f"resume={tmp_path}/rb", trusted, tracked=False)
     assert again.status == 0, again.err
     last = {name: torch.load(tmp_path / f"r{name}/checkpoints/last.ckpt", weights_only=True)
             for name in "ab"}  # fmt: skip
