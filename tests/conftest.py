@@ -44,6 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("trained"))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Groups are seen by xdist: without, each process would train what a group shares."""
+    for item in session.items if getattr(session.config.option, "loadgroup", False) else ():
+        assert item.get_closest_marker("xdist_group") is None or "@" in item.nodeid, item.nodeid
+
+
 @pytest.fixture(autouse=True, scope="session")
 def environment_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Decoded images and digests go to a folder of the session's own; a process has one thread."""
