@@ -15,10 +15,11 @@ SOURCE = Path(sightline.__file__).parent
 # From the bottom up. A module imports only from its own line, or from those before it; a line
 # names packages or modules, and the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "types", "predictions", "paths", "tracking.mlflow.tags"],
+    ["errors", "types", "paths", "tracking.mlflow.tags"],
     ["cluster.ranks", "cluster.slurm"],
     ["cluster.requeue", "cluster.run_name"],
     ["io"],
+    ["predictions"],
     ["config"],
     ["label_modes.counts"],
     ["label_modes.ranked_scores"],

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -13,6 +14,18 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(message.rsplit("UserError: ", 1)[-1].strip())
+
+
+class DamagedError(UserError):
+    """A stored file that is missing, or not as it was written.
+
+    Attributes:
+        problem: what is wrong with it, in a few words.
+    """
+
+    def __init__(self, path: Path, problem: str, advice: str = "") -> None:
+        super().__init__(f"{path} is damaged: {problem}. {advice}")
+        self.problem = problem
 
 
 class Interrupted(BaseException):

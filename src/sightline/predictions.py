@@ -9,6 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sightline.errors import DamagedError
+from sightline.io.declared_size import read_parquet
+
 METADATA_KEY = b"sightline"
 META = "meta_"
 
@@ -71,12 +74,24 @@ class Predictions:
         meta = json.dumps({"class_names": self.class_names, "label_mode": self.label_mode})
         table = pa.table(columns).replace_schema_metadata({METADATA_KEY: meta.encode()})
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, path)
+        pq.write_table(table, path, write_page_checksum=True)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The inverse of `write`."""
-        table = pq.read_table(path)
+        """The inverse of `write`.
+
+        Raises:
+            DamagedError: the file is damaged, or no such table.
+            UserError: it does not fit into the free memory.
+        """
+        table = read_parquet(path)
+        try:
+            return cls._of_columns(table)
+        except (LookupError, TypeError, ValueError) as error:
+            raise DamagedError(path, f"it is no table of predictions ({error})") from error
+
+    @classmethod
+    def _of_columns(cls, table: pa.Table) -> Self:
         meta = json.loads(table.schema.metadata[METADATA_KEY])
         names = tuple(meta["class_names"])
 

@@ -62,6 +62,21 @@ def test_a_file_is_written_once_and_rewritten_when_an_image_changes(
     assert len(list_entries()) == 3
 
 
+def test_a_damaged_file_is_written_anew(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    images = images_of(photos)
+    sound = np.array(load_or_decode(images, content_digests(images), SPEC, "photos", 1.0).array)
+    [entry] = list_entries()
+    folder = cache_dir() / "pictures"
+    for name, content in (("npy", b""), ("npy", b"\x93NUMPY"), ("json", b""), ("json", b"{}")):
+        path = folder / f"{entry.key}.{name}"
+        path.write_bytes(content)
+        list_entries()
+        found = load_or_decode(images, content_digests(images), SPEC, "photos", 1.0)
+        np.testing.assert_array_equal(found.array, sound)
+        assert f"{entry.key}.npy is damaged" in caplog.text
+        caplog.clear()
+
+
 def test_several_processes_write_the_same_file_once(photos: Path) -> None:
     running = [
         subprocess.Popen(

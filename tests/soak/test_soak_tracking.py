@@ -15,7 +15,7 @@ from support.commands import SMALL, client_of, finish, start
 from support.server import TrackingServer
 from support.telling import Tell, check_all_arrived
 
-from sightline.runs.folder import run_folders
+from sightline.runs.folders import run_folders
 
 pytestmark = pytest.mark.soak
 

@@ -17,7 +17,7 @@ from support.ports import unused_port
 from support.server import TrackingServer
 from support.telling import check_all_arrived, told_points
 
-from sightline.runs.folder import run_folders
+from sightline.runs.folders import run_folders
 
 JOB = ["train", *SMALL, "tracking.system_metrics_interval_s=1"]
 FEW = [*JOB, "trainer.max_epochs=3"]

@@ -21,6 +21,7 @@ from support.images import make_folder
 
 from sightline.config.compose import compose_job
 from sightline.errors import Interrupted
+from sightline.models.weight_file import zip_damage
 from sightline.runs.folder import RunFolder
 from sightline.runs.resume import find_unfinished
 from sightline.tracking.tracker import Tracker
@@ -28,7 +29,6 @@ from sightline.training.checkpointing.files import (
     LAST,
     PREVIOUS,
     AtomicCheckpointIO,
-    damage,
     find_checkpoint,
     read_progress,
 )
@@ -254,8 +254,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
         run(tmp_path, overrides, parts, Meet(stop, 1, 5, "train"))
     assert f"{last} is damaged" in caplog.text
     previous = last.with_name(PREVIOUS)
-    assert damage(last) is None
-    assert damage(previous) is None  # the damaged one did not take its place
+    assert zip_damage(last) is None
+    assert zip_damage(previous) is None  # the damaged one did not take its place
     again = run(tmp_path, overrides, parts)
     assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from sightline.config.schema import TrainConfig
 from sightline.data.source_data import Split
-from sightline.errors import UserError
+from sightline.errors import DamagedError, UserError
 from sightline.evaluation.overrides import DataOverrides
 from sightline.evaluation.samples import Samples, check_same, other_samples, own_samples
 from sightline.evaluation.seen import SEEN_IN, UNSEEN, PixelRecorder, Seen, find_seen
@@ -18,7 +18,6 @@ from sightline.inference.device import choose_device
 from sightline.inference.model import LoadedModel
 from sightline.inference.split_probs import probs_on, readable
 from sightline.inference.views import View, averaged_views, corrupted_views
-from sightline.io.declared_size import check_fits, parquet_bytes
 from sightline.predictions import Predictions, with_columns
 from sightline.training.logging.evaluation import SECTIONS
 
@@ -91,9 +90,10 @@ def stored_target(
     if requested or changes.data or not stored.is_best or stored.run is None:
         return None
     try:
-        file = stored.run.file(f"predictions/{settings.split}.parquet")
-        check_fits(file, parquet_bytes(file))
-        table = Predictions.read(file)
+        table = Predictions.read(stored.run.file(f"predictions/{settings.split}.parquet"))
+    except DamagedError as error:
+        log.warning("%sThe model predicts anew.", error)
+        return None
     except UserError:
         log.info("stored predictions: none of %s", settings.split)
         return None

@@ -19,11 +19,12 @@ from sightline.inference.inputs import Inputs, read_inputs
 from sightline.inference.load import load_checkpoint
 from sightline.inference.model import LoadedModel
 from sightline.inference.result_rows import schema_of
-from sightline.inference.resumable_table import file_digest, make_table
+from sightline.inference.resumable_table import make_table
 from sightline.inference.table_files import check_output
 from sightline.inference.table_options import TableOptions
 from sightline.io.console import log_to_console
 from sightline.io.csv_files import to_csv
+from sightline.io.digests import file_digest
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 
 log = logging.getLogger(__name__)

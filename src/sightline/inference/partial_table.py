@@ -13,6 +13,7 @@ from typing import Self
 import pyarrow as pa
 
 from sightline.errors import UserError
+from sightline.io.atomic import when_writable
 from sightline.io.folders import make_folder, remove_empty
 
 BEGIN = b"\xff\xff\xff\xff"  # of each message of Arrow's
@@ -134,7 +135,7 @@ class PartialTable:
             os.ftruncate(self._descriptor, end)
             raise UserError(
                 f"Cannot write {self.path}: {error.strerror}. The rows written so far are kept; "
-                "repeat the command when there is space to resume."
+                f"repeat the command {when_writable(error)} to resume."
             ) from error
 
 

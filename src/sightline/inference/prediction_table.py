@@ -7,10 +7,11 @@ from sightline.inference.device import choose_device
 from sightline.inference.inputs import read_inputs
 from sightline.inference.load import load_checkpoint
 from sightline.inference.result_rows import schema_of
-from sightline.inference.resumable_table import file_digest, make_table
+from sightline.inference.resumable_table import make_table
 from sightline.inference.table_files import TABLES, check_output
 from sightline.inference.table_options import TableOptions
 from sightline.io.console import log_to_console
+from sightline.io.digests import file_digest
 from sightline.metrics.tuned_table import calibration_words, rule_words
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 

@@ -1,6 +1,5 @@
 """A table of results over many images: resumed after an interruption, written atomically."""
 
-import hashlib
 import logging
 import sys
 import time
@@ -102,9 +101,3 @@ def _errors(batches: Iterable[pa.RecordBatch]) -> tuple[int, str]:
         first = first or (errors[0].as_py() if len(errors) else "")
         count += len(errors)
     return count, first
-
-
-def file_digest(path: Path) -> str:
-    """BLAKE2b digest of a file, 32 hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

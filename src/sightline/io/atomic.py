@@ -1,5 +1,6 @@
 """Atomic file writes (beside the target, fsync, rename), and folders that are private."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,12 @@ def make_private(folder: Path) -> None:
 def fsync_parent(path: Path) -> None:
     """Wait until the name of a new file is on the disk."""
     fsync_file(path.parent)
+
+
+def when_writable(error: OSError) -> str:
+    """The condition under which a write that failed may be tried again."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "when the disk has room" if full else "when it can be written"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sightline.errors import UserError, first_line
+from sightline.errors import DamagedError, UserError, first_line
 
 GIB = 2**30
 
@@ -21,12 +21,14 @@ def parquet_bytes(path: Path) -> int:
     A value that repeats takes next to nothing in the file, but each row has its place in memory.
 
     Raises:
-        UserError: the file is damaged, or no Parquet file.
+        DamagedError: the file is damaged, or no Parquet file.
     """
     try:
         about = pq.read_metadata(path)
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path} cannot be read: {first_line(error)}") from error
+        raise DamagedError(path, first_line(error)) from error
     declared = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
     return max(declared, about.num_rows * about.num_columns)
 
@@ -60,11 +62,14 @@ def check_fits(path: Path, needed: int) -> None:
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """A table that fits into the free memory.
+    """A table that fits into the free memory; its pages' checksums are compared where it has some.
 
     Raises:
-        UserError: it does not, or the file is damaged.
-        pa.ArrowException: a page of it is.
+        DamagedError: the file cannot be read.
+        UserError: it does not fit.
     """
     check_fits(path, parquet_bytes(path))
-    return pq.read_table(path)
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DamagedError(path, first_line(error)) from error

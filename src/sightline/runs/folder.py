@@ -1,22 +1,28 @@
 """The folder of a run as one object: frozen config, lock, journal, checkpoints, results, status."""
 
-import json
-from collections.abc import Iterator
+import logging
+import uuid
 from pathlib import Path
 from typing import Any
 
 from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
+from sightline.errors import DamagedError
 from sightline.io.atomic import make_private, write_atomically
+from sightline.io.digests import damage_by_digest
 from sightline.io.folders import make_folder, remove_empty
 from sightline.io.redaction import redact
 from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import StatusRecord, TagsRecord
 from sightline.runs.locked_folder import LockedFolder
-from sightline.tracking.mlflow.tags import ERROR, REAPED
+from sightline.runs.results import read_results
+from sightline.tracking.mlflow.tags import ERROR, REAPED, RUN_KEY
+
+log = logging.getLogger(__name__)
 
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"  # the same paths in MLflow
+RESULTS = "results.json"
 
 
 class RunFolder(LockedFolder):
@@ -38,11 +44,12 @@ class RunFolder(LockedFolder):
         self.log = path / "train.log"
         self.output = path / "output.log"
         self._config = path / "run.json"
-        self._results = path / "results.json"
+        self._results = path / RESULTS
         self._error = path / "error.txt"
         self._pruned = path / "pruned.txt"
         self._frozen: Frozen | None = None
         self._made: list[Path] = []  # folders that `freeze` made
+        self._warned = False
 
     # What was launched.
 
@@ -70,14 +77,25 @@ class RunFolder(LockedFolder):
             job: where it runs.
             data: a digest of the content of each split, once it is read; None: those of before.
         """
+        before = self.frozen
         if data is None:
-            before = self.frozen
             data = before.data if before is not None else {}
         self.check_held()
         self._made += make_folder(self.path)
         make_private(self.path)
-        self._frozen = Frozen(config, job, __version__, data)
+        self._frozen = Frozen(config, job, __version__, data, self._run_key(before))
         write_frozen(self._config, self._frozen)
+
+    def _run_key(self, before: Frozen | None) -> str:
+        """The key of the run: its journal's, or before it has one that of its launch.
+
+        A run that trained and has no journal is a copy, from which `tracking` was removed: it
+        becomes a run of its own.
+        """
+        known = self.state.tags.get(RUN_KEY)
+        if known is None and before is not None and self.trace() is None:
+            known = before.run_key
+        return known or uuid.uuid4().hex
 
     def unfreeze(self) -> None:
         """Take back a launch that was refused; a folder that it made goes where it is empty."""
@@ -106,14 +124,27 @@ class RunFolder(LockedFolder):
             journal.append(StatusRecord(status=status), sync=True)
             journal.close()
 
+    def damage_of(self, path: str) -> str | None:
+        """The damage of a file that the run logged, by its path in the folder; None of others."""
+        return damage_by_digest(self.path / path, self.state.digests.get(path))
+
     # What it reached.
 
     def results(self) -> dict[str, Any] | None:
-        """What a finished run reached (`results.json`); None where it did not finish."""
-        if self.status != "FINISHED" or not self._results.is_file():
+        """What a finished run reached; None where it did not finish, or the file is damaged."""
+        if self.status != "FINISHED":
             return None
-        results: dict[str, Any] = json.loads(self._results.read_text(encoding="utf-8"))
-        return results
+        try:
+            return read_results(self._results, self.damage_of(RESULTS))
+        except DamagedError as error:
+            if not self._warned:
+                log.warning("%s", error)
+            self._warned = True
+            return None
+
+    def trace(self) -> Path | None:
+        """A file that only a run that began leaves here; None where there is none."""
+        return next(filter(Path.is_file, (self.best, self.last, self._results)), None)
 
     @property
     def finished_s(self) -> float:
@@ -123,7 +154,7 @@ class RunFolder(LockedFolder):
     @property
     def error(self) -> str:
         """The error of the last attempt; empty where there is none."""
-        return self._error.read_text(encoding="utf-8").strip() if self._error.is_file() else ""
+        return _text_of(self._error) or ""
 
     @error.setter
     def error(self, text: str) -> None:
@@ -135,14 +166,12 @@ class RunFolder(LockedFolder):
     @property
     def pruned(self) -> str | None:
         """Why a search pruned this run; None where it did not."""
-        return self._pruned.read_text(encoding="utf-8") if self._pruned.is_file() else None
+        return _text_of(self._pruned)
 
     def prune(self, reason: str) -> None:
         """Record that a search prunes this run, before the signal that stops it."""
         write_atomically(self._pruned, reason)
 
 
-def run_folders(root: Path) -> Iterator[RunFolder]:
-    """Every run's folder under `root`, the newest first."""
-    found = sorted(root.rglob("run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return (RunFolder(path.parent) for path in found)
+def _text_of(path: Path) -> str | None:
+    return path.read_text("utf-8", errors="replace").strip() if path.is_file() else None

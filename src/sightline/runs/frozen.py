@@ -1,6 +1,5 @@
 """The frozen form of a run, `run.json`: config, command and data as it was launched."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,13 @@ from sightline import __version__
 from sightline.config.checks import check
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import stored_config
-from sightline.errors import UserError
-from sightline.io.atomic import write_atomically
+from sightline.errors import DamagedError, UserError
 from sightline.io.redaction import redact, redacted
+from sightline.io.sealed import read_sealed, write_sealed
+from sightline.tracking.mlflow.tags import RUN_KEY
+
+# What the user can do about a file without which a run cannot be resumed.
+PUT_BACK = "Put back a copy of it, or give another folder (hydra.run.dir) for a new run."
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,20 @@ class Frozen:
         job: where it runs, and by which command.
         version: of the Sightline that froze it.
         data: a digest of the content of each split; empty before the data was read.
+        run_key: of this run alone, which its journal has too; empty in older ones.
     """
 
     config: TrainConfig
     job: Job
     version: str
     data: dict[str, str]
+    run_key: str = ""
 
 
 def write_frozen(path: Path, frozen: Frozen) -> None:
     """Write a run as it is launched; secrets are left out."""
     config, job = frozen.config, frozen.job
-    facts = {
+    facts: dict[str, Any] = {
         "version": frozen.version,
         "command": redact(job.command),
         "arguments": redacted(job.arguments),
@@ -43,9 +48,10 @@ def write_frozen(path: Path, frozen: Frozen) -> None:
         "sweep": job.sweep,
         "reproduces": job.reproduces,
         "data": frozen.data,
+        RUN_KEY: frozen.run_key,
         "config": redacted(config.model_dump(mode="json")),
     }
-    write_atomically(path, json.dumps(facts, indent=2, ensure_ascii=False))
+    write_sealed(path, facts)
 
 
 def read_frozen(path: Path) -> Frozen | None:
@@ -56,14 +62,16 @@ def read_frozen(path: Path) -> Frozen | None:
     """
     if not path.is_file():
         return None
-    facts: dict[str, Any] = {}
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_sealed(path)
+    except DamagedError as error:
+        raise DamagedError(path, error.problem, PUT_BACK) from error
+    try:
         job = Job(path.parent, facts["choices"], facts["overrides"], facts["sweep"],
                   facts["command"], facts["arguments"], facts.get("reproduces"))  # fmt: skip
         config = check(stored_config(facts["config"], path.name))
-        return Frozen(config, job, facts["version"], facts["data"])
-    except (ValueError, KeyError, TypeError, RecursionError, UserError) as error:
+        return Frozen(config, job, facts["version"], facts["data"], facts.get(RUN_KEY, ""))
+    except (ValueError, LookupError, TypeError, AttributeError, UserError) as error:
         wrote = f"; {facts['version']} wrote it" if "version" in facts else ""
         raise UserError(
             f"{path} is not a run of this Sightline ({__version__}{wrote}): {error}. Give another "

@@ -6,8 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from sightline.cluster.slurm import ENDED, SlurmError, job_state, slurm_is_here
-from sightline.runs.folder import RunFolder, run_folders
-from sightline.runs.journal.file import JournalFormatError
+from sightline.errors import UserError, first_line
+from sightline.runs.folder import RunFolder
+from sightline.runs.folders import run_folders
+from sightline.runs.intact import check_journal, check_run_file
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,13 @@ class RunStatus:
     Attributes:
         folder: of the run.
         name: in MLflow.
-        status: the last one recorded; WAITING before the first; UNREADABLE where another version
-            wrote the journal.
+        status: the last one recorded; WAITING before the first; UNREADABLE where a file is damaged
+            or another version's.
         epochs: the number of epochs recorded.
         max_epochs: the number of epochs to train; `?` without a limit.
         silent_s: seconds since its last record or heartbeat.
         end: its final status and the evidence, where it is RUNNING and its process is gone.
-        note: the process or Slurm job that runs it, where one is known.
+        note: the process or Slurm job that runs it, where one is known; what is damaged.
     """
 
     folder: RunFolder
@@ -37,17 +39,23 @@ class RunStatus:
 
 
 def list_runs(root: Path) -> list[RunStatus]:
-    """The status of every run under a folder; UNREADABLE for the journal of another version."""
-    return [_status_of(folder) for folder in run_folders(root)]
+    """The status of every run under a folder; UNREADABLE for a damaged or another version's one."""
+    return [_status_or_problem(folder) for folder in run_folders(root)]
+
+
+def _status_or_problem(folder: RunFolder) -> RunStatus:
+    try:
+        check_run_file(folder)
+        check_journal(folder)
+        return _status_of(folder)
+    except (UserError, OSError) as error:
+        note = first_line(error)
+        return RunStatus(folder, folder.path.name, "UNREADABLE", 0, "?", 0.0, None, note)
 
 
 def _status_of(folder: RunFolder) -> RunStatus:
-    frozen = folder.frozen
+    frozen, state = folder.frozen, folder.state
     assert frozen is not None
-    try:
-        state = folder.state
-    except JournalFormatError as error:
-        return RunStatus(folder, folder.path.name, "UNREADABLE", 0, "?", 0.0, None, str(error))
     silent_s = time.time() - state.time_ms / 1000 if state.time_ms else 0.0
     end, note = None, ""
     if state.status == "RUNNING":

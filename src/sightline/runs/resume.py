@@ -15,7 +15,8 @@ from sightline.errors import UserError
 from sightline.io.redaction import redacted
 from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import with_monitor_mode
-from sightline.runs.folder import RunFolder, run_folders
+from sightline.runs.folder import RunFolder
+from sightline.runs.folders import run_folders
 from sightline.runs.frozen import Frozen
 
 # Keys that may differ when a run is resumed. All others would be ignored, or change the result.

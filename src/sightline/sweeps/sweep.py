@@ -9,12 +9,13 @@ from typing import Any
 
 from sightline import __version__
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
-from sightline.errors import UserError
-from sightline.io.atomic import write_atomically
+from sightline.errors import DamagedError, UserError
 from sightline.io.redaction import redacted
+from sightline.io.sealed import read_sealed, write_sealed
 from sightline.metrics.monitor import monitor_mode, with_monitor_mode
 from sightline.runs.folder import RunFolder
 
+PUT_BACK = "Put back a copy of it, or give another hydra.sweep.dir."
 # How a job is logged does not change the job: these may differ when a sweep is resumed.
 TRANSPORT = {
     "uri", "offline", "start_timeout_s", "flush_timeout_s", "system_metrics_interval_s",
@@ -99,8 +100,7 @@ def _freeze_jobs(sweep: Sweep) -> None:
 def write_launch(sweep: Sweep, facts: dict[str, Any]) -> None:
     """Write `sweep.json`: the version, name and command of the sweep, and `facts`."""
     facts = {"version": __version__, "name": sweep.name, "command": sweep.command} | facts
-    text = json.dumps(redacted(facts), indent=2, ensure_ascii=False)
-    write_atomically(sweep.folder.path / "sweep.json", text)
+    write_sealed(sweep.folder.path / "sweep.json", redacted(facts))
 
 
 def read_launch(folder: Path, kind: str) -> dict[str, Any] | None:
@@ -114,13 +114,17 @@ def read_launch(folder: Path, kind: str) -> dict[str, Any] | None:
         UserError: the file is damaged, of another kind, or written by another version.
     """
     path = folder / "sweep.json"
-    if not path.is_file():
-        return None
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version, found = facts["version"], facts["kind"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}). Give another hydra.sweep.dir.") from error
+        facts = read_sealed(path)
+    except FileNotFoundError:
+        _check_new(path)
+        return None
+    except DamagedError as error:
+        raise DamagedError(path, error.problem, PUT_BACK) from error
+    lacking = {"version", "kind", "name", "command"} - facts.keys()
+    if lacking:
+        raise DamagedError(path, f"it has no {min(lacking)}", PUT_BACK)
+    version, found = facts["version"], facts["kind"]
     if found != kind:
         raise another_sweep(folder, facts, f"that one is a {found}, this one a {kind}")
     if version != __version__:
@@ -129,6 +133,14 @@ def read_launch(folder: Path, kind: str) -> dict[str, Any] | None:
             "the version that launched it, or give another hydra.sweep.dir."
         )
     return facts
+
+
+def _check_new(path: Path) -> None:
+    """Refuse to launch a sweep anew where jobs of one are that has lost its `sweep.json`."""
+    for config in path.parent.glob("*/run.json"):
+        job = RunFolder(config.parent)
+        if job.trace() is not None and job.frozen is not None and job.frozen.job.in_sweep:
+            raise DamagedError(path, f"it is missing, and {job} is a job of its sweep", PUT_BACK)
 
 
 def another_sweep(folder: Path, facts: dict[str, Any], difference: str) -> UserError:

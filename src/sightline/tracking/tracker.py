@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.io.atomic import fsync_file
+from sightline.io.digests import file_digest
 from sightline.io.redaction import redact, redact_data, redacted
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalWriter
@@ -95,8 +96,9 @@ class Tracker:
 
     def log_artifact(self, path: str) -> None:
         """Log a file of the run's folder, under the same relative path in MLflow."""
-        fsync_file(self.folder.path / path)
-        self._journal.append(ArtifactRecord(path=path))
+        file = self.folder.path / path
+        fsync_file(file)
+        self._journal.append(ArtifactRecord(path=path, digest=file_digest(file)))
 
     def log_text(self, text: str, path: str) -> None:
         """Write a text file without secrets, and log it."""
@@ -125,8 +127,10 @@ class Tracker:
         if step <= self._last_steps.get(key, -1):
             return
         path = f"images/{key.replace('/', '~')}-{step}.png"
-        self.file(path).write_bytes(content)
-        self._journal.append(ImageRecord(path=path, key=key, step=step))
+        file = self.file(path)
+        file.write_bytes(content)
+        digest = file_digest(file)
+        self._journal.append(ImageRecord(path=path, key=key, step=step, digest=digest))
 
     def log_model_checkpoint(
         self, checkpoint: str, class_names: Sequence[str], multi_label: bool,

@@ -12,16 +12,16 @@ from pytorch_lightning import Callback, Trainer
 
 from sightline.cluster.requeue import watch
 from sightline.config.schema import TrainConfig
-from sightline.errors import UserError
+from sightline.errors import DamagedError, UserError
 from sightline.io.atomic import atomic_path
 from sightline.metrics.tuning import Tuning, fit_tuning
+from sightline.models.weight_file import zip_damage
 from sightline.predictions import Predictions, with_columns
 from sightline.runs.folder import RunFolder
 from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import checkpoint_callbacks
 from sightline.training.checkpointing.files import (
     Progress,
-    damage,
     find_checkpoint,
     read_progress,
 )
@@ -90,9 +90,9 @@ def fit_and_evaluate(
             shutil.copyfile(folder.last, partial)
             folder.check_held()
     trainer.strategy.barrier()
-    problem = damage(best)
+    problem = zip_damage(best)
     if problem is not None:
-        raise UserError(f"There is no checkpoint {best} to evaluate: {problem}.")
+        raise DamagedError(best, problem)
     losses, predictions = {}, {}
     for split in ("val", "test") if with_test else ("val",):
         losses[split] = _evaluate(trainer, setup, split, best)

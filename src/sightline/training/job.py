@@ -10,12 +10,14 @@ from sightline.cluster.ranks import rank
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.errors import Interrupted, UserError
+from sightline.io.atomic import when_writable
 from sightline.io.console import log_to
 from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import monitor_mode
 from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import with_hidden_values
+from sightline.runs.intact import check_journal, check_run_file
 from sightline.runs.lock import LockLostError
 from sightline.runs.resume import check_resumable, resume_command
 from sightline.runs.unbegun import RUN, check_unbegun, undone_unless_begun
@@ -35,6 +37,7 @@ def run_job(config: TrainConfig, job: Job) -> None:
     if rank() != 0:
         _take_part(config, job, folder)
         return
+    check_run_file(folder)
     check_unbegun(folder.path, RUN, "hydra.run.dir")
     with (
         _disk_errors_named(folder), folder.lock(), undone_unless_begun(folder.path, RUN),
@@ -42,6 +45,7 @@ def run_job(config: TrainConfig, job: Job) -> None:
     ):  # fmt: skip
         monitor_mode(config)  # refused where it contradicts the metric
         frozen = folder.frozen
+        check_journal(folder)
         if frozen is not None:
             check_resumable(frozen, config)
             if not _is_unfinished(folder, config):
@@ -154,7 +158,7 @@ def _disk_errors_named(folder: RunFolder) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         raise UserError(
-            f"Cannot write in {folder}: {error.strerror}. What was logged and saved before is "
-            "complete; give the same command again when the disk can be written, and the run "
-            "resumes."
+            f"Cannot write {error.filename or f'in {folder}'}: {error.strerror}. What was logged "
+            "and saved before is complete; give the same command again "
+            f"{when_writable(error)}, and the run resumes."
         ) from error

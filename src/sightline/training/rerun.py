@@ -14,7 +14,7 @@ from sightline.config.checks import check
 from sightline.config.components import check_components
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import check_plugins, stored_config, trusted_plugins
-from sightline.errors import UserError, first_line
+from sightline.errors import DamagedError, UserError, first_line
 from sightline.io.secrets import with_credentials
 from sightline.paths import cache_dir, project_root, stamp
 from sightline.reports.parts import Table
@@ -82,7 +82,8 @@ def conclude(stored: StoredRun, folder: Path, differences: Table, tolerance: flo
 
 def _config_of(stored: StoredRun, overrides: Sequence[str]) -> TrainConfig:
     """The config of the run, with the overrides that this machine needs."""
-    values = stored_config(_yaml(stored, "config/config.yaml"), f"The run {stored.name!r}")
+    stored_values = _read_yaml(stored.file("config/config.yaml"), dict)
+    values = stored_config(stored_values, f"The run {stored.name!r}")
     uri = with_credentials(stored.uri or values["tracking"]["uri"])
     values["tracking"] |= {"uri": uri, "run_name": f"{stored.name} (again)"}
     # `auto` means "not in a job of a sweep", and the repetition is no job of a sweep.
@@ -107,14 +108,20 @@ def _config_of(stored: StoredRun, overrides: Sequence[str]) -> TrainConfig:
         ) from error
 
 
-def _yaml(stored: StoredRun, path: str) -> Any:
-    """The content of a YAML file of the run, which builds no objects, whatever its tags say."""
+def _read_yaml(path: Path, kind: type) -> Any:
+    """What a run stored as YAML: a mapping that has its parts, or a list. No tag builds an object.
+
+    Raises:
+        DamagedError: it is something else.
+    """
     try:
-        return yaml.safe_load(stored.file(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"The run {stored.name!r}: {path} is not plain YAML: {first_line(error)}"
-        ) from error
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise DamagedError(path, f"it is not plain YAML: {first_line(error)}") from error
+    complete = kind is list or (isinstance(found, dict) and isinstance(found.get("tracking"), dict))
+    if not isinstance(found, kind) or not complete:
+        raise DamagedError(path, f"it holds no {'list' if kind is list else 'config'}")
+    return found
 
 
 def _with_stored_split(
@@ -135,8 +142,7 @@ def _with_stored_split(
 
 
 def _job(stored: StoredRun, overrides: Sequence[str], command: Sequence[str]) -> Job:
-    listed = _yaml(stored, "config/overrides.yaml")
-    given = [str(word) for word in listed] if isinstance(listed, list) else []
+    given = [str(word) for word in _read_yaml(stored.file("config/overrides.yaml"), list)]
     return Job(
         output_dir=project_root() / "runs" / stamp(),
         choices={name: stored.params[name] for name in GROUPS if name in stored.params},

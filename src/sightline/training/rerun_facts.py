@@ -1,7 +1,6 @@
 """Facts that a training depends on: commit, versions, hardware and data, as stored and as now."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +8,13 @@ from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import contents_of_splits
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.splits.make import split_digest
+from sightline.errors import DamagedError
+from sightline.io.sealed import read_sealed
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.tags import GIT_COMMIT, GIT_DIRTY
 from sightline.tracking.provenance import environment, git_state
+
+ENVIRONMENT = "provenance/environment.json"
 
 
 def data_facts(config: TrainConfig) -> dict[str, str]:
@@ -24,7 +27,9 @@ def data_facts(config: TrainConfig) -> dict[str, str]:
 
 def stored_facts(stored: StoredRun) -> dict[str, str]:
     """Commit, versions, hardware and digests of the data as the run stored them."""
-    about = json.loads(stored.file("provenance/environment.json").read_text(encoding="utf-8"))
+    about = read_sealed(stored.file(ENVIRONMENT))
+    if not isinstance(about.get("packages"), dict):
+        raise DamagedError(stored.file(ENVIRONMENT), "it has no packages")
     commit = stored.tags.get(GIT_COMMIT)
     diff = ""
     if commit is not None and stored.tags.get(GIT_DIRTY) == "True":

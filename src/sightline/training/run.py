@@ -14,6 +14,7 @@ from sightline.runs.resume import check_same_data
 from sightline.tracking.mlflow.tags import ERROR, PRUNED
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
+from sightline.training.checkpointing.intact import check_checkpoints
 from sightline.training.devices import check_devices
 from sightline.training.fit import fit_and_evaluate
 from sightline.training.logging.epochs import EpochLogger
@@ -46,6 +47,7 @@ def train(
         Interrupted: a signal stopped the run; it is KILLED in MLflow.
     """
     quiet_libraries()
+    check_checkpoints(folder)
     check_devices(config.trainer)
     with_test = not job.in_sweep if config.evaluate_test == "auto" else config.evaluate_test
     signals = Signals()
@@ -59,7 +61,7 @@ def train(
             return None
         connection.wait_until_ready()
         setup = set_up(config, job.overrides)
-        data = setup.data_digests()
+        data = setup.data_digests
         check_same_data(folder.frozen, data)
         tracker = Tracker(folder)
         folder.freeze(config, job, data)

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from pytorch_lightning import Callback
 
 from sightline import __version__
@@ -65,14 +64,7 @@ class Setup:
     datamodule: ImageDataModule
     module: LitClassifier
     callbacks: list[Callback]
-
-    def data_digests(self) -> dict[str, str]:
-        """A digest of the content of each split; of a stream, what is known without reading it."""
-        digests = {name: split.digest(self.contents[name]) for name, split in self.splits.items()}
-        stream = self.source.stream
-        if stream is not None:
-            digests["train"] = f"{stream.samples} samples in {stream.shards} shards"
-        return digests
+    data_digests: dict[str, str]  # of each split's content; of a stream, what is known before
 
 
 def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
@@ -110,19 +102,19 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
         label_mode, common, config.seed, source.stream,
     )  # fmt: skip
     targets = None if source.stream else splits["train"].targets
-    ids = {name: split.ids for name, split in splits.items()}
-    module = _module(config, label_mode, classifier, targets, ids, info)
+    data = _data_digests(source, splits, contents)
+    module = _module(config, label_mode, classifier, targets, splits, info, data)
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
     return Setup(source, splits, contents, skipped, info, ImageSizes.of(sample), label_mode,
-                 datamodule, module, callbacks)  # fmt: skip
+                 datamodule, module, callbacks, data)  # fmt: skip
 
 
 def _module(
     config: TrainConfig, label_mode: LabelMode, classifier: Classifier, targets: np.ndarray | None,
-    ids: dict[str, pa.Array], info: DatasetInfo,
+    splits: dict[str, Split], info: DatasetInfo, data: dict[str, str],
 ) -> LitClassifier:  # fmt: skip
-    """The module; `targets` are those of train, None where it is streamed."""
+    """The module; `targets` are those of train, None where it is streamed; `data`: digests."""
     offered = {
         "label_mode": label_mode,
         "num_classes": len(label_mode.class_names),
@@ -133,18 +125,28 @@ def _module(
         classifier,
         label_mode,
         criterion,
-        ids=ids,
+        ids={name: split.ids for name, split in splits.items()},
         make_optimizer=Optimizers(config),
         make_scheduler=Schedulers(config),
         method=build_method(config, offered | {"classifier": classifier}),
-        identity=_identity(config, label_mode, info, classifier.preprocess),
+        identity=_identity(config, label_mode, info, classifier.preprocess, data),
         plugins=config.plugins,
     )
 
 
+def _data_digests(
+    source: SourceData, splits: dict[str, Split], contents: dict[str, np.ndarray]
+) -> dict[str, str]:
+    digests = {name: split.digest(contents[name]) for name, split in splits.items()}
+    if source.stream is not None:
+        digests["train"] = f"{source.stream.samples} samples in {source.stream.shards} shards"
+    return digests
+
+
 def _identity(
-    config: TrainConfig, label_mode: LabelMode, info: DatasetInfo, spec: PreprocessSpec
-) -> dict[str, Any]:
+    config: TrainConfig, label_mode: LabelMode, info: DatasetInfo, spec: PreprocessSpec,
+    data: dict[str, str],
+) -> dict[str, Any]:  # fmt: skip
     """Plain containers that make a checkpoint self-contained."""
     return {
         "version": __version__,
@@ -152,6 +154,7 @@ def _identity(
         "class_names": list(label_mode.class_names),
         "preprocess": spec.to_dict(),
         "dataset": as_lists(asdict(info)),
+        "data": data,
         "config": redacted(config.model_dump(exclude={"tracking"})),
     }
 

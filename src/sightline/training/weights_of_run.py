@@ -6,7 +6,7 @@ from pathlib import Path
 from sightline.config.schema import TrainConfig
 from sightline.config.validation import Node
 from sightline.errors import UserError
-from sightline.runs.folder import RunFolder
+from sightline.runs.folder import BEST, RunFolder
 
 KEY = "pretrained_path"
 
@@ -21,7 +21,7 @@ def model_with_file(config: TrainConfig) -> Node:
     if given is None or not _names_run(str(given)):
         return config.model
     folder = RunFolder(Path(str(given)).expanduser().absolute())
-    if folder.status == "FINISHED" and folder.best.is_file():
+    if folder.status == "FINISHED" and folder.best.is_file() and not folder.damage_of(BEST):
         return config.model | {KEY: str(folder.best)}  # whether or not its store is known here
     from sightline.tracking.mlflow.stored_run import find_checkpoint_file  # imports MLflow
 

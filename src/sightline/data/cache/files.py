@@ -7,6 +7,7 @@ complete.
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ from filelock import FileLock
 from sightline.data.reading.images import Images
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import Failure, decode_all
-from sightline.errors import UserError
-from sightline.io.atomic import atomic_path, write_atomically
+from sightline.errors import DamagedError, UserError
+from sightline.io.atomic import atomic_path
+from sightline.io.sealed import read_sealed, write_sealed
 from sightline.paths import image_cache_dir
 from sightline.types import PreprocessSpec
+
+log = logging.getLogger(__name__)
 
 GIB = 2**30
 MIB = 2**20
@@ -93,16 +97,30 @@ def load_or_decode(
     folder.mkdir(parents=True, exist_ok=True)
     path, about = folder / f"{key}.npy", folder / f"{key}.json"
     with FileLock(folder / f"{key}.lock"):
-        if not (path.is_file() and about.is_file()):
+        found = _load(path, about, shape)
+        if found is None:
             _make_room(folder, int(np.prod(shape)), max_gib)
             with atomic_path(path) as partial:
                 failures = _decode_to(partial, images, transform, shape, name)
-                facts = {"name": name, "shape": shape, "failures": failures}
-                write_atomically(about, json.dumps(facts))
+                write_sealed(about, {"name": name, "shape": shape, "failures": failures})
+            found = DecodedImages(np.load(path, mmap_mode="r"), failures)
         os.utime(about)
-    stored = json.loads(about.read_text())
-    failures = [(int(index), str(reason)) for index, reason in stored["failures"]]
-    return DecodedImages(np.load(path, mmap_mode="r"), failures)
+    return found
+
+
+def _load(path: Path, about: Path, shape: tuple[int, ...]) -> DecodedImages | None:
+    """The cached images; None where there are none, or they are damaged."""
+    if not (path.is_file() and about.is_file()):
+        return None
+    try:
+        failures = [(int(index), str(why)) for index, why in read_sealed(about)["failures"]]
+        array = np.load(path, mmap_mode="r")
+        if array.shape != shape:
+            raise ValueError(f"its shape is {array.shape}")
+    except (UserError, LookupError, TypeError, ValueError, EOFError, OSError) as error:
+        log.warning("%s is damaged (%s): the images are decoded anew.", path, error)
+        return None
+    return DecodedImages(array, failures)
 
 
 def _key(contents: np.ndarray, spec: PreprocessSpec) -> str:
@@ -118,7 +136,10 @@ def _decode_to(
 ) -> list[Failure]:
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     with path.open("r+b") as stream:  # finds a full disk now, rather than as a bus error
-        os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        try:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        except OSError as error:  # without a name, it would seem to be the run's folder
+            raise OSError(error.errno, error.strerror, str(path)) from error
     failures = decode_all(images, transform, transform.reading, array, f"decoding {name}")
     array.flush()
     return failures
@@ -151,13 +172,14 @@ def list_entries() -> list[CacheEntry]:
     entries = []
     for about in sorted((image_cache_dir()).glob("*.json")):
         for path in filter(Path.is_file, map(about.with_suffix, SUFFIXES)):
-            facts = json.loads(about.read_text())
-            images, *shape = facts["shape"]
-            stat = path.stat()
-            entries.append(
-                CacheEntry(about.stem, facts["name"], images, tuple(shape), stat.st_size,
-                           about.stat().st_mtime)
-            )  # fmt: skip
+            try:
+                facts = read_sealed(about)
+            except DamagedError:
+                facts = {}
+            name = facts.get("name", "damaged")  # which can be removed all the same
+            images, *shape = facts.get("shape", [0])
+            stat, used_s = path.stat(), about.stat().st_mtime
+            entries.append(CacheEntry(about.stem, name, images, tuple(shape), stat.st_size, used_s))
     return entries
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from sightline.data.tables.delimited import read_delimited
-from sightline.errors import UserError, did_you_mean, first_line
+from sightline.errors import DamagedError, UserError, did_you_mean, first_line
 from sightline.io.declared_size import read_parquet
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -90,6 +90,8 @@ def read_table(file: Path) -> pa.Table:
             table = _read_json(file)
         else:
             table = read_parquet(file)
+    except DamagedError as error:
+        raise UserError(f"{file} cannot be read: {error.problem}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         hint = " Save the file as UTF-8." if "UTF8" in str(error).upper().replace("-", "") else ""
         raise UserError(f"{file} cannot be read: {first_line(error)}.{hint}") from error

@@ -5,7 +5,6 @@ most a torn last line, which the next one cuts off; nothing before it is touched
 states the version of the format; a journal without one is of version 1.
 """
 
-import errno
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ from typing import Any
 
 from sightline import __version__
 from sightline.errors import UserError
-from sightline.io.atomic import fsync_parent, make_private
+from sightline.io.atomic import fsync_parent, make_private, when_writable
 from sightline.runs.journal.records import Record, UnknownRecordError, from_json
 from sightline.runs.journal.redacted import redacted_record
 
@@ -63,12 +62,11 @@ class JournalWriter:
         try:
             if self._check_held is not None:
                 self._check_held()
-            descriptor = self._open()
-            _write_line(descriptor, redacted_record(record.to_json()))
-            if sync:
-                os.fsync(descriptor)
+            _write_line(self._open(), redacted_record(record.to_json()))
         except OSError as error:
             raise self._unwritable(error) from error
+        if sync:
+            self.sync()
 
     def sync(self) -> None:
         """Wait until everything is on the disk.
@@ -107,7 +105,7 @@ class JournalWriter:
     def _unwritable(self, error: OSError) -> JournalWriteError:
         return JournalWriteError(
             f"Cannot write {self.path}: {error.strerror}. What the run logged before is complete; "
-            "give the same command again when the disk can be written."
+            f"give the same command again {when_writable(error)}."
         )
 
 
@@ -167,11 +165,13 @@ def _write_line(descriptor: int, stored: dict[str, Any]) -> None:
         OSError: it cannot be written.
     """
     text = _encode(stored).encode("utf-8", "replace")  # a file's name need not be UTF-8
-    line = b"%08x %s\n" % (zlib.crc32(text), text)
-    written = os.write(descriptor, line)
-    if written < len(line):  # the disk is full
-        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    line = rest = b"%08x %s\n" % (zlib.crc32(text), text)
+    try:
+        while rest:  # where a part was written, the next call says why not all of it
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - len(line) + len(rest))
+        raise
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

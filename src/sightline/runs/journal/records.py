@@ -103,10 +103,11 @@ class DatasetsRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactRecord(Record):
-    """A file of the run's folder; `path` is relative to it, and the same in MLflow."""
+    """A file of the run's folder, under the same path in MLflow; older ones have no digest."""
 
     op = "artifact"
     path: str
+    digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,7 @@ class ImageRecord(Record):
     path: str
     key: str
     step: int
+    digest: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sightline.runs.journal.file import read_journal
 from sightline.runs.journal.records import (
+    ArtifactRecord,
     DatasetsRecord,
     ImageRecord,
     MetricsRecord,
@@ -32,6 +33,8 @@ class RunState:
         image_steps: of each series of images the last step.
         model_epochs: epochs of the checkpoints that were logged as models.
         has_datasets: whether the data sets were logged.
+        digests: of the content of each file that was logged since the run last began: one that is
+            resumed writes its files anew.
         time_ms: of the last record, milliseconds since 1970; 0 before the first.
     """
 
@@ -43,6 +46,7 @@ class RunState:
     image_steps: dict[str, int] = field(default_factory=dict)
     model_epochs: set[int] = field(default_factory=set)
     has_datasets: bool = False
+    digests: dict[str, str | None] = field(default_factory=dict)
     time_ms: int = 0
 
     @property
@@ -69,6 +73,10 @@ class RunState:
                 self.tags |= record.tags
             case StatusRecord():
                 self.status = record.status
+                if record.status == "RUNNING":
+                    self.digests.clear()
+            case ArtifactRecord():
+                self.digests[record.path] = record.digest
             case ParamsRecord():
                 self.params |= record.params
             case TagsRecord():
@@ -79,6 +87,7 @@ class RunState:
             case ImageRecord():
                 last = self.image_steps.get(record.key, -1)
                 self.image_steps[record.key] = max(record.step, last)
+                self.digests[record.path] = record.digest
             case ModelRecord():
                 self.model_epochs.add(record.epoch)
             case DatasetsRecord():

@@ -1,6 +1,6 @@
 """The upload of a run's journal: how far each stream of records got, to where, and what is left."""
 
-import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,17 @@ from typing import Any
 from filelock import FileLock
 
 from sightline.config.schema import TrackingConfig
-from sightline.io.atomic import write_atomically
+from sightline.errors import DamagedError
+from sightline.io.sealed import read_sealed, write_sealed
 from sightline.io.secrets import hide_password
 from sightline.paths import default_store
-from sightline.runs.journal.file import read_journal
-from sightline.runs.journal.records import FILES, Record
+from sightline.runs.journal.file import JournalFormatError, read_journal
+from sightline.runs.journal.records import FILES, Record, RunRecord
+from sightline.tracking.mlflow.tags import RUN_KEY
+
+log = logging.getLogger(__name__)
+
+POSITION, DESTINATION = "sent.json", "store.json"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class UploadStream:
         """Each record of the journal from `offset` on; None for one of another stream."""
         for record, end in read_journal(self.path, offset):
             yield record if isinstance(record, FILES) == self.files else None, end
+
+    def size(self) -> int:
+        """Of the journal, in bytes."""
+        return self.path.stat().st_size if self.path.is_file() else 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class UploadState:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._warned: set[str] = set()
         self.journal = folder / "journal.jsonl"
         self.system_journal = folder / "system.jsonl"
         self.refused = folder / "refused.jsonl"
@@ -72,26 +83,31 @@ class UploadState:
     def position(self) -> dict[str, Any]:
         """The offset of each stream, in bytes, and the run's ids in MLflow.
 
-        Empty where a crash damaged the file: what is uploaded again does no harm.
+        Empty where the file is damaged: what is uploaded again does no harm. A stream whose journal
+        lost its end begins anew.
         """
-        return _read(self.folder / "sent.json")
+        position = self._read(POSITION, "All records are uploaded again, which does no harm.")
+        for stream in self.streams:
+            offset = position.pop(stream.name, None)
+            if isinstance(offset, int) and 0 < offset <= stream.size():
+                position[stream.name] = offset
+        return position
 
     def write_position(self, position: dict[str, Any]) -> None:
         """Record how far the run was uploaded."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / "sent.json", json.dumps(position))
+        self._write(POSITION, position)
 
     @property
     def location(self) -> RunLocation | None:
         """The place of the run in MLflow; None where it was not uploaded."""
         position = self.position()
-        if "run_id" not in position:
-            return None
-        return RunLocation(position["run_id"], position["experiment_id"], position["uri"])
+        place = [position.get(key) for key in ("run_id", "experiment_id", "uri")]
+        return RunLocation(*map(str, place)) if all(place) else None
 
     def destination(self) -> dict[str, Any]:
         """Where the run is uploaded to: `uri` (passwords hidden), `experiment`, `register_as`."""
-        return _read(self.folder / "store.json")
+        return self._read(DESTINATION, "The store of the run's config is taken.")
 
     def write_destination(self, config: TrackingConfig) -> None:
         """Record where the run is uploaded to."""
@@ -101,7 +117,7 @@ class UploadState:
             "experiment": config.experiment,
             "register_as": config.register_as,
         }
-        write_atomically(self.folder / "store.json", json.dumps(destination, ensure_ascii=False))
+        self._write(DESTINATION, destination)
 
     def position_in(self, uri: str | None) -> dict[str, Any]:
         """The position in a store; empty where the run was last uploaded to another address.
@@ -132,6 +148,34 @@ class UploadState:
         """Held by the one process that uploads this run; a negative timeout waits for ever."""
         return FileLock(self.folder / "sender.lock", timeout=timeout_s)
 
+    def _write(self, name: str, facts: dict[str, Any]) -> None:
+        write_sealed(self.folder / name, facts | {RUN_KEY: self._run_key()})
+
+    def _read(self, name: str, consequence: str) -> dict[str, Any]:
+        """The facts of a file of this run; empty where there is none, or it is damaged."""
+        path = self.folder / name
+        try:
+            facts = read_sealed(path)
+            key = facts.pop(RUN_KEY, None)
+            if key is not None and key != (self._run_key() or key):
+                raise DamagedError(path, "it is of another run")
+        except OSError:
+            return {}
+        except DamagedError as error:
+            if name not in self._warned:
+                log.warning("%s%s", error, consequence)
+            self._warned.add(name)
+            return {}
+        return facts
+
+    def _run_key(self) -> str | None:
+        """The key in the journal's first record; None where it has none."""
+        try:
+            record, _ = next(read_journal(self.journal), (None, 0))
+        except JournalFormatError:
+            return None
+        return record.tags.get(RUN_KEY) if isinstance(record, RunRecord) else None
+
 
 def recorded_uri(uri: str | None) -> str:
     """A store's address as positions name it: of a file the whole path, never with a password."""
@@ -139,11 +183,3 @@ def recorded_uri(uri: str | None) -> str:
     if uri.startswith("sqlite:///"):
         uri = f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
     return hide_password(uri)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

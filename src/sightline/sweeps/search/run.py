@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sightline.errors import UserError
+from sightline.io.secrets import hide_password
+from sightline.runs.folder import RunFolder
 from sightline.sweeps.local import run_jobs
 from sightline.sweeps.run import raise_failures, tracked
 from sightline.sweeps.search.plan import Search, launch_search
@@ -72,6 +74,11 @@ def _searching(search: Search) -> Iterator[Trials]:
         launch_search(search)
         tracker.study = study
         trials = Trials(search, study, tracker)
+        if not trials.all and (first := RunFolder(sweep.folder.path / "0")).trace() is not None:
+            raise UserError(
+                f"{hide_password(search.storage)} lost the trials of this search, such as that in "
+                f"{first}. Put back a copy of it, or give another hydra.sweep.dir."
+            )
         before = len(trials.all) - len(trials.interrupted)
         log.info("search:  %s, %d of %d trials done", sweep.name, before, options.n_trials)
         yield trials

@@ -4,12 +4,14 @@ import importlib.util
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from sightline.errors import UserError, did_you_mean, first_line
 from sightline.io.secrets import hide_password
+from sightline.io.sqlite import SQLITE, check_sqlite
 
 try:
     import optuna
@@ -115,6 +117,8 @@ def open_study(
     Raises:
         UserError: the database cannot be used, or has another study of that name.
     """
+    if storage.startswith(SQLITE):
+        check_sqlite(Path(storage.removeprefix(SQLITE).partition("?")[0]))
     try:
         database = optuna.storages.RDBStorage(storage)
         return optuna.create_study(

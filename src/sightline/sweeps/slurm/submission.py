@@ -1,6 +1,5 @@
 """Submissions to Slurm: job arrays of a sweep's frozen jobs, their options, script and record."""
 
-import json
 import shlex
 import uuid
 from dataclasses import asdict, dataclass
@@ -12,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from sightline.config.schema import TrainConfig
 from sightline.config.validation import validate
-from sightline.errors import UserError
-from sightline.io.atomic import write_atomically
+from sightline.errors import DamagedError, UserError
+from sightline.io.sealed import read_sealed, write_sealed
 from sightline.sweeps.process import JOB_COMMAND
 from sightline.sweeps.sweep import Sweep
 
+SUBMISSIONS = "slurm.json"
 # The training is a step of its own (`srun`), since Slurm's signals go to steps; the shell traps
 # them. A preempted job is requeued by Slurm, one at its time limit by the training itself.
 # Signals are ignored until the training has handlers.
@@ -78,17 +78,21 @@ class Submission:
 
 
 def read_submissions(folder: Path) -> list[Submission]:
-    """The submissions of a sweep, the oldest first (`slurm.json`)."""
-    path = folder / "slurm.json"
-    if not path.is_file():
+    """The submissions of a sweep, the oldest first; a DamagedError where their file is damaged."""
+    path = folder / SUBMISSIONS
+    try:
+        found = read_sealed(path, whole="submissions")["submissions"]
+        return [Submission(**each) for each in found]
+    except FileNotFoundError:
         return []
-    return [Submission(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    except (KeyError, TypeError) as error:
+        raise DamagedError(path, f"it holds no submissions ({error})") from error
 
 
 def write_submissions(folder: Path, submissions: list[Submission]) -> None:
     """Write the submissions (`slurm.json`)."""
     facts = [asdict(each) for each in submissions]
-    write_atomically(folder / "slurm.json", json.dumps(facts, indent=2))
+    write_sealed(folder / SUBMISSIONS, {"submissions": facts})
 
 
 def make_arrays(sweep: Sweep, numbers: list[int], gpus: int, limit: int) -> list[list[int]]:

@@ -9,6 +9,7 @@ from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 from PIL import Image
 
+from sightline.runs.folder import RunFolder
 from sightline.runs.journal.records import ArtifactRecord, ImageRecord, ModelRecord
 from sightline.tracking.mlflow.errors import UPLOAD_ERRORS, UploadError
 from sightline.tracking.mlflow.model import CheckpointModel, log_model
@@ -18,7 +19,7 @@ FileRecord = ArtifactRecord | ImageRecord | ModelRecord
 
 
 def upload_file(
-    store: Store, folder: Path, run_id: str, record: FileRecord, register: str | None
+    store: Store, folder: RunFolder, run_id: str, record: FileRecord, register: str | None
 ) -> None:
     """Upload the file of one record.
 
@@ -35,14 +36,18 @@ def upload_file(
         MlflowException, OSError, ...: the store did not take it.
     """
     name = record.checkpoint if isinstance(record, ModelRecord) else record.path
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    path = folder.path / name
+    if not path.resolve().is_relative_to(folder.path.resolve()):
         raise UploadError(f"{name} is not in the run's folder, and was not read")
     try:
         with path.open("rb"):
             pass
     except OSError as error:
         raise UploadError(f"{path} cannot be read: {error.strerror}") from error
+    # Where a process works in the folder, the file may be newer than what was logged of it.
+    problem = None if folder.owner() is not None else folder.damage_of(name)
+    if problem is not None:
+        raise UploadError(f"{path} is damaged: {problem}")
     try:
         match record:
             case ArtifactRecord():

@@ -9,13 +9,14 @@ from sightline.errors import UserError
 from sightline.io.secrets import split_credentials, with_credentials
 from sightline.paths import default_store
 from sightline.tracking.mlflow.environment import set_request_environment
+from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
 
 
 def open_client(uri: str | None) -> MlflowClient:
     """A client for reading: of this store, of MLFLOW_TRACKING_URI, or of the project's own.
 
     Raises:
-        UserError: there is no such store.
+        UserError: there is no such store, or it does not answer.
     """
     address = with_credentials(uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store())
     assert address is not None
@@ -26,4 +27,7 @@ def open_client(uri: str | None) -> MlflowClient:
         )
     address, credentials = split_credentials(address)
     set_request_environment(credentials)
-    return MlflowClient(address)
+    try:
+        return MlflowClient(address)
+    except STORE_ERRORS as error:
+        raise unanswered(address, error) from error

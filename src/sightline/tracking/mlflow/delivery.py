@@ -106,7 +106,7 @@ class Delivery:
             case DatasetsRecord():
                 self.client.log_inputs(self.run_id, [_dataset(each) for each in record.datasets])
             case ArtifactRecord() | ImageRecord() | ModelRecord():
-                upload_file(self.store, self.folder.path, self.run_id, record, self.register)
+                upload_file(self.store, self.folder, self.run_id, record, self.register)
             case ViewRecord():
                 save_view(self.client, self.store.experiment_id, record.key, record.view)
             case StatusRecord(status="RUNNING"):

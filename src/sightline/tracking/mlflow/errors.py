@@ -1,6 +1,7 @@
 """Errors of uploads to MLflow: retryable, to be fixed by the user, or refusals."""
 
 import re
+from pathlib import Path
 
 import requests
 from mlflow.exceptions import MlflowException
@@ -8,9 +9,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.errors import UserError, first_line
 from sightline.io.redaction import redact
+from sightline.io.sqlite import SQLITE, is_locked, locked_message
 
 # Errors of the store, the network or the file system; after each, an upload can be retried.
 UPLOAD_ERRORS = (MlflowException, SQLAlchemyError, OSError, requests.RequestException, UserError)
+STORE_ERRORS = (MlflowException, SQLAlchemyError)  # of a store that is read
 # HTTP statuses below 500 after which the same request may succeed later.
 RETRYABLE_STATUSES = (401, 403, 408, 429)
 
@@ -62,6 +65,13 @@ def short_message(error: BaseException) -> str:
         return f"HTTP status {status[1]}" if status is not None else type(cause).__name__
     line = first_line(error)
     return redact(line)[:500]
+
+
+def unanswered(uri: str, error: BaseException) -> UserError:
+    """The message for a store that does not answer, or that another process has locked."""
+    if is_locked(error) and uri.startswith(SQLITE):
+        return UserError(locked_message(Path(uri.removeprefix(SQLITE))))
+    return UserError(redact(f"{uri} does not answer: {first_line(error)}"))
 
 
 def describe(error: BaseException) -> str:

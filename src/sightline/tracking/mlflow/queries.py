@@ -7,13 +7,12 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
-from sightline.errors import UserError, did_you_mean, first_line
+from sightline.errors import UserError, did_you_mean
 from sightline.io.secrets import hide_password
 from sightline.tracking.mlflow import tags
 from sightline.tracking.mlflow.client import open_client
+from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
 from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, stored
 
 PAGE = 1000  # runs in one request
@@ -154,6 +153,5 @@ def _answering(client: MlflowClient) -> Iterator[None]:
     """Turn errors of the store into a message."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError) as error:
-        line = hide_password(first_line(error))
-        raise UserError(f"{hide_password(client.tracking_uri)} does not answer: {line}") from error
+    except STORE_ERRORS as error:
+        raise unanswered(client.tracking_uri, error) from error

@@ -14,6 +14,7 @@ from mlflow.utils.rest_utils import http_request, verify_rest_response
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
+from sightline.io.sqlite import SQLITE, is_locked, locked_message
 from sightline.paths import default_store, project_root
 from sightline.tracking.mlflow.databases import open_database, open_sqlite
 from sightline.tracking.mlflow.errors import (
@@ -53,6 +54,8 @@ def open_store(config: TrackingConfig) -> Store:
     except UPLOAD_ERRORS as error:
         if isinstance(error, UserError):
             raise
+        if is_locked(error) and uri.startswith(SQLITE):
+            raise UserError(locked_message(Path(uri.removeprefix(SQLITE)))) from error
         raise UserError(
             f"Cannot use the MLflow store {hide_password(uri)}: {short_message(error)}."
         ) from error

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pyarrow as pa
 import yaml
 
 from sightline.config.legacy import with_current_targets
 from sightline.config.stored import stored_config
 from sightline.errors import UserError
-from sightline.io.declared_size import check_fits, parquet_bytes
 from sightline.predictions import Predictions
 from sightline.tracking.mlflow.queries import key_of
 from sightline.tracking.mlflow.stored_run import StoredRun
@@ -22,15 +20,12 @@ def read_tables(runs: Sequence[StoredRun], split: str) -> dict[str, Predictions 
     """The predictions of each run on a split, by the run's key; an error where it has none."""
 
     def read(run: StoredRun) -> Predictions | UserError:
-        path = f"predictions/{split}.parquet"
         try:
-            file = run.file(path)
-            check_fits(file, parquet_bytes(file))
-            return Predictions.read(file)
+            return Predictions.read(run.file(f"predictions/{split}.parquet"))
         except UserError as error:
             return error
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            return UserError(f"The run {run.name!r} ({run.run_id}): {path} is damaged: {error}")
+        except OSError as error:
+            return UserError(f"The run {run.name!r} ({run.run_id}): {error}")
 
     with ThreadPoolExecutor(min(READERS, max(1, len(runs)))) as pool:
         return {key_of(run): table for run, table in zip(runs, pool.map(read, runs), strict=True)}

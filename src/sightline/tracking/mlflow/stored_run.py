@@ -13,11 +13,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
-from sightline.errors import UserError, first_line
+from sightline.errors import UserError
 from sightline.io.secrets import hide_password
 from sightline.runs.folder import BEST, RunFolder
+from sightline.runs.intact import check_journal, intact_file
 from sightline.runs.resume import resume_command
 from sightline.tracking.mlflow.client import open_client
+from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
 from sightline.tracking.mlflow.tags import RUN_FOLDER
 
 
@@ -50,13 +52,17 @@ class StoredRun:
     def file(self, path: str) -> Path:
         """An artifact on this machine: in the run's folder or the store's, else downloaded.
 
-        A download is kept until this process ends.
+        A download is kept until this process ends. The store's replaces a damaged one.
 
         Raises:
+            DamagedError: the file is not as it was logged, and neither is the store's.
             UserError: the run has no such artifact, or it was deleted.
         """
-        if self.folder is not None and (self.folder.path / path).is_file():
-            return self.folder.path / path
+        if self.folder is None:
+            return self._stored_file(path)
+        return intact_file(self.folder, path, self._stored_file)
+
+    def _stored_file(self, path: str) -> Path:
         if self.run_id is None:
             raise UserError(f"The run in {self.folder} has no {path}.")
         if self.artifacts is not None and is_local_uri(self.artifacts):
@@ -81,8 +87,9 @@ class StoredRun:
         """
         if self.status != "FINISHED":
             where = self.folder or self.tags.get(RUN_FOLDER, self.run_id)
+            known = self.run_id or (self.folder and self.folder.upload.journal)
             raise UserError(
-                f"The run {self.name!r} ({self.run_id or self.folder}) is {self.status}: it never "
+                f"The run {self.name!r} ({known}) is {self.status}: it never "
                 f"finished. Resume it first ({resume_command(where)}), or give one of its "
                 "checkpoint files."
             )
@@ -115,7 +122,10 @@ def find_checkpoint_file(wanted: str, uri: str | None = None) -> tuple[Path, Sto
     file = Path(wanted).expanduser()
     if file.is_file():
         folder = RunFolder(file.absolute().parent.parent)
-        return file, _in_folder(folder, uri) if folder.is_launched else None
+        if not folder.is_launched:
+            return file, None
+        owner = _in_folder(folder, uri)
+        return owner.file(str(file.absolute().relative_to(folder.path))), owner
     if file.suffix == ".ckpt":
         raise UserError(f"There is no checkpoint {file}.")
     run = find_stored_run(wanted, uri)
@@ -129,14 +139,14 @@ def _in_store(run_id: str, uri: str | None, folder: RunFolder | None) -> StoredR
     client = open_client(uri)
     try:
         run = client.get_run(run_id)
-    except MlflowException as error:
-        store = hide_password(client.tracking_uri)
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+    except STORE_ERRORS as error:
+        unknown = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+        if isinstance(error, MlflowException) and error.error_code in unknown:
+            store = hide_password(client.tracking_uri)
             raise UserError(
                 f"run={run_id}: no such folder or file, and {store} has no run with this id."
             ) from error
-        line = hide_password(first_line(error))
-        raise UserError(f"run={run_id}: {store} does not answer: {line}") from error
+        raise unanswered(client.tracking_uri, error) from error
     if run.info.lifecycle_stage != "active":
         raise UserError(f"run={run_id}: this run was deleted; `mlflow runs restore` restores it.")
     return stored(client, run, folder)
@@ -165,6 +175,7 @@ def stored(client: MlflowClient, run: Run, folder: RunFolder | None = None) -> S
 
 def _in_folder(folder: RunFolder, uri: str | None) -> StoredRun:
     """From MLflow where the run was uploaded; pending records in the folder are not read."""
+    check_journal(folder)
     if not folder.upload.journal.is_file():
         raise UserError(f"{folder} holds no run of Sightline.")
     location = folder.upload.location

@@ -10,7 +10,7 @@ from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
 from sightline.io.secrets import split_credentials, with_credentials
 from sightline.runs.folder import RunFolder
-from sightline.runs.journal.file import JournalFormatError
+from sightline.runs.intact import check_journal
 from sightline.tracking.mlflow.environment import set_request_environment
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ def sync_folder(root: Path, uri: str | None = None, again: bool = False) -> int:
     """
     found: list[RunFolder] = []
     failures = 0
-    for path in sorted(root.rglob("tracking/journal.jsonl")):
-        folder = RunFolder(path.parent.parent)
+    for path in sorted({root / "tracking", *root.rglob("tracking")}):
+        folder = RunFolder(path.parent)
         try:
-            if _count_pending(folder, uri) or again:
+            check_journal(folder)
+            if _count_pending(folder, uri) or (again and folder.upload.journal.is_file()):
                 found.append(folder)
-        except JournalFormatError as error:
+        except UserError as error:
             print(f"Error: {error}", file=sys.stderr)
             failures += 1
     if not found and not failures:

@@ -3,8 +3,6 @@
 import logging
 import os
 import secrets
-import zipfile
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +13,8 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sightline.errors import UserError
+from sightline.io.atomic import when_writable
+from sightline.models.weight_file import zip_damage
 from sightline.training.lightning_compat import finished_epochs_of
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 raise
             raise UserError(
                 f"Cannot write the checkpoint {path}: {cause.strerror}. Those written before are "
-                "complete; give the same command again when there is room, and the run resumes."
+                f"complete; give the same command again {when_writable(cause)}, and the run "
+                "resumes."
             ) from error
         finally:
             with suppress(OSError):
@@ -104,13 +105,16 @@ def _sync_folder(folder: Path) -> None:
 
 def find_checkpoint(last: Path) -> Path | None:
     """The newest checkpoint that a run can resume from; damaged ones are named and passed over."""
-    for path in (last, last.with_name(PREVIOUS)):
+    previous = last.with_name(PREVIOUS)
+    for path in (last, previous):
         if not path.is_file():
             continue
-        problem = damage(path)
+        problem = zip_damage(path)
         if problem is None:
             return path
-        log.warning("The checkpoint %s is damaged (%s); the one before is used.", path, problem)
+        before = path == last and previous.is_file()
+        log.warning("The checkpoint %s is damaged (%s); %s.", path, problem, "the one before is "
+                    "used" if before else "the training begins again")  # fmt: skip
     return None
 
 
@@ -129,17 +133,26 @@ class Progress:
     over: bool
 
 
+def read_state(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint; tensors are mapped, and read when they are used.
+
+    Raises:
+        UserError: it is no checkpoint of a training.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        if not {"loops", "callbacks", "state_dict"} <= state.keys():
+            raise ValueError("it has another content")
+    except Exception as error:  # another file makes the unpickler raise anything
+        raise UserError(
+            f"{path} is no checkpoint of a training ({type(error).__name__}). Put the run's own "
+            "back, or remove it."
+        ) from error
+    found: dict[str, Any] = state
+    return found
+
+
 def read_progress(path: Path) -> Progress:
     """The progress of the training in a checkpoint."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    state = read_state(path)
     return Progress(finished_epochs_of(state), state["global_step"], state["over"])
-
-
-def damage(path: Path) -> str | None:
-    """The damage of a checkpoint file, found by its checksums; None where it is sound."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            broken = file.testzip()
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        return str(error)
-    return None if broken is None else f"{broken} in it has another checksum"

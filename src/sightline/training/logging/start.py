@@ -51,7 +51,9 @@ def start_run(tracker: Tracker, connection: SenderClient) -> None:
     name = run_name(config, job)
     belongs_to = {tags.SWEEP: job.sweep, tags.REPRODUCES: job.reproduces}
     known = {key: value for key, value in belongs_to.items() if value is not None}
-    tracker.start(name, known | origin_tags(tracker.folder, job.command))
+    frozen = tracker.folder.frozen
+    key = {tags.RUN_KEY: frozen.run_key} if frozen and frozen.run_key else {}
+    tracker.start(name, known | origin_tags(tracker.folder, job.command) | key)
     found = connection.wait_for_run()
     log.info("%s %s (%s)", "run:".ljust(8), name, found.run_id if found else "not in MLflow yet")
 

@@ -1,0 +1,171 @@
+"""Damage to each file of a run: a command works as if there was none, or names the file.
+
+A command that reads a file of its run is right only where the file is as the run wrote it: cut,
+empty, changed in a byte, gone, or of another run, it is found before anything is spent on it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from support.damage import (
+    COMMANDS,
+    TINY,
+    Case,
+    damaged,
+    damages,
+    files_of,
+    make_runs,
+    quick,
+    result,
+    verdict,
+)
+from support.differences import checkpoint_differences, histories
+from support.stores import copy_store
+
+from sightline.commands import run_command
+from sightline.errors import UserError
+from sightline.runs.folder import RunFolder
+from sightline.training.job import run_frozen
+
+# The files that each command reads; the soak damages all.
+pytestmark = pytest.mark.xdist_group("damage")  # one process makes the runs for all
+READ = {
+    "resume": ("run.json", "results.json", "journal.jsonl", "best.ckpt", "last.ckpt"),
+    "runs": ("run.json", "journal.jsonl"),
+    "evaluate": ("best.ckpt", "val.parquet"),
+    "predict": ("best.ckpt", "journal.jsonl"),
+    "compare": ("val.parquet", "config.yaml"),
+    "reproduce": ("config.yaml", "overrides.yaml", "environment.json"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> dict[str, Case]:
+    work = tmp_path_factory.mktemp("damage")
+    copy_store(empty_store, work / "mlflow.db")
+    return make_runs(work)
+
+
+Printed = Callable[[], str]
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Printed:
+    """What was printed and logged since the last call."""
+
+    def read() -> str:
+        found = "".join(capsys.readouterr()) + caplog.text
+        caplog.clear()
+        return found
+
+    return read
+
+
+def harmful(
+    case: Case, command: str, files: Sequence[str], cuts: Sequence[int], printed: Printed
+) -> list[str]:
+    """The damages that a command does not notice, or does not name."""
+    intact = damaged(case, files[0], lambda content, _: content + b" ") or case.folder
+    (intact / files[0]).write_bytes((case.folder / files[0]).read_bytes())
+    expected = result(command, intact, case)
+    assert not isinstance(expected, UserError), expected
+    found = []
+    for file in files:
+        for name, damage in damages(cuts).items():
+            folder = damaged(case, file, damage)
+            if folder is None:
+                continue
+            printed()
+            reached = result(command, folder, case)
+            if not verdict(file, reached, expected, printed()):
+                found.append(f"{file}, {name}: {reached!r}")
+    return found
+
+
+@pytest.mark.parametrize("command", READ)
+def test_damage_is_named_or_does_no_harm(
+    runs: dict[str, Case], command: str, printed: Printed
+) -> None:
+    case = runs["finished"]
+    files = [file for file in files_of(case.folder) if Path(file).name in READ[command]]
+    assert {Path(file).name for file in files} >= set(READ[command])
+    assert harmful(case, command, files, [5], printed) == []
+
+
+def test_damage_to_an_interrupted_run_is_found_before_it_trains(
+    runs: dict[str, Case], printed: Printed
+) -> None:
+    case = runs["interrupted"]
+    files = [file for file in files_of(case.folder) if file.endswith((".ckpt", ".json", ".jsonl"))]
+    assert harmful(case, "resume", files, [5], printed) == []
+
+
+def test_a_damaged_file_is_not_uploaded(runs: dict[str, Case], printed: Printed) -> None:
+    case = runs["finished"]
+    every = damages([])
+    for damage, named in (("missing", "it is missing"), ("another run's", "it is of another run")):
+        folder = damaged(case, "tracking/journal.jsonl", every[damage])
+        assert folder is not None
+        assert result("sync", folder, case) == 1
+        assert f"tracking/journal.jsonl is damaged: {named}" in printed()
+    folder = damaged(case, "predictions/test.parquet", every["flipped"])
+    assert folder is not None
+    with (folder / "checkpoints/last.ckpt").open("r+b") as stream:
+        stream.truncate(1000)
+    assert result("sync", folder, case) == 1
+    out = printed()
+    assert "MLflow refuses 2 records" in out
+    refused = (folder / "tracking/refused.jsonl").read_text()
+    assert "predictions/test.parquet is damaged" in refused
+    assert "checkpoints/last.ckpt is damaged" in refused
+    location = RunFolder(folder).upload.location
+    assert location is not None
+    client = MlflowClient(location.uri)
+    stored = {item.path for item in client.list_artifacts(location.run_id, "predictions")}
+    assert stored == {"predictions/val.parquet"}
+
+
+def test_a_run_without_its_run_file_is_not_resumed(runs: dict[str, Case]) -> None:
+    case = runs["interrupted"]
+    folder = damaged(case, "run.json", lambda *_: None)
+    words = [*TINY, f"data.root={case.work}/images", f"hydra.run.dir={folder}"]
+    missing = pytest.raises(
+        UserError, match=r"run\.json is damaged: it is missing, and .*best\.ckpt"
+    )
+    with missing, quick(case.work, train=False):
+        run_command("train", words)
+    assert folder is not None
+    assert (folder / "checkpoints/last.ckpt").is_file()
+
+
+def test_without_its_checkpoints_a_run_begins_again_and_ends_as_it_would_have(
+    runs: dict[str, Case], printed: Printed
+) -> None:
+    """What the message about a damaged best checkpoint advises."""
+    case = runs["interrupted"]
+    folder = damaged(case, "checkpoints/best.ckpt", lambda *_: b"")
+    assert folder is not None
+    assert "or remove" in str(result("resume", folder, case))
+    shutil.rmtree(folder / "checkpoints")
+    with quick(case.work, train=True):
+        run_frozen(folder)
+    whole = runs["finished"].folder
+    assert not list(checkpoint_differences(folder, whole))
+    assert histories(folder) == histories(whole)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("state", ["finished", "interrupted"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_damage_to_any_file_of_a_run(
+    runs: dict[str, Case], state: str, command: str, printed: Printed
+) -> None:
+    case = runs[state]
+    if state == "interrupted" and command not in ("resume", "runs"):
+        pytest.skip("an unfinished run is refused whatever its files hold")
+    assert harmful(case, command, files_of(case.folder), range(1, 11), printed) == []
