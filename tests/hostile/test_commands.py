@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,28 @@ from support.commands import Sightline
 from support.marks import LEFT, arm
 from support.runs import Trained
 
+from sightline.runs.journal.file import JournalWriter, read_journal
+from sightline.runs.journal.records import ArtifactRecord, ImageRecord
+from sightline.runs.place import record_place
+
 EVIL = {"_target_": "torch.nn.modules.module.marks.leave", "x": 1}
 REFUSALS = (
     "is not one that Sightline writes", "is not taken from a file", "no module 'torch.nn.modules.",
+    "is of another run",
 )  # fmt: skip
+
+
+def seal_again(folder: Path) -> None:
+    """Make the journal one of a run that logged its files as they are now, from here."""
+    record_place(folder, folder / "tracking")
+    journal = folder / "tracking/journal.jsonl"
+    records = [record for record, _ in read_journal(journal)]
+    journal.unlink()
+    writer = JournalWriter(journal)
+    for record in records:
+        known = isinstance(record, ArtifactRecord | ImageRecord)
+        writer.append(replace(record, digest=None) if known else record)
+    writer.close()
 
 
 @pytest.fixture
@@ -37,12 +56,14 @@ def strangers(
     torch.save(state, checkpoint)
     facts = json.loads((folder / "run.json").read_text())
     facts["config"]["loss"] = EVIL
+    del facts["digest"]
     facts["arguments"].append("+hydra.callbacks.x._target_=support.marks.leave")
     (folder / "run.json").write_text(json.dumps(facts))
     file = folder / "config/config.yaml"
     values: dict[str, Any] = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump(values | {"loss": values["loss"] | {"class_weights": [[EVIL]]}}))
     (folder / "results.json").unlink()  # else a job has nothing to do
+    seal_again(folder)
     arm(monkeypatch.setattr)
     LEFT.clear()
     return Trained(folder, run.root, run.store, run.run_id)

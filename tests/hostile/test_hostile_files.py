@@ -37,10 +37,11 @@ from sightline.models.weight_file import read_weight_file
 from sightline.paths import image_cache_dir
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Section, Table
+from sightline.runs.folder import RunFolder
 from sightline.runs.journal.records import ArtifactRecord
 from sightline.tracking.mlflow.artifacts import upload_file
 from sightline.tracking.mlflow.errors import UploadError
-from sightline.training.rerun import _yaml
+from sightline.training.rerun import _read_yaml
 
 HTML = "<img src=x onerror=alert(1)>\"'&<script>"
 
@@ -103,12 +104,11 @@ def test_tags_of_yaml_build_nothing(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     file = tmp_path / "config.yaml"
     file.write_text(f"a: !!python/object/apply:os.system ['touch {mark}']\n")
-    run: Any = SimpleNamespace(name="r", file=lambda _: file)
     with pytest.raises(UserError, match="is not plain YAML"):
-        _yaml(run, "config/config.yaml")
+        _read_yaml(file, dict)
     file.write_text("[" * 5000)
     with pytest.raises(UserError, match="is not plain YAML"):
-        _yaml(run, "config/config.yaml")
+        _read_yaml(file, dict)
     assert not mark.exists()
 
 
@@ -196,7 +196,7 @@ def test_a_journal_names_files_of_its_run_alone(tmp_path: Path) -> None:
     store: Any = None
     for name in ("../secret", str(tmp_path / "secret"), "link"):
         with pytest.raises(UploadError, match="is not in the run's folder"):
-            upload_file(store, run, "1", ArtifactRecord(path=name), None)
+            upload_file(store, RunFolder(run), "1", ArtifactRecord(path=name), None)
 
 
 def test_clearing_the_cache_leaves_what_is_not_an_entry(

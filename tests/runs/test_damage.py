@@ -153,7 +153,7 @@ def test_without_its_checkpoints_a_run_begins_again_and_ends_as_it_would_have(
     assert "or remove" in str(result("resume", folder, case))
     shutil.rmtree(folder / "checkpoints")
     with quick(case.work, train=True):
-        run_frozen(folder)
+        run_frozen(folder, [])
     whole = runs["finished"].folder
     assert not list(checkpoint_differences(folder, whole))
     assert histories(folder) == histories(whole)

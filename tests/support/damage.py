@@ -16,6 +16,7 @@ import pytest
 from sightline.commands import run_command
 from sightline.errors import UserError
 from sightline.paths import project_root
+from sightline.runs.place import record_place
 from sightline.training.checkpointing.last import LastCheckpoint
 from sightline.training.job import run_frozen
 from support.images import make_split_images
@@ -140,6 +141,7 @@ def damaged(case: Case, file: str, damage: Damage) -> Path | None:
     to = case.work / "damaged"
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(case.folder, to)
+    record_place(to, to / "tracking")  # the damaged run itself, and not a copy of one
     content, beside = (to / file).read_bytes(), case.other / file
     left = damage(content, beside.read_bytes() if beside.is_file() else b"")
     if left is None:
@@ -165,7 +167,7 @@ def _run(command: str, folder: Path, case: Case) -> Any:
     images = case.work / "images" / "test"
     match command:
         case "resume":
-            return run_frozen(folder)
+            return run_frozen(folder, [])
         case "runs" | "sync":
             return run_command(command, [str(folder)])
         case "evaluate":

@@ -13,7 +13,7 @@ from typing import Self
 import pyarrow as pa
 
 from sightline.errors import UserError
-from sightline.io.atomic import when_writable
+from sightline.io.atomic import append_whole, when_writable
 from sightline.io.folders import make_folder, remove_empty
 
 BEGIN = b"\xff\xff\xff\xff"  # of each message of Arrow's
@@ -126,13 +126,9 @@ class PartialTable:
             return int(end)
 
     def _write(self, content: pa.Buffer) -> None:
-        end = os.fstat(self._descriptor).st_size
-        view = memoryview(content)
         try:
-            while len(view):
-                view = view[os.write(self._descriptor, view) :]
+            append_whole(self._descriptor, memoryview(content))
         except OSError as error:
-            os.ftruncate(self._descriptor, end)
             raise UserError(
                 f"Cannot write {self.path}: {error.strerror}. The rows written so far are kept; "
                 f"repeat the command {when_writable(error)} to resume."

@@ -1,4 +1,4 @@
-"""Atomic file writes (beside the target, fsync, rename), and folders that are private."""
+"""Atomic file writes (beside the target, fsync, rename; whole appends), and private folders."""
 
 import errno
 import os
@@ -33,6 +33,24 @@ def when_writable(error: OSError) -> str:
     """The condition under which a write that failed may be tried again."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return "when the disk has room" if full else "when it can be written"
+
+
+def append_whole(descriptor: int, content: bytes | memoryview) -> None:
+    """Append to an open file, which one process writes, or leave it as it was.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    size, rest = os.fstat(descriptor).st_size, memoryview(content)
+    try:
+        while len(rest):  # where a part was written, the next call says why not all of it
+            written = os.write(descriptor, rest)
+            if not written:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            rest = rest[written:]
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 @contextmanager

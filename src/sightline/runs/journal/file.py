@@ -15,7 +15,7 @@ from typing import Any
 
 from sightline import __version__
 from sightline.errors import UserError
-from sightline.io.atomic import fsync_parent, make_private, when_writable
+from sightline.io.atomic import append_whole, fsync_parent, make_private, when_writable
 from sightline.runs.journal.records import Record, UnknownRecordError, from_json
 from sightline.runs.journal.redacted import redacted_record
 
@@ -165,13 +165,7 @@ def _write_line(descriptor: int, stored: dict[str, Any]) -> None:
         OSError: it cannot be written.
     """
     text = _encode(stored).encode("utf-8", "replace")  # a file's name need not be UTF-8
-    line = rest = b"%08x %s\n" % (zlib.crc32(text), text)
-    try:
-        while rest:  # where a part was written, the next call says why not all of it
-            rest = rest[os.write(descriptor, rest) :]
-    except OSError:
-        os.ftruncate(descriptor, os.fstat(descriptor).st_size - len(line) + len(rest))
-        raise
+    append_whole(descriptor, b"%08x %s\n" % (zlib.crc32(text), text))
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.config.checks import check
+from sightline.config.stored import stored_config
 from sightline.errors import DamagedError, UserError
 from sightline.io.redaction import redacted
 from sightline.models.weight_file import zip_damage
@@ -61,8 +62,8 @@ def _check_of_run(path: Path, state: dict[str, Any], frozen: Frozen) -> None:
     if not isinstance(identity, dict) or not isinstance(identity.get("config"), dict):
         raise UserError(f"{path} is no checkpoint of a training of Sightline. {MISPLACED}")
     tracking = {"tracking": frozen.config.tracking.model_dump()}
-    stored = redacted(identity["config"])  # as run.json has it
     try:
+        stored = redacted(stored_config(identity["config"], path.name))  # as run.json has it
         config = check(stored | tracking)
     except UserError as error:
         raise DamagedError(path, f"its config is not a training's ({error})", MISPLACED) from error
