@@ -16,6 +16,7 @@ import pytest
 from sightline.commands import run_command
 from sightline.errors import UserError
 from sightline.paths import project_root
+from sightline.runs.place import FILE as PLACE
 from sightline.runs.place import record_place
 from sightline.training.checkpointing.last import LastCheckpoint
 from sightline.training.job import run_frozen
@@ -131,7 +132,7 @@ def damages(truncated: Sequence[int]) -> dict[str, Damage]:
 
 def files_of(folder: Path) -> list[str]:
     """The files of a run that a command may read; the others are for people."""
-    found = (path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != PLACE)
     return sorted(str(each.relative_to(folder)) for each in found
                   if each.suffix not in WRITTEN_ONLY)  # fmt: skip
 
