@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from sightline.evaluation.samples import other_samples
 from sightline.evaluation.seen import Seen, find_seen
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.predictions import Predictions
-from sightline.tracking.mlflow.stored_run import find_stored_run
+from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run
 
 Train = Callable[[str], Trained]
 
@@ -116,15 +116,30 @@ def test_they_are_left_out_where_that_is_asked_for(
     assert "exclude_seen=true is for other data" in done.err
 
 
+HoldSplit = Callable[[pa.Table], None]
+
+
 @pytest.fixture
-def without_digests(trained: Train) -> Iterator[Trained]:
+def hold_split(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HoldSplit:
+    """Has every run hold this table as its split; its files stay as they are."""
+
+    def hold(table: pa.Table) -> None:
+        path, file = tmp_path / "split.parquet", StoredRun.file
+        pq.write_table(table, path)
+        monkeypatch.setattr(
+            StoredRun, "file",
+            lambda run, name: path if name == "split/split.parquet" else file(run, name),
+        )  # fmt: skip
+
+    return hold
+
+
+@pytest.fixture
+def without_digests(trained: Train, hold_split: HoldSplit) -> Trained:
     """A run of a version that stored no digests."""
     run = trained("multiclass")
-    path = run.folder / "split/split.parquet"
-    whole = pq.read_table(path)
-    pq.write_table(whole.drop_columns([CONTENT, PIXELS]), path)
-    yield run
-    pq.write_table(whole, path)
+    hold_split(pq.read_table(run.folder / "split/split.parquet").drop_columns([CONTENT, PIXELS]))
+    return run
 
 
 def seen_by(run: Trained, root: Path) -> Seen:
@@ -161,17 +176,16 @@ def test_an_old_run_is_checked_by_its_data_or_said_not_to_be(
     assert "not checked whether images were seen in training" in found.describe()
 
 
-def test_what_no_digests_are_kept_of_is_said(trained: Train, mixture: Path) -> None:
+def test_what_no_digests_are_kept_of_is_said(
+    trained: Train, mixture: Path, hold_split: HoldSplit
+) -> None:
+    """As after a training whose samples were read in sequence, with data.cache=none."""
     run = trained("multiclass")
-    path = run.folder / "split/split.parquet"
-    whole = pq.read_table(path)
-    try:  # as after a training whose samples were read in sequence, with data.cache=none
-        rows = whole.filter(pc.not_equal(whole["split"], "train"))
-        nothing = pa.chunked_array([pa.nulls(len(rows), pa.uint64())])
-        pq.write_table(rows.set_column(rows.column_names.index(PIXELS), PIXELS, nothing), path)
-        found = seen_by(run, mixture)
-    finally:
-        pq.write_table(whole, path)
+    whole = pq.read_table(run.folder / "split/split.parquet")
+    rows = whole.filter(pc.not_equal(whole["split"], "train"))
+    nothing = pa.chunked_array([pa.nulls(len(rows), pa.uint64())])
+    hold_split(rows.set_column(rows.column_names.index(PIXELS), PIXELS, nothing))
+    found = seen_by(run, mixture)
     assert found.counts == {"train": 0, "val": 1}
     assert found.unchecked == "train was read in sequence, and no digests are kept of a stream"
     assert "by file content alone" in found.describe()

@@ -42,6 +42,7 @@ from sightline.runs.journal.records import ArtifactRecord
 from sightline.tracking.mlflow.artifacts import upload_file
 from sightline.tracking.mlflow.errors import UploadError
 from sightline.training.rerun import _read_yaml
+from sightline.types import PreprocessSpec
 
 HTML = "<img src=x onerror=alert(1)>\"'&<script>"
 
@@ -138,12 +139,13 @@ def test_a_tuning_is_nested_once() -> None:
 class Model:
     """The reading of a loaded model, without its network."""
 
-    preprocess = SimpleNamespace(decode="exact", in_chans=1, img_size=8)
+    preprocess = PreprocessSpec(8, 1, (0.5,), (0.25,))
 
     def probs(self, images: list[Any]) -> np.ndarray:
+        from sightline.data.reading.decode import Reading
         from sightline.inference.model import _read
 
-        return np.array([[np.asarray(_read(each, None)).mean()] for each in images])
+        return np.array([[np.asarray(_read(each, Reading())).mean()] for each in images])
 
     def decisions(self, calibrated: bool) -> Any:
         return SimpleNamespace(rows=lambda probs: pa.table({"prob": probs[:, 0]}))
