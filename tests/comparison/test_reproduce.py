@@ -14,7 +14,9 @@ from support.commands import QUICK, Done, Sightline
 
 from sightline.comparison.reproduction import differing, judge, summary
 from sightline.predictions import Predictions
+from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.stored_run import find_stored_run
+from sightline.tracking.tracker import Tracker
 from sightline.training.rerun import conclude
 
 SPLIT = "split/split.parquet"
@@ -76,6 +78,9 @@ def test_real_runs_are_compared_and_reproduced(sightline: Sightline) -> None:
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
     config["data"]["split_seed"] = 5  # the same data would be split in another way
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+    tracker = Tracker(RunFolder(folder))  # logged, so that they are no damage
+    for name in ("provenance/environment.json", "config/config.yaml"):
+        tracker.log_artifact(name)
     again = sightline("reproduce", f"run={run_id}", f"tracking.uri={uri}", tracked=False)
     assert again.status == 0, again.err
     assert "package numpy" in again.out
@@ -116,5 +121,5 @@ def _refusals(sightline: Sightline, run_id: str, done: Done) -> None:
     for place in (run.data.tags["run_folder"], run.info.artifact_uri):
         (Path(place) / "config/config.yaml").unlink()
     deleted = sightline("reproduce", f"run={run_id}", uri, tracked=False)
-    assert "has no artifact config/config.yaml" in deleted.err
+    assert "config/config.yaml is damaged: it is missing. MLflow has no copy" in deleted.err
     assert len(deleted.runs) == before

@@ -222,7 +222,7 @@ def test_older_runs_are_resumed_and_reproduced_as_they_were() -> None:
     del stored["data"]["geometry"]
     before = check(stored)
     assert before.data_common.geometry is None
-    assert "data.geometry=null" in former_defaults(before)
+    assert "++data.geometry=null" in former_defaults(before)
     assert former_defaults(config) == []
     assert compose_job(["data.geometry=null"])[0].data_common.geometry is None
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,26 @@ LOSS = f"_target_: {PLUGIN}.FailingLoss\ntrigger: ???\napi_key: ???\nnote: ???\n
 OF_VARIABLES = {"MY_API_TOKEN": "plain-secret-of-a-variable", "DB_PASSWORD": "p4ssw0rd-of-it"}
 
 
+SEARCH = """
+import json, pathlib, sys
+secrets, files = json.load(sys.stdin)
+contents = {file: pathlib.Path(file).read_bytes() for file in files}
+print(json.dumps([(each, file) for file in files for each in secrets
+                  if each.encode() in contents[file]]))
+"""
+
+
 def left(secrets: list[str], folders: list[Path]) -> list[tuple[str, Path]]:
-    """Each secret with the file that holds it."""
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    """Each secret with the file that holds it.
+
+    Another process reads them: one that closes SQLite's file loses its locks on it (POSIX), and
+    the database of the session's store would be written by two at once.
+    """
+    files = [str(path) for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 20
-    return [
-        (each, path) for path in files for each in secrets if each.encode() in path.read_bytes()
-    ]
+    done = subprocess.run([sys.executable, "-c", SEARCH], input=json.dumps([secrets, files]),
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    return [(secret, Path(file)) for secret, file in json.loads(done.stdout)]
 
 
 def test_a_run_leaves_none(

@@ -301,9 +301,7 @@ def test_files_alone_are_pending_and_the_store_has_another_address(
     assert "Nothing is pending" in capsys.readouterr().out
 
 
-def test_what_cannot_be_sent_is_counted_and_said(
-    told: Tell, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_sent_is_said(told: Tell, capsys: pytest.CaptureFixture[str]) -> None:
     """Metrics of the machine, and the journal of the run that they belong to is empty."""
     folder = RunFolder(Path(told.folder))
     folder.upload.journal.write_bytes(b"")
@@ -312,7 +310,7 @@ def test_what_cannot_be_sent_is_counted_and_said(
     system.close()
     assert run_command("sync", [str(folder.path)]) == 1
     captured = capsys.readouterr()
-    assert "1 of 1 records are still pending" in captured.err
+    assert "journal.jsonl is damaged" in captured.err
     assert "are in MLflow" not in captured.out
 
 

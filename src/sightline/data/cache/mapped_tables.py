@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from sightline.data.cache.files import GIB
-from sightline.errors import UserError, first_line
+from sightline.errors import DamagedError, UserError, first_line
 from sightline.io.atomic import atomic_path, write_atomically
 from sightline.io.declared_size import parquet_bytes
 from sightline.paths import image_cache_dir
@@ -35,8 +35,11 @@ def read_tables(files: list[Path]) -> list[pa.Table]:
 
 
 def _declared_bytes(file: Path) -> int:
-    needed = parquet_bytes(file)
-    if needed == 0:
+    try:
+        needed = parquet_bytes(file)
+    except DamagedError as error:
+        raise UserError(f"{file} cannot be read: {error.problem}") from error
+    if pq.read_metadata(file).num_rows == 0:
         raise UserError(f"{file} has no rows.")
     return needed
 
