@@ -34,6 +34,7 @@ LAYERS = [
         "models.input_check",
         "models.model_names",
         "models.head",
+        "models.given",
         "models.preprocessing",
     ],
     ["models.weight_places", "models.fitting_size"],
@@ -88,6 +89,7 @@ LAYERS = [
         "tracking.mlflow.system_metrics",
         "tracking.mlflow.client",
     ],
+    ["tracking.mlflow.run_names"],
     ["tracking.mlflow.store", "tracking.mlflow.stored_run", "tracking.mlflow.model"],
     ["tracking.mlflow.artifacts", "tracking.mlflow.queries"],
     ["tracking.mlflow.stored_files", "tracking.mlflow.stored_tunings"],
@@ -117,6 +119,7 @@ LAYERS = [
     ["inference.parquet_images", "inference.image_batches", "inference.feature_probes"],
     ["inference.partial_table", "inference.table_files", "inference.table_options"],
     ["inference.inputs", "inference.resumable_table"],
+    ["inference.image_objects"],
     ["inference.result_rows"],
     ["inference.model"],
     ["inference.load", "inference.split_probs", "inference.explainer", "inference.formats.base"],
@@ -161,6 +164,9 @@ LAYERS = [
     ["sweeps.search.trials"],
     ["sweeps.search.run"],
     ["commands"],
+    ["api.options"],
+    ["api.run"],
+    ["api"],
     ["cli"],
 ]
 FILES_OF_MLFLOW = {"mlflow.db", "mlflow.yaml"}  # like a tag's name, but none

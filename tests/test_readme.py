@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 from support.commands import Sightline, few_canvases
 from support.images import make_folder
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```bash\n(.*?)```", README.read_text(), re.DOTALL)
 LINES = [line.split(" #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 COMMANDS = [line for line in LINES if line.startswith("sightline ")]
 # These need what the test machine has not: a hub, a server, somebody's own package.
 ELSEWHERE = ("model.pretrained=true", "tracking.uri=", "--config-dir", "prefetch", "launcher=slurm")
@@ -46,6 +49,17 @@ def test_a_command_of_the_readme_works(sightline: Sightline, command: str, tmp_p
     assert done.status == 0, done.err
     expected = 0 if " doctor " in command else 2 if " -m " in command else 1
     assert len(done.runs) == expected
+
+
+def test_the_python_of_the_readme_works(sightline: Sightline, tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save("image.png")
+    [snippet] = SNIPPETS
+    quick = '"tracking.system_metrics_interval_s=null", "report=none", "trainer.max_epochs=1"'
+    assert '"trainer.max_epochs=3"' in snippet
+    found: dict[str, Any] = {}
+    exec(snippet.replace('"trainer.max_epochs=3"', quick), found)
+    assert found["run"].status == "FINISHED"
+    assert found["model"].class_names == tuple("0123456789")
 
 
 def test_the_commands_for_a_trained_model_work(

@@ -254,7 +254,7 @@ def test_what_cannot_be_predicted_is_refused(sightline: Sightline, trained: Trai
     known, output = f"run={run.folder}", "output=out.csv"
     store = f"tracking.uri={run.store}"
     cases = {
-        "no run with this id": ["run=0123", store, image, output],
+        "has no such run": ["run=0123", store, image, output],
         "There is no checkpoint": ["run=nowhere.ckpt", image, output],
         "no images in this folder": [known, "input=empty", output],
         "no such file or folder": [known, "input=nowhere", output],

@@ -5,14 +5,14 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat
 
 from sightline.config.command import Command
-from sightline.config.options import PLUGINS, URI, Options, Several
+from sightline.config.options import PLUGINS, RUN, URI, Options, Several
 from sightline.runs.resume import MAY_CHANGE
 
 
 class ReproduceOptions(Options):
     """Options of `sightline reproduce`."""
 
-    run: Annotated[str, Field(description="MLflow run id, runs:/ID, or folder of a run")]
+    run: Annotated[str, Field(description=RUN)]
     tolerance: NonNegativeFloat = Field(
         0.005,
         description="largest difference of a metric that counts as the same result; of metrics "

@@ -3,10 +3,8 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
-import yaml
 from rich import get_console
 from rich.markup import escape
 from rich.segment import Segment
@@ -16,11 +14,12 @@ from sightline.comparison.compare import compare
 from sightline.comparison.rendering import tables_and_notes
 from sightline.comparison.settings import ComparisonSettings
 from sightline.errors import UserError
-from sightline.paths import conf_dir, project_root, stamp
+from sightline.paths import project_root, stamp
 from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich
 from sightline.tracking.mlflow.queries import (
     add_artifacts,
+    default_experiment,
     in_sweep,
     is_sweep,
     is_training,
@@ -40,16 +39,31 @@ def compare_and_write(settings: ComparisonSettings) -> None:
     """
     folder = _output_folder(settings)
     found = find_runs(settings)
-    trainings = [run for run in found if is_training(run)]
-    # A sweep's run stands for its jobs; any other name stands for itself.
-    as_named = bool(settings.runs) and are_named(trainings, settings.runs)
-    boards = compare(trainings, settings, _title(settings, len(trainings)), as_named)
+    boards = compare_found(found, settings)
     print_boards(boards)
     write_boards(boards, folder)
     get_console().print(f"written to {folder}", soft_wrap=True, highlight=False)
-    if not as_named:
+    trainings = [run for run in found if is_training(run)]
+    if not _as_named(trainings, settings):
         sweeps = [run for run in found if is_sweep(run)]
         _add_to_sweeps(sweeps, trainings, settings, boards)
+
+
+def compare_found(found: Sequence[StoredRun], settings: ComparisonSettings) -> Boards:
+    """The boards of the trainings among these runs.
+
+    Raises:
+        UserError: no run has the metric, or runs that are named have different tasks.
+    """
+    trainings = [run for run in found if is_training(run)]
+    title = _title(settings, len(trainings))
+    return compare(trainings, settings, title, _as_named(trainings, settings))
+
+
+def _as_named(trainings: Sequence[StoredRun], settings: ComparisonSettings) -> bool:
+    """Whether runs are compared with each other: a sweep's run stands for its jobs, any other name
+    for itself."""
+    return bool(settings.runs) and are_named(trainings, settings.runs)
 
 
 def are_named(found: Sequence[StoredRun], names: Sequence[str]) -> bool:
@@ -72,7 +86,7 @@ def find_runs(settings: ComparisonSettings) -> list[StoredRun]:
         if settings.experiment is not None:
             raise UserError("runs= and tracking.experiment= exclude each other: give one of them.")
         return runs_named([name.strip() for name in settings.runs], settings.uri)
-    name = settings.experiment or _default_experiment()
+    name = settings.experiment or default_experiment()
     found = runs_of_experiment(name, settings.uri)
     if not any(is_training(each) for each in found):
         raise UserError(f"tracking.experiment={name}: this experiment has no runs yet.")
@@ -102,14 +116,7 @@ def _add_to_sweeps(
 def _title(settings: ComparisonSettings, count: int) -> str:
     if settings.runs:
         return f"Comparison of {count} runs"
-    return f"Comparison of {settings.experiment or _default_experiment()}"
-
-
-@cache
-def _default_experiment() -> str:
-    """The experiment that trainings are logged to by default."""
-    path = conf_dir() / "tracking" / "mlflow.yaml"
-    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["experiment"])
+    return f"Comparison of {settings.experiment or default_experiment()}"
 
 
 def _output_folder(settings: ComparisonSettings) -> Path:

@@ -16,7 +16,10 @@ Form = Literal["key", "flag", "positional"]
 Others = Literal["refused", "overrides", "anything"]
 
 # Help of options that several commands have.
-RUN = "MLflow run id, runs:/ID, folder of a run, or checkpoint file"
+RUN = (
+    "run: its id or first characters, its folder or name, latest, best:val/accuracy, "
+    "models:/NAME@ALIAS; or a checkpoint file"
+)
 PLUGINS = "packages of your own that build the model or define metrics"
 URI = "tracking store; by default MLFLOW_TRACKING_URI, or the project's own"
 DEVICE = "auto (a GPU where there is one), cpu, cuda or cuda:1"

@@ -14,25 +14,32 @@ from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 
 
-def read_source(config: TrainConfig, overrides: Iterable[str] = ()) -> SourceData:
+def read_source(
+    config: TrainConfig, overrides: Iterable[str] = (), given: object | None = None
+) -> SourceData:
     """The data set of the config with the splits train, val and test, none of them empty.
 
     Args:
         config: the whole config.
         overrides: of the command line; one that has no effect on this data is refused.
+        given: the data of data=given.
 
     Raises:
         UserError: see `read_given`, `check_data_effects` and `make_splits`.
     """
-    source = read_given(config)
+    source = read_given(config, given)
     own = frozenset(source.splits) - {"train"}
     facts = DataFacts(own, source.stream is not None, source.compose is not None)
     check_data_effects(config, overrides, facts)
     return make_splits(source, config.data_common)
 
 
-def read_given(config: TrainConfig) -> SourceData:
+def read_given(config: TrainConfig, given: object | None = None) -> SourceData:
     """The data set of the config with the splits that it brings itself.
+
+    Args:
+        config: the whole config.
+        given: the data of data=given.
 
     Raises:
         UserError: the source cannot be built, returns something else, has an empty split, or
@@ -45,6 +52,7 @@ def read_given(config: TrainConfig) -> SourceData:
         "label_mode": label_mode.name,
         "multi_label": label_mode.multi_label,
         "split_seed": config.data_common.split_seed,
+        "given": given,
     }
     source = build(node, "data", config.plugins, offered=offered)
     if not isinstance(source, SourceData):

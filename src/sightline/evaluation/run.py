@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from torch import nn
+
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
 from sightline.errors import UserError
 from sightline.evaluation.announce import announce
@@ -41,23 +43,25 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(
-    run: str, uri: str | None, settings: EvaluationSettings, changes: DataOverrides, command: str
-) -> None:
+    run: str, uri: str | None, settings: EvaluationSettings, changes: DataOverrides, command: str,
+    network: nn.Module | None = None,
+) -> EvaluationResult:  # fmt: skip
     """Evaluate a run's model and log the results.
 
     Args:
-        run: run id, runs:/ID, a run's folder or a checkpoint file.
+        run: a name of the run, or a checkpoint file.
         uri: of the tracking store; None for the default.
         settings: split, metrics and views.
         changes: overrides of data and tracking.
         command: as it was typed, which a new run records.
+        network: of a run that was trained with model=given.
 
     Raises:
         UserError: the run, the data or an option cannot be used; nothing is logged then.
     """
     now, job = compose_now(changes)
     with log_to_console():
-        stored = _load(run, uri, settings.plugins)
+        stored = _load(run, uri, settings.plugins, network)
         found = _evaluate(stored, settings, changes, now)
         _check_name(stored, found.target)
         tracking = now.tracking.model_copy(update={"uri": uri or now.tracking.uri})
@@ -73,11 +77,14 @@ def evaluate(
                 _count_look(own, stored, found.target)
         log.info("decision rule: %s", rule_words(stored.model.label_mode, stored.model.tuning))
         announce(found, client, tracker)
+    return found
 
 
-def _load(wanted: str, uri: str | None, plugins: tuple[str, ...]) -> StoredModel:
+def _load(
+    wanted: str, uri: str | None, plugins: tuple[str, ...], network: nn.Module | None
+) -> StoredModel:
     path, run = find_checkpoint_file(wanted, uri)
-    model = load_checkpoint(path, plugins)
+    model = load_checkpoint(path, plugins, network)
     return StoredModel(path, run, model, read_checkpoint(path)["sightline"].config)
 
 

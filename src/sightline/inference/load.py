@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ValidationError
@@ -21,6 +21,9 @@ from sightline.models.build import rebuild_classifier
 from sightline.models.weight_file import read_weight_file
 from sightline.types import PreprocessSpec
 
+if TYPE_CHECKING:
+    from torch import nn
+
 PREFIX = "classifier."
 
 
@@ -34,17 +37,23 @@ class Identity(BaseModel):
     tuning: dict[str, Any] = {}
 
 
-def load(run: str | Path, uri: str | None = None, plugins: Sequence[str] = ()) -> LoadedModel:
+def load(
+    run: str | Path, uri: str | None = None, plugins: Sequence[str] = (),
+    model: "nn.Module | None" = None,
+) -> LoadedModel:  # fmt: skip
     """The model of a run's best checkpoint, or of a checkpoint file, on the CPU.
 
     Only plain containers and tensors are unpickled. Pretrained weights are never requested. A
     checkpoint file needs neither a tracking store nor the network.
 
     Args:
-        run: a tracking run's id, `runs:/ID`, a run's folder, or a checkpoint file.
+        run: a run's id or its first characters, `runs:/ID`, its folder or name, `latest`,
+            `best:val/accuracy`, `models:/NAME@ALIAS`; or a checkpoint file.
         uri: of the tracking store; None: MLFLOW_TRACKING_URI, or the project's own.
         plugins: packages that may build the model, beside Sightline's and torch.nn; those in the
             variable SIGHTLINE_PLUGINS, separated by commas, are added.
+        model: the network, for a run of `sightline.train(model=...)`: the weights are loaded
+            into it.
 
     Raises:
         UserError: no such run or file, or not a checkpoint that this version can load.
@@ -54,10 +63,12 @@ def load(run: str | Path, uri: str | None = None, plugins: Sequence[str] = ()) -
         from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 
         path, _ = find_checkpoint_file(str(run), uri)
-    return load_checkpoint(path, plugins)
+    return load_checkpoint(path, plugins, model)
 
 
-def load_checkpoint(path: Path, plugins: Sequence[str] = ()) -> LoadedModel:
+def load_checkpoint(
+    path: Path, plugins: Sequence[str] = (), network: "nn.Module | None" = None
+) -> LoadedModel:
     """The model of a checkpoint file; see `load`."""
     state = read_checkpoint(path)
     identity = state["sightline"]
@@ -74,7 +85,7 @@ def load_checkpoint(path: Path, plugins: Sequence[str] = ()) -> LoadedModel:
         preprocess = PreprocessSpec.from_dict(identity.preprocess)
         tuning = Tuning.from_dict(identity.tuning) if identity.tuning else Tuning()
         classifier = rebuild_classifier(
-            config["model"], preprocess, label_mode.num_outputs, allowed
+            config["model"], preprocess, label_mode.num_outputs, allowed, network
         )
         precision = str(config["trainer"].get("precision", "32-true"))
         batch_size = int(config["data"].get("batch_size", 64))

@@ -2,22 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import torch
-from PIL import Image
 from torch import Tensor
 
-from sightline.data.reading.arrays import image_from_array
-from sightline.data.reading.decode import Reading, finish, naming, read_image
-from sightline.data.reading.raster import ImageData
 from sightline.data.reading.transforms import ImageTransform
 from sightline.inference.decisions import Decisions
 from sightline.inference.device import computing
-from sightline.inference.inputs import Inputs, read_inputs
+from sightline.inference.image_objects import AnyImage, inputs_of, read_object
+from sightline.inference.inputs import Inputs
 from sightline.inference.result_rows import rows_of, schema_of
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import Tuning
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNTUNED = Tuning()
-AnyImage = Image.Image | np.ndarray | bytes | Path | str
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,13 @@ class LoadedModel:
     precision: str = "32-true"
     batch_size: int = 64
 
+    def __repr__(self) -> str:
+        sides = "×".join(map(str, (self.preprocess.img_size, self.preprocess.img_size)))
+        return (
+            f"<LoadedModel {type(self.classifier.network).__name__}, {self.label_mode.name}, "
+            f"{len(self.class_names)} classes, {sides} pixels, on {self.device}>"
+        )
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """One name for each column of `probs`."""
@@ -70,14 +72,14 @@ class LoadedModel:
         """Images as the model takes them, uint8 of shape (N, C, S, S): resized, not normalised.
 
         Args:
-            images: Pillow images, uint8 arrays (H, W) or (H, W, C), or the bytes or the path of a
-                file; read as in training.
+            images: Pillow images, arrays or tensors (H, W), (H, W, C) or (C, H, W), or the bytes
+                or the path of a file; read as in training.
 
         Raises:
             UserError: an image cannot be read, or has a wrong number of channels.
         """
         transform = ImageTransform(self.preprocess)
-        return torch.stack([transform(_read(each, transform.reading)) for each in images])
+        return torch.stack([transform(read_object(each, transform.reading)) for each in images])
 
     def logits(self, batch: Tensor) -> Tensor:
         """Logits (N, num_outputs), float32 and on the CPU, of images as `prepare` gives them."""
@@ -109,7 +111,7 @@ class LoadedModel:
 
     def predict(
         self,
-        paths: str | Path | Sequence[str | Path],
+        images: AnyImage | Sequence[AnyImage],
         calibrated: bool = True,
         top_k: int = 0,
         num_workers: int | str = "auto",
@@ -118,16 +120,17 @@ class LoadedModel:
         """A row for each image: path, id, pred, prob_CLASS for each class, and error.
 
         Args:
-            paths: a list of files, or any other input of `read_inputs`.
+            images: one image or several, as in `prepare`, where an array or tensor may have a
+                first dimension for images; or any other input of `read_inputs`, such as a folder.
             calibrated: with the calibration and by the decision rule of the run.
             top_k: number of most probable classes with columns of their own.
             num_workers: processes that read images; auto: one for each core for many images.
-            reading: further arguments of `read_inputs`.
+            reading: further arguments of `read_inputs`, for paths.
 
         Raises:
             UserError: there are no images. One that cannot be read is a row with an error.
         """
-        inputs = read_inputs(paths, **reading)
+        inputs = inputs_of(images, **reading)
         decisions = self.decisions(calibrated, top_k)
         rows = self.predict_rows(inputs, decisions, num_workers=num_workers)
         return pa.Table.from_batches(rows, schema_of(decisions.schema)).to_pandas()
@@ -168,15 +171,3 @@ class LoadedModel:
     def with_batch_size(self, batch_size: int | None) -> Self:
         """The same model with another batch size; None leaves it."""
         return self if batch_size is None else replace(self, batch_size=batch_size)
-
-
-def _read(image: AnyImage, reading: Reading) -> ImageData:
-    if isinstance(image, Image.Image):
-        with naming("that was given"):
-            return finish(image, reading)
-    if isinstance(image, np.ndarray):
-        with naming(f"that was given, an array of shape {image.shape}"):
-            return image_from_array(image, reading.pixels)
-    if isinstance(image, bytes):
-        return read_image(image, f"of {len(image):,} bytes", reading)
-    return read_image(Path(image), str(image), reading)

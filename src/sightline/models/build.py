@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def build_classifier(
     node: Node, model_input: ModelInputConfig, info: DatasetInfo, num_outputs: int,
-    plugins: Iterable[str],
+    plugins: Iterable[str], given: nn.Module | None = None,
 ) -> Classifier:  # fmt: skip
     """A new model for this data, which takes its images and sees all of their pixels.
 
@@ -38,7 +38,7 @@ def build_classifier(
         UserError: the model cannot be built, or cannot take images of its size; or it would not
             see all of their pixels, and the size is the config's.
     """
-    recipe = Recipe(node, model_input, info, num_outputs, tuple(plugins))
+    recipe = Recipe(node, model_input, info, num_outputs, tuple(plugins), given)
     state = torch.get_rng_state()
     try:
         network, spec = recipe.build(recipe.size)
@@ -104,10 +104,11 @@ def _cannot_take(recipe: Recipe, size: int, problem: str, found: InputCheck | No
 
 
 def rebuild_classifier(
-    node: Node, preprocess: PreprocessSpec, num_outputs: int, plugins: Iterable[str]
-) -> Classifier:
+    node: Node, preprocess: PreprocessSpec, num_outputs: int, plugins: Iterable[str],
+    given: nn.Module | None = None,
+) -> Classifier:  # fmt: skip
     """The model of a checkpoint, without its weights: pretrained ones are never requested."""
     network = build_network(
-        without_weights(node), num_outputs, preprocess, preprocess.img_size, plugins
+        without_weights(node), num_outputs, preprocess, preprocess.img_size, plugins, given
     )
     return Classifier(network, preprocess)

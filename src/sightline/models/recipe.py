@@ -28,6 +28,7 @@ class Recipe:
         info: about the data set.
         num_outputs: outputs of the model.
         plugins: packages whose classes may be named.
+        given: the network of model=given; None for other models.
     """
 
     node: Node
@@ -35,6 +36,7 @@ class Recipe:
     info: DatasetInfo
     num_outputs: int
     plugins: tuple[str, ...]
+    given: nn.Module | None = None
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ class Recipe:
         spec = PreprocessSpec.from_data(self.info, size, self.in_chans)
         override = size if random else self.model_input.img_size
         node = without_weights(self.node) if random else self.node
-        network = build_network(node, self.num_outputs, spec, override, self.plugins)
+        network = build_network(node, self.num_outputs, spec, override, self.plugins, self.given)
         return network, getattr(network, "preprocess", spec)
 
     def check(self, size: int) -> InputCheck:
@@ -98,8 +100,9 @@ def without_weights(node: Node) -> Node:
 
 
 def build_network(
-    node: Node, num_outputs: int, spec: PreprocessSpec, size: int | None, plugins: Iterable[str]
-) -> nn.Module:
+    node: Node, num_outputs: int, spec: PreprocessSpec, size: int | None, plugins: Iterable[str],
+    given: nn.Module | None,
+) -> nn.Module:  # fmt: skip
     """The network that a node describes.
 
     Args:
@@ -108,12 +111,14 @@ def build_network(
         spec: preprocessing for a network without weights of its own.
         size: of the images as the user set it; None where the data or the weights decide.
         plugins: packages whose classes may be named.
+        given: the network of model=given; None for other models.
     """
     offered: dict[str, Any] = {
         "in_chans": spec.in_chans,
         "img_size": spec.img_size,
         "img_size_override": size,
         "from_data": spec,
+        "given": given,
     }
     network = build(
         without(node, ModelInputConfig), "model", plugins, {"num_classes": num_outputs}, offered

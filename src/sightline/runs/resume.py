@@ -26,6 +26,8 @@ MAY_CHANGE = (
     "data.cache_max_gib", "data.root", "data.path", "data.download",
 )  # fmt: skip
 
+SHORTEST_ID = 4  # characters of an id that name a run
+
 OF_ITS_LAUNCH = ("hydra.run.dir", "sweep")  # keys that say nothing of a job that is resumed alone
 
 
@@ -106,32 +108,35 @@ def find_unfinished(root: Path, config: TrainConfig) -> RunFolder | None:
 
 
 def find_run(wanted: str, root: Path) -> Frozen:
-    """The run that a folder or an MLflow run id names.
+    """The run of a folder, of a folder's name, or of an MLflow run id or its first characters.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or there are several.
     """
     path = Path(wanted).expanduser().absolute()
     if path.is_dir():
         folder = RunFolder(path)
     else:
-        found = (each for each in run_folders(root) if _run_id(each) == wanted)
-        first = next(found, None)
-        if first is None:
+        found = [each for each in run_folders(root) if _is_named(each, wanted)]
+        if len(found) > 1:
+            listed = "".join(f"\n  {each}" for each in found)
+            raise UserError(f"resume={wanted}: several runs have this name; give a folder:{listed}")
+        if not found:
             raise UserError(
-                f"resume={wanted}: no such folder, and no run under {root} has this id. Give the "
-                "run's folder (its tag run_folder in MLflow)."
+                f"resume={wanted}: no such folder, and no run under {root} has this id or name. "
+                "Give the run's folder (its tag run_folder in MLflow)."
             )
-        folder = first
+        folder = found[0]
     frozen = folder.frozen
     if frozen is None:
         raise UserError(f"resume={wanted}: {folder} holds no run of Sightline (no run.json).")
     return frozen
 
 
-def _run_id(folder: RunFolder) -> str | None:
+def _is_named(folder: RunFolder, wanted: str) -> bool:
     location = folder.upload.location
-    return location.run_id if location else None
+    run_id = location.run_id if location else ""
+    return folder.path.name == wanted or (len(wanted) >= SHORTEST_ID and run_id.startswith(wanted))
 
 
 def resume_command(run: object, plugins: Sequence[str] = ()) -> str:

@@ -1,5 +1,7 @@
 """The callbacks of a training: the user's own, and those that decide, with checkpoints."""
 
+from collections.abc import Sequence
+
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import EarlyStopping, WeightAveraging
 
@@ -15,22 +17,24 @@ from sightline.training.clipping import AdaptiveClipping
 from sightline.training.signals import Signals
 
 
-def user_callbacks(config: TrainConfig) -> list[Callback]:
-    """The callbacks that the config lists; all other callbacks of a run come after them.
+def user_callbacks(config: TrainConfig, given: Sequence[Callback] = ()) -> list[Callback]:
+    """The callbacks that the config lists, and those that Python code gives.
+
+    All other callbacks of a run come after them.
 
     Raises:
         UserError: one cannot be built, is none, has a state of the same name as another, or does
             what the run itself does.
     """
     found = {own.state_key: own for own in early_stopping(config)}
+    nodes = enumerate(config.callbacks)
+    built = [build(node, f"callbacks[{index}]", config.plugins) for index, node in nodes]
     listed = []
-    for index, node in enumerate(config.callbacks):
+    for index, callback in enumerate([*built, *given]):
         where = f"callbacks[{index}]"
-        callback = build(node, where, config.plugins)
         if not isinstance(callback, Callback):
             raise UserError(
-                f"{where}: {node['_target_']} gives a {type(callback).__name__}; expected a "
-                "Callback of pytorch_lightning."
+                f"{where} is a {type(callback).__name__}; expected a Callback of pytorch_lightning."
             )
         if isinstance(callback, WeightAveraging):
             raise UserError(

@@ -22,12 +22,18 @@ from sightline.runs.lock import LockLostError
 from sightline.runs.resume import check_resumable, resume_command
 from sightline.runs.unbegun import RUN, check_unbegun, undone_unless_begun
 from sightline.tracking.sender.client import SenderClient, upload_pending
+from sightline.training.given import NOTHING, Given
 
 log = logging.getLogger(__name__)
 
 
-def run_job(config: TrainConfig, job: Job) -> None:
+def run_job(config: TrainConfig, job: Job, given: Given = NOTHING) -> None:
     """Train in the job's folder, or resume there; of a finished run only print the results.
+
+    Args:
+        config: of the training.
+        job: where it runs, and by which command.
+        given: parts that Python code gives in place of a config's.
 
     Raises:
         UserError: the job cannot be run; a new one leaves no files.
@@ -51,7 +57,7 @@ def run_job(config: TrainConfig, job: Job) -> None:
             if not _is_unfinished(folder, config):
                 _announce_finished(folder, config)
                 return
-        _train(config, job, folder, resumed=frozen is not None)
+        _train(config, job, folder, given, resumed=frozen is not None)
 
 
 def run_frozen(path: Path, plugins: Sequence[str]) -> None:
@@ -98,7 +104,7 @@ def _take_part(config: TrainConfig, job: Job, folder: RunFolder) -> None:
         train(config, job, folder, None)
 
 
-def _train(config: TrainConfig, job: Job, folder: RunFolder, resumed: bool) -> None:
+def _train(config: TrainConfig, job: Job, folder: RunFolder, given: Given, resumed: bool) -> None:
     if config.tracking.uri is None:  # the same store, wherever it is resumed or synced from
         tracking = config.tracking.model_copy(update={"uri": default_store()})
         config = config.model_copy(update={"tracking": tracking})
@@ -107,7 +113,7 @@ def _train(config: TrainConfig, job: Job, folder: RunFolder, resumed: bool) -> N
         from sightline.training.logging.results import announce
         from sightline.training.run import train
 
-        results = train(config, job, folder, connection)
+        results = train(config, job, folder, connection, given)
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)
         if not job.in_sweep and folder.last.exists():

@@ -17,6 +17,7 @@ from sightline.tracking.tracker import Tracker
 from sightline.training.checkpointing.intact import check_checkpoints
 from sightline.training.devices import check_devices
 from sightline.training.fit import fit_and_evaluate
+from sightline.training.given import NOTHING, Given, check_processes
 from sightline.training.logging.epochs import EpochLogger
 from sightline.training.logging.progress import progress_callbacks
 from sightline.training.logging.results import log_results
@@ -29,8 +30,9 @@ from sightline.training.trainer import build_trainer
 
 
 def train(
-    config: TrainConfig, job: Job, folder: RunFolder, connection: SenderClient | None
-) -> dict[str, Any] | None:
+    config: TrainConfig, job: Job, folder: RunFolder, connection: SenderClient | None,
+    given: Given = NOTHING,
+) -> dict[str, Any] | None:  # fmt: skip
     """Train, evaluate and log one model; in further processes of a ddp training, only take part.
 
     Args:
@@ -38,6 +40,7 @@ def train(
         job: where it runs, and by which command.
         folder: the run's own.
         connection: to the sender process; None in further processes.
+        given: parts that Python code gives in place of a config's.
 
     Returns:
         The content of `results.json`; None in further processes.
@@ -55,12 +58,13 @@ def train(
         pl.seed_everything(config.seed, workers=True, verbose=False)
         # What Lightning refuses is found before anything is spent.
         world_size = build_trainer(config, [], folder).world_size
+        check_processes(given, world_size)
         if connection is None:
             setup = set_up(config, job.overrides)
             fit_and_evaluate(config, folder, setup, signals, [], with_test)
             return None
         connection.wait_until_ready()
-        setup = set_up(config, job.overrides)
+        setup = set_up(config, job.overrides, given)
         data = setup.data_digests
         check_same_data(folder.frozen, data)
         tracker = Tracker(folder)

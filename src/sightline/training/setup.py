@@ -5,13 +5,11 @@ The number of classes comes from the data, the preprocessing from the model.
 
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from pytorch_lightning import Callback
 
-from sightline import __version__
 from sightline.config.components import build
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import contents_of_splits
@@ -25,7 +23,6 @@ from sightline.data.pixels import choose_pixels
 from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError, did_you_mean
-from sightline.io.redaction import redacted
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import check_aim
 from sightline.metrics.values import metric_names
@@ -33,6 +30,8 @@ from sightline.models.build import build_classifier
 from sightline.models.classifier import Classifier
 from sightline.training.callbacks import user_callbacks
 from sightline.training.devices import uses_gpu
+from sightline.training.given import NOTHING, Given
+from sightline.training.identity import data_digests, make_identity
 from sightline.training.logging.report import check_sections
 from sightline.training.methods.build import build_method
 from sightline.training.module import LitClassifier
@@ -45,7 +44,7 @@ from sightline.training.param_group_checks import (
 from sightline.training.param_groups import freeze, named_parameters
 from sightline.training.schedules import Schedulers
 from sightline.training.weights_of_run import model_with_file
-from sightline.types import DatasetInfo, PreprocessSpec, as_lists
+from sightline.types import DatasetInfo
 
 log = logging.getLogger(__name__)
 
@@ -67,19 +66,20 @@ class Setup:
     data_digests: dict[str, str]  # of each split's content; of a stream, what is known before
 
 
-def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
+def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NOTHING) -> Setup:
     """Build the parts of one training.
 
     Args:
         config: the whole config.
         overrides: of the command line; one that has no effect on this data is refused.
+        given: parts that Python code gives in place of a config's.
 
     Raises:
         UserError: a part cannot be built from what the config says.
     """
     _check_before_data(config)
-    callbacks = user_callbacks(config)
-    source = read_source(config, overrides)
+    callbacks = user_callbacks(config, given.callbacks)
+    source = read_source(config, overrides, given.data)
     label_mode, splits = apply_label_mode(config, source)
     check_aim(label_mode, config.tuning)
     common = config.data_common
@@ -90,8 +90,9 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
     sample = sample_images(source, common, pixels)
     info = describe_data(source, sample, label_mode.class_names, common, pixels)
     classifier = build_classifier(
-        model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins
-    )
+        model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins,
+        given.network,
+    )  # fmt: skip
     spec = classifier.preprocess
     augment = _Augment(config)
     cached_images, splits, skipped = cache_images(
@@ -102,7 +103,7 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = ()) -> Setup:
         label_mode, common, config.seed, source.stream,
     )  # fmt: skip
     targets = None if source.stream else splits["train"].targets
-    data = _data_digests(source, splits, contents)
+    data = data_digests(source, splits, contents)
     module = _module(config, label_mode, classifier, targets, splits, info, data)
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
@@ -129,34 +130,9 @@ def _module(
         make_optimizer=Optimizers(config),
         make_scheduler=Schedulers(config),
         method=build_method(config, offered | {"classifier": classifier}),
-        identity=_identity(config, label_mode, info, classifier.preprocess, data),
+        identity=make_identity(config, label_mode, info, classifier.preprocess, data),
         plugins=config.plugins,
     )
-
-
-def _data_digests(
-    source: SourceData, splits: dict[str, Split], contents: dict[str, np.ndarray]
-) -> dict[str, str]:
-    digests = {name: split.digest(contents[name]) for name, split in splits.items()}
-    if source.stream is not None:
-        digests["train"] = f"{source.stream.samples} samples in {source.stream.shards} shards"
-    return digests
-
-
-def _identity(
-    config: TrainConfig, label_mode: LabelMode, info: DatasetInfo, spec: PreprocessSpec,
-    data: dict[str, str],
-) -> dict[str, Any]:  # fmt: skip
-    """Plain containers that make a checkpoint self-contained."""
-    return {
-        "version": __version__,
-        "label_mode": label_mode.name,
-        "class_names": list(label_mode.class_names),
-        "preprocess": spec.to_dict(),
-        "dataset": as_lists(asdict(info)),
-        "data": data,
-        "config": redacted(config.model_dump(exclude={"tracking"})),
-    }
 
 
 class _Augment:

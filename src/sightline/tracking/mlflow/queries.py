@@ -3,13 +3,16 @@
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from sightline.errors import UserError, did_you_mean
 from sightline.io.secrets import hide_password
+from sightline.paths import conf_dir
 from sightline.tracking.mlflow import tags
 from sightline.tracking.mlflow.client import open_client
 from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
@@ -17,6 +20,13 @@ from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, sto
 
 PAGE = 1000  # runs in one request
 TEST_DIGEST = "data.digest.test"
+
+
+@cache
+def default_experiment() -> str:
+    """The experiment that trainings are logged to by default."""
+    path = conf_dir() / "tracking" / "mlflow.yaml"
+    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["experiment"])
 
 
 def runs_of_experiment(name: str, uri: str | None) -> list[StoredRun]:
@@ -40,7 +50,7 @@ def runs_of_experiment(name: str, uri: str | None) -> list[StoredRun]:
 
 
 def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
-    """Runs by id, `runs:/ID` or folder; a sweep's own run is followed by its jobs.
+    """Runs by folder, id or another name; a sweep's own run is followed by its jobs.
 
     Raises:
         UserError: one of them does not exist.

@@ -1,6 +1,7 @@
 """A run that was logged before, found by its id, its folder or one of its files."""
 
 import atexit
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from sightline.runs.intact import check_journal, intact_file
 from sightline.runs.resume import resume_command
 from sightline.tracking.mlflow.client import open_client
 from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
+from sightline.tracking.mlflow.run_names import run_of_name
 from sightline.tracking.mlflow.tags import RUN_FOLDER
 
 
@@ -32,9 +34,7 @@ class StoredRun:
         uri: of the store; None likewise.
         experiment_id: MLflow's; None likewise.
         folder: the run's own; None where it is not on this machine.
-        name: the run's name.
-        status: RUNNING, FINISHED, FAILED or KILLED.
-        params, metrics, tags: as logged; of each metric the last value.
+        name, status, params, metrics, tags: as logged; of each metric the last value.
         artifacts: the location of its artifacts in MLflow; None for a run that was not uploaded.
     """
 
@@ -101,16 +101,22 @@ class StoredRun:
 
 
 def find_stored_run(wanted: str, uri: str | None = None) -> StoredRun:
-    """Find a run by an MLflow run id, `runs:/ID` or its folder.
+    """Find a run by its folder, by an MLflow run id or `runs:/ID`, or by a name of `run_of_name`.
 
     Raises:
-        UserError: there is none, it was deleted, or the store does not answer.
+        UserError: there is none, or several; it was deleted, or the store does not answer.
     """
     folder = Path(wanted).expanduser()
     if folder.is_dir():
         return _in_folder(RunFolder(folder.absolute()), uri)
     run_id = wanted.removeprefix("runs:/").split("/")[0]
-    return _in_store(run_id, uri, None)
+    if wanted.startswith("runs:/") or re.fullmatch(r"[0-9a-f]{32}", wanted):
+        return _in_store(run_id, uri, None)
+    client = open_client(uri)
+    try:
+        return stored(client, run_of_name(client, wanted))
+    except STORE_ERRORS as error:
+        raise unanswered(client.tracking_uri, error) from error
 
 
 def find_checkpoint_file(wanted: str, uri: str | None = None) -> tuple[Path, StoredRun | None]:

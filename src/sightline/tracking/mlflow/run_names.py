@@ -1,0 +1,143 @@
+"""Names of runs beside id and folder: an id's beginning, a name, `latest`, `best:METRIC`, a model.
+
+All of them are looked up in one tracking store, over all of its experiments.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+
+from sightline.errors import UserError, did_you_mean
+from sightline.io.secrets import hide_password
+from sightline.metrics.monitor import direction_of
+from sightline.runs.resume import SHORTEST_ID
+from sightline.tracking.mlflow import tags
+from sightline.tracking.task import task_facts
+
+FORMS = (
+    f"an id or its first {SHORTEST_ID} characters, runs:/ID, a folder, a run's name, latest, "
+    "best:METRIC such as best:val/accuracy, or models:/NAME@ALIAS"
+)
+LATEST, BEST, MODEL = "latest", "best:", "models:/"
+SHOWN = 5  # runs, or names, in a message
+PAGE = 1000  # runs in one request
+
+
+def run_of_name(client: MlflowClient, name: str) -> Run:
+    """The run that a name stands for; see `FORMS`.
+
+    Raises:
+        UserError: there is none, or the name stands for several.
+        MlflowException: the store does not answer.
+    """
+    if name == LATEST:
+        return _latest(client)
+    if name.startswith(BEST):
+        return _best(client, name.removeprefix(BEST))
+    if name.startswith(MODEL):
+        return _of_model(client, name)
+    # MLflow's filters have no escape for a quote.
+    wanted = "" if "'" in name else f"attributes.run_name = '{name}'"
+    found = [run for run in _search(client, wanted) if run.info.run_name == name]
+    if not found and len(name) >= SHORTEST_ID and re.fullmatch(r"[0-9a-f]+", name):
+        found = list(_search(client, f"attributes.run_id LIKE '{name}%'"))
+    if len(found) == 1:
+        return found[0]
+    store = hide_password(client.tracking_uri)
+    if not found:
+        names = [str(run.info.run_name) for run in _search(client)]
+        raise UserError(
+            f"run={name}: no such folder or file, and {store} has no such run."
+            f"{did_you_mean(name, names)} A run is named by {FORMS}."
+        )
+    raise UserError(f"run={name}: {len(found)} runs of {store} have this name; give the id of one: "
+                    f"{_listed(found)}.")  # fmt: skip
+
+
+def _latest(client: MlflowClient) -> Run:
+    run = next(_trainings(client), None)
+    if run is None:
+        raise _no_run(client, f"run={LATEST}")
+    return run
+
+
+def _best(client: MlflowClient, key: str) -> Run:
+    """The run with the best value at its best checkpoint, among those of one task."""
+    split, _, metric = key.partition("/")
+    direction = direction_of(key, ())
+    if not metric or direction is None:
+        raise UserError(
+            f"run={BEST}{key}: expected a split and one of Sightline's metrics, such as "
+            f"{BEST}val/accuracy."
+        )
+    logged = f"val_best/{metric}" if split == "val" else key
+    found = [run for run in _trainings(client) if logged in run.data.metrics]
+    if not found:
+        raise _no_run(client, f"run={BEST}{key}", f" with the metric {logged}")
+    tasks = {(*task.key, task.classes): task.title
+             for task in (task_facts(run.data.params) for run in found)}  # fmt: skip
+    if len(tasks) > 1:
+        raise UserError(
+            f"run={BEST}{key}: the runs are of {len(tasks)} tasks, whose values do not compare ("
+            f"{'; '.join(list(tasks.values())[:SHOWN])}). `sightline compare` ranks each; give the "
+            "run's id."
+        )
+    choose = max if direction == "max" else min
+    return choose(found, key=lambda run: run.data.metrics[logged])
+
+
+def _of_model(client: MlflowClient, name: str) -> Run:
+    """The run of a registered model's version: `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
+    matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", name)
+    if matched is None:
+        raise UserError(f"run={name}: expected models:/NAME@ALIAS or models:/NAME/VERSION.")
+    model, alias, version = matched.groups()
+    try:
+        if alias is not None:
+            found = client.get_model_version_by_alias(model, alias)
+        else:
+            found = client.get_model_version(model, version)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        names = [each.name for each in client.search_registered_models()]
+        raise UserError(
+            f"run={name}: {hide_password(client.tracking_uri)} has no such registered model."
+            f"{did_you_mean(model, names)}"
+        ) from error
+    return client.get_run(str(found.run_id))
+
+
+def _trainings(client: MlflowClient) -> Iterator[Run]:
+    """Finished trainings, the newest first."""
+    for run in _search(client, "attributes.status = 'FINISHED'"):
+        if tags.KIND not in run.data.tags and tags.RUN_FOLDER in run.data.tags:
+            yield run
+
+
+def _search(client: MlflowClient, wanted: str = "") -> Iterator[Run]:
+    """Runs that are not deleted, the newest first, a page at a time."""
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    token = None
+    while experiments:
+        page = client.search_runs(
+            experiments, wanted, ViewType.ACTIVE_ONLY, PAGE,
+            ["attributes.start_time DESC"], token,
+        )  # fmt: skip
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _listed(runs: Sequence[Run]) -> str:
+    more = f", and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+    return ", ".join(f"{run.info.run_id}" for run in runs[:SHOWN]) + more
+
+
+def _no_run(client: MlflowClient, name: str, what: str = "") -> UserError:
+    store = hide_password(client.tracking_uri)
+    return UserError(f"{name}: {store} has no finished training{what} yet.")
