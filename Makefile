@@ -9,10 +9,9 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite; ARGS=tests/data for a part of it
-	$(BIN)/pytest -n 3 --dist loadgroup --durations=20 $(or $(ARGS),-m "not soak and not slurm")
-	$(if $(ARGS),,$(MAKE) test-slurm)
+	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder --durations=20 $(ARGS)
 
-test-slurm: .venv/ready  ## the tests on a real Slurm, one at a time: they share it
+test-slurm: .venv/ready  ## the tests on a real Slurm alone
 	$(BIN)/pytest tests/slurm -m slurm --durations=20
 
 golden: .venv/ready  ## short trainings compared with their recorded results; ARGS=CASE for one

@@ -6,7 +6,9 @@ import json
 import logging
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from support.commands import QUICK, Done, Sightline
 from support.forked import ForkedPopen, end_started, forking
 from support.hub import hub, weights  # noqa: F401  fixtures
 from support.images import label_rows, make_folder, make_split_images
+from support.ports import refusing_port  # noqa: F401  a fixture
 from support.recorded import recorded_environment, recorded_server  # noqa: F401  fixtures
 from support.runs import Trained
 from support.server import TrackingServer
@@ -29,6 +32,7 @@ from sightline.sweeps import process
 from sightline.tracking.mlflow.databases import open_sqlite
 
 torch.set_num_threads(1)
+GROUPS = ("slurm", "trained", "recorded", "ranks", "damage")  # the longest first
 LONG = ("training", "tracking", "sweeps", "compatibility", "golden", "models", "evaluation")
 
 
@@ -38,10 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Tests that share the finished runs of `trained` are one process's: it trains them for all.
     """
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
     for item in items:
         if "trained" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("trained"))
+
+    def place(item: pytest.Item) -> int:
+        group = item.get_closest_marker("xdist_group")
+        if group is not None:
+            return GROUPS.index(group.args[0])
+        return len(GROUPS) + (item.path.parent.name not in LONG)
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -50,10 +61,25 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         assert item.get_closest_marker("xdist_group") is None or "@" in item.nodeid, item.nodeid
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Workers are forked too: one server's imports serve them all, and the processes they start."""
+    ends = ExitStack()
+    folder = ends.enter_context(tempfile.TemporaryDirectory())
+    ends.enter_context(forking(Path(folder) / "output.txt"))
+    config.add_cleanup(ends.close)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def environment_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded images and digests go to a folder of the session's own; a process has one thread."""
+    """Decoded images, digests and temporary files go to the session's own folders; one thread.
+
+    What downloads and killed processes leave among temporary files goes away with these folders.
+    """
+    temporary = str(tmp_path_factory.mktemp("tmp"))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", temporary)
+        patch.setattr(tempfile, "tempdir", temporary)
         patch.setenv("SIGHTLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("OMP_NUM_THREADS", "1")  # threads of tests at once spin for each other's cores
         yield

@@ -1,11 +1,13 @@
-"""Processes that a failed test leaves: they end before the next test."""
+"""What tests leave: processes end before the next test, temporary files with the session."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+import tempfile
 
+import pytest
 from support import cheap_job
 from support.forked import end_started
 
@@ -22,3 +24,14 @@ def test_processes_and_pipes_are_gone() -> None:
     assert forked.returncode is not None
     assert new.stdin.closed
     assert forked.stdout.closed
+
+
+def test_temporary_files_go_away_with_the_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Those of the tests' own process and of one that they start."""
+    base = str(tmp_path_factory.getbasetemp())
+    assert tempfile.gettempdir().startswith(base)
+    script = "import tempfile; print(tempfile.gettempdir())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(base)

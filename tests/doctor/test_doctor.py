@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import socket
 import zlib
 from pathlib import Path
 
@@ -114,11 +113,10 @@ def test_a_mistake_is_a_finding(
     assert any(f["level"] == "error" and expected in f["message"] for f in levels)
 
 
-def test_an_unreachable_store_is_a_finding(sightline: Sightline, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    uri = f"tracking.uri=http://127.0.0.1:{port}"
+def test_an_unreachable_store_is_a_finding(
+    sightline: Sightline, tmp_path: Path, refusing_port: int
+) -> None:
+    uri = f"tracking.uri=http://127.0.0.1:{refusing_port}"
     done = sightline(
         "doctor", "--output", "out", uri, "tracking.start_timeout_s=1", *QUICK, tracked=False
     )

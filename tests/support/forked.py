@@ -20,11 +20,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakSet
+
+from execnet.gateway_io import popen_bootstrapline
 
 ENTRY_POINTS = ("sightline.cli", "sightline.tracking.sender.process", "mlflow", "uvicorn",
                 "torch.distributed.run")  # fmt: skip
@@ -41,13 +43,16 @@ Popen = subprocess.Popen
 
 
 def _main_of(words: list[str]) -> list[str] | None:
-    """What a command runs, as `-m MODULE ...` or `SCRIPT ...`; None for what is not forked."""
+    """What a command runs, as `-m MODULE ...`, `SCRIPT ...` or `-c CODE`; None: it is not forked.
+
+    Of code given with `-c` pytest-xdist's workers alone are forked.
+    """
     if words[0] == SIGHTLINE:
         return words
     if words[0] != sys.executable or len(words) < 2:
         return None
     main = words[2:] if words[1] == "-u" else words[1:]  # unbuffered: as torchrun starts ranks
-    if main[0] == "-m" and main[1] in ENTRY_POINTS:
+    if (main[0] == "-m" and main[1] in ENTRY_POINTS) or main == ["-c", popen_bootstrapline]:
         return main
     if main[0] == SIGHTLINE or Path(main[0]).resolve().parent == SUPPORT:
         return main
@@ -58,16 +63,19 @@ class ForkServer:
     """The caller's end of a server; of use in the process alone that made it.
 
     Args:
-        channel: the socket to the server.
-        environment: that the server was started with.
+        connect: gives the socket to the server; called at the first fork, as a start takes seconds.
+        environment: that the server is started with.
         log: the server's output, shown where it died.
     """
 
-    def __init__(self, channel: socket.socket, environment: dict[str, str], log: Path) -> None:
-        self.channel = channel
+    def __init__(
+        self, connect: Callable[[], socket.socket], environment: dict[str, str], log: Path
+    ) -> None:
         self.environment = environment
         self.log = log
         self.owner = os.getpid()
+        self._connect = connect
+        self._channel: socket.socket | None = None
         self._lock = threading.Lock()
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -82,11 +90,13 @@ class ForkServer:
     def fork(self, request: dict[str, Any], descriptors: list[int]) -> int:
         """Have a process forked; its id, a child of this process."""
         with self._lock:
+            if self._channel is None:
+                self._channel = self._connect()
             # The server forks twice; this process adopts what the process in between leaves.
             self._prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             try:
-                socket.send_fds(self.channel, [json.dumps(request).encode()], descriptors)
-                answer = self.channel.recv(100)
+                socket.send_fds(self._channel, [json.dumps(request).encode()], descriptors)
+                answer = self._channel.recv(100)
             except OSError:
                 answer = b""
             finally:
@@ -147,7 +157,10 @@ def end_started() -> None:
 
 @contextmanager
 def forking(log: Path) -> Iterator[None]:
-    """Fork from a new server with this process's environment inside; its output goes to `log`."""
+    """Fork inside from this process's own server, or from a new one, whose output goes to `log`."""
+    if ForkedPopen.server is not None:
+        yield
+        return
     with serving(log) as server, forking_from(server):
         yield
 
@@ -167,16 +180,18 @@ def forking_from(server: ForkServer | None) -> Iterator[None]:
 @contextmanager
 def serving(log: Path) -> Iterator[ForkServer]:
     """A server with this process's environment, that ends at the end; its output goes to `log`."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # OpenBLAS reads it too
-    command = [sys.executable, "-m", "support.forkserver", str(theirs.fileno()), " " * ROOM]
-    with log.open("wb") as output, theirs:
-        process = Popen(
-            command, cwd=SUPPORT.parent, env=environment, pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        yield ForkServer(ours, environment, log)
-    finally:
-        ours.close()
-        process.wait(60)
+    with ExitStack() as ends:
+
+        def connect() -> socket.socket:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            command = [sys.executable, "-m", "support.forkserver", str(theirs.fileno()), " " * ROOM]
+            with log.open("wb") as output, theirs:
+                process = Popen(
+                    command, cwd=SUPPORT.parent, env=environment, pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                )  # fmt: skip
+            ends.callback(process.wait, 60)
+            return ends.enter_context(ours)  # closed first: the server ends then
+
+        yield ForkServer(connect, environment, log)

@@ -23,9 +23,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
+import types
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -100,7 +103,7 @@ def _become(request: dict[str, Any], descriptors: list[int], server: socket.sock
         usual = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
         signal.signal(signum, usual)
     signal.pthread_sigmask(signal.SIG_SETMASK, request["mask"])
-    ForkedPopen.server = ForkServer(server, STARTED_WITH, Path(os.devnull))
+    ForkedPopen.server = ForkServer(lambda: server, STARTED_WITH, Path(os.devnull))
     subprocess.Popen = ForkedPopen  # type: ignore[misc]
     environment = request["env"]
     for name in set(STARTED_WITH) - set(environment):
@@ -108,7 +111,9 @@ def _become(request: dict[str, Any], descriptors: list[int], server: socket.sock
     os.environ.update(environment)
     os.chdir(request["cwd"])
     main = request["main"]
-    first = str(Path.cwd()) if main[0] == "-m" else str(Path(main[0]).resolve().parent)
+    tempfile.tempdir = None  # it follows from the environment
+    script = main[0] not in ("-m", "-c")
+    first = str(Path(main[0]).resolve().parent) if script else str(Path.cwd())
     sys.path[: 1 + len(_python_path(STARTED_WITH))] = [first, *_python_path(environment)]
     if environment.get("PYTHONUNBUFFERED"):
         sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
@@ -121,6 +126,16 @@ def _become(request: dict[str, Any], descriptors: list[int], server: socket.sock
 def _python_path(environment: dict[str, str]) -> list[str]:
     paths = environment.get("PYTHONPATH", "").split(os.pathsep)
     return [str(Path(path).absolute()) for path in paths if path]
+
+
+def _import_package() -> None:
+    """Import all of Sightline; a warning of its own is an error, as in pytest's configuration."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", module=r"sightline\.")
+        package = importlib.import_module("sightline")
+        for found in pkgutil.walk_packages(package.__path__, "sightline."):
+            if found.name not in ENTRY_POINTS:
+                importlib.import_module(found.name)
 
 
 def _warm_up() -> None:
@@ -142,6 +157,9 @@ def _run(main: list[str]) -> NoReturn:
         if main[0] == "-m":
             sys.argv = main[1:]
             runpy.run_module(main[1], run_name="__main__", alter_sys=True)
+        elif main[0] == "-c":
+            sys.argv = main[:1]
+            exec(main[1], vars(types.ModuleType("__main__")))
         else:
             sys.argv = main
             runpy.run_path(main[0], run_name="__main__")
@@ -168,10 +186,7 @@ def main() -> None:
         signal.signal(signum, signal.SIG_IGN)
     for name in PRELOADED:
         importlib.import_module(name)
-    package = importlib.import_module("sightline")
-    for found in pkgutil.walk_packages(package.__path__, "sightline."):
-        if found.name not in ENTRY_POINTS:
-            importlib.import_module(found.name)
+    _import_package()
     _warm_up()
     gc.collect()
     gc.freeze()

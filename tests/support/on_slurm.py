@@ -38,6 +38,8 @@ COMMON = [
     "tracking.system_metrics_interval_s=null", "early_stopping.patience_epochs=null",
     "report=none",
 ]  # fmt: skip
+# Of the machine: read when this is imported, before the session has temporary files of its own.
+LOCK = Path(tempfile.gettempdir()) / "sightline-slurm-tests.lock"
 
 
 def slurm_answers() -> bool:
@@ -48,7 +50,6 @@ def slurm_answers() -> bool:
 
 MARKS = [
     pytest.mark.slurm,
-    pytest.mark.usefixtures("new_processes"),
     pytest.mark.xdist_group("slurm"),  # scenarios on the one Slurm
     pytest.mark.skipif(not slurm_answers(), reason="no Slurm runs here"),
 ]
@@ -79,7 +80,7 @@ def state(job: str) -> str:
 @contextmanager
 def alone_on_slurm() -> Iterator[None]:
     """Hold a lock: two scenarios on one machine's Slurm would preempt each other's jobs."""
-    with FileLock(Path(tempfile.gettempdir()) / "sightline-slurm-tests.lock", timeout=900):
+    with FileLock(LOCK, timeout=900):
         yield
 
 

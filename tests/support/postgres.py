@@ -15,6 +15,8 @@ import pytest
 
 from support.ports import unused_port
 
+# Read when this is imported: the session has temporary files of its own, which are root's alone.
+MACHINES = tempfile.gettempdir()
 PASSWORD = "p@ss/w:rd%41"  # every character that an address gives a meaning to
 
 
@@ -33,7 +35,7 @@ class Postgres:
         if binaries is None:
             pytest.fail("PostgreSQL is not installed: apt-get install postgresql (.ci/setup does)")
         self.port = unused_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="sightline-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="sightline-postgres-", dir=MACHINES))
         user = "nobody" if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
         if user:
             shutil.chown(self.folder, user)

@@ -13,7 +13,6 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from support.cheap_job import wait_for
 from support.commands import QUICK, SMALL, Sightline, client_of, finish, start, wait_for_line
-from support.ports import unused_port
 from support.server import TrackingServer
 from support.telling import check_all_arrived, told_points
 
@@ -123,8 +122,10 @@ def test_a_run_that_goes_on_says_its_id(sightline: Sightline, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("offline", ["auto", "true"])
-def test_without_a_server_from_the_start(offline: str, tmp_path: Path) -> None:
-    uri = f"tracking.uri=http://127.0.0.1:{unused_port()}"
+def test_without_a_server_from_the_start(
+    offline: str, tmp_path: Path, refusing_port: int
+) -> None:
+    uri = f"tracking.uri=http://127.0.0.1:{refusing_port}"
     arguments = [uri, f"tracking.offline={offline}", "tracking.start_timeout_s=1"]
     code, out, err = finish(start(tmp_path, *FEW, *arguments, "tracking.flush_timeout_s=1"))
     assert code == 0, err
@@ -137,9 +138,9 @@ def test_without_a_server_from_the_start(offline: str, tmp_path: Path) -> None:
     assert run.data.metrics["system/cpu_utilization_percentage"] >= 0
 
 
-def test_credentials_are_nowhere_to_be_read(tmp_path: Path) -> None:
+def test_credentials_are_nowhere_to_be_read(tmp_path: Path, refusing_port: int) -> None:
     """Of a sweep: its files, its job's, what they print, and the arguments of their processes."""
-    uri = f"tracking.uri=http://alice:hunter2%2Fa@127.0.0.1:{unused_port()}"
+    uri = f"tracking.uri=http://alice:hunter2%2Fa@127.0.0.1:{refusing_port}"
     tracking = ["offline=auto", "start_timeout_s=1", "flush_timeout_s=1"]
     arguments = ["train", "-m", *FEW[1:], "trainer.max_epochs=1", "seed=3", uri,
                  *(f"tracking.{value}" for value in tracking)]  # fmt: skip

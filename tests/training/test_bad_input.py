@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
@@ -174,11 +173,10 @@ def test_an_unwritable_store_is_named(sightline: Sightline, tmp_path: Path) -> N
     assert "Traceback" not in done.err
 
 
-def test_an_unreachable_server_ends_within_its_time(sightline: Sightline) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    uri = f"tracking.uri=http://user:secret@127.0.0.1:{port}"
+def test_an_unreachable_server_ends_within_its_time(
+    sightline: Sightline, refusing_port: int
+) -> None:
+    uri = f"tracking.uri=http://user:secret@127.0.0.1:{refusing_port}"
     done = sightline("train", uri, "tracking.start_timeout_s=1.5", *QUICK, tracked=False)
     assert done.status == 1
     assert "did not answer within 1.5 s" in done.err
