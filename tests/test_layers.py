@@ -98,7 +98,7 @@ LAYERS = [
     ["tracking.sender"],
     ["comparison.settings", "comparison.compared_run", "comparison.reproduction"],
     ["comparison.uncertainty", "comparison.stored_metrics", "comparison.sampling_errors"],
-    ["comparison.expected_maximum"],
+    ["comparison.expected_maximum", "comparison.paired_shares"],
     ["comparison.comparability", "comparison.hypothesis_tests", "comparison.replicates"],
     ["comparison.grouping", "comparison.config_columns"],
     ["comparison.stored_values"],

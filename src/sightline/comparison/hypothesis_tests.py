@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from sightline.comparison.paired_shares import tango_interval
 from sightline.comparison.uncertainty import CONFIDENCE, Part, Uncertainty
 from sightline.errors import UserError
 
@@ -40,8 +41,7 @@ def mcnemar(
 ) -> PairedResult:
     """McNemar's exact test: of the samples that one alone decides rightly, half are each one's.
 
-    The interval of the difference is put together from Wilson's for each share (Newcombe 1998,
-    for paired data), which holds in small samples and near 0 and 1.
+    The interval of the difference is Tango's, which holds in small samples and near 0 and 1.
 
     Args:
         first, second: shape (N,), whether each sample is decided rightly.
@@ -55,7 +55,7 @@ def mcnemar(
     count = len(first)
     only_first = int((first & ~second).sum())
     only_second = int((second & ~first).sum())
-    low, high = _newcombe(int((first & second).sum()), only_first, only_second, count)
+    low, high = tango_interval(only_first, only_second, count, CONFIDENCE)
     p = exact_p(only_first, only_second)
     difference = (only_first - only_second) / count
     # One more discordant sample than counted: Agresti & Min 2005, for paired proportions.
@@ -171,27 +171,3 @@ def holm(p_values: Sequence[float], family: int | None = None) -> list[float]:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(steps, 1.0)
     return [float(each) for each in corrected]
-
-
-def _newcombe(both: int, only_first: int, only_second: int, count: int) -> tuple[float, float]:
-    neither = count - both - only_first - only_second
-    first, second = both + only_first, both + only_second
-    low_1, high_1 = _wilson(first, count)
-    low_2, high_2 = _wilson(second, count)
-    product = first * (count - first) * second * (count - second)
-    phi = (both * neither - only_first * only_second) / product**0.5 if product else 0.0
-    p_1, p_2 = first / count, second / count
-
-    def reach(one: float, other: float) -> float:
-        return float(np.sqrt(max(0.0, one**2 - 2 * phi * one * other + other**2)))
-
-    difference = p_1 - p_2
-    return (
-        difference - reach(p_1 - low_1, high_2 - p_2),
-        difference + reach(high_1 - p_1, p_2 - low_2),
-    )
-
-
-def _wilson(hits: int, count: int) -> tuple[float, float]:
-    interval = stats.binomtest(hits, count).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
