@@ -137,8 +137,8 @@ CASES = [
     ("12", "folder", "transparency", "ok", "3 of 96 images have transparent pixels, which are laid "
      "on white (data.background)"),
     ("14", "table", "reading", "warning", "2 rows that repeat another one exactly are dropped"),
-    ("14", "contradictions", "data", "error", "{root}/t.csv, column 'image': 1 rows name an image "
-     "again and differ from its first row: '0/00.png' in rows 1 and 39 (label '0' and '1'). Give "
+    ("14", "contradictions", "data", "error", "{root}/t.csv, column 'image': 1 row names an image "
+     "again, unlike its first row: '0/00.png' in rows 1 and 39 (label '0' and '1'). Give "
      "each image a single row (several labels: data.label_separator)."),
 ]  # fmt: skip
 

@@ -56,7 +56,7 @@ def test_a_server_that_is_away_at_the_end(tmp_path: Path, tracking_server: Track
     [folder] = run_folders(tmp_path)
     pending = folder.upload.count_pending()
     assert pending > 0
-    said = re.search(rf"pending: +(\d+) records; `sightline sync {folder}` uploads them", out)
+    said = re.search(rf"pending: +(\d+) records? to upload: `sightline sync {folder}`", out)
     assert said is not None
     assert int(said[1]) == pending
     code, _, err = finish(start(tmp_path, "sync"))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sightline.config.command import Command
 from sightline.config.options import Options, flag, positional
+from sightline.counted import counted
 from sightline.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def run(options: RunsOptions) -> int:
     if options.reap:
         return max([_reap(each) for each in gone], default=0)
     if gone:
-        print(f"{len(gone)} of them are RUNNING, but gone: `--reap` sets their status in MLflow.")
+        what = counted(len(gone), "of them is", "of them are")
+        print(f"{what} RUNNING, but gone: `--reap` sets their status in MLflow.")
     return 0
 
 

@@ -11,6 +11,7 @@ from sightline.comparison.settings import ComparisonSettings
 from sightline.comparison.tables import Comparison, Looks
 from sightline.comparison.tasks import Task, by_task, different_tasks, splits_compared
 from sightline.comparison.tested_board import add_tests
+from sightline.counted import counted
 from sightline.tracking.mlflow.queries import TEST_DIGEST, count_looks, key_of
 from sightline.tracking.mlflow.stored_files import read_configs
 from sightline.tracking.mlflow.stored_run import StoredRun
@@ -67,7 +68,7 @@ def with_groups(stored: dict[str, StoredRun]) -> tuple[list[ComparedRun], tuple[
     known = {run.run_id: with_stored_config(run, configs[run.run_id]) for run in unclear}
     without = sum(configs[run.run_id] is None and run.status == "FINISHED" for run in unclear)
     note = (
-        f"{without:,} finished run{'s' * (without != 1)} without a stored config that can be read: "
+        f"{counted(without, 'finished run')} without a stored config that can be read: "
         "grouped by parameters alone, which hold no lists of components."
     )
     return [known.get(run.run_id, run) for run in runs], (note,) if without else ()

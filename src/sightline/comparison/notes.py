@@ -8,6 +8,7 @@ from sightline.comparison.stored_metrics import is_tuned
 from sightline.comparison.tables import RUNS_ALONE, Comparison, is_marked, over_what, pair_ranks
 from sightline.comparison.uncertainty import LEVEL
 from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
+from sightline.counted import counted
 from sightline.metrics.registry import registry_of
 
 FEW = 3  # seeds
@@ -20,8 +21,8 @@ def about_ranks(comparison: Comparison) -> list[str]:
     if comparison.looks is not None:
         times, runs = comparison.looks.times, comparison.looks.runs
         notes.append(
-            f"This test set has been looked at {times:,} time{'s' * (times != 1)}, by {runs:,} "
-            f"run{'s' * (runs != 1)}: the more often, the more the best result owes to chance."
+            f"This test set has been looked at {counted(times, 'time')}, by "
+            f"{counted(runs, 'run')}: the more often, the more the best result owes to chance."
         )
     chosen = comparison.selection
     if chosen is not None:

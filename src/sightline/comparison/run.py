@@ -13,6 +13,7 @@ from sightline.comparison.boards import Boards, write_boards
 from sightline.comparison.compare import compare
 from sightline.comparison.rendering import tables_and_notes
 from sightline.comparison.settings import ComparisonSettings
+from sightline.counted import counted
 from sightline.errors import UserError
 from sightline.paths import project_root, stamp
 from sightline.reports.parts import Table
@@ -115,7 +116,7 @@ def _add_to_sweeps(
 
 def _title(settings: ComparisonSettings, count: int) -> str:
     if settings.runs:
-        return f"Comparison of {count} runs"
+        return f"Comparison of {counted(count, 'run')}"
     return f"Comparison of {settings.experiment or default_experiment()}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sightline.counted import counted
 from sightline.data.source_data import Split
 from sightline.label_modes.base import LabelMode
 
@@ -111,7 +112,7 @@ def check_duplicates(
             details = [[where(int(p)) for p in alike] for alike in found[kind]]
             yield Problem(
                 "duplicates", kind != "within",
-                f"{len(found[kind]):,} image{'s' * (len(found[kind]) > 1)} {text}: "
+                f"{counted(len(found[kind]), 'image')} {text}: "
                 + " = ".join(details[0][:4])
                 + (", ..." if len(found[kind]) > 1 else "."), details,
             )  # fmt: skip
@@ -126,7 +127,7 @@ def check_groups(splits: dict[str, Split]) -> Iterator[Problem]:
         if both:
             yield Problem(
                 "groups", True,
-                f"{len(both):,} group{'s' * (len(both) > 1)} both in {first} and in {second}, so "
+                f"{counted(len(both), 'group')} both in {first} and in {second}, so "
                 "evaluation sees what was learnt. Leave out data.split_column to split them by "
                 "group.",
                 sorted(both),

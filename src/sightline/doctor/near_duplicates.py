@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sightline.counted import counted
 from sightline.data.source_data import Split
 from sightline.doctor.findings import Report
 from sightline.doctor.images import HASHED_SIDE, ImageFacts
@@ -110,7 +111,7 @@ def check_near_duplicates(
     details = [[where(a), where(b)] for a, b in across or near]
     report.add(
         "near duplicates", "warning",
-        f"{least}{len(near):,} pair{'s' * (len(near) > 1)} look alike, some perhaps mirrored (at "
+        f"{least}{counted(len(near), 'pair looks', 'pairs look')} alike, some perhaps mirrored (at "
         f"most {bits} of 64 bits of pHash differ, of images under {HASHED_SIDE} pixels "
         f"{FEW_BITS}), {len(across):,} of them across splits: {' ~ '.join(details[0])}",
         details,

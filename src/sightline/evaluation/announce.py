@@ -4,6 +4,7 @@ import logging
 
 from rich import get_console
 
+from sightline.counted import counted
 from sightline.evaluation.result import EvaluationResult
 from sightline.metrics.slices import Slices
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
@@ -26,7 +27,7 @@ def announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) ->
             "withheld": {name: evaluation.withheld_headlines()},
         })  # fmt: skip
         seen = f", {part.seen.total:,} of them seen" if part.seen and part.seen.total else ""
-        rows[f"{name}, {evaluation.samples:,} samples{seen}"] = cells[name]
+        rows[f"{name}, {counted(evaluation.samples, 'sample')}{seen}"] = cells[name]
     get_console().print(metrics_table(rows))
     for each in found.slices:
         _announce_slices(each)
@@ -49,8 +50,8 @@ def _announce_slices(slices: Slices) -> None:
         })[""]  # fmt: skip
         mark = "  ← the worst" if value == worst else ""
         log.info(
-            "%s=%s (%d samples): %s %s, %s%s", slices.column, value, each.samples, metric,
-            words.get(metric, "undefined"), slices.differences[value].words(), mark,
+            "%s=%s (%s): %s %s, %s%s", slices.column, value, counted(each.samples, "sample"),
+            metric, words.get(metric, "undefined"), slices.differences[value].words(), mark,
         )  # fmt: skip
     if worst is None:
         log.info("%s: no slice is worse than the rest by more than chance", slices.column)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sightline.config.validation import Node
+from sightline.counted import counted
 from sightline.evaluation.stored_model import StoredModel
 from sightline.evaluation.target import EvaluationTarget
 from sightline.inference.explainer import SampleExplainer
@@ -39,7 +40,7 @@ def log_report(
         explainer = SampleExplainer(samples.split, model.classifier, mode, model.device)
     content = report.ReportContent(
         title=stored.run.name if stored.run else stored.path.name,
-        subtitle=f"{stored.path.name} on {target.name}, {len(target.table):,} samples",
+        subtitle=f"{stored.path.name} on {target.name}, {counted(len(target.table), 'sample')}",
         facts={
             "data": samples.name if samples else f"the stored predictions of {target.name}",
             "labels": mode.describe(),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
+from sightline.counted import counted
 from sightline.errors import UserError
 from sightline.evaluation.announce import announce
 from sightline.evaluation.destination import new_run_for, original_run
@@ -97,8 +98,8 @@ def _evaluate(
         own = overridden_config(stored.config, now, settings.plugins, UNCHANGED)
         target = predicted_target(stored, config, own, settings, changes)
     else:
-        log.info("data:    the stored predictions of %s, %d samples", target.name,
-                 len(target.table))  # fmt: skip
+        log.info("data:    the stored predictions of %s, %s", target.name,
+                 counted(len(target.table), "sample"))  # fmt: skip
     if target.seen is not None:
         say = log.warning if target.seen.total or target.seen.unchecked else log.info
         say("%s: %s", target.name, target.seen.describe())

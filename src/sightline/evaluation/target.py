@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from sightline.config.schema import TrainConfig
+from sightline.counted import counted
 from sightline.data.source_data import Split
 from sightline.errors import DamagedError, UserError
 from sightline.evaluation.overrides import DataOverrides
@@ -134,8 +135,8 @@ def predicted_target(
     if config.data_common.on_error == "skip":
         split, reasons = readable(model, split)
         if reasons:
-            log.warning("%d images cannot be read and are left out, such as: %s",
-                        len(reasons), reasons[0])  # fmt: skip
+            one, many = "image that cannot be read is", "images that cannot be read are"
+            log.warning("%s left out: %s", counted(len(reasons), one, many), reasons[0])
     views = averaged_views(settings.tta, stored.config["augment"]) if settings.tta else {}
     pixels = PixelRecorder()
     requested: dict[tuple[str, int], View] = {("", 0): pixels}

@@ -10,6 +10,7 @@ from rich import box, get_console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
+from sightline.counted import counted
 from sightline.data.reading.arrays import image_from_array
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.transforms import ImageTransform
@@ -63,7 +64,7 @@ def checks_of_splits(
     name = "test" if "test" in splits else "val"
     split, val = splits[name], splits["val"]
     images, read = _prepared(model, split.read, _spaced(len(split), MEASURED if int8 else CHECKED))
-    log.info("checked on %d images of %s; decisions by the run's rule", len(read), name)
+    log.info("checked on %s of %s; decisions by the run's rule", counted(len(read), "image"), name)
     ranges, _ = _prepared(model, val.read, _spaced(len(val), CHECKED))
     return Checks(images, split.targets[read]), ranges
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from PIL import Image
 from torch import Tensor
 
+from sightline.counted import counted
 from sightline.data.reading.arrays import image_from_array
 from sightline.data.reading.decode import PLAIN, Reading, finish, naming, read_image
 from sightline.data.reading.images import Images
@@ -86,7 +87,7 @@ def read_object(image: Any, reading: Reading) -> ImageData:
         with naming(f"that was given, an array of shape {array.shape}"):
             return image_from_array(array, reading.pixels)
     if isinstance(image, (bytes, bytearray)):
-        return read_image(bytes(image), f"of {len(image):,} bytes", reading)
+        return read_image(bytes(image), f"of {counted(len(image), 'byte')}", reading)
     if isinstance(image, (str, Path)):
         return read_image(Path(image), str(image), reading)
     with naming("that was given"):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sightline.counted import counted
+
 if TYPE_CHECKING:
     from sightline.metrics.decided import DecidedTable
     from sightline.metrics.units import Units
@@ -24,7 +26,7 @@ FEWEST_GROUPS = 20  # from which on a variance between groups is known well enou
 def few_groups(units: Units) -> str | None:
     """Of a table in groups; a single sample is no group."""
     if units.grouped and units.count < FEWEST_GROUPS:
-        return f"{units.count} group{'' if units.count == 1 else 's'}"
+        return counted(units.count, "group")
     return None
 
 
@@ -165,5 +167,5 @@ def _few(number: int, name: str, units: Units, of: str = "") -> str | None:
 def _words(number: int, name: str, units: Units, of: str) -> str:
     """ "1 positive of cat"; "positives of cat in 1 group"."""
     if units.grouped:
-        return f"{name}s{of} in {number} group{'' if number == 1 else 's'}"
-    return f"{number} {name}{'' if number == 1 else 's'}{of}"
+        return f"{name}s{of} in {counted(number, 'group')}"
+    return f"{counted(number, name)}{of}"

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from sightline.counted import counted
 from sightline.predictions import Predictions
 
 BLOCKS = 200  # at most so many parts are left out in turn
@@ -36,7 +37,7 @@ class Units:
     @property
     def name(self) -> str:
         """Their number, and groups or samples."""
-        return f"{self.count:,} {'groups' if self.grouped else 'samples'}"
+        return counted(self.count, "group" if self.grouped else "sample")
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sums over the samples of each unit, shape (G,), of values (N,); double."""

@@ -3,6 +3,7 @@
 import logging
 from typing import Protocol
 
+from sightline.counted import counted
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.sweep import Sweep, SweepJob
 
@@ -46,7 +47,7 @@ class ListedJobs:
     def announce(self) -> None:
         """Log how many there are, and how many of them are finished."""
         done = len(self.sweep.jobs) - len(self.waiting)
-        log.info("sweep:   %s, %d jobs%s", self.sweep.name, len(self.sweep.jobs),
+        log.info("sweep:   %s, %s%s", self.sweep.name, counted(len(self.sweep.jobs), "job"),
                  f", {done} of them finished before" if done else "")  # fmt: skip
 
     def next_job(self) -> int | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from sightline.comparison.expected_maximum import optimism
 from sightline.comparison.tasks import ABOUT_TASKS
+from sightline.counted import counted
 from sightline.reports.figures.axis_values import to_number
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import Row
@@ -22,7 +23,7 @@ def to_markdown(rows: Sequence[Row], tasks: Sequence[SweepTask]) -> str:
     """The best finished jobs of each task first, then the errors of those that failed."""
     states = [row["status"] for row in rows]
     counts = ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
-    lines = [f"{len(rows)} jobs: {counts}", ""]
+    lines = [f"{counted(len(rows), 'job')}: {counts}", ""]
     if any(task.facts is not None for task in tasks):
         lines += [f"A table {ABOUT_TASKS}", ""]
     for task in tasks:
@@ -45,7 +46,7 @@ def announce(sweep: Sweep, rows: Sequence[Row], tasks: Sequence[SweepTask], done
         tasks: of those that finished.
         done: how many need not be run again.
     """
-    log.info("sweep:   %d of %d jobs are done", done, len(rows))
+    log.info("sweep:   %d of %s done", done, counted(len(rows), "job"))
     log.info("table:   %s", sweep.folder.path / "summary.csv")
     for task in tasks:
         if len(task.rows) > 1:

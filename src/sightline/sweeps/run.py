@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sightline.counted import counted
 from sightline.errors import Interrupted, UserError
 from sightline.io.console import log_to
 from sightline.runs.unbegun import RUN, SWEEP, check_unbegun, undone_unless_begun
@@ -88,7 +89,7 @@ def raise_failures(tracker: SweepTracker) -> None:
             f"\n  job {number}: {error.splitlines()[0]}" for number, error in sorted(errors.items())
         )
         raise UserError(
-            f"{len(errors)} job{'s' * (len(errors) > 1)} of the sweep failed:{lines}\n"
+            f"{counted(len(errors), 'job')} of the sweep failed:{lines}\n"
             f"{tracker.sweep.folder.path / 'summary.csv'} and errors/ beside it have more. The "
             "same command runs what is missing."
         )

@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, Trainer
 
 from sightline.cluster.requeue import watch
 from sightline.config.schema import TrainConfig
+from sightline.counted import counted
 from sightline.errors import DamagedError, UserError
 from sightline.io.atomic import atomic_path
 from sightline.metrics.tuning import Tuning, fit_tuning
@@ -112,7 +113,7 @@ def _fit(trainer: Trainer, setup: Setup, start: Path | None) -> Progress:
     if start is not None:
         progress = read_progress(start)
         if progress.over or 0 < (trainer.max_epochs or -1) <= progress.epochs:
-            log.info("training: finished before, %d epochs", progress.epochs)
+            log.info("training: finished before, %s", counted(progress.epochs, "epoch"))
             return progress
         log.info("training: resumes in epoch %d, after step %d",
                  progress.epochs + 1, progress.step)  # fmt: skip
@@ -138,8 +139,8 @@ def _with_columns(table: Predictions, setup: Setup, name: str) -> Predictions:
     split = setup.splits[name]
     if len(table) < len(split):
         log.warning(
-            "%s: %d of %d samples are evaluated (trainer.limit_%s_batches); its results are of "
-            "these.", name, len(table), len(split), name,
+            "%s: evaluated are %d of %s (trainer.limit_%s_batches); its results are of these.",
+            name, len(table), counted(len(split), "sample"), name,
         )  # fmt: skip
         rows = pc.index_in(pa.array(table.ids.tolist(), pa.string()), split.ids)
         split = split.select(rows.to_numpy())

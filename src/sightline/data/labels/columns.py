@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.counted import counted
 from sightline.data.labels.indicators import indicator_columns, only_one_on
 from sightline.data.labels.names import canonical
 from sightline.data.labels.report import note_merged, warn_alike
@@ -100,7 +101,7 @@ def _one(
     if len(empty):
         raise UserError(
             f"{rows.origin.row(int(empty[0]))}, column {column!r}: the label is missing"
-            + (f" (and in {len(empty) - 1:,} more rows)." if len(empty) > 1 else ".")
+            + (f" (and in {counted(len(empty) - 1, 'more row')})." if len(empty) > 1 else ".")
         )
     names = _names(rows, column, texts.filter(pa.array(rows.train)))
     return names, _look_up(rows, column, texts, names, np.arange(len(texts)))
@@ -164,8 +165,9 @@ def _trimmed(
     if len(changed):
         row = int(changed[0] if owner is None else owner[changed[0]])
         log.warning(
-            "%s, column %r: spaces around the label %r are left out (%d times in all).",
-            rows.origin.row(row), column, texts[int(changed[0])].as_py(), len(changed),
+            "%s, column %r: spaces around the label %r are left out (%s in all).",
+            rows.origin.row(row), column, texts[int(changed[0])].as_py(),
+            counted(len(changed), "time"),
         )  # fmt: skip
     encoded = pc.dictionary_encode(trimmed)
     forms = encoded.dictionary.to_pylist()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from sightline.counted import counted
 from sightline.data.reading.decode import naming
 from sightline.data.reading.dicom import count_frames
 from sightline.data.reading.formats import form_of
@@ -70,8 +71,7 @@ def facts_of_raster(raster: Raster, pixels: PixelSpec) -> Facts:
     names = () if chosen.is_image(pixels) else chosen.names
     said = [raster.note] if raster.note else []
     if pixels.chooses or not (chosen.alpha or chosen.names in BANDS.values()):
-        plural = "" if len(chosen.names) == 1 else "s"
-        said.append(f"{len(chosen.names)} channel{plural}: {', '.join(chosen.names)}")
+        said.append(f"{counted(len(chosen.names), 'channel')}: {', '.join(chosen.names)}")
     facts = Facts(names=names, note="; ".join(said))
     if not chosen.deep:
         return facts

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.counted import counted
 from sightline.data.tables.files import TableOrigin
 from sightline.errors import UserError
 
@@ -43,8 +44,9 @@ def local_paths(names: pa.Array, base: Path, origin: TableOrigin, column: str) -
         for row in rows:
             texts[row] = _local(texts[row], origin, int(row), column)
         what = "addresses" if pattern == "://" else "backslashes"
-        log.warning("%s, column %r: %d paths with %s are read as %r and the like.",
-                    origin.name, column, len(rows), what, texts[rows[0]])  # fmt: skip
+        paths = counted(len(rows), f"path with {what} is", f"paths with {what} are")
+        log.warning("%s, column %r: %s read as %r%s.", origin.name, column, paths, texts[rows[0]],
+                    " and the like" if len(rows) > 1 else "")  # fmt: skip
     return names if texts is None else pa.array(texts, pa.string())
 
 

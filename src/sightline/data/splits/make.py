@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sightline.config.schema import DataConfig
+from sightline.counted import counted
 from sightline.data.cache.digests import content_digests
 from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.splits.hashed import hashed_places, hold_out_by_hash
@@ -122,8 +123,8 @@ class _Splitter:
             groups = split.groups
             raise UserError(
                 f"Too few {'images' if groups is None else 'groups'} to split {name} off train: "
-                f"{len(split)} images"
-                + ("" if groups is None else f" in {len(np.unique(groups))} groups")
+                f"{counted(len(split), 'image')}"
+                + ("" if groups is None else f" in {counted(len(np.unique(groups)), 'group')}")
                 + f". Add images, or give a {name} split."
             )
         kept = split.select(np.flatnonzero(~out))

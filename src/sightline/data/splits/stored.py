@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.counted import counted
 from sightline.data.source_data import SPLITS, Split
 from sightline.data.splits.joined import join
 from sightline.data.tables.files import existing_file, read_table
@@ -102,8 +103,8 @@ def _add_new(
             added["train"] -= len(theirs)
     positions["train"] = np.concatenate([positions["train"], new])
     log.info(
-        "split:   %s images are not in %s: %s join train%s",
-        f"{sum(added.values()):,}", path, f"{added['train']:,}",
-        "".join(f", {count:,} the {name} images of their groups"
+        "split:   %s not in %s: %s to train%s",
+        counted(sum(added.values()), "image is", "images are"), path, f"{added['train']:,}",
+        "".join(f", {count:,} to {name}, by their groups"
                 for name, count in added.items() if name != "train" and count),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
+from sightline.counted import counted
 from sightline.errors import UserError
 from sightline.io.csv_cells import original, original_column
 
@@ -61,7 +62,7 @@ def read_delimited(file: Path, separator: str) -> pa.Table:
         raise UserError(f"{file}: the first line names no columns.")
     empty = [index for index in blank if _is_empty(table.column(index))]
     if empty:
-        said.append(f"{len(empty)} empty column{'s' * (len(empty) > 1)} without a name left out")
+        said.append(f"{counted(len(empty), 'empty column')} without a name left out")
         table = table.select([i for i in range(len(names)) if i not in empty])
     twice = sorted(n for n, count in Counter(table.column_names).items() if count > 1)
     if twice:

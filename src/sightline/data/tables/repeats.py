@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.counted import counted
 from sightline.data.tables.files import TableOrigin
 from sightline.errors import UserError
 
@@ -44,10 +45,11 @@ def rows_to_keep(table: pa.Table, ids: pa.Array, column: str, origin: TableOrigi
         if after != before
     ]
     if conflicts:
+        rows_name = counted(len(conflicts), "row names", "rows name")
         more = f"; and {len(conflicts) - SHOWN:,} more" if len(conflicts) > SHOWN else ""
         raise UserError(
-            f"{origin.name}, column {column!r}: {len(conflicts):,} rows name an image again and "
-            f"differ from its first row: {'; '.join(conflicts[:SHOWN])}{more}. Give each image a "
+            f"{origin.name}, column {column!r}: {rows_name} an image again, "
+            f"unlike its first row: {'; '.join(conflicts[:SHOWN])}{more}. Give each image a "
             "single row (several labels: data.label_separator)."
         )
     return np.setdiff1d(np.arange(len(codes)), again)

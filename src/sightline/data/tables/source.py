@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.counted import counted
 from sightline.data.labels.columns import LabelColumns, read_labels
 from sightline.data.reading.images import Images
 from sightline.data.source_data import SPLITS, SourceData, Split
@@ -73,7 +74,10 @@ def to_source(
         metadata=_metadata(table, columns, used),
     )
     if len(keep) < len(ids):
-        notes.append(f"{len(ids) - len(keep):,} rows that repeat another one exactly are dropped")
+        notes.append(counted(
+            len(ids) - len(keep), "row that repeats another one exactly is dropped",
+            "rows that repeat another one exactly are dropped",
+        ))  # fmt: skip
         pool, part = pool.select(keep), part[keep]
     present = [index for index in range(len(SPLITS)) if (part == index).any()]
     splits = {SPLITS[index]: pool.select(np.flatnonzero(part == index)) for index in present}

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sightline.counted import counted
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section
 from sightline.reports.section_inputs import ReadImage
@@ -33,7 +34,7 @@ def gallery_report(evaluated: EvaluatedSplit, read_image: ReadImage, count: int)
     ]
     total = int(evaluated.wrong.sum())
     galleries = [
-        Gallery("worst_errors", f"The worst {len(errors)} of {total:,} errors", errors),
+        Gallery("worst_errors", f"The worst {len(errors)} of {counted(total, 'error')}", errors),
         Gallery("least_certain", "The least certain decisions, right or wrong", uncertain),
     ]
     text = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sightline.counted import counted
 from sightline.errors import UserError
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section, Table
@@ -106,12 +107,12 @@ def label_errors_report(
     rows = [(str(evaluated.table.ids[s.row]), s.given, s.likely, s.confidence) for s in suspects]
     tiles = [sample_tile(evaluated, s.row, read_image, s.classes) for s in suspects[:count]]
     inspected = min(len(evaluated.table), max_samples)
-    split = evaluated.split
+    of = f"{counted(inspected, 'sample')} of {evaluated.split}"
     if not suspects:
-        text = f"None among {inspected:,} samples of {split}, by confident learning (cleanlab)."
+        text = f"None among {of}, by confident learning (cleanlab)."
         return Section("Likely label errors", text, [])
     text = (
-        f"{len(suspects):,} of {inspected:,} samples of {split} have a label that the model's own "
+        f"{counted(len(suspects), 'label')} among {of}, which the model's own "
         "probabilities contradict more than by chance (confident learning, cleanlab). Check them; "
         "the model can be wrong as well."
     )

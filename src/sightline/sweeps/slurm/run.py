@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 from sightline.cluster.slurm import SlurmError
+from sightline.counted import counted
 from sightline.errors import UserError
 from sightline.sweeps.jobs import Jobs, ListedJobs
 from sightline.sweeps.run import raise_failures, tracked
@@ -98,7 +99,7 @@ def _too_many_failed(slurm: SlurmJobs) -> bool:
     if limit is None or len(slurm.tracker.errors) < limit:
         return False
     if cancelled := slurm.cancel():
-        log.warning("sweep.max_failures=%s: %d jobs are cancelled.", limit, len(cancelled))
+        log.warning("sweep.max_failures=%s: %s cancelled.", limit, counted(len(cancelled), "job"))
     return True
 
 

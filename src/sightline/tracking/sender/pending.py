@@ -3,6 +3,7 @@
 import logging
 import shlex
 
+from sightline.counted import counted
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalFormatError
 
@@ -18,10 +19,10 @@ def warn_of_pending(folder: RunFolder) -> None:
         return
     if pending:
         log.warning(
-            "pending:          %d records; `%s` uploads them",
-            pending,
+            "pending:          %s to upload: `%s`",
+            counted(pending, "record"),
             shlex.join(["sightline", "sync", str(folder)]),
         )
     if refused:
-        log.warning("refused:          %d records; the reasons are in %s",
-                    refused, folder.upload.refused)  # fmt: skip
+        log.warning("refused:          %s; the reasons are in %s",
+                    counted(refused, "record"), folder.upload.refused)  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from sightline.config.checks import check
 from sightline.config.stored import stored_config
+from sightline.counted import counted
 from sightline.errors import DamagedError, UserError
 from sightline.io.redaction import redacted
 from sightline.models.weight_file import zip_damage
@@ -40,8 +41,9 @@ def check_checkpoints(folder: RunFolder) -> None:
     epochs = finished_epochs_of(state)
     if folder.state.epochs < epochs:
         log.warning(
-            "%s lost records: it has those of %d epochs, and %d are trained. The run resumes; what "
-            "is lost is not logged again.", folder.upload.journal, folder.state.epochs, epochs,
+            "%s lost records: it has those of %s, and %d are trained. The run resumes; what "
+            "is lost is not logged again.", folder.upload.journal,
+            counted(folder.state.epochs, "epoch"), epochs,
         )  # fmt: skip
     problem = None
     if best.is_file():
