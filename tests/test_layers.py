@@ -63,6 +63,7 @@ LAYERS = [
     ["metrics.monitor", "metrics.resampling", "metrics.values", "metrics.thresholds"],
     ["metrics.calibration"],
     ["metrics.crossfit", "metrics.bias_correction", "metrics.certified"],
+    ["metrics.shrunk_thresholds"],
     ["metrics.fitted_calibration"],
     ["metrics.fitted_thresholds"],
     ["metrics.tuning"],

@@ -20,11 +20,13 @@ class DamagedError(UserError):
     """A stored file that is missing, or not as it was written.
 
     Attributes:
+        path: of the file.
         problem: what is wrong with it, in a few words.
     """
 
     def __init__(self, path: Path, problem: str, advice: str = "") -> None:
         super().__init__(f"{path} is damaged: {problem}. {advice}")
+        self.path = path
         self.problem = problem
 
 

@@ -171,7 +171,10 @@ def test_parquet_larger_than_memory_is_mapped(
     pq.write_table(huggingface_table(range(8), [0, 1] * 4), file, row_group_size=3)
     whole = source("parquet", path=str(file))
     monkeypatch.setattr(mapped, "SHARE", 0)
-    for _ in range(2):
+    for damaged in (False, False, True):
+        if damaged:  # it is unpacked anew
+            (unpacked,) = (tmp_path / "cache").rglob("*.arrow")
+            unpacked.write_bytes(unpacked.read_bytes()[:-20])
         data = source("parquet", path=str(file))
         assert data.class_names == whole.class_names
         assert ids(data) == ids(whole)

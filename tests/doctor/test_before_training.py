@@ -81,6 +81,17 @@ def contradictions(root: Path) -> list[str]:
     return words
 
 
+def twelve_bits(root: Path) -> list[str]:
+    """Of 24 images, of which 4 have the value 4,000."""
+    for index in range(24):
+        folder = root / "ab"[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(index).integers(0, 1000, (20, 20)).astype(np.uint16)
+        values[0, 0] = 4000 if index < 4 else 0
+        np.save(folder / f"{index}.npy", values)
+    return ["data=folder", f"data.root={root}", "data.range=[0,1000]", *CNN]
+
+
 def some_classes(root: Path, *folders: str, size: int = 20) -> list[str]:
     for folder in folders:
         for name in ("cat", "dog"):
@@ -102,6 +113,7 @@ BROUGHT: dict[str, Callable[[Path], list[str]]] = {
     "table": a_table,
     "contradictions": contradictions,
     "a folder beside": lambda root: some_classes(root, "train", "extra"),
+    "twelve bits": twelve_bits,
     "patches": lambda root: some_classes(root, ".", size=28),
     "weights": lambda root: weights_without(root, "bn1.bias"),
     "other weights": lambda root: weights_without(root, "layer1"),
@@ -122,11 +134,13 @@ CASES = [
     ("4", "patches", "input", "warning", "images are resized from 28 to 32 pixels: at 28, Patches "
      "would never see 67.3 % of them"),
     ("5", "table", "reading", "warning", "reads the splits from the column 'Subset'"),
-    ("6, 10", "folder", "left out", "warning", "4 in hidden or system folders, 1 .txt files, 1 "
+    ("6, 10", "folder", "left out", "warning", "4 in hidden or system folders, 1 .txt file, 1 "
      "beside the class folders, 1 camera raw, 1 with a space after the suffix, 1 without a suffix"),
     ("7", "folder", "geometry", "warning", "images are cropped to 32×32: 75 % of their pixels are "
      "never seen; data.geometry=squash or letterbox shows the model all of them"),
     ("7", "patches", "geometry", "ok", "images are resized to 32×32: all of their pixels are seen"),
+    ("8", "twelve bits", "clipped", "warning", "4 of 24 images: values outside of 0 to 1,000 are "
+     "clipped (data.range)"),
     ("11", "folder", "reading", "warning", "{root}/Training: 'cafe\\u0301' is read as 'café': the "
      "same word in another form of Unicode."),
     ("11", "folder", "reading", "warning", f"{{root}}/Training: 'Tea' and 'tea' {HARDLY}"),

@@ -19,7 +19,7 @@ from sightline import load
 from sightline.config.compose import compose_job
 from sightline.errors import UserError
 from sightline.metrics.calibration import calibrated, calibration_metrics, fit_temperature
-from sightline.metrics.thresholds import aim_of, fit_threshold
+from sightline.metrics.thresholds import Ranked, aim_of, best_threshold
 from sightline.metrics.tuned_table import TunedTable, parts_of_val, rule_words
 from sightline.metrics.tuning import Tuning, check_aim, fit_tuning, tuning_record
 from sightline.predictions import Predictions
@@ -149,7 +149,7 @@ def test_a_threshold_serves_its_aim_as_well_as_any(aim: dict[str, object]) -> No
     scores = rng.random(150).round(2)  # with ties
     targets = (rng.random(150) < scores).astype(np.int64)
     targets[:10] = -1
-    threshold = fit_threshold(scores, targets, aim_of(tuning_config(**aim)))
+    threshold = best_threshold(Ranked.of(scores, targets), aim_of(tuning_config(**aim)))
     assert threshold is not None
     known = targets >= 0
     values = {

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sightline.config.schema import DataConfig
+from sightline.counted import counted
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.facts import Facts
 from sightline.data.reading.images import Images, SelectedImages
@@ -125,6 +126,8 @@ def _notes(facts: Sequence[Facts], deep: Sequence[Facts], pixels: PixelSpec) -> 
         low, high = min(each.low for each in deep), max(each.high for each in deep)
         shown = pixels if pixels.low is not None else PixelSpec(0.0, 65535.0)
         beyond = "; values outside are clipped" if pixels.outside else ""
+        if clipped := sum(each.is_clipped(pixels) for each in deep):
+            beyond += f", which {counted(clipped, 'of these images has', 'of these images have')}"
         notes.append(
             f"{kinds} values from {range_words(shown)} as 0 to 255 (found {low:,.6g} to "
             f"{high:,.6g} in {len(deep):,} of {len(facts):,} inspected training images){beyond}"

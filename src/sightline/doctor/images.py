@@ -27,6 +27,7 @@ class ImageFacts:
     Attributes:
         mirrored_hash: of the image mirrored left to right.
         transparent: whether a pixel is transparent, at least in part.
+        clipped: whether values are outside of the range that images are read in.
     """
 
     error: str | None
@@ -36,6 +37,7 @@ class ImageFacts:
     perceptual_hash: int = 0
     mirrored_hash: int = 0
     transparent: bool = False
+    clipped: bool = False
 
 
 def inspect_images(images: Images, pixels: PixelSpec, title: str) -> list[ImageFacts]:
@@ -50,12 +52,13 @@ def inspect_images(images: Images, pixels: PixelSpec, title: str) -> list[ImageF
     def inspect(index: int) -> ImageFacts:
         try:
             image = images.read(index, Reading(pixels))
+            clipped = pixels.outside > 0 and images.facts(index, pixels).is_clipped(pixels)
         except UnreadableImage as error:
             return ImageFacts(str(error))
         width, height = size(image)
         mode = image.mode if isinstance(image, Image.Image) else f"{image.shape[2]} channels"
         hashes = perceptual_hashes(image)
-        return ImageFacts(None, width, height, mode, *hashes, is_transparent(image))
+        return ImageFacts(None, width, height, mode, *hashes, is_transparent(image), clipped)
 
     return for_each_image(images, inspect, title)
 

@@ -3,8 +3,10 @@
 import numpy as np
 
 from sightline.config.schema import TrainConfig
+from sightline.counted import counted
 from sightline.data.image_sizes import NEARLY_SQUARE, ImageSizes
 from sightline.data.reading.geometry import Geometry
+from sightline.data.reading.raster import range_words
 from sightline.data.source_data import Split
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import ImageFacts
@@ -32,7 +34,7 @@ def check_view(
     facts: dict[str, list[ImageFacts]],
     classifier: Classifier,
 ) -> None:
-    """Report the share of all images' pixels that is cut away, and what transparent ones become.
+    """Report the share of all images' pixels that is cut away, and which values are changed.
 
     A crop that the weights were trained with takes its share of square images too; what is lost
     beside that is a warning.
@@ -53,6 +55,13 @@ def check_view(
         report.add("geometry", "warning", message)
     else:
         report.add("geometry", "ok", message)
+    clipped = sum(fact.clipped for fact in readable)
+    if clipped:
+        report.add(
+            "clipped", "warning",
+            f"{clipped:,} of {counted(len(readable), 'image')}: values outside of "
+            f"{range_words(spec.pixels)} are clipped (data.range)",
+        )  # fmt: skip
     transparent = sum(fact.transparent for fact in readable)
     if transparent and MODES.get(spec.in_chans) != "RGBA":
         report.add(

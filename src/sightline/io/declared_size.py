@@ -4,6 +4,7 @@ A few kilobytes of Parquet, npz or zip can declare more than any machine holds.
 """
 
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -15,10 +16,22 @@ from sightline.errors import DamagedError, UserError, first_line
 GIB = 2**30
 
 
-def parquet_bytes(path: Path) -> int:
-    """The size of a table in memory, at least, as the file's metadata states it.
+@dataclass(frozen=True)
+class DeclaredTable:
+    """A table as a Parquet file's footer states it.
 
-    A value that repeats takes next to nothing in the file, but each row has its place in memory.
+    Attributes:
+        rows: of the table.
+        nbytes: its size in memory, at least. A value that repeats takes next to nothing in the
+            file, but each row has its place in memory.
+    """
+
+    rows: int
+    nbytes: int
+
+
+def declared_table(path: Path) -> DeclaredTable:
+    """What a Parquet file declares.
 
     Raises:
         DamagedError: the file is damaged, or no Parquet file.
@@ -30,7 +43,7 @@ def parquet_bytes(path: Path) -> int:
     except (pa.ArrowException, OSError) as error:
         raise DamagedError(path, first_line(error)) from error
     declared = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-    return max(declared, about.num_rows * about.num_columns)
+    return DeclaredTable(about.num_rows, max(declared, about.num_rows * about.num_columns))
 
 
 def zip_bytes(path: Path) -> int:
@@ -61,14 +74,18 @@ def check_fits(path: Path, needed: int) -> None:
         )
 
 
-def read_parquet(path: Path) -> pa.Table:
+def read_parquet(path: Path, declared: DeclaredTable | None = None) -> pa.Table:
     """A table that fits into the free memory; its pages' checksums are compared where it has some.
+
+    Args:
+        path: of the file.
+        declared: what it declares, where that was read before.
 
     Raises:
         DamagedError: the file cannot be read.
         UserError: it does not fit.
     """
-    check_fits(path, parquet_bytes(path))
+    check_fits(path, (declared or declared_table(path)).nbytes)
     try:
         return pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:

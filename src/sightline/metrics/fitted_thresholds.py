@@ -11,13 +11,17 @@ from sightline.metrics.calibration import calibrated
 from sightline.metrics.certified import certified_threshold, samples_needed
 from sightline.metrics.crossfit import f1_gain
 from sightline.metrics.fitted_calibration import CalibrationFit
+from sightline.metrics.shrunk_thresholds import shrunk_threshold
 from sightline.metrics.thresholds import Ranked, aim_of, best_threshold
 from sightline.predictions import Predictions
 
 DEFAULT = 0.5
-# Of a calibrated model, F1 on new samples by a threshold fitted on so many positives is at most
-# 0.012 below that by 0.5, and 0.027 with 4 (benchmarks/README.md).
+# Positives, and negatives, from which on a label gets a threshold. For F1, which is shrunk: of new
+# samples at most 0.002 below that by 0.5 (0.024 with 4). For others: of a calibrated model F1 is at
+# most 0.012 below (0.027 with 4); benchmarks/README.md.
+FEWEST_F1 = 10
 FEWEST = 20
+F1_AIMS = ("auto", "f1")
 PLAIN_RISK = (
     "tuning.aim={aim}: a threshold at which val just holds {hold:g} falls short of it on new "
     "samples in about half of all fits; tuning.guarantee=0.9 holds it with 90 % confidence."
@@ -110,14 +114,17 @@ def _reason(ranked: Ranked, config: TuningConfig) -> str | None:
             f"{samples_needed(config.hold, config.guarantee)} {what} samples on val, all right; "
             f"nothing is guaranteed"
         )
-    if min(ranked.present, ranked.absent) < FEWEST:
-        return f"val holds fewer than {FEWEST} positive, or negative, samples"
+    fewest = FEWEST_F1 if config.aim in F1_AIMS else FEWEST
+    if min(ranked.present, ranked.absent) < fewest:
+        return f"val holds fewer than {fewest} positive, or negative, samples"
     return None if _threshold(ranked, config) is not None else (
         f"{config.words} is out of reach on val"
     )  # fmt: skip
 
 
 def _threshold(ranked: Ranked, config: TuningConfig) -> float | None:
+    if config.aim in F1_AIMS:
+        return shrunk_threshold(ranked, aim_of(config))
     if config.guarantee is None:
         return best_threshold(ranked, aim_of(config))
     assert config.hold is not None

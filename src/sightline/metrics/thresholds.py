@@ -86,29 +86,26 @@ class Ranked:
         )
 
 
-def fit_threshold(scores: np.ndarray, targets: np.ndarray, aim: Aim) -> float | None:
+def best_threshold(ranked: Ranked, aim: Aim) -> float | None:
     """The threshold with the greatest score; of equally good ones that nearest to 0.5.
-
-    Args:
-        scores: probabilities, shape (N,); over the threshold is a yes.
-        targets: 0, 1, and negative where not known.
-        aim: see `aim_of`.
 
     Returns:
         A value half-way between two scores; None where the targets are all alike, or no threshold
         reaches the precision or recall to hold.
     """
-    ranked = Ranked.of(scores, targets)
-    return best_threshold(ranked, aim)
+    scores = scores_of(ranked, aim)
+    return None if scores is None else float(ranked.candidates[best_candidate(ranked, scores)])
 
 
-def best_threshold(ranked: Ranked, aim: Aim) -> float | None:
-    """The same of ranked candidates."""
+def scores_of(ranked: Ranked, aim: Aim) -> np.ndarray | None:
+    """The score of each candidate, shape (M,); None where none is allowed."""
     if 0 in (ranked.present, ranked.absent):
         return None
-    good = aim(ranked.hits, ranked.decided, ranked.present)
-    if not np.isfinite(good.max()):
-        return None
-    best = np.flatnonzero(good >= good.max() - 1e-12)
-    candidates = ranked.candidates[best]
-    return float(candidates[np.argmin(np.abs(candidates - 0.5))])
+    scores = aim(ranked.hits, ranked.decided, ranked.present)
+    return scores if np.isfinite(scores.max()) else None
+
+
+def best_candidate(ranked: Ranked, scores: np.ndarray) -> int:
+    """The position of the candidate with the greatest score, of several the nearest to 0.5."""
+    best = np.flatnonzero(scores >= scores.max() - 1e-12)
+    return int(best[np.argmin(np.abs(ranked.candidates[best] - 0.5))])

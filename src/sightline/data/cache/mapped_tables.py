@@ -14,7 +14,7 @@ from filelock import FileLock
 from sightline.data.cache.files import GIB
 from sightline.errors import DamagedError, UserError, first_line
 from sightline.io.atomic import atomic_path, write_atomically
-from sightline.io.declared_size import parquet_bytes
+from sightline.io.declared_size import DeclaredTable, declared_table, read_parquet
 from sightline.paths import image_cache_dir
 
 log = logging.getLogger(__name__)
@@ -29,29 +29,20 @@ def read_tables(files: list[Path]) -> list[pa.Table]:
     Raises:
         UserError: a file cannot be read, is empty, or there is no room for it.
     """
-    needed = sum(map(_declared_bytes, files))
-    mapped = needed > SHARE * psutil.virtual_memory().available
-    return [_mapped(file) if mapped else _in_memory(file) for file in files]
-
-
-def _declared_bytes(file: Path) -> int:
     try:
-        needed = parquet_bytes(file)
+        declared = {file: declared_table(file) for file in files}
+        for file, each in declared.items():
+            if each.rows == 0:
+                raise UserError(f"{file} has no rows.")
+        needed = sum(each.nbytes for each in declared.values())
+        if needed <= SHARE * psutil.virtual_memory().available:
+            return [read_parquet(file, declared[file]) for file in files]
     except DamagedError as error:
-        raise UserError(f"{file} cannot be read: {error.problem}") from error
-    if pq.read_metadata(file).num_rows == 0:
-        raise UserError(f"{file} has no rows.")
-    return needed
+        raise UserError(f"{error.path} cannot be read: {error.problem}") from error
+    return [_mapped(file, declared[file]) for file in files]
 
 
-def _in_memory(file: Path) -> pa.Table:
-    try:
-        return pq.read_table(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
-
-
-def _mapped(file: Path) -> pa.Table:
+def _mapped(file: Path, declared: DeclaredTable) -> pa.Table:
     stat = file.stat()
     facts = f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
     key = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
@@ -60,16 +51,26 @@ def _mapped(file: Path) -> pa.Table:
     path = folder / f"{key}.arrow"
     about = path.with_suffix(".json")
     with FileLock(folder / f"{key}.lock"):
-        if not path.is_file():
-            _unpack(file, path, folder)
-        rows = pq.read_metadata(file).num_rows
-        write_atomically(about, json.dumps({"name": file.name, "shape": [rows]}))
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source).read_all()
+        table = _opened(path)
+        if table is None or len(table) != declared.rows:  # not unpacked yet, or damaged since
+            _unpack(file, path, folder, declared.nbytes)
+            table = _opened(path)
+            assert table is not None
+        write_atomically(about, json.dumps({"name": file.name, "shape": [declared.rows]}))
+        return table
 
 
-def _unpack(file: Path, path: Path, folder: Path) -> None:
-    needed, free = parquet_bytes(file), shutil.disk_usage(folder).free
+def _opened(path: Path) -> pa.Table | None:
+    """An unpacked table, memory-mapped; None where there is none that can be read."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def _unpack(file: Path, path: Path, folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
             f"{file} does not fit in memory, and {folder} has {free / GIB:.1f} GiB free of the "

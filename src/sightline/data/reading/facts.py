@@ -36,6 +36,12 @@ class Facts:
     names: tuple[str, ...] = ()
     note: str = ""
 
+    def is_clipped(self, pixels: PixelSpec) -> bool:
+        """Whether values lie outside of the range that images are read in, and are clipped."""
+        if not self.kind or pixels.low is None or pixels.high is None:
+            return False
+        return self.low < pixels.low or self.high > pixels.high
+
 
 ORDINARY = Facts()
 

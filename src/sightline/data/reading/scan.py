@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sightline.counted import counted
 from sightline.data.reading.formats import EXTRAS, image_suffixes
 
 # Folders that file managers, cameras, notebooks and storage servers make, in any case.
@@ -23,6 +24,7 @@ NAMED_FORMATS = {
     ".exr": "OpenEXR", ".hdr": "Radiance HDR", ".mat": "MATLAB", ".npz": "NumPy archive",
     ".mp4": "video", ".mov": "video", ".avi": "video", ".mkv": "video", ".zip": "archive",
 }  # fmt: skip
+FILES = " files"  # after a suffix
 HIDDEN = "in hidden or system folders"
 NO_SUFFIX = "without a suffix"
 BESIDE = "beside the class folders"
@@ -57,9 +59,13 @@ class LeftOut:
     def describe(self) -> str:
         """The number of files for each reason: `12 HEIC, 3 without a suffix`."""
         counts = sorted(Counter(self.reasons).items(), key=lambda each: (-each[1], each[0]))
-        shown = [f"{count:,} {reason}{_extra(reason)}" for reason, count in counts[:SHOWN]]
+        shown = [
+            counted(count, reason.removesuffix("s") if reason.endswith(FILES) else reason, reason)
+            + _extra(reason)
+            for reason, count in counts[:SHOWN]
+        ]
         others = sum(count for _, count in counts[SHOWN:])
-        return ", ".join(shown + ([f"{others:,} others"] if others else []))
+        return ", ".join(shown + ([counted(others, "other")] if others else []))
 
     def rows(self) -> list[dict[str, str]]:
         """A row a file."""
@@ -161,7 +167,7 @@ def why_left_out(file: str) -> str | None:
         return NAMED_FORMATS[suffix]
     if suffix.strip() in image_suffixes():
         return "with a space after the suffix"
-    return f"{suffix} files"
+    return f"{suffix}{FILES}"
 
 
 def is_hidden(folder: str) -> bool:
