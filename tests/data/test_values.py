@@ -197,7 +197,7 @@ def test_negative_and_large_whole_numbers_take_their_own_range(tmp_path: Path) -
     assert (pixels.low, pixels.high) == (-1000, 1000)
     assert pixels_of(content, "a.tif", pixels).tolist() == [[0, 128, 255]]
     clipped, window = choose_pixels(source, data_config(range=[-100, 300]))
-    assert clipped.notes[-1].endswith("are clipped, which 1 of these images has")
+    assert clipped.notes[-1].endswith("are clipped, which 2 of these images have")
     assert pixels_of(content, "a.tif", window).tolist() == [[0, 64, 255]]
     large = npy(np.array([[0, 70_000, 140_000]], np.int32))
     _, pixels = choose_pixels(folder(tmp_path / "large", ("a.npy", large)), data_config())
