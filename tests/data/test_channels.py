@@ -228,6 +228,48 @@ def test_a_compression_that_needs_an_extra_is_said() -> None:
     np.testing.assert_array_equal(np.asarray(read(saved, "a.tif")), FOUR)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "further"),
+    [
+        (np.float32, {"compression": "lzw", "predictor": 3}), (np.float16, {"compression": "zstd"}),
+        (np.float64, {"compression": "deflate", "tile": (16, 16)}),
+        (np.uint16, {"compression": "lzw", "predictor": 2}), (np.uint16, {"compression": "lzma"}),
+        (np.uint16, {"compression": "jpeg2000"}), (np.uint8, {"compression": "webp"}),
+        (np.uint8, {"compression": "png"}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("colour", [False, True])
+def test_compressions_that_imagecodecs_reads(
+    dtype: type[np.generic], further: dict[str, Any], colour: bool
+) -> None:
+    pytest.importorskip("imagecodecs", reason="pip install 'sightline[tiff]'")
+    webp = further["compression"] == "webp"
+    if webp and not colour:
+        pytest.skip("WebP holds colours")
+    array = np.random.default_rng(0).random((20, 30, 3) if colour else (20, 30))
+    high = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    stored = (array * high).astype(dtype)
+    content = tiff(stored, photometric="rgb" if colour else "minisblack", **further)
+    spec = PixelSpec(0, high, 0.05) if dtype is not np.uint8 else PixelSpec()
+    read = np.asarray(read_image(content, "a.tif", Reading(spec))).astype(int)
+    expected = np.rint(stored.astype(np.float64) / high * 255)
+    assert np.abs(read - expected).mean() <= (5 if webp else 0)
+
+
+@pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="Imagecodecs is installed")
+@pytest.mark.parametrize("compression", [50001, 50000])
+def test_compressions_that_pillow_only_names(compression: int) -> None:
+    """WebP, and half floats in Zstandard: Pillow's library has the tag and not the codec."""
+    saved = tiff(
+        np.zeros((8, 9), np.float16) if compression == 50000 else np.zeros((8, 9), np.uint8)
+    )
+    tag = b"\x03\x01\x03\0\x01\0\0\0"
+    assert saved.count(tag + b"\x01\0") == 1
+    changed = saved.replace(tag + b"\x01\0", tag + compression.to_bytes(2, "little"))
+    with pytest.raises(UnreadableImage, match=r"imagecodecs is not installed.*sightline\[tiff\]"):
+        read(changed, "a.tif")
+
+
 def test_inks_with_transparency_become_colours() -> None:
     content = tiff(INKS, photometric="separated", extrasamples=["unassalpha"])
     image = read(content, "a.tif")

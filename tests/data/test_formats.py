@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from sightline.data.reading.decode import UnreadableImage, read_image
+from sightline.data.reading.decode import Reading, UnreadableImage, read_image
 from sightline.data.reading.formats import register_plugins
 from sightline.data.reading.scan import LeftOut
 from sightline.data.sources.folder import read_folder
+from sightline.types import PixelSpec
 
 VALUES = np.array([[0, 1000, 2000], [3000, 4000, 4095]], np.uint16)
 
@@ -101,3 +103,36 @@ def test_folders_of_heic_and_dicom_are_read(tmp_path: Path) -> None:
 def test_what_an_extra_reads_is_said() -> None:
     left_out = LeftOut(["a.heic", "b.nef"], ["HEIC", "camera raw"])
     assert left_out.describe() == "1 HEIC (sightline[heif] reads them), 1 camera raw"
+
+
+@pytest.mark.skipif(find_spec("pillow_jxl") is not None, reason="pillow-jxl-plugin is installed")
+@pytest.mark.parametrize("begin", [b"\xff\n", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_what_a_file_is_is_known_by_its_content(begin: bytes, tmp_path: Path) -> None:
+    """Also under another name, as phones and browsers save it."""
+    (tmp_path / "a.jpg").write_bytes(begin + b"x" * 50)
+    with pytest.raises(
+        UnreadableImage, match=r"a\.jpg: it is JPEG XL, which pip install 'sig.*jxl"
+    ):
+        read_image(tmp_path / "a.jpg", "a.jpg")
+
+
+def test_jpeg_xl(tmp_path: Path) -> None:
+    """Grey, colour, transparency, 16 bits, EXIF's orientation; a damaged file is named."""
+    pytest.importorskip("pillow_jxl", reason="pip install 'sightline[jxl]'")
+    register_plugins()
+    colour = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+    for array in (colour[..., 0], colour[..., :3], colour):
+        Image.fromarray(array).save(tmp_path / "a.jxl", lossless=True)
+        np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.jxl", "a.jxl")), array)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(colour[..., :3]).save(tmp_path / "a.jxl", lossless=True, exif=exif.tobytes())
+    turned = np.asarray(read_image(tmp_path / "a.jxl", "a.jxl"))
+    np.testing.assert_array_equal(turned, np.rot90(colour[..., :3], -1))
+    deep = colour[..., 0].astype(np.uint16) * 16
+    Image.fromarray(deep).save(tmp_path / "a.jxl", lossless=True)
+    read = np.asarray(read_image(tmp_path / "a.jxl", "a.jxl", Reading(PixelSpec(0, 4095))))
+    np.testing.assert_array_equal(read, np.rint(deep / 4095 * 255))
+    (tmp_path / "b.jxl").write_bytes((tmp_path / "a.jxl").read_bytes()[:100])
+    with pytest.raises(UnreadableImage, match=r"b\.jxl: libjxl cannot decode it"):
+        read_image(tmp_path / "b.jxl", "b.jxl")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from sightline.data.reading.formats import EXTRAS, needed_extra
 from sightline.data.reading.opening import (
     deep_grey,
     has_16_bits,
@@ -73,9 +74,7 @@ def naming(name: str, file: Path | bytes | None = None) -> Iterator[None]:
     try:
         yield
     except Image.UnidentifiedImageError as error:
-        empty = file is not None and not (file.stat().st_size if isinstance(file, Path) else file)
-        reason = "the file is empty" if empty else "it is not an image that can be read"
-        raise UnreadableImage(f"Cannot read the image {name}: {reason}.") from error
+        raise UnreadableImage(f"Cannot read the image {name}: {_unknown(file)}.") from error
     except FileNotFoundError as error:
         raise UnreadableImage(f"Cannot read the image {name}: there is no such file.") from error
     except ImportError as error:
@@ -87,9 +86,21 @@ def naming(name: str, file: Path | bytes | None = None) -> Iterator[None]:
         raise UnreadableImage(f"Cannot read the image {name}: {_reason(error)}.") from error
 
 
+def _unknown(file: Path | bytes | None) -> str:
+    """Why no reader takes a file."""
+    if file is not None and not (file.stat().st_size if isinstance(file, Path) else file):
+        return "the file is empty"
+    needed = None if file is None else needed_extra(file)
+    if needed is None:
+        return "it is not an image that can be read"
+    return f"it is {needed}, which pip install 'sightline[{EXTRAS[needed]}]' reads"
+
+
 def _reason(error: Exception) -> str:
     """An error of a decoder in a line; of those that are not about files with their type."""
     line = first_line(error).rstrip(".")
+    if "libjxl" in line:  # whose only message is about building it
+        return "libjxl cannot decode it"
     if isinstance(error, (OSError, ValueError, SyntaxError, Image.DecompressionBombError)):
         return line
     name = type(error).__name__

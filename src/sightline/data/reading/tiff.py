@@ -77,8 +77,8 @@ def _values(source: Any, series: Any, plain: bool) -> np.ndarray:
     page = series.keyframe
     try:
         array: np.ndarray = series.asarray()
-    except (KeyError, ValueError) as error:
-        if "imagecodecs" not in str(error):
+    except (KeyError, ValueError, ImportError) as error:
+        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
             raise
         if not plain:
             raise ImportError(str(error), name="imagecodecs") from error

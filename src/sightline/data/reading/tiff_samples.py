@@ -9,9 +9,10 @@ from sightline.data.reading.raster import ALPHA, BANDS, COLOUR, GREY
 from sightline.types import PixelSpec
 
 # Numbers of tags, and of values in them.
-WIDTH_OF_VALUES, PHOTOMETRIC, SAMPLES, EXTRA, FORMAT = 258, 262, 277, 338, 339
+WIDTH_OF_VALUES, COMPRESSION, PHOTOMETRIC, SAMPLES, EXTRA, FORMAT = 258, 259, 262, 277, 338, 339
 UNSPECIFIED = 0
 SIGNED = 2
+WEBP = 50001
 BASES = {2: COLOUR, 5: BANDS["CMYK"], 6: COLOUR, 8: COLOUR}  # others: grey
 
 
@@ -27,9 +28,10 @@ def is_plain(image: Image.Image, deep: bool) -> bool:
     extra = numbers(tags.get(EXTRA, ()))
     base = len(BASES.get(tags.get(PHOTOMETRIC, 1), GREY))
     kinds = tags.get(FORMAT, (1,))
+    undecoded = tags.get(COMPRESSION) == WEBP  # Pillow's own libtiff is built without it
     misread = (SIGNED in kinds and max(bits) == 8) or (kinds[0] == 1 and max(bits) == 32)
     return not (
-        UNSPECIFIED in extra or samples > base + len(extra) or misread
+        UNSPECIFIED in extra or samples > base + len(extra) or misread or undecoded
         or (deep and samples > 1 and max(bits) > 8)
     )  # fmt: skip
 
