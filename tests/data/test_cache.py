@@ -18,7 +18,8 @@ from support.images import make_folder
 
 from sightline.data.cache import files as cache
 from sightline.data.cache.digests import content_digests
-from sightline.data.cache.files import list_entries, load_or_decode
+from sightline.data.cache.entries import list_entries
+from sightline.data.cache.files import load_or_decode
 from sightline.data.cache.images import choose_cache
 from sightline.data.reading.transforms import ImageTransform
 from sightline.errors import UserError
@@ -67,7 +68,11 @@ def test_a_damaged_file_is_written_anew(photos: Path, caplog: pytest.LogCaptureF
     sound = np.array(load_or_decode(images, content_digests(images), SPEC, "photos", 1.0).array)
     [entry] = list_entries()
     folder = cache_dir() / "pictures"
-    for name, content in (("npy", b""), ("npy", b"\x93NUMPY"), ("json", b""), ("json", b"{}")):
+    content = bytearray((folder / f"{entry.key}.npy").read_bytes())
+    content[-100] ^= 1
+    flipped = bytes(content)  # in one pixel
+    damages = ("npy", b""), ("npy", b"\x93NUMPY"), ("npy", flipped), ("json", b""), ("json", b"{}")
+    for name, content in damages:
         path = folder / f"{entry.key}.{name}"
         path.write_bytes(content)
         list_entries()
@@ -75,6 +80,24 @@ def test_a_damaged_file_is_written_anew(photos: Path, caplog: pytest.LogCaptureF
         np.testing.assert_array_equal(found.array, sound)
         assert f"{entry.key}.npy is damaged" in caplog.text
         caplog.clear()
+
+
+def test_damaged_digests_are_computed_anew(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    images = images_of(photos)
+    sound = content_digests(images)
+    assert len(sound) == len(images)
+    [file] = (cache_dir() / "digests").glob("*.npy")
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-40] ^= 1
+    for damage in (b"", whole[:100], whole[:-1], bytes(flipped)):
+        file.write_bytes(damage)
+        np.testing.assert_array_equal(content_digests(images), sound)
+        assert f"{file} is damaged" in caplog.text
+        caplog.clear()
+    np.save(file, sound)  # as files were before
+    np.testing.assert_array_equal(content_digests(images), sound)
+    assert not caplog.text
 
 
 def test_several_processes_write_the_same_file_once(photos: Path) -> None:

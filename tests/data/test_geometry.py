@@ -17,7 +17,8 @@ from sightline.config.checks import check
 from sightline.config.compose import compose_job
 from sightline.config.schema import ModelInputConfig
 from sightline.data.cache.digests import content_digests
-from sightline.data.cache.files import list_entries, load_or_decode
+from sightline.data.cache.entries import list_entries
+from sightline.data.cache.files import load_or_decode
 from sightline.data.image_sizes import ImageSizes
 from sightline.data.reading.geometry import Geometry
 from sightline.data.reading.images import ArrayImages, FileImages, Images

@@ -164,8 +164,9 @@ def test_parquet_of_plain_bytes_in_one_file(tmp_path: Path) -> None:
 
 
 def test_parquet_larger_than_memory_is_mapped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
     file = tmp_path / "photos.parquet"
     pq.write_table(huggingface_table(range(8), [0, 1] * 4), file, row_group_size=3)
@@ -183,6 +184,17 @@ def test_parquet_larger_than_memory_is_mapped(
                 np.asarray(data.splits["train"].read(row)), np.asarray(make_image(row))
             )
         assert len(list((tmp_path / "cache").rglob("*.arrow"))) == 1
+    [unpacked] = (tmp_path / "cache").rglob("*.arrow")
+    content = bytearray(unpacked.read_bytes())
+    content[len(content) // 2] ^= 1
+    for damage in (content[:-1], content[: len(content) // 2], b"", bytes(content)):
+        unpacked.write_bytes(damage)
+        np.testing.assert_array_equal(
+            np.asarray(source("parquet", path=str(file)).splits["train"].read(7)),
+            np.asarray(make_image(7)),
+        )
+        assert f"{unpacked} is damaged" in caplog.text
+        caplog.clear()
     assert run_command("cache", []) == 0
     assert "photos.parquet" in capsys.readouterr().out
     assert run_command("cache", ["clear"]) == 0

@@ -140,7 +140,7 @@ def test_the_config_of_a_runs_folder_and_of_mlflow(
         (tmp_path / "config/config.yaml").write_text(yaml.dump(config))
         stored = StoredRun("1", None, None, None, "r", "FINISHED", {}, {}, {}, str(tmp_path))
         assert refused(lambda: build_all(read_frozen(tmp_path / "run.json").config))  # type: ignore[union-attr]
-        assert refused(lambda run=stored: build_all(_config_of(run, [])))
+        assert refused(lambda run=stored: build_all(_config_of(run, None, [])))
     assert LEFT == []
 
 
@@ -229,9 +229,9 @@ def test_the_configs_of_a_strangers_folder(tmp_path: Path, monkeypatch: pytest.M
     ):
         (tmp_path / "experiment/evil.yaml").write_text(f"# @package _global_\n{text}")
         with pytest.raises(UserError, match=message):
-            check_composed(words, [], "run")
-    check_composed(words, ["support"], "run")
+            check_composed(words, [], "run", None)
+    check_composed(words, ["support"], "run", None)
     monkeypatch.setenv(PLUGINS, "other")
     with pytest.raises(UserError, match="plugins"):
-        check_composed(words, ["other"], "run")
+        check_composed(words, ["other"], "run", None)
     assert LEFT == []

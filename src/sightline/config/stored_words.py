@@ -17,6 +17,7 @@ from sightline.config.explain import explain
 from sightline.config.search_path import search_path_override
 from sightline.config.stored import check_plugins
 from sightline.errors import UserError
+from sightline.io.stored_address import check_address
 from sightline.paths import conf_dir, config_folders
 
 CONFIG_DIR = ("--config-dir", "-cd")
@@ -52,16 +53,20 @@ def _is_value(word: str) -> bool:
     return not is_flag and "${" not in word and "@hydra" not in key and not key.startswith("hydra")
 
 
-def check_composed(arguments: list[str], allowed: Iterable[str], origin: object) -> None:
-    """Refuse arguments by which Hydra, or a package that is not allowed, would run code.
+def check_composed(
+    arguments: list[str], allowed: Iterable[str], origin: object, given: str | None
+) -> None:
+    """Refuse arguments by which code of others would run, or credentials go to their address.
 
     Args:
         arguments: complete; the folder of configs that they name is read.
         allowed: packages that this command allows.
         origin: where they are stored.
+        given: the address of the store that this command names, or None.
 
     Raises:
-        UserError: they cannot be composed, change what Hydra runs, or name another package.
+        UserError: they cannot be composed, change what Hydra runs, or name another package, or a
+            store that the user does not name.
     """
     own = _compose([], [])
     config = _compose(
@@ -74,8 +79,23 @@ def check_composed(arguments: list[str], allowed: Iterable[str], origin: object)
                 f"{origin}: the configs that it was launched with set hydra.{key}, which could run "
                 "any code. Start a new run with your own command instead of resuming this one."
             )
-    named: Any = OmegaConf.to_container(config, resolve=False)["plugins"]  # type: ignore[index,call-overload]
+    values, default = (_plain(each) for each in (config, own))
+    named = values["plugins"]
     check_plugins(map(str, named if isinstance(named, list) else [named]), allowed, origin)
+    address = values["tracking"]["uri"]
+    if address in (None, default["tracking"]["uri"]):
+        return
+    if "${" in str(address):  # it would carry what this environment holds to that address
+        raise UserError(
+            f"{origin}: the configs that it was launched with set tracking.uri={address}, an "
+            "interpolation. Give tracking.uri=ADDRESS in this command."
+        )
+    check_address(str(address), origin, given)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    """The values of the training's config as they are written, interpolations too."""
+    return OmegaConf.to_container(config, resolve=False)  # type: ignore[return-value]
 
 
 def _compose(words: list[str], folders: list[Path]) -> DictConfig:

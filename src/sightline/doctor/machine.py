@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sightline.config.schema import TrainConfig
-from sightline.data.cache.files import GIB, MIB
+from sightline.data.cache.entries import GIB, MIB
 from sightline.doctor.findings import Report
 from sightline.errors import UserError
 from sightline.training.devices import check_devices, uses_gpu

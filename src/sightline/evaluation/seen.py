@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from torch import Tensor
 
 from sightline.config.schema import TrainConfig
-from sightline.data.cache.sample_digests import CONTENT, PIXELS, REMEMBERED, pixel_digests, short
+from sightline.data.cache.pixel_digests import pixel_digests
+from sightline.data.cache.sample_digests import CONTENT, PIXELS, REMEMBERED, short
 from sightline.errors import UserError
 from sightline.evaluation.samples import Samples, own_samples
 from sightline.io.declared_size import read_parquet
@@ -68,7 +69,7 @@ class PixelRecorder:
 
     def __call__(self, image: Tensor) -> Tensor:
         """The images (B, C, H, W), unchanged."""
-        self._parts.append(pixel_digests(image.numpy(), np.arange(len(image))))
+        self._parts.append(pixel_digests(image.numpy()))
         return image
 
     @property

@@ -22,10 +22,14 @@ def hide_password(text: str) -> str:
 
 
 def credentials_for_children(uri: str | None) -> dict[str, str]:
-    """Variables with the passwords of an address, for a process that reads a frozen config."""
-    if uri is None or hide_password(uri) == uri:
+    """Variables with an address and its passwords, for a process that reads a frozen config.
+
+    It may send credentials there, because its own environment names the address.
+    """
+    if uri is None or uri.startswith("sqlite:"):
         return {}
-    return split_credentials(uri)[1] or {"MLFLOW_TRACKING_URI": uri}
+    bare, credentials = split_credentials(uri)
+    return {"MLFLOW_TRACKING_URI": bare} | credentials
 
 
 def with_credentials(uri: str | None) -> str | None:

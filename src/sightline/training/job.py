@@ -12,7 +12,7 @@ from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.errors import Interrupted, UserError
 from sightline.io.atomic import when_writable
 from sightline.io.console import log_to
-from sightline.io.secrets import with_credentials
+from sightline.io.stored_address import stored_address
 from sightline.metrics.monitor import monitor_mode
 from sightline.paths import default_store
 from sightline.runs.folder import RunFolder
@@ -76,7 +76,7 @@ def run_frozen(path: Path, plugins: Sequence[str]) -> None:
         raise UserError(f"{folder} holds no job of Sightline (no run.json).")
     check_plugins(frozen.config.plugins, trusted_plugins(plugins), folder)
     tracking = frozen.config.tracking
-    tracking = tracking.model_copy(update={"uri": with_credentials(tracking.uri)})
+    tracking = tracking.model_copy(update={"uri": stored_address(tracking.uri, folder)})
     if rank() == 0:
         folder.error = ""
     try:

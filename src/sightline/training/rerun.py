@@ -15,7 +15,7 @@ from sightline.config.components import check_components
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import check_plugins, stored_config, trusted_plugins
 from sightline.errors import DamagedError, UserError, first_line
-from sightline.io.secrets import with_credentials
+from sightline.io.stored_address import stored_address
 from sightline.paths import cache_dir, project_root, stamp
 from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich
@@ -45,7 +45,7 @@ def rerun(
     """
     stored = find_stored_run(run, uri)
     stored.check_finished()
-    config = _config_of(stored, overrides)
+    config = _config_of(stored, uri, overrides)
     check_plugins(config.plugins, trusted_plugins(plugins), f"The run {stored.name!r}")
     check_components(config)
     facts = stored_facts(stored)
@@ -80,11 +80,12 @@ def conclude(stored: StoredRun, folder: Path, differences: Table, tolerance: flo
     return 1 if verdict == "different" else 0
 
 
-def _config_of(stored: StoredRun, overrides: Sequence[str]) -> TrainConfig:
-    """The config of the run, with the overrides that this machine needs."""
+def _config_of(stored: StoredRun, uri: str | None, overrides: Sequence[str]) -> TrainConfig:
+    """The config of the run, with the store and the overrides that this machine needs."""
     stored_values = _read_yaml(stored.file("config/config.yaml"), dict)
-    values = stored_config(stored_values, f"The run {stored.name!r}")
-    uri = with_credentials(stored.uri or values["tracking"]["uri"])
+    origin = f"The run {stored.name!r}"
+    values = stored_config(stored_values, origin)
+    uri = uri or stored.uri or stored_address(values["tracking"]["uri"], origin)
     values["tracking"] |= {"uri": uri, "run_name": f"{stored.name} (again)"}
     # `auto` means "not in a job of a sweep", and the repetition is no job of a sweep.
     values["evaluate_test"] = any(name.startswith("test/") for name in stored.metrics)

@@ -30,7 +30,8 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
         frozen = find_run(wanted[-1], project_root())
         words = resumed_arguments(frozen.job, [*former_defaults(frozen.config), *given])
         register_resolvers(words)
-        check_composed(words, trusted_plugins(_plugins_of(given)), frozen.job.output_dir)
+        uri = _given(given, "tracking.uri")
+        check_composed(words, trusted_plugins(_plugins_of(given)), frozen.job.output_dir, uri)
         return words
     folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
     if folder is None:
@@ -41,6 +42,12 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
 
 def _plugins_of(words: list[str]) -> tuple[str, ...]:
     """The packages that the words of this command name."""
-    values = [word.partition("=")[2] for word in words if word.lstrip("+").startswith("plugins=")]
-    named = as_tuple(yaml.safe_load(values[-1])) if values else ()
+    value = _given(words, "plugins")
+    named = as_tuple(yaml.safe_load(value)) if value is not None else ()
     return tuple(map(str, named)) if isinstance(named, (list, tuple)) else ()
+
+
+def _given(words: list[str], key: str) -> str | None:
+    """The value of a key in the words of this command, without quotes; None where it has none."""
+    values = [word.partition("=")[2] for word in words if word.lstrip("+").startswith(f"{key}=")]
+    return values[-1].strip("\"'") if values else None

@@ -17,20 +17,21 @@ import numpy as np
 import PIL
 from filelock import FileLock
 
+from sightline.data.cache.entries import GIB, list_entries, remove
+from sightline.data.cache.pixel_digests import pixel_digests
 from sightline.data.reading.images import Images
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.reading.workers import Failure, decode_all
-from sightline.errors import DamagedError, UserError
+from sightline.errors import UserError
 from sightline.io.atomic import atomic_path
+from sightline.io.digests import CHANGED
 from sightline.io.sealed import read_sealed, write_sealed
 from sightline.paths import image_cache_dir
 from sightline.types import PreprocessSpec
 
 log = logging.getLogger(__name__)
 
-GIB = 2**30
-MIB = 2**20
-SUFFIXES = (".npy", ".arrow")  # decoded images; unpacked tables (cache/mapped_tables.py)
+PIXELS = "pixels"  # the key of the digest of all pixels
 
 
 @dataclass(frozen=True)
@@ -40,31 +41,12 @@ class DecodedImages:
     Attributes:
         array: shape (N, C, S, S), uint8; a mapped file where it is cached on disk.
         failures: images that could not be read; their rows are zeros.
+        digests: of each image's pixels, shape (N,), uint64.
     """
 
     array: np.ndarray
     failures: list[Failure]
-
-
-@dataclass(frozen=True)
-class CacheEntry:
-    """One file of the cache.
-
-    Attributes:
-        key: the file's name without its suffix.
-        name: of the data set.
-        images: number of images (or rows).
-        shape: of one image, (C, S, S); empty for a table.
-        size_bytes: of the file.
-        used: time of the last use, in seconds since the epoch.
-    """
-
-    key: str
-    name: str
-    images: int
-    shape: tuple[int, ...]
-    size_bytes: int
-    used: float
+    digests: np.ndarray
 
 
 def cache_bytes(images: list[Images], spec: PreprocessSpec) -> int:
@@ -91,7 +73,8 @@ def load_or_decode(
     transform = ImageTransform(spec)
     if images.in_memory:
         array = np.zeros(shape, np.uint8)
-        return DecodedImages(array, decode_all(images, transform, transform.reading, array, name))
+        failures = decode_all(images, transform, transform.reading, array, name)
+        return DecodedImages(array, failures, pixel_digests(array))
     key = _key(contents, spec)
     folder = image_cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,9 +84,9 @@ def load_or_decode(
         if found is None:
             _make_room(folder, int(np.prod(shape)), max_gib)
             with atomic_path(path) as partial:
-                failures = _decode_to(partial, images, transform, shape, name)
-                write_sealed(about, {"name": name, "shape": shape, "failures": failures})
-            found = DecodedImages(np.load(path, mmap_mode="r"), failures)
+                found = _decode_to(partial, images, transform, shape, name)
+                facts = {"name": name, "shape": shape, "failures": found.failures}
+                write_sealed(about, facts | {PIXELS: _digest(found.digests)})
         os.utime(about)
     return found
 
@@ -113,14 +96,22 @@ def _load(path: Path, about: Path, shape: tuple[int, ...]) -> DecodedImages | No
     if not (path.is_file() and about.is_file()):
         return None
     try:
-        failures = [(int(index), str(why)) for index, why in read_sealed(about)["failures"]]
+        facts = read_sealed(about)
+        failures = [(int(index), str(why)) for index, why in facts["failures"]]
         array = np.load(path, mmap_mode="r")
         if array.shape != shape:
             raise ValueError(f"its shape is {array.shape}")
+        digests = pixel_digests(array)
+        if facts.get(PIXELS) not in (None, _digest(digests)):  # older files have none
+            raise ValueError(CHANGED)
     except (UserError, LookupError, TypeError, ValueError, EOFError, OSError) as error:
         log.warning("%s is damaged (%s): the images are decoded anew.", path, error)
         return None
-    return DecodedImages(array, failures)
+    return DecodedImages(array, failures, digests)
+
+
+def _digest(digests: np.ndarray) -> str:
+    return hashlib.blake2b(digests.tobytes(), digest_size=16).hexdigest()
 
 
 def _key(contents: np.ndarray, spec: PreprocessSpec) -> str:
@@ -133,7 +124,7 @@ def _key(contents: np.ndarray, spec: PreprocessSpec) -> str:
 
 def _decode_to(
     path: Path, images: Images, transform: ImageTransform, shape: tuple[int, ...], name: str
-) -> list[Failure]:
+) -> DecodedImages:
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     with path.open("r+b") as stream:  # finds a full disk now, rather than as a bus error
         try:
@@ -142,7 +133,7 @@ def _decode_to(
             raise OSError(error.errno, error.strerror, str(path)) from error
     failures = decode_all(images, transform, transform.reading, array, f"decoding {name}")
     array.flush()
-    return failures
+    return DecodedImages(np.load(path, mmap_mode="r"), failures, pixel_digests(array))
 
 
 def _make_room(folder: Path, needed: int, max_gib: float) -> None:
@@ -165,25 +156,3 @@ def _make_room(folder: Path, needed: int, max_gib: float) -> None:
             f"data.cache: {folder} has {free / GIB:.1f} GiB free, but the decoded images take "
             f"{needed / GIB:.1f} GiB; move SIGHTLINE_CACHE, or use data.cache=none."
         )
-
-
-def list_entries() -> list[CacheEntry]:
-    """The entries of the cache, by key."""
-    entries = []
-    for about in sorted((image_cache_dir()).glob("*.json")):
-        for path in filter(Path.is_file, map(about.with_suffix, SUFFIXES)):
-            try:
-                facts = read_sealed(about)
-            except DamagedError:
-                facts = {}
-            name = facts.get("name", "damaged")  # which can be removed all the same
-            images, *shape = facts.get("shape", [0])
-            stat, used_s = path.stat(), about.stat().st_mtime
-            entries.append(CacheEntry(about.stem, name, images, tuple(shape), stat.st_size, used_s))
-    return entries
-
-
-def remove(key: str) -> None:
-    """Delete one entry; a process that has mapped the file can read it until it ends."""
-    for suffix in (".json", *SUFFIXES):
-        (image_cache_dir() / f"{key}{suffix}").unlink(missing_ok=True)

@@ -9,7 +9,8 @@ import psutil
 import torch
 
 from sightline.config.schema import DataConfig
-from sightline.data.cache.files import GIB, MIB, DecodedImages, cache_bytes, load_or_decode
+from sightline.data.cache.entries import GIB, MIB
+from sightline.data.cache.files import DecodedImages, cache_bytes, load_or_decode
 from sightline.data.cache.skipped import SkippedSample, skip_unreadable
 from sightline.data.reading.images import Images
 from sightline.data.reading.transforms import ImageTransform
@@ -75,7 +76,7 @@ def cache_images(
     def decode(split: str, images: Images) -> DecodedImages:
         found = load_or_decode(images, contents[split], spec, name, config.cache_max_gib)
         array = np.array(found.array) if mode == "ram" else found.array
-        return DecodedImages(array, found.failures)
+        return DecodedImages(array, found.failures, found.digests)
 
     def check(_: str, images: Images) -> list[Failure]:
         transform = ImageTransform(spec)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich import box, get_console
 from rich.table import Table
 
-from sightline.data.cache.files import MIB, CacheEntry, list_entries, remove
+from sightline.data.cache.entries import MIB, CacheEntry, list_entries, remove
 from sightline.errors import UserError, did_you_mean
 from sightline.paths import cache_dir
 

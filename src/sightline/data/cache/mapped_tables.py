@@ -1,8 +1,8 @@
 """Memory-mapped tables: Parquet files larger than memory, unpacked in the cache folder."""
 
 import hashlib
-import json
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -11,16 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from sightline.data.cache.files import GIB
+from sightline.data.cache.entries import GIB
 from sightline.errors import DamagedError, UserError, first_line
-from sightline.io.atomic import atomic_path, write_atomically
+from sightline.io.atomic import atomic_path
 from sightline.io.declared_size import DeclaredTable, declared_table, read_parquet
+from sightline.io.digests import damage_by_digest, file_digest
+from sightline.io.sealed import read_sealed, write_sealed
 from sightline.paths import image_cache_dir
 
 log = logging.getLogger(__name__)
 
 SHARE = 0.25  # of the free memory that tables may take
 BATCH_ROWS = 1_000
+CONTENT = "content"  # the key of the digest of an unpacked table
 
 
 def read_tables(files: list[Path]) -> list[pa.Table]:
@@ -44,29 +47,41 @@ def read_tables(files: list[Path]) -> list[pa.Table]:
 
 def _mapped(file: Path, declared: DeclaredTable) -> pa.Table:
     stat = file.stat()
-    facts = f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
-    key = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+    origin = f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    key = hashlib.blake2b(origin.encode(), digest_size=16).hexdigest()
     folder = image_cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{key}.arrow"
     about = path.with_suffix(".json")
     with FileLock(folder / f"{key}.lock"):
-        table = _opened(path)
-        if table is None or len(table) != declared.rows:  # not unpacked yet, or damaged since
+        table = _load(path, about)
+        if table is None:
+            about.unlink(missing_ok=True)  # whose digest is that of the file to be replaced
             _unpack(file, path, folder, declared.nbytes)
-            table = _opened(path)
-            assert table is not None
-        write_atomically(about, json.dumps({"name": file.name, "shape": [declared.rows]}))
-        return table
+            facts = {"name": file.name, "shape": [declared.rows], CONTENT: file_digest(path)}
+            write_sealed(about, facts)
+            table = _open(path)
+        os.utime(about)
+    return table
 
 
-def _opened(path: Path) -> pa.Table | None:
-    """An unpacked table, memory-mapped; None where there is none that can be read."""
-    try:
-        with pa.memory_map(str(path)) as source:
-            return pa.ipc.open_file(source).read_all()
-    except (pa.ArrowException, OSError):
+def _load(path: Path, about: Path) -> pa.Table | None:
+    """An unpacked table; None where there is none, or it is damaged."""
+    if not (path.is_file() and about.is_file()):
         return None
+    try:
+        damage = damage_by_digest(path, read_sealed(about).get(CONTENT))  # older ones have none
+        if damage is None:
+            return _open(path)
+    except (DamagedError, pa.ArrowException, OSError) as error:
+        damage = first_line(error)
+    log.warning("%s is damaged (%s): the table is unpacked anew.", path, damage)
+    return None
+
+
+def _open(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
 
 
 def _unpack(file: Path, path: Path, folder: Path, needed: int) -> None:

@@ -4,18 +4,15 @@ Two files that hold one image have the same pixels, if none of them was compress
 PNG that was saved again, or the same image as BMP or in an array.
 """
 
-import hashlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 
 from sightline.data.cache.files import DecodedImages
+from sightline.data.cache.pixel_digests import SIZE
 from sightline.data.source_data import Split
 
-SIZE = 8  # bytes: among 10^6 and 10^5 images two agree by chance with a probability of 10^-8
-BLOCK = 256  # images a task
 CONTENT, PIXELS = "content_digest", "pixel_digest"  # columns of split/split.parquet
 REMEMBERED = ("train", "val")  # the splits that a model is fitted and chosen on
 
@@ -23,23 +20,6 @@ REMEMBERED = ("train", "val")  # the splits that a model is fitted and chosen on
 def short(contents: np.ndarray) -> np.ndarray:
     """The first 8 bytes of content digests (N, 16), shape (N,), uint64; 0: could not be read."""
     return np.ascontiguousarray(contents[:, :SIZE]).view(np.uint64).reshape(-1)
-
-
-def pixel_digests(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """A digest of the pixels of some images, shape (N,), uint64.
-
-    Args:
-        images: shape (M, C, S, S), uint8.
-        rows: shape (N,), positions of the images.
-    """
-
-    def digest(start: int) -> bytes:
-        block = (images[row].tobytes() for row in rows[start : start + BLOCK])
-        return b"".join(hashlib.blake2b(each, digest_size=SIZE).digest() for each in block)
-
-    with ThreadPoolExecutor() as pool:  # hashing releases the interpreter
-        parts = list(pool.map(digest, range(0, len(rows), BLOCK)))
-    return np.frombuffer(b"".join(parts), np.uint64)
 
 
 def with_digests(
@@ -61,9 +41,7 @@ def with_digests(
         known = name in REMEMBERED
         columns[CONTENT].append(pa.array(short(contents[name][split.rows])) if known else none)
         seen = known and name in decoded
-        columns[PIXELS].append(
-            pa.array(pixel_digests(decoded[name].array, split.rows)) if seen else none
-        )
+        columns[PIXELS].append(pa.array(decoded[name].digests[split.rows]) if seen else none)
     for column, parts in columns.items():
         table = table.append_column(column, pa.chunked_array(parts))
     return table

@@ -10,6 +10,7 @@ from sightline.io.secrets import split_credentials, with_credentials
 from sightline.paths import default_store
 from sightline.tracking.mlflow.environment import set_request_environment
 from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
+from sightline.tracking.mlflow.http_artifacts import register_repositories
 
 
 def open_client(uri: str | None) -> MlflowClient:
@@ -27,6 +28,7 @@ def open_client(uri: str | None) -> MlflowClient:
         )
     address, credentials = split_credentials(address)
     set_request_environment(credentials)
+    register_repositories()
     try:
         return MlflowClient(address)
     except STORE_ERRORS as error:

@@ -17,11 +17,29 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mime_type_utils import _guess_mime_type
 from mlflow.utils.rest_utils import augmented_raise_for_status, http_request
 
+from sightline.io.stored_address import check_address
+
 UPLOAD_TIMEOUT_S = 600
 
 
 class LongUploadRepository(HttpArtifactRepository):
-    """MLflow's repository for `http(s)://`, with a long timeout for what stores a file."""
+    """MLflow's repository for `http(s)://`, with a long timeout for what stores a file.
+
+    Args:
+        artifact_uri: the address of the files, as a store holds it.
+        tracking_uri: of that store. A server has the credentials already, and may name another
+            one; a file that somebody made may not.
+
+    Raises:
+        UserError: credentials would go to an address that the user does not name.
+    """
+
+    def __init__(
+        self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+    ) -> None:
+        super().__init__(artifact_uri, tracking_uri, registry_uri)
+        if not str(tracking_uri).startswith("http"):
+            check_address(self.artifact_uri, tracking_uri)
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload one file.

@@ -16,6 +16,7 @@ from mlflow.utils.uri import is_local_uri
 
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
+from sightline.io.stored_address import stored_address
 from sightline.runs.folder import BEST, RunFolder
 from sightline.runs.intact import check_journal, intact_file
 from sightline.runs.resume import resume_command
@@ -186,7 +187,8 @@ def _in_folder(folder: RunFolder, uri: str | None) -> StoredRun:
         raise UserError(f"{folder} holds no run of Sightline.")
     location = folder.upload.location
     if location is not None:
-        return _in_store(location.run_id, uri or location.uri, folder)
+        address = uri or stored_address(location.uri, folder)
+        return _in_store(location.run_id, address, folder)
     return read_from_journal(folder)
 
 

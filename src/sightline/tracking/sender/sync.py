@@ -8,7 +8,8 @@ from filelock import Timeout
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
-from sightline.io.secrets import split_credentials, with_credentials
+from sightline.io.secrets import split_credentials
+from sightline.io.stored_address import stored_address
 from sightline.runs.folder import RunFolder
 from sightline.runs.intact import check_journal
 from sightline.tracking.mlflow.environment import set_request_environment
@@ -82,7 +83,7 @@ def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
         if frozen is None:
             raise UserError("its store is not recorded; give tracking.uri=URI.")
         config = frozen.config.tracking
-    uri = given or with_credentials(config.uri)
+    uri = given or stored_address(config.uri, folder)
     if uri is not None:
         uri, credentials = split_credentials(uri)
         set_request_environment(credentials)

@@ -1,0 +1,77 @@
+"""Addresses of stores in files: which of them get the credentials of the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sightline.errors import UserError
+from sightline.io.secrets import credentials_for_children
+from sightline.io.stored_address import check_address, stored_address
+from sightline.tracking.mlflow.http_artifacts import LongUploadRepository
+
+OWN = "https://Mlflow.lab:443/team/"
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", OWN)
+
+
+@pytest.mark.parametrize("uri", [
+    None, "sqlite:////tmp/mlflow.db", "https://mlflow.lab/team", "https://MLFLOW.lab:443/team/a/b",
+    "https://***@mlflow.lab/team", "https://mlflow.lab//team",
+])  # fmt: skip
+def test_addresses_that_the_user_names_or_that_get_nothing(uri: str | None) -> None:
+    check_address(uri, "run")
+
+
+@pytest.mark.parametrize("uri", [
+    "https://evil.lab/team", "http://mlflow.lab/team", "https://mlflow.lab:444/team",
+    "https://mlflow.lab/stranger", "https://mlflow.lab/teams", "https://mlflow.lab/team/../evil",
+    "https://mlflow.lab/team/%2e%2e/evil", "https://mlflow.lab@evil.lab/team",
+    "https://evil.lab\\@mlflow.lab/team", "https://evil.lab/?x=https://mlflow.lab/team",
+    "https://mlflow.lab.evil.lab/team", "https://evil.lab#@mlflow.lab/team",
+    "postgresql://db.evil.lab/x", "postgresql+psycopg:///x?host=evil.lab", "mysql://evil.lab/x",
+])  # fmt: skip
+def test_addresses_that_only_a_file_names(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSQL_PWD", "hunter2")
+    with pytest.raises(UserError, match=r"evil|mlflow\.lab") as refusal:
+        check_address(uri, "run")
+    assert OWN in str(refusal.value)
+    assert "t0ken" not in str(refusal.value)
+    check_address(uri if "\\" not in uri else None, "run", uri)  # this command names it
+
+
+def test_without_credentials_any_address_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
+    assert stored_address("http://***@evil.lab", "run") == "http://evil.lab"
+    (tmp_path / ".mlflow").mkdir()
+    (tmp_path / ".mlflow/credentials").write_text("[mlflow]\nmlflow_tracking_password = x\n")
+    with pytest.raises(UserError, match=r"would get .*\.mlflow/credentials"):
+        stored_address("http://***@evil.lab", "run")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(UserError, match=r"you name is none \(MLFLOW_TRACKING_URI is not set\)"):
+        stored_address("http://***@evil.lab", "run")
+
+
+def test_a_child_of_the_users_command_gets_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    for name, value in credentials_for_children("http://u:p@lab.org").items():
+        monkeypatch.setenv(name, value)
+    assert stored_address("http://***@lab.org", "run") == "http://lab.org"
+
+
+def test_files_of_a_store_that_somebody_made() -> None:
+    """The place of a run's files in a SQLite store can be any address; MLflow sends the token."""
+    files = "https://evil.lab/api/2.0/mlflow-artifacts/artifacts/1"
+    with pytest.raises(UserError, match=r"sqlite:///x names the store https://evil\.lab/api"):
+        LongUploadRepository(files, "sqlite:///x")
+    LongUploadRepository(files, "https://mlflow.lab/team")  # which has the token
+    LongUploadRepository(files.replace("evil.lab", "mlflow.lab/team"), "sqlite:///x")
