@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -236,8 +236,61 @@ def test_under_slurm_a_signal_saves_and_the_run_goes_on(
         signals._before[signal.SIGUSR2] = requeue
         moment = Meet(lambda: signal.raise_signal(signal.SIGUSR2), 1, 0, "train")
         again = run(tmp_path, overrides, parts, moment, signals=signals)
-    assert saved == [3]  # before the batch that was to come, the first of the second epoch
+    assert saved == [4]  # before the group of batches that was to come
     assert_same_as(whole_runs(case, overrides), tmp_path, parts, again)
+
+
+class Counts(Callback):
+    """A user's callback, whose state changes in each hook of a training and of its validations."""
+
+    HOOKS = (
+        "on_train_epoch_start", "on_train_batch_start", "on_before_zero_grad", "on_after_backward",
+        "on_before_optimizer_step", "on_train_batch_end", "on_validation_start",
+        "on_validation_epoch_start", "on_validation_batch_start", "on_validation_batch_end",
+        "on_validation_epoch_end", "on_validation_end", "on_train_epoch_end",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(self.HOOKS, 0)
+        for hook in self.HOOKS:
+            setattr(self, hook, partial(self._count, hook))
+
+    def _count(self, hook: str, trainer: Trainer, *_: Any, **more: Any) -> None:
+        self.counts[hook] += trainer.state.fn == "fit"
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.counts
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.counts = dict(state)
+
+
+@pytest.mark.parametrize(
+    ("every", "stopped", "moments"),
+    [
+        ("2", False, [(0, 3, "train"), (1, 2, "train"), (1, 0, "val"), (1, 0, "epoch_end")]),
+        ("null", True, [(0, 3, "train"), (1, 2, "val"), (2, 0, "val"), (2, 0, "epoch_end")]),
+    ],
+)
+def test_the_state_of_a_users_callback_is_that_of_an_uninterrupted_run(
+    tmp_path: Path, data: dict[str, list[str]], every: str, stopped: bool,
+    moments: list[tuple[int, int, str]],
+) -> None:  # fmt: skip
+    overrides = ["data=folder", "data.cache=ram", *data["data=folder"], "data.val_fraction=0.3",
+                 f"checkpoint.every_n_steps={every}", "early_stopping.patience_epochs=null",
+                 "evaluate_test=false"]  # fmt: skip
+    whole = Counts()
+    run(tmp_path / "whole", overrides, Histories(), whole)
+    assert all(whole.counts.values()), whole.counts
+    for moment in moments:
+        signals = Signals()
+        do = partial(signals._handle, 15, None) if stopped else stop
+        with pytest.raises(Interrupted if stopped else Killed):
+            run(tmp_path / "parts", overrides, Histories(), Counts(), Meet(do, *moment),
+                signals=signals)  # fmt: skip
+    resumed = Counts()
+    run(tmp_path / "parts", overrides, Histories(), resumed)
+    assert resumed.counts == whole.counts
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(

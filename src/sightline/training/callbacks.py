@@ -12,7 +12,7 @@ from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
 from sightline.training.averaging import AveragedWeights
 from sightline.training.checkpointing.best import BestCheckpoint
-from sightline.training.checkpointing.last import LastCheckpoint
+from sightline.training.checkpointing.last import BeforeOthers, LastCheckpoint
 from sightline.training.clipping import AdaptiveClipping
 from sightline.training.signals import Signals
 
@@ -54,7 +54,10 @@ def user_callbacks(config: TrainConfig, given: Sequence[Callback] = ()) -> list[
 def checkpoint_callbacks(
     config: TrainConfig, folder: RunFolder, signals: Signals
 ) -> list[Callback]:
-    """Checkpoints (best by `monitor`, and the last), early stopping, clipping, averaged weights."""
+    """Checkpoints (best by `monitor`, and the last), early stopping, clipping, averaged weights.
+
+    The first of them comes before all other callbacks of a training.
+    """
     best = BestCheckpoint(
         folder.best.parent,
         filename=folder.best.stem,
@@ -65,7 +68,7 @@ def checkpoint_callbacks(
         save_on_train_epoch_end=False,
     )
     last = LastCheckpoint(folder.last, config.checkpoint.every_n_steps, signals)
-    callbacks: list[Callback] = [best, last, *early_stopping(config)]
+    callbacks: list[Callback] = [BeforeOthers(last), best, last, *early_stopping(config)]
     if config.optimizer_common.agc is not None:
         callbacks.append(AdaptiveClipping(config.optimizer_common.agc))
     if config.ema.decay is not None:

@@ -76,8 +76,8 @@ def fit_and_evaluate(
     """
     start = find_checkpoint(folder.last)
     watch(folder.last)
-    deciding = checkpoint_callbacks(config, folder, signals)
-    callbacks = [SameConfig(config), *setup.callbacks, *deciding, *callbacks]
+    first, *deciding = checkpoint_callbacks(config, folder, signals)
+    callbacks = [first, SameConfig(config), *setup.callbacks, *deciding, *callbacks]
     trainer = build_trainer(config, callbacks, folder, start in (None, folder.last))
     progress = _fit(trainer, setup, start)
     best = folder.best
