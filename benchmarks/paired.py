@@ -36,7 +36,7 @@ def newcombe(counts: Counts, corrected: bool) -> Ends:
     both, only_first, only_second, none = counts
     n, hits = sum(counts), np.array([both + only_first, both + only_second])
     ends = [stats.binomtest(int(x), n).proportion_ci(method="wilson") for x in hits]
-    moment = both * none - only_first * only_second
+    moment: float = both * none - only_first * only_second
     if corrected and moment > 0:
         moment = max(moment - n / 2, 0)
     product = float(np.prod(hits / n * (1 - hits / n))) * n**4

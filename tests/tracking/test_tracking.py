@@ -122,9 +122,7 @@ def test_a_run_that_goes_on_says_its_id(sightline: Sightline, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("offline", ["auto", "true"])
-def test_without_a_server_from_the_start(
-    offline: str, tmp_path: Path, refusing_port: int
-) -> None:
+def test_without_a_server_from_the_start(offline: str, tmp_path: Path, refusing_port: int) -> None:
     uri = f"tracking.uri=http://127.0.0.1:{refusing_port}"
     arguments = [uri, f"tracking.offline={offline}", "tracking.start_timeout_s=1"]
     code, out, err = finish(start(tmp_path, *FEW, *arguments, "tracking.flush_timeout_s=1"))
