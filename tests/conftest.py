@@ -32,7 +32,7 @@ from sightline.sweeps import process
 from sightline.tracking.mlflow.databases import open_sqlite
 
 torch.set_num_threads(1)
-GROUPS = ("slurm", "trained", "recorded", "ranks", "damage")  # the longest first
+GROUPS = ("slurm", "trained", "recorded", "ranks", "damage", "api")  # the longest first
 LONG = ("training", "tracking", "sweeps", "compatibility", "golden", "models", "evaluation")
 
 
