@@ -9,6 +9,7 @@ secret. In data (tables, configs, parameters) neither is a word, which may be th
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,22 @@ def _is_words(value: str) -> bool:
     return len(value) < LONGEST_WORDS and WORDS.fullmatch(value) is not None
 
 
+@cache
+def _is_telling(name: str) -> bool:
+    """Whether a variable's name says that its value is secret."""
+    return bool(TELLING.search(name.upper())) and not NOT_TELLING.search(name.upper())
+
+
 def _secret_values(environment: Mapping[str, str]) -> list[str]:
     """The values of variables whose names say that they are secret, the longest first."""
+    values = {environment[name] for name in environment if _is_telling(name)}
+    if not values:
+        return []
     here = f"{Path.home()}\0{Path.cwd()}"
     found = {
         value
-        for name, value in environment.items()
-        if TELLING.search(name.upper())
-        and not NOT_TELLING.search(name.upper())
-        and len(value) >= SHORTEST
+        for value in values
+        if len(value) >= SHORTEST
         and not value.replace(".", "").isdigit()
         and not value.startswith(("/", "~"))
         and value not in here
