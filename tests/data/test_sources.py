@@ -201,6 +201,12 @@ def test_parquet_larger_than_memory_is_mapped(
     assert not list((tmp_path / "cache").rglob("*.arrow"))
 
 
+def test_a_data_set_that_torchvision_unpickles_is_refused(tmp_path: Path) -> None:
+    for name in ("LSUN", "LSUNClass"):
+        with pytest.raises(UserError, match=rf"data\.name={name}: .*pickle.* use data=folder"):
+            source("torchvision", name=name, root=str(tmp_path), download=False)
+
+
 def test_npz_as_medmnist_publishes_it(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = {}

@@ -31,7 +31,7 @@ from sightline.errors import UserError
 from sightline.inference.model import LoadedModel
 from sightline.inference.pyfunc import SightlinePyfunc
 from sightline.io import declared_size
-from sightline.io.atomic import make_private
+from sightline.io.folders import PRIVATE, make_folder
 from sightline.metrics.tuning import Tuning
 from sightline.models.weight_file import read_weight_file
 from sightline.paths import image_cache_dir
@@ -241,14 +241,14 @@ def test_a_runs_folder_is_its_owners(tmp_path: Path) -> None:
     def mode(path: Path) -> int:
         return stat.S_IMODE(path.stat().st_mode)
 
-    make_private(tmp_path / "runs" / "new")
+    make_folder(tmp_path / "runs" / "new", PRIVATE)
     assert mode(tmp_path / "runs" / "new") == 0o700
     assert mode(tmp_path / "runs") != 0o700  # others' runs may stand in it
     (tmp_path / "empty").mkdir(mode=0o755)
-    make_private(tmp_path / "empty")
+    make_folder(tmp_path / "empty", PRIVATE)
     assert mode(tmp_path / "empty") == 0o700
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     (shared / "own.txt").touch()
-    make_private(shared)
+    make_folder(shared, PRIVATE)
     assert mode(shared) == 0o755

@@ -255,6 +255,23 @@ def test_a_callback_that_cannot_be_one_is_refused(listed: str, expected: str) ->
     assert expected in str(refused.value)
 
 
+@pytest.mark.parametrize("given", [
+    "ModelCheckpoint, dirpath: /tmp/x", "ModelCheckpoint, dirpath: x",
+    "ModelCheckpoint, dirpath: ''",
+    "ModelCheckpoint, filename: ../../x", "ModelCheckpoint, filename: /tmp/x",
+    "OnExceptionCheckpoint, dirpath: /tmp/x", "SpikeDetection, exclude_batches_path: /tmp/x",
+])  # fmt: skip
+def test_a_callback_of_lightnings_writes_into_the_runs_folder_alone(given: str) -> None:
+    name, option = given.split(", ")
+    key = option.partition(":")[0]
+    target = "pytorch_lightning.callbacks."
+    target += {"SpikeDetection": "spike."}.get(name, "") + name
+    with pytest.raises(UserError, match=rf"callbacks\[0\]\.{key}=.*run's folder alone"):
+        user_callbacks(changed_config(f"callbacks=[{{_target_: {target}, {option}}}]"))
+    kept = "{_target_: pytorch_lightning.callbacks.ModelCheckpoint, filename: '{step}'}"
+    assert len(user_callbacks(changed_config(f"callbacks=[{kept}]"))) == 1
+
+
 @pytest.mark.parametrize(
     ("output", "expected"),
     [

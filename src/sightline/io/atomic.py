@@ -1,9 +1,9 @@
-"""Atomic file writes (beside the target, fsync, rename; whole appends), and private folders."""
+"""Atomic file writes: beside the target, fsync, rename; whole appends."""
 
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -14,14 +14,6 @@ def fsync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder that its owner alone may enter; one that holds something keeps its mode."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not any(folder.iterdir()):  # made by Hydra a moment ago, maybe
-        with suppress(PermissionError):  # another owner's
-            folder.chmod(0o700)
 
 
 def fsync_parent(path: Path) -> None:

@@ -5,10 +5,16 @@ from contextlib import suppress
 from pathlib import Path
 
 TRIES = 5
+PRIVATE = 0o700  # the owner's alone
 
 
-def make_folder(path: Path) -> list[Path]:
+def make_folder(path: Path, mode: int | None = None) -> list[Path]:
     """Make a folder, and those above it.
+
+    Args:
+        path: the folder.
+        mode: of the folder itself; one that was there gets it where nothing is in it. None: the
+            usual one.
 
     Returns:
         the folders that were not there before, the outermost first.
@@ -22,10 +28,13 @@ def make_folder(path: Path) -> list[Path]:
             for each in [*reversed(path.parents), path]:
                 with suppress(FileExistsError):
                     if not each.is_dir():
-                        each.mkdir()
+                        each.mkdir(mode if mode is not None and each == path else 0o777)
                         made.append(each)
             break
     path.mkdir(exist_ok=True)  # raises what is in its place
+    if mode is not None and not any(path.iterdir()):  # made by Hydra a moment ago, maybe
+        with suppress(PermissionError):  # another owner's
+            path.chmod(mode)
     return list(dict.fromkeys(made))
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from sightline import __version__
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import DamagedError
-from sightline.io.atomic import make_private, write_atomically
+from sightline.io.atomic import write_atomically
 from sightline.io.digests import damage_by_digest
-from sightline.io.folders import make_folder, remove_empty
+from sightline.io.folders import PRIVATE, make_folder, remove_empty
 from sightline.io.redaction import redact
 from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import JournalWriter
@@ -81,8 +81,7 @@ class RunFolder(LockedFolder):
         if data is None:
             data = before.data if before is not None else {}
         self.check_held()
-        self._made += make_folder(self.path)
-        make_private(self.path)
+        self._made += make_folder(self.path, PRIVATE)
         self._frozen = Frozen(config, job, __version__, data, self._run_key(before))
         write_frozen(self._config, self._frozen)
 

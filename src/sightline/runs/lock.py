@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sightline.errors import UserError
-from sightline.io.atomic import make_private
-from sightline.io.folders import make_folder, remove_empty
+from sightline.io.folders import PRIVATE, make_folder, remove_empty
 from sightline.runs.lock_owner import (
     LOCK,
     LockOwner,
@@ -76,8 +75,7 @@ def run_lock(folder: Path) -> Iterator[Fence]:
     Raises:
         UserError: another process holds it.
     """
-    made = make_folder(folder)
-    make_private(folder)
+    made = make_folder(folder, PRIVATE)
     me = this_process()
     own = folder / f".alive.{me.token}"
     try:

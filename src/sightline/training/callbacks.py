@@ -1,12 +1,15 @@
 """The callbacks of a training: the user's own, and those that decide, with checkpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
 
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import EarlyStopping, WeightAveraging
 
 from sightline.config.components import build
 from sightline.config.schema import TrainConfig
+from sightline.config.targets import hints_of, locate
 from sightline.errors import UserError
 from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
@@ -27,8 +30,10 @@ def user_callbacks(config: TrainConfig, given: Sequence[Callback] = ()) -> list[
             what the run itself does.
     """
     found = {own.state_key: own for own in early_stopping(config)}
-    nodes = enumerate(config.callbacks)
-    built = [build(node, f"callbacks[{index}]", config.plugins) for index, node in nodes]
+    built = []
+    for index, node in enumerate(config.callbacks):
+        _check_paths(node, f"callbacks[{index}]", config.plugins)
+        built.append(build(node, f"callbacks[{index}]", config.plugins))
     listed = []
     for index, callback in enumerate([*built, *given]):
         where = f"callbacks[{index}]"
@@ -49,6 +54,29 @@ def user_callbacks(config: TrainConfig, given: Sequence[Callback] = ()) -> list[
         found[callback.state_key] = callback
         listed.append(callback)
     return listed
+
+
+def _check_paths(node: Mapping[str, Any], where: str, plugins: Sequence[str]) -> None:
+    """Refuse a callback of Lightning's that would write elsewhere than in the run's folder.
+
+    A config can be a stranger's, and by these one could write over any file.
+    """
+    target = locate(node, where, plugins)
+    if not target.__module__.startswith("pytorch_lightning."):
+        return  # of a package that the command allows
+    hints = hints_of(target)
+    for key, value in node.items():
+        names_place = value is not None and _takes_path(hints.get(key))
+        if names_place or (key == "filename" and Path(str(value)).name != value):
+            raise UserError(
+                f"{where}.{key}={value}: a callback of Lightning's writes into the run's folder "
+                "alone, whoever wrote the config. Leave this out, or give it in a callback of "
+                "your own package (plugins=[PACKAGE])."
+            )
+
+
+def _takes_path(hint: Any) -> bool:
+    return hint is Path or any(map(_takes_path, get_args(hint)))
 
 
 def checkpoint_callbacks(

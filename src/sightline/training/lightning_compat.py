@@ -71,8 +71,7 @@ def accumulation_scale(trainer: Trainer, batch_idx: int) -> float:
     fewer batches than that. 1 for every other group.
     """
     size = trainer.accumulate_grad_batches
-    first = batch_idx - batch_idx % size
-    return size / min(size, trainer.num_training_batches - first)
+    return size / min(size, trainer.num_training_batches - (batch_idx - batch_idx % size))
 
 
 def last_step_of(trainer: Trainer) -> int:
@@ -104,10 +103,17 @@ def steps_per_epoch_of(trainer: Trainer, total_steps: int) -> int:
     return max(1, math.ceil(batches / trainer.accumulate_grad_batches))
 
 
+def progress_in(trainer: Trainer) -> dict[str, int]:
+    """The progress of a training: the epoch, and the number of its completed batches."""
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    batches = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+    begun = epochs.started > epochs.processed
+    return {"epoch": epochs.processed, "batches": batches if begun else 0}
+
+
 def finished_epochs(trainer: Trainer) -> int:
     """How many epochs are complete."""
-    progress: Any = trainer.fit_loop.epoch_progress.current
-    return int(progress.processed)
+    return progress_in(trainer)["epoch"]
 
 
 def finished_epochs_of(checkpoint: Counters) -> int:
@@ -156,7 +162,7 @@ def rescale_batches(checkpoint: Counters, before: int, world: int) -> int:
         Batches of this epoch that are done.
     """
     progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-    done: int = progress["current"]["completed"] * before // world
+    done = int(progress["current"]["completed"] * before // world)
     progress["current"] = dict.fromkeys(progress["current"], done)
     return done
 

@@ -32,6 +32,7 @@ from sightline.training.callbacks import user_callbacks
 from sightline.training.devices import uses_gpu
 from sightline.training.given import NOTHING, Given
 from sightline.training.identity import data_digests, make_identity
+from sightline.training.lightning_compat import progress_in
 from sightline.training.logging.report import check_sections
 from sightline.training.methods.build import build_method
 from sightline.training.module import LitClassifier
@@ -100,7 +101,7 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NO
     )
     datamodule = ImageDataModule(
         splits, cached_images, spec, augment.transforms, augment.batch_transforms, augment.mix,
-        label_mode, common, config.seed, source.stream,
+        label_mode, common, config.seed, progress_in, source.stream,
     )  # fmt: skip
     targets = None if source.stream else splits["train"].targets
     data = data_digests(source, splits, contents)

@@ -58,8 +58,8 @@ def _mapped(file: Path, declared: DeclaredTable) -> pa.Table:
         if table is None:
             about.unlink(missing_ok=True)  # whose digest is that of the file to be replaced
             _unpack(file, path, folder, declared.nbytes)
-            facts = {"name": file.name, "shape": [declared.rows], CONTENT: file_digest(path)}
-            write_sealed(about, facts)
+            unpacked = {"name": file.name, "shape": [declared.rows], CONTENT: file_digest(path)}
+            write_sealed(about, unpacked)
             table = _open(path)
         os.utime(about)
     return table

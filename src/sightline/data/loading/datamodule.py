@@ -1,11 +1,11 @@
 """LightningDataModule over the splits of one data set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from pytorch_lightning import LightningDataModule
+from pytorch_lightning import LightningDataModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.transforms.v2 import Transform
@@ -40,6 +40,7 @@ class ImageDataModule(LightningDataModule):
         label_mode: weighs classes and mixes targets.
         config: batch size, workers, sampler.
         seed: of the order of the training samples, of augmentation, mixing and dropout.
+        progress_in: gives the epoch of a training, and the number of its completed batches.
         stream: the training samples, where they are read in sequence.
     """
 
@@ -54,6 +55,7 @@ class ImageDataModule(LightningDataModule):
         label_mode: LabelMode,
         config: DataConfig,
         seed: int,
+        progress_in: Callable[[Trainer], dict[str, int]],
         stream: Stream | None = None,
     ) -> None:
         super().__init__()
@@ -67,6 +69,7 @@ class ImageDataModule(LightningDataModule):
         self.label_mode = label_mode
         self.config = config
         self.seed = seed
+        self.progress_in = progress_in
         self.stream = stream
         self._loaders = SplitLoaders(splits, cached_images, spec, config, seed)
         self._progress = {"epoch": 0, "batches": 0}
@@ -89,11 +92,7 @@ class ImageDataModule(LightningDataModule):
     def state_dict(self) -> dict[str, int]:
         """The progress of the training: the epoch, and the number of its completed batches."""
         assert self.trainer is not None
-        loop = self.trainer.fit_loop
-        epochs: Any = loop.epoch_progress.current
-        within = epochs.started > epochs.processed
-        batches = loop.epoch_loop.batch_progress.current.completed if within else 0
-        return {"epoch": epochs.processed, "batches": batches}
+        return self.progress_in(self.trainer)
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Resume from the progress of an earlier training."""

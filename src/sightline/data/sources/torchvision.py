@@ -74,6 +74,12 @@ def _class_of(name: str) -> Any:
         raise UserError(
             f"data.name={name}: torchvision has no such data set.{did_you_mean(name, known)}"
         )
+    if name.startswith("LSUN"):
+        raise UserError(
+            f"data.name={name}: torchvision keeps the names of its images in a pickle file in the "
+            "working folder, which can run any code, and is not read. Export the images into a "
+            "folder for each class, and use data=folder."
+        )
     return getattr(datasets, name)
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from sightline import __version__
 from sightline.errors import UserError
-from sightline.io.atomic import append_whole, fsync_parent, make_private, when_writable
+from sightline.io.atomic import append_whole, fsync_parent, when_writable
+from sightline.io.folders import PRIVATE, make_folder
 from sightline.runs.journal.records import Record, UnknownRecordError, from_json
 from sightline.runs.journal.redacted import redacted_record
 
@@ -88,7 +89,7 @@ class JournalWriter:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            make_private(self.path.parent.parent)
+            make_folder(self.path.parent.parent, PRIVATE)
             self.path.parent.mkdir(exist_ok=True)
             new = not self.path.exists()
             if not new:
