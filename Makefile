@@ -20,9 +20,8 @@ golden: .venv/ready  ## short trainings compared with their recorded results; AR
 golden-record: .venv/ready  ## record their results anew: a deliberate act, seen in the diff
 	$(BIN)/python tests/golden/golden.py --record $(ARGS)
 
-soak: .venv/ready  ## the faults that take hours, at random moments; ARGS=5 for fewer kills
-	$(BIN)/pytest -m soak -s
-	PYTHONPATH=tests $(BIN)/python -m support.soak $(ARGS)
+soak: .venv/ready  ## the faults that take hours, at random moments; ARGS="-k optimizer" for a part
+	$(BIN)/pytest -m soak -s $(ARGS)
 
 fuzz: .venv/ready  ## 100,000 damaged images of many formats; ARGS=1000 for fewer
 	PYTHONPATH=tests $(BIN)/python -m support.fuzz $(or $(ARGS),100000)

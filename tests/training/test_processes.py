@@ -50,7 +50,7 @@ def test_a_signal_saves_and_ends_as_killed(
 def test_a_killed_run_is_the_same_in_the_end(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """One of the runs that `make soak` kills at random moments; new interpreters repeat it."""
+    """The runs of `make soak` are killed at random moments; new interpreters repeat this one."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     code, _, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={whole}"))
     assert code == 0, err

@@ -1,0 +1,16 @@
+"""The rows of the soak: every option has one."""
+
+from __future__ import annotations
+
+from support.soak_rows import OF_A_PLACE, rows
+
+from sightline.paths import conf_dir
+
+
+def test_every_option_of_a_training_has_a_row() -> None:
+    names = [row.name for row in rows()]
+    assert len(names) == len(set(names))
+    chosen = [path for path in conf_dir().glob("*/*.yaml") if path.parent.name not in OF_A_PLACE]
+    options = {f"{path.parent.name}={path.stem}" for path in chosen}
+    assert options <= set(names)
+    assert {"method=sam", "scheduler=wsd", "data.cache=disk", "two ranks"} <= set(names)
