@@ -15,7 +15,7 @@ SOURCE = Path(sightline.__file__).parent
 # From the bottom up. A module imports only from its own line, or from those before it; a line
 # names packages or modules, and the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "types", "paths", "counted", "tracking.mlflow.tags"],
+    ["errors", "types", "paths", "tracking.mlflow.tags"],
     ["cluster.ranks", "cluster.slurm"],
     ["cluster.requeue", "cluster.run_name"],
     ["io"],

@@ -62,3 +62,14 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
         nearest += [name for name in names if name.rsplit(".", 1)[-1] == part]
     nearest = list(dict.fromkeys(nearest))[:3]
     return f" Did you mean {' or '.join(repr(name) for name in nearest)}?" if nearest else ""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with what is counted, in singular or plural: `1 row`, `2,000 rows`.
+
+    Args:
+        number: from 0 on.
+        one: the words for 1, also with a verb: `row names`.
+        many: the words for others; empty: the singular with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from sightline.config.command import Command
 from sightline.config.options import Options, flag, positional
-from sightline.counted import counted
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 
 if TYPE_CHECKING:
     from sightline.runs.listing import RunStatus

@@ -11,7 +11,7 @@ from sightline.comparison.settings import ComparisonSettings
 from sightline.comparison.tables import Comparison, Looks
 from sightline.comparison.tasks import Task, by_task, different_tasks, splits_compared
 from sightline.comparison.tested_board import add_tests
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.tracking.mlflow.queries import TEST_DIGEST, count_looks, key_of
 from sightline.tracking.mlflow.stored_files import read_configs
 from sightline.tracking.mlflow.stored_run import StoredRun

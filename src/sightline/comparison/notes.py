@@ -8,7 +8,7 @@ from sightline.comparison.stored_metrics import is_tuned
 from sightline.comparison.tables import RUNS_ALONE, Comparison, is_marked, over_what, pair_ranks
 from sightline.comparison.uncertainty import LEVEL
 from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.metrics.registry import registry_of
 
 FEW = 3  # seeds

@@ -13,8 +13,7 @@ from sightline.comparison.boards import Boards, write_boards
 from sightline.comparison.compare import compare
 from sightline.comparison.rendering import tables_and_notes
 from sightline.comparison.settings import ComparisonSettings
-from sightline.counted import counted
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.paths import project_root, stamp
 from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sightline.counted import counted
 from sightline.data.source_data import Split
+from sightline.errors import counted
 from sightline.label_modes.base import LabelMode
 
 RARE = 10  # a class with fewer training images is called rare

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from sightline.config.schema import DataConfig
-from sightline.counted import counted
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.facts import Facts
 from sightline.data.reading.images import Images, SelectedImages
 from sightline.data.reading.raster import range_words
 from sightline.data.reading.workers import for_each_image
 from sightline.data.source_data import SourceData
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.types import PixelSpec
 
 INSPECTED = 1024  # training images, of which those with more than 8 bits are decoded

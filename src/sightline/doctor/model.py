@@ -3,13 +3,13 @@
 import numpy as np
 
 from sightline.config.schema import TrainConfig
-from sightline.counted import counted
 from sightline.data.image_sizes import NEARLY_SQUARE, ImageSizes
 from sightline.data.reading.geometry import Geometry
 from sightline.data.reading.raster import range_words
 from sightline.data.source_data import Split
 from sightline.doctor.findings import Level, Report
 from sightline.doctor.images import ImageFacts
+from sightline.errors import counted
 from sightline.models.classifier import Classifier
 from sightline.types import MODES
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sightline.counted import counted
 from sightline.data.source_data import Split
 from sightline.doctor.findings import Report
 from sightline.doctor.images import HASHED_SIDE, ImageFacts
+from sightline.errors import counted
 
 NEAR_BITS = 10  # of 64 that may differ between near duplicates
 FEW_BITS = 2  # the same for images under HASHED_SIDE pixels, and in large data sets

@@ -4,7 +4,7 @@ import logging
 
 from rich import get_console
 
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.evaluation.result import EvaluationResult
 from sightline.metrics.slices import Slices
 from sightline.reports.formatted_metrics import format_metrics, metrics_table

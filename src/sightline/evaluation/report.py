@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sightline.config.validation import Node
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.evaluation.stored_model import StoredModel
 from sightline.evaluation.target import EvaluationTarget
 from sightline.inference.explainer import SampleExplainer

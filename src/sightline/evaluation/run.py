@@ -8,8 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from sightline.config.schema import Job, TrackingConfig, TrainConfig
-from sightline.counted import counted
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.evaluation.announce import announce
 from sightline.evaluation.destination import new_run_for, original_run
 from sightline.evaluation.logging import log_robustness, log_seen, log_slices

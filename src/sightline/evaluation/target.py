@@ -7,9 +7,8 @@ from typing import Self
 import numpy as np
 
 from sightline.config.schema import TrainConfig
-from sightline.counted import counted
 from sightline.data.source_data import Split
-from sightline.errors import DamagedError, UserError
+from sightline.errors import DamagedError, UserError, counted
 from sightline.evaluation.overrides import DataOverrides
 from sightline.evaluation.samples import Samples, check_same, other_samples, own_samples
 from sightline.evaluation.seen import SEEN_IN, UNSEEN, PixelRecorder, Seen, find_seen

@@ -10,12 +10,11 @@ from rich import box, get_console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
-from sightline.counted import counted
 from sightline.data.reading.arrays import image_from_array
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.transforms import ImageTransform
 from sightline.data.source_data import Split
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.inference.inputs import read_inputs
 from sightline.inference.model import LoadedModel
 from sightline.inference.model_export import Checks, FormatCheck

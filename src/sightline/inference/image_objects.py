@@ -10,12 +10,11 @@ import pyarrow as pa
 from PIL import Image
 from torch import Tensor
 
-from sightline.counted import counted
 from sightline.data.reading.arrays import image_from_array
 from sightline.data.reading.decode import PLAIN, Reading, finish, naming, read_image
 from sightline.data.reading.images import Images
 from sightline.data.reading.raster import ImageData
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.inference.inputs import Inputs, read_inputs
 
 AnyImage = Image.Image | np.ndarray | Tensor | bytes | Path | str

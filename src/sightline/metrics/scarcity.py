@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sightline.counted import counted
+from sightline.errors import counted
 
 if TYPE_CHECKING:
     from sightline.metrics.decided import DecidedTable

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.predictions import Predictions
 
 BLOCKS = 200  # at most so many parts are left out in turn

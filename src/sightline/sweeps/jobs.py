@@ -3,7 +3,7 @@
 import logging
 from typing import Protocol
 
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.sweeps.summary import SweepTracker
 from sightline.sweeps.sweep import Sweep, SweepJob
 

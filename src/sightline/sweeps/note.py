@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sightline.comparison.expected_maximum import optimism
 from sightline.comparison.tasks import ABOUT_TASKS
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.reports.figures.axis_values import to_number
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import Row

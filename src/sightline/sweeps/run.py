@@ -4,8 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sightline.counted import counted
-from sightline.errors import Interrupted, UserError
+from sightline.errors import Interrupted, UserError, counted
 from sightline.io.console import log_to
 from sightline.runs.unbegun import RUN, SWEEP, check_unbegun, undone_unless_begun
 from sightline.sweeps.jobs import ListedJobs

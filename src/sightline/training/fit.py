@@ -12,8 +12,7 @@ from pytorch_lightning import Callback, Trainer
 
 from sightline.cluster.requeue import watch
 from sightline.config.schema import TrainConfig
-from sightline.counted import counted
-from sightline.errors import DamagedError, UserError
+from sightline.errors import DamagedError, UserError, counted
 from sightline.io.atomic import atomic_path
 from sightline.metrics.tuning import Tuning, fit_tuning
 from sightline.models.weight_file import zip_damage

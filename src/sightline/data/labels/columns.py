@@ -11,12 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.counted import counted
 from sightline.data.labels.indicators import indicator_columns, only_one_on
 from sightline.data.labels.names import canonical
 from sightline.data.labels.report import note_merged, warn_alike
 from sightline.data.tables.files import LabelTable, as_text, require_column
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, counted, did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +146,7 @@ def _as_lists(rows: LabelTable, column: str, values: pa.Array, separator: str | 
     lists = []
     for index, text in enumerate(texts.to_pylist()):
         try:
-            found = json.loads(text) if text else []
-            lists.append([str(label) for label in found])
+            lists.append([str(label) for label in (json.loads(text) if text else [])])
         except ValueError as error:
             raise UserError(
                 f"{rows.origin.row(index)}, column {column!r}: not a JSON list: {text!r}."
@@ -164,10 +162,10 @@ def _trimmed(
     changed = np.flatnonzero(pc.not_equal(trimmed, texts).to_numpy(zero_copy_only=False))
     if len(changed):
         row = int(changed[0] if owner is None else owner[changed[0]])
+        label, times = texts[int(changed[0])].as_py(), counted(len(changed), "time")
         log.warning(
             "%s, column %r: spaces around the label %r are left out (%s in all).",
-            rows.origin.row(row), column, texts[int(changed[0])].as_py(),
-            counted(len(changed), "time"),
+            rows.origin.row(row), column, label, times,
         )  # fmt: skip
     encoded = pc.dictionary_encode(trimmed)
     forms = encoded.dictionary.to_pylist()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from sightline.counted import counted
 from sightline.data.reading.decode import naming
 from sightline.data.reading.dicom import count_frames
 from sightline.data.reading.formats import form_of
 from sightline.data.reading.opening import deep_grey, has_16_bits, open_image, raster_of_bands
 from sightline.data.reading.raster import BANDS, Raster
+from sightline.errors import counted
 from sightline.types import PixelSpec
 
 ANIMATIONS = frozenset({"GIF", "PNG", "WEBP", "AVIF"})

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sightline.counted import counted
 from sightline.data.reading.formats import EXTRAS, image_suffixes
+from sightline.errors import counted
 
 # Folders that file managers, cameras, notebooks and storage servers make, in any case.
 SYSTEM_FOLDERS = frozenset({

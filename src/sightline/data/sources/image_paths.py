@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.counted import counted
 from sightline.data.tables.files import TableOrigin
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 
 log = logging.getLogger(__name__)
 

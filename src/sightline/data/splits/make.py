@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from sightline.config.schema import DataConfig
-from sightline.counted import counted
 from sightline.data.cache.digests import content_digests
 from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.splits.hashed import hashed_places, hold_out_by_hash
@@ -19,7 +18,7 @@ from sightline.data.splits.joined import join
 from sightline.data.splits.presence import units_of, with_every_label
 from sightline.data.splits.stored import stored_splits
 from sightline.data.splits.stratify import assign, refuse_single, stratified_holdout
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 
 log = logging.getLogger(__name__)
 

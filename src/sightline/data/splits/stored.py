@@ -6,11 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.counted import counted
 from sightline.data.source_data import SPLITS, Split
 from sightline.data.splits.joined import join
 from sightline.data.tables.files import existing_file, read_table
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from sightline.counted import counted
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.io.csv_cells import original, original_column
 
 log = logging.getLogger(__name__)

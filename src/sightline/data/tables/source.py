@@ -6,14 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.counted import counted
 from sightline.data.labels.columns import LabelColumns, read_labels
 from sightline.data.reading.images import Images
 from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.tables.files import LabelTable, TableOrigin, require_column
 from sightline.data.tables.repeats import rows_to_keep
 from sightline.data.tables.split_column import find_split_column, read_parts
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,8 @@ def to_source(
     names, targets = read_labels(rows, labels, multi_label, class_names)
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
     groups, group_names = _groups(table, columns.group, origin)
-    pool = Split(
-        ids,
-        targets,
-        images,
-        np.arange(len(ids)),
-        groups=groups,
-        metadata=_metadata(table, columns, used),
-    )
+    metadata = _metadata(table, columns, used)
+    pool = Split(ids, targets, images, np.arange(len(ids)), groups=groups, metadata=metadata)
     if len(keep) < len(ids):
         notes.append(counted(
             len(ids) - len(keep), "row that repeats another one exactly is dropped",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section
 from sightline.reports.section_inputs import ReadImage

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sightline.counted import counted
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Section, Table
 from sightline.reports.section_inputs import ReadImage

@@ -9,8 +9,7 @@ import time
 from contextlib import suppress
 
 from sightline.cluster.slurm import SlurmError
-from sightline.counted import counted
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.sweeps.jobs import Jobs, ListedJobs
 from sightline.sweeps.run import raise_failures, tracked
 from sightline.sweeps.signals import record_signals

@@ -31,8 +31,7 @@ class StoredRun:
     """A run as MLflow has it, or as its folder does where MLflow does not.
 
     Attributes:
-        run_id: MLflow's id; None for a run that was not uploaded.
-        uri: of the store; None likewise.
+        run_id, uri: MLflow's id, and its store's address; None for a run that was not uploaded.
         experiment_id: MLflow's; None likewise.
         folder: the run's own; None where it is not on this machine.
         name, status, params, metrics, tags: as logged; of each metric the last value.

@@ -3,7 +3,7 @@
 import logging
 import shlex
 
-from sightline.counted import counted
+from sightline.errors import counted
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalFormatError
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from sightline.config.checks import check
 from sightline.config.stored import stored_config
-from sightline.counted import counted
-from sightline.errors import DamagedError, UserError
+from sightline.errors import DamagedError, UserError, counted
 from sightline.io.redaction import redacted
 from sightline.models.weight_file import zip_damage
 from sightline.runs.folder import RunFolder
