@@ -17,6 +17,7 @@ import torch
 from mlflow import MlflowClient
 from support import cheap_job
 from support.commands import QUICK, Done, Sightline
+from support.figures import draw_each_kind_once
 from support.forked import ForkedPopen, end_started, forking
 from support.hub import hub, weights  # noqa: F401  fixtures
 from support.images import label_rows, make_folder, make_split_images
@@ -32,7 +33,7 @@ from sightline.sweeps import process
 from sightline.tracking.mlflow.databases import open_sqlite
 
 torch.set_num_threads(1)
-GROUPS = ("slurm", "trained", "recorded", "ranks", "damage", "api")  # the longest first
+GROUPS = ("slurm", "trained", "recorded", "servers", "ranks", "damage", "api")  # the longest first
 LONG = ("training", "tracking", "sweeps", "compatibility", "golden", "models", "evaluation")
 
 
@@ -144,6 +145,7 @@ def sightline(
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    draw_each_kind_once(monkeypatch)
     root_logger = logging.getLogger()
     handlers, level = list(root_logger.handlers), root_logger.level
     experiment = request.node.name[:200]

@@ -53,6 +53,7 @@ else:
 """
 
 
+@pytest.mark.usefixtures("ready_store")
 def test_prefetched_weights_are_found_without_network(
     hub: tuple[str, list[str]],
     tmp_path: Path,

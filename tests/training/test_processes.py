@@ -22,9 +22,13 @@ from sightline.predictions import Predictions
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.usefixtures("new_processes", "ready_store")
+@pytest.mark.usefixtures("ready_store")
 @pytest.mark.parametrize(
-    ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+    ("signum", "status"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.usefixtures("new_processes"), id="int"),
+        pytest.param(signal.SIGTERM, 143, id="term"),  # to new processes too: tests on Slurm
+    ],
 )
 def test_a_signal_saves_and_ends_as_killed(
     tmp_path: Path, signum: signal.Signals, status: int
@@ -50,15 +54,15 @@ def test_a_signal_saves_and_ends_as_killed(
 def test_a_killed_run_is_the_same_in_the_end(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """The runs of `make soak` are killed at random moments; new interpreters repeat this one."""
+    """The runs of `make soak` are killed at random moments; a new interpreter resumes this one."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     code, _, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={whole}"))
     assert code == 0, err
-    request.getfixturevalue("new_processes")
     process = start(tmp_path, *COMMAND, f"hydra.run.dir={parts}")
     wait_for_line(process, "epoch 2/4")
     kill_all(process.pid, with_sender=True)
     assert finish(process)[0] == -signal.SIGKILL
+    request.getfixturevalue("new_processes")
     code, out, err = finish(start(tmp_path, *COMMAND, f"hydra.run.dir={parts}"))
     assert code == 0, err
     assert "training: resumes in epoch" in out
