@@ -278,11 +278,10 @@ def test_it_loads_with_its_requirements_alone(trained: Train, tmp_path: Path) ->
     venv.create(tmp_path / "fresh", with_pip=False)
     site = next((tmp_path / "fresh" / "lib").glob("python*/site-packages"))
     for name in closure(requirements):
-        for file in distribution(name).files or []:
-            top = file.parts[0]
-            there = distribution(name).locate_file(top)
-            if top not in ("..", "__pycache__") and not (site / top).exists():
-                (site / top).symlink_to(str(there))
+        installed = distribution(name)
+        for top in {file.parts[0] for file in installed.files or []} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(str(installed.locate_file(top)))
     assert not (site / "pytorch_lightning").exists()
     picture = run.root / "test" / "dog" / "001.jpg"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 import shutil
 import tempfile
 import warnings
@@ -110,8 +111,9 @@ def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: Check
         # Advice about MLflow's own type hints: the signature is given.
         warnings.simplefilter("ignore", UserWarning)
         own = shutil.copytree(
-            SIGHTLINE, Path(folder) / "sightline", ignore=shutil.ignore_patterns("conf", "__pyc*")
-        )
+            SIGHTLINE, Path(folder) / "sightline", ignore=shutil.ignore_patterns("conf", "__pyc*"),
+            copy_function=os.symlink,  # MLflow copies the files themselves
+        )  # fmt: skip
         # Not `log_model`, which loads the complete model once to try the example.
         mlflow.pyfunc.save_model(
             f"{folder}/model",
@@ -171,11 +173,12 @@ def _example() -> pd.DataFrame:
 def _link_metrics(client: MlflowClient, run_id: str, model_id: str) -> None:
     """Link the metrics of the checkpoint to the model: the same points, so that MLflow does not
     store them twice in the run."""
-    points: list[Metric] = []
-    for key in client.get_run(run_id).data.metrics:
-        if key.startswith(MODEL_METRICS):
-            last = max(client.get_metric_history(run_id, key), key=lambda point: point.timestamp)
-            points.append(Metric(key, last.value, last.timestamp, last.step, model_id=model_id))
+    # As protobuf, where the last points have their steps and times: without a request for each.
+    points = [
+        Metric(last.key, last.value, last.timestamp, last.step, model_id=model_id)
+        for last in client.get_run(run_id).data.to_proto().metrics
+        if last.key.startswith(MODEL_METRICS)
+    ]
     if points:
         client.log_batch(run_id, metrics=points)
 
