@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def place(item: pytest.Item) -> int:
         group = item.get_closest_marker("xdist_group")
-        if group is not None:
+        if group is not None and group.args[0] in GROUPS:
             return GROUPS.index(group.args[0])
         return len(GROUPS) + (item.path.parent.name not in LONG)
 
