@@ -36,6 +36,14 @@ IDLE = {
     "model.max_img_size, pretrained": [
         "model=timm", "model.pretrained=true", "model.max_img_size=99",
     ],
+    "model.head_std": ["model=timm", "model.head_std=0.1"],
+    "model.cache_features": ["model=timm", "model.pretrained=true", "model.cache_features=true"],
+    "model.cache_features, augmented": [
+        "model=timm", "model.pretrained=true", "model.freeze_backbone=true",
+        "model.cache_features=true",
+    ],
+    "model.lora_alpha": ["model=timm", "model.pretrained=true", "model.lora_alpha=8"],
+    "model.lora_layers": ["model=timm", "model.pretrained=true", "model.lora_layers=[a]"],
     "early_stopping.min_delta": [
         "early_stopping.min_delta=0.1", "early_stopping.patience_epochs=null",
     ],
@@ -98,6 +106,20 @@ def test_every_rule_is_tested() -> None:
         [*HUB, "data.streaming=true", "data.train_samples=9", "data.shuffle_buffer=9"],
         ["model.max_img_size=32"],
         ["early_stopping.min_delta=0.1"],
+        [
+            "model=timm",
+            "model.pretrained=true",
+            "model.head_std=0.1",
+            "model.lora_rank=2",
+            "model.lora_alpha=8",
+        ],
+        [
+            "model=timm",
+            "model.pretrained=true",
+            "model.freeze_backbone=true",
+            "augment=none",
+            "model.cache_features=true",
+        ],
         ["trainer.gradient_clip_val=1.0", "+trainer.gradient_clip_algorithm=norm"],
         ["augment.transforms=[]", "augment.batch_transforms=[]"],
         ["augment.transforms=[]", "augment.batch_transforms=null"],

@@ -6,9 +6,10 @@ from functools import cache
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from sightline.config.checks import check
-from sightline.config.compose import compose_job
+from sightline.config.compose import compose_job, register_resolvers
 from sightline.config.schema import DataConfig, TrainConfig
 from sightline.config.tuning_schema import TuningConfig
 from sightline.paths import conf_dir
@@ -17,7 +18,7 @@ from sightline.paths import conf_dir
 def data_config(**changed: Any) -> DataConfig:
     """The common part of `data` as conf/ has it, with changes."""
     values = yaml.safe_load((conf_dir() / "data_common.yaml").read_text())
-    return DataConfig.model_validate(values | changed)
+    return DataConfig.model_validate(_resolved({"model": {}, "data": values})["data"] | changed)
 
 
 def tuning_config(**changed: Any) -> TuningConfig:
@@ -52,4 +53,10 @@ def changed_config(*words: str) -> TrainConfig:
             common = conf_dir() / f"{group}_common.yaml"
             shared = yaml.safe_load(common.read_text()) if own.pop("defaults", None) else {}
             values[group] = {**shared, **own}
-    return check(values)
+    return check(_resolved(values))
+
+
+def _resolved(values: dict[str, Any]) -> dict[str, Any]:
+    register_resolvers([])
+    found: Any = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
+    return found

@@ -50,6 +50,7 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
             "(+trainer.max_steps=NUMBER then says when to end)."
         )
     assert config.model_input
+    assert config.fine_tuning
     assert config.optimizer_common
     _check_tuning(config.tuning)
     return config

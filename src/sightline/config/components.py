@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from sightline.config.fine_tuning_keys import FineTuningConfig
 from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig
 from sightline.config.stored import is_of_hydra
@@ -97,7 +98,7 @@ def check_components(config: TrainConfig) -> None:
     """
     nodes = {
         "data": without(config.data, DataConfig),
-        "model": without(config.model, ModelInputConfig),
+        "model": without(without(config.model, ModelInputConfig), FineTuningConfig),
         "optimizer": without(config.optimizer, OptimizerConfig),
     }
     names = ("label_mode", "loss", "method", "scheduler", "trainer", "mix")

@@ -18,6 +18,7 @@ from sightline.cluster.run_name import run_name
 from sightline.config.checks import check
 from sightline.config.effects import check_effects, with_given_form
 from sightline.config.explain import explain, first_lines
+from sightline.config.fitting import fitting
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.search_path import search_path_override
 from sightline.config.typed import as_typed
@@ -117,6 +118,7 @@ def register_resolvers(arguments: list[str]) -> None:
         "stamp", lambda: run_name(arguments), replace=True, use_cache=True
     )
     OmegaConf.register_new_resolver("sweep_name", lambda: sweep_name(arguments), replace=True)
+    OmegaConf.register_new_resolver("fitting", fitting, replace=True)
 
 
 def read_job(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from sightline.config.fine_tuning_keys import way_of_training
+from sightline.config.legacy import BEFORE
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 
@@ -55,6 +57,11 @@ def _own_size(config: TrainConfig) -> bool:
     return config.model.get("img_size") is not None or bool(pretrained)
 
 
+def _augments(config: TrainConfig) -> bool:
+    augment = config.augment
+    return bool(augment.transforms or augment.batch_transforms or config.mix)
+
+
 FILE = "data.split_file says which image is in which split"
 SEQUENCE = "data.streaming=true reads the label column alone, in sequence"
 OF_THE_DECAY = ("final_lr_factor", "cooldown_epochs", "cycles", "decay_fraction", "decay",
@@ -83,6 +90,16 @@ RULES = (
     Rule("data.metadata_columns", _not_streaming, SEQUENCE, None),
     Rule("model.max_img_size", _own_size,
          "it bounds the size taken from the data, and model.img_size or pretrained weights set it"),
+    Rule("model.head_std", lambda c: way_of_training(c.model) == "scratch",
+         "without pretrained weights a head starts as the rest of its model", None),
+    Rule("model.cache_features", lambda c: way_of_training(c.model) != "head",
+         "model.freeze_backbone=false changes the features with every step", False),
+    Rule("model.cache_features", lambda c: c.model.get("cache_features") is True and _augments(c),
+         "augment or mix changes images in each epoch; augment=none mix=none leaves them alone"),
+    *(Rule(f"model.{key}", lambda c: c.model.get("lora_rank") is None,
+           "model.lora_rank=null has no low-rank updates", silent)
+      for key, silent in (("lora_alpha", BEFORE["model.lora_alpha"]),
+                          ("lora_layers", BEFORE["model.lora_layers"]))),
     Rule("early_stopping.min_delta", _no_improvement,
          "early_stopping.patience_epochs=null never stops early", 0.0),
     *(Rule(f"scheduler.{key}", _no_decay,

@@ -60,7 +60,7 @@ DECIDED: Final = (
     "data.digest.test", "model.input", "model.parameters",
 )  # fmt: skip
 # Keys that say nothing with the value that stands for their absence in older configs.
-SILENT: Final = ("optimizer", "method", "callbacks")
+SILENT: Final = ("model", "optimizer", "method", "callbacks")
 OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")
 
 

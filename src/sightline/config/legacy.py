@@ -26,6 +26,21 @@ BEFORE: dict[str, Any] = {
     "data.bits": 16,
     "data.range": None,
     "data.channels": None,
+    "model.head_std": None,
+    "model.cache_features": False,
+    "model.freeze_batch_norm": False,
+    "model.lora_rank": None,
+    "model.lora_alpha": 16.0,
+    "model.lora_layers": [
+        "*.qkv",
+        "*.q",
+        "*.k",
+        "*.v",
+        "*.kv",
+        "*.q_proj",
+        "*.k_proj",
+        "*.v_proj",
+    ],
     "optimizer.decay_all": True,
     "optimizer.layer_decay": None,
     "optimizer.head_lr_factor": 1.0,
@@ -35,7 +50,12 @@ BEFORE: dict[str, Any] = {
     "callbacks": [],
 }
 # Those of them whose default is another now.
-CHANGED = ("data.decode", "data.geometry", "data.bits", "data.channels", "optimizer.decay_all")
+CHANGED = (
+    "data.decode", "data.geometry", "data.bits", "data.channels", "model.head_std",
+    "optimizer.decay_all",
+)  # fmt: skip
+# Nodes of one component, whose keys others do not have.
+OF_TARGET = {"model": "sightline.models.backbone.timm_backbone"}
 
 
 def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,9 +64,15 @@ def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, before in BEFORE.items():
         *path, name = key.split(".")
         node = current.get(path[0]) if path else current
-        if isinstance(node, dict):
+        if isinstance(node, dict) and _has_key(path, node):
             node.setdefault(name, copy.deepcopy(before))
     return current
+
+
+def _has_key(path: list[str], node: Mapping[str, Any]) -> bool:
+    """Whether the component of a node is one that has keys such as those of `BEFORE`."""
+    target = OF_TARGET.get(path[0]) if path else None
+    return target is None or node.get("_target_") == target
 
 
 def with_current_targets(values: Mapping[str, Any]) -> dict[str, Any]:

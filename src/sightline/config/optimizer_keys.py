@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from sightline.config.validation import Strict
@@ -15,19 +15,22 @@ class ParamGroupConfig(Strict):
     lr_factor: of optimizer.lr, in place of that by layer_decay and head_lr_factor.
     weight_decay: in place of optimizer.weight_decay.
     freeze: they do not learn.
+    freeze_epochs: they do not learn in so many epochs at first.
     """
 
     pattern: Annotated[str, Field(min_length=1)]
     lr_factor: PositiveFloat | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     freeze: bool = False
+    freeze_epochs: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        learns = self.lr_factor is not None or self.weight_decay is not None
-        if learns == self.freeze:
+        of_learning = (self.lr_factor, self.weight_decay, self.freeze_epochs)
+        if any(each is not None for each in of_learning) == self.freeze:
             raise PydanticCustomError(
-                "group", "lr_factor, weight_decay or both, or freeze=true and neither of them"
+                "group",
+                "lr_factor, weight_decay or freeze_epochs, or freeze=true and none of these",
             )
         return self
 

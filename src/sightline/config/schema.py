@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from sightline.config.fine_tuning_keys import FineTuningConfig
 from sightline.config.fit_keys import CheckpointConfig, EarlyStoppingConfig, EmaConfig
 from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.tuning_schema import TuningConfig
@@ -159,3 +160,8 @@ class TrainConfig(Strict):
     def model_input(self) -> ModelInputConfig:
         """The input's part of `model`."""
         return validate(ModelInputConfig, pick(self.model, ModelInputConfig), "model.")
+
+    @property
+    def fine_tuning(self) -> FineTuningConfig:
+        """The part of `model` about pretrained weights."""
+        return validate(FineTuningConfig, pick(self.model, FineTuningConfig), "model.")

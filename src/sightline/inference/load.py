@@ -18,6 +18,7 @@ from sightline.inference.model import LoadedModel
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import Tuning
 from sightline.models.build import rebuild_classifier
+from sightline.models.lora import merged
 from sightline.models.weight_file import read_weight_file
 from sightline.types import PreprocessSpec
 
@@ -97,11 +98,11 @@ def load_checkpoint(
             f"cannot rebuild its model ({type(error).__name__}: {error})."
         ) from error
     classifier.to(weights_type(precision))
-    weights = {
+    weights = merged({
         key.removeprefix(PREFIX): value
         for key, value in state["state_dict"].items()
         if key.startswith(PREFIX)
-    }
+    })  # fmt: skip
     try:
         classifier.load_state_dict(weights)
     except RuntimeError as error:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sightline.errors import UserError
 from sightline.models.file_weights import LoadedWeights
+from sightline.models.head_cut import HeadCut
 from sightline.types import PreprocessSpec
 
 
@@ -22,6 +23,7 @@ class Classifier(nn.Module):
         input_note: why images are resized to another size than the data's; None where they are
             not, or where the config gives the size.
         one_value: whether batch normalisation needs more than one image in a batch.
+        cut: where the head can be given its inputs in place of images; None where it cannot.
     """
 
     mean: Tensor
@@ -33,6 +35,7 @@ class Classifier(nn.Module):
         self.preprocess = preprocess
         self.input_note: str | None = None
         self.one_value = False
+        self.cut: HeadCut | None = None
         # Not in the state dict: the spec beside it in a checkpoint holds them.
         shape = (1, preprocess.in_chans, 1, 1)
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(shape), persistent=False)
@@ -44,13 +47,15 @@ class Classifier(nn.Module):
         return getattr(self.network, "loaded_weights", None)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, num_outputs) of uint8 images (B, C, H, W) in [0, 255].
+        """Logits (B, num_outputs) of uint8 images (B, C, H, W), or of what the head is given.
 
         Raises:
             UserError: batch normalisation cannot train on a single image.
         """
         if self.training:
             self.check_batch(len(image))
+        if self.cut is not None and image.shape[1:] == self.cut.shape:
+            return self.cut.head(image)
         logits: Tensor = self.network(self.normalise(image))
         return logits
 

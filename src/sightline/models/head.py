@@ -37,6 +37,33 @@ def _tensors(network: nn.Module) -> dict[str, Tensor]:
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
 
+def head_module(network: nn.Module) -> str | None:
+    """Name of the smallest module that holds all of the head; None where that is the network."""
+    owners = [name.split(".")[:-1] for name in head_names(network)]
+    shared = []
+    for parts in zip(*owners, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return ".".join(shared) or None
+
+
+def start_head(network: nn.Module, std: float) -> None:
+    """Start the head with normal weights of mean 0 and this deviation, and biases of 0.
+
+    So the first logits are small whatever number of classes, as fine-tuning expects; timm starts
+    the heads of some families with deviations up to 0.4. Norms in a head keep their weights of 1.
+    """
+    for name in sorted(head_names(network)):
+        tensor = dict(network.named_parameters()).get(name)
+        if tensor is None:
+            continue  # a running statistic
+        if tensor.ndim > 1:
+            nn.init.normal_(tensor, std=std)
+        elif name.endswith("bias"):
+            nn.init.zeros_(tensor)
+
+
 def freeze_backbone(network: nn.Module) -> None:
     """Train only the head; keep the backbone in evaluation mode (batch statistics, dropout).
 

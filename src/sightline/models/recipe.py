@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from sightline.config.components import build
+from sightline.config.fine_tuning_keys import FineTuningConfig
 from sightline.config.schema import ModelInputConfig
-from sightline.config.validation import Node, without
+from sightline.config.validation import Node, pick, validate, without
 from sightline.errors import UserError
+from sightline.models.fine_tuning import prepare_network
 from sightline.models.fitting_size import is_built_for_size, smallest_size, steps_of
 from sightline.models.input_check import InputCheck, check_input, runs
 from sightline.types import DatasetInfo, PreprocessSpec
@@ -54,12 +56,19 @@ class Recipe:
         """Channels of the images, as the network takes them."""
         return self.model_input.in_chans or self.info.in_chans
 
+    @property
+    def fine_tuning(self) -> FineTuningConfig:
+        """How pretrained weights are trained further."""
+        return validate(FineTuningConfig, pick(self.node, FineTuningConfig), "model.")
+
     def build(self, size: int, random: bool = False) -> tuple[nn.Module, PreprocessSpec]:
         """The network and its preprocessing; with `random` no weights are loaded."""
         spec = PreprocessSpec.from_data(self.info, size, self.in_chans)
         override = size if random else self.model_input.img_size
         node = without_weights(self.node) if random else self.node
         network = build_network(node, self.num_outputs, spec, override, self.plugins, self.given)
+        if not random:
+            prepare_network(network, self.node, self.fine_tuning)
         return network, getattr(network, "preprocess", spec)
 
     def check(self, size: int) -> InputCheck:
@@ -120,8 +129,7 @@ def build_network(
         "from_data": spec,
         "given": given,
     }
-    network = build(
-        without(node, ModelInputConfig), "model", plugins, {"num_classes": num_outputs}, offered
-    )
+    own = without(without(node, ModelInputConfig), FineTuningConfig)
+    network = build(own, "model", plugins, {"num_classes": num_outputs}, offered)
     assert isinstance(network, nn.Module)
     return network

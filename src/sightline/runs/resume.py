@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from sightline import __version__
-from sightline.config.effects import value_of
 from sightline.config.legacy import BEFORE, CHANGED
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored_words import check_words
@@ -152,7 +151,8 @@ def resume_command(run: object, plugins: Sequence[str] = ()) -> str:
 
 def former_defaults(config: TrainConfig) -> list[str]:
     """Overrides for keys whose default is another now, where a run was launched with the former."""
-    former = {key: BEFORE[key] for key in CHANGED if value_of(config, key) == BEFORE[key]}
+    there = dict(_flatten(config.model_dump(), ""))
+    former = {key: BEFORE[key] for key in CHANGED if there.get(key, ...) == BEFORE[key]}
     return [f"++{k}={'null' if value is None else value}" for k, value in former.items()]
 
 

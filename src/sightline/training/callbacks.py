@@ -18,6 +18,7 @@ from sightline.training.checkpointing.best import BestCheckpoint
 from sightline.training.checkpointing.last import BeforeOthers, LastCheckpoint
 from sightline.training.clipping import AdaptiveClipping
 from sightline.training.signals import Signals
+from sightline.training.unfreezing import Unfreezing
 
 
 def user_callbacks(config: TrainConfig, given: Sequence[Callback] = ()) -> list[Callback]:
@@ -97,6 +98,8 @@ def checkpoint_callbacks(
     )
     last = LastCheckpoint(folder.last, config.checkpoint.every_n_steps, signals)
     callbacks: list[Callback] = [BeforeOthers(last), best, last, *early_stopping(config)]
+    if any(rule.freeze_epochs for rule in config.optimizer_common.param_groups):
+        callbacks.append(Unfreezing(config.optimizer_common))
     if config.optimizer_common.agc is not None:
         callbacks.append(AdaptiveClipping(config.optimizer_common.agc))
     if config.ema.decay is not None:

@@ -8,6 +8,7 @@ from torch import nn
 from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError, did_you_mean
+from sightline.models.fine_tuning import check_fine_tuning, prepare_network
 from sightline.models.head import head_names
 from sightline.models.recipe import Recipe
 from sightline.training.param_groups import matching
@@ -21,10 +22,12 @@ def check_groups_before_data(config: TrainConfig) -> None:
     """Check layer decay, head and patterns on a network without memory, where it can be built.
 
     Raises:
-        UserError: as `check_groups`.
+        UserError: as `check_network`, `check_patterns` and `prepare_network`.
     """
-    common = config.optimizer_common
-    if not common.chooses:
+    common, tuning = config.optimizer_common, config.fine_tuning
+    check_fine_tuning(config.model, tuning)
+    _check_epochs(config)
+    if not (common.chooses or tuning.lora_rank or tuning.freeze_batch_norm):
         return
     recipe = Recipe(config.model, config.model_input, STAND_IN, 2, tuple(config.plugins))
     try:
@@ -32,9 +35,25 @@ def check_groups_before_data(config: TrainConfig) -> None:
             network, _ = recipe.build(recipe.size, random=True)
     except Exception:  # noqa: BLE001  what is wrong with the model is said where it is built
         return
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        prepare_network(network, config.model, tuning)
     check_network(network, common)
     if not _has_own_parameters(config):
         check_patterns(dict(network.named_parameters()), common)
+
+
+def _check_epochs(config: TrainConfig) -> None:
+    """Check that what is frozen at first learns before the training ends."""
+    epochs = config.trainer.get("max_epochs")
+    if not isinstance(epochs, int) or epochs <= 0:
+        return
+    for number, rule in enumerate(config.optimizer_common.param_groups):
+        if rule.freeze_epochs is not None and rule.freeze_epochs >= epochs:
+            raise UserError(
+                f"optimizer.param_groups[{number}].freeze_epochs={rule.freeze_epochs}: with "
+                f"trainer.max_epochs={epochs} they never learn; give a smaller number, or "
+                "freeze=true."
+            )
 
 
 def _has_own_parameters(config: TrainConfig) -> bool:
@@ -96,6 +115,18 @@ def check_patterns(parameters: Mapping[str, nn.Parameter], config: OptimizerConf
                 f"{where} has no effect: none of the parameters that it matches, such as {left[0]},"
                 " learns (model.freeze_backbone)."
             )
+
+    if not any(_learns_at_first(name, parameter, config) for name, parameter in parameters.items()):
+        raise UserError(
+            "optimizer.param_groups: nothing learns in the first epoch. Let something learn, such "
+            "as the head, by a pattern before those that freeze."
+        )
+
+
+def _learns_at_first(name: str, parameter: nn.Parameter, config: OptimizerConfig) -> bool:
+    rule = matching(name, config.param_groups)
+    frozen = rule is not None and (rule.freeze or rule.freeze_epochs is not None)
+    return parameter.requires_grad and not frozen
 
 
 def _shown(names: Mapping[str, nn.Parameter], most: int = 6) -> str:

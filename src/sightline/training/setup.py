@@ -30,6 +30,7 @@ from sightline.models.build import build_classifier
 from sightline.models.classifier import Classifier
 from sightline.training.callbacks import user_callbacks
 from sightline.training.devices import uses_gpu
+from sightline.training.feature_cache import use_cached_features
 from sightline.training.given import NOTHING, Given
 from sightline.training.identity import data_digests, make_identity
 from sightline.training.lightning_compat import progress_in
@@ -106,6 +107,7 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NO
     targets = None if source.stream else splits["train"].targets
     data = data_digests(source, splits, contents)
     module = _module(config, label_mode, classifier, targets, splits, info, data)
+    use_cached_features(config, classifier, module.own_method, datamodule)
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
     return Setup(source, splits, contents, skipped, info, ImageSizes.of(sample), label_mode,
@@ -155,7 +157,6 @@ class _Augment:
 
 
 def _check_before_data(config: TrainConfig) -> None:
-    """Find what is wrong with optimizer, groups and schedule before anything is read."""
     Schedulers(config).check(Optimizers(config).check())
     check_groups_before_data(config)
 

@@ -14,6 +14,7 @@ from sightline.config.schema import DataConfig
 from sightline.data.cache.images import CachedImages
 from sightline.data.loading.augmentation import BatchAugmentation, mix_batch
 from sightline.data.loading.datasets import Batch
+from sightline.data.loading.features import FeatureLoaders
 from sightline.data.loading.loaders import SplitLoaders
 from sightline.data.loading.rng import seed_step
 from sightline.data.loading.sampler import EpochSampler, is_lone
@@ -24,6 +25,7 @@ from sightline.data.reading.workers import start_worker, usable_cores
 from sightline.data.source_data import Split
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
+from sightline.models.classifier import Classifier
 from sightline.types import PreprocessSpec
 
 
@@ -71,9 +73,16 @@ class ImageDataModule(LightningDataModule):
         self.seed = seed
         self.progress_in = progress_in
         self.stream = stream
-        self._loaders = SplitLoaders(splits, cached_images, spec, config, seed)
+        self._loaders: SplitLoaders | FeatureLoaders = SplitLoaders(
+            splits, cached_images, spec, config, seed
+        )
         self._progress = {"epoch": 0, "batches": 0}
         self._stream_dataset: StreamDataset | None = None
+
+    def use_features(self, classifier: Classifier) -> None:
+        """Let batches hold the inputs of this classifier's head in place of images."""
+        assert isinstance(self._loaders, SplitLoaders)
+        self._loaders = FeatureLoaders(self._loaders, classifier, self.config.batch_size)
 
     @property
     def augments_batches(self) -> bool:

@@ -19,7 +19,8 @@ class Batch(TypedDict):
     """One batch.
 
     Keys:
-        image: (B, C, H, W), uint8, or float32 from 0 to 255 after batch augmentation.
+        image: (B, C, H, W), uint8, or float32 from 0 to 255 after batch augmentation; where
+            features are cached, the inputs (B, ...) of the head.
         target: (B,) or (B, L), encoded; shares (B, C) after mixing.
         index: (B,), position in the split; -1 for streamed samples.
     """
@@ -64,7 +65,7 @@ class CachedImageDataset(Dataset[Batch]):
 
     Args:
         split: the samples.
-        images: shape (M, C, S, S), uint8, all images of `split.images`.
+        images: shape (M, C, S, S), uint8, all images of `split.images`; or features (M, ...).
     """
 
     def __init__(self, split: Split, images: Tensor) -> None:

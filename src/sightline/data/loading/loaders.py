@@ -25,7 +25,8 @@ from sightline.data.source_data import Split
 from sightline.types import PreprocessSpec
 
 
-def _identity(batch: Any) -> Any:
+def as_it_is(batch: Any) -> Any:
+    """The batch that a dataset gave: nothing to collate."""
     return batch
 
 
@@ -88,7 +89,7 @@ class SplitLoaders:
             num_workers=workers,
             persistent_workers=workers > 0,
             worker_init_fn=start_worker,
-            collate_fn=_identity if in_tensor else None,
+            collate_fn=as_it_is if in_tensor else None,
             pin_memory=torch.cuda.is_available() and self.cached_images.mode != "device",
         )
 

@@ -31,8 +31,9 @@ class EpochLogger(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Keep the first batch, for a figure at the end of the epoch."""
-        if trainer.current_epoch == 0 and batch_idx == 0:
+        """Keep the first batch, for a figure at the end of the epoch; not one of features."""
+        assert isinstance(pl_module, LitClassifier)
+        if trainer.current_epoch == 0 and batch_idx == 0 and pl_module.classifier.cut is None:
             count = min(MAX_IMAGES, len(batch["image"]))
             images = batch["image"][:count].cpu().round().to(torch.uint8)
             self._batch = (images, batch["target"][:count].cpu())

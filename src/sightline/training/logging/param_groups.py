@@ -40,6 +40,10 @@ def describe_groups(config: TrainConfig, module: nn.Module) -> str:
     if factors != [1.0]:
         span = f"{factors[0]:.3g}" + (f" to {factors[-1]:.3g}" if len(factors) > 1 else "")
         parts.append(f"learning rate times {span} ({len(factors)} factors)")
+    rules = {rule.pattern: rule.freeze_epochs for rule in config.optimizer_common.param_groups}
+    for epochs, count in sorted(Counter(rules.get(each.pattern) or 0 for each in learn).items()):
+        if epochs:
+            parts.append(f"{count} tensors frozen in the first {epochs} epochs")
     if len(learn) < len(planned):
         parts.append(f"{len(planned) - len(learn)} tensors frozen")
     return ", ".join(parts)

@@ -29,6 +29,7 @@ from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.redaction import redacted
 from sightline.metrics.monitor import monitor_mode
+from sightline.models.fine_tuning import describe_fine_tuning
 from sightline.tracking.dataset_inputs import dataset_inputs
 from sightline.tracking.description import group_name, origin_tags, params, run_name
 from sightline.tracking.mlflow import tags
@@ -96,6 +97,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     seen = setup.sizes.describe(spec)
     notes = {"reading": "; ".join(source.notes)} if source.notes else {}
     loaded = module.classifier.loaded_weights
+    learns = describe_fine_tuning(config.model, config.fine_tuning)
     return {
         "data": f"{source.name} ({source.location}): {sizes}{left_out}" + (seen and f"; {seen}"),
         **notes,
@@ -103,6 +105,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
         "model": f"{name}, {total:,} parameters{frozen}, input {spec.in_chans}×{spec.img_size}"
         f"×{spec.img_size}",
         "groups": describe_groups(config, module),
+        **({"learns": learns} if learns else {}),
     } | ({} if loaded is None else {"weights": str(loaded)})
 
 

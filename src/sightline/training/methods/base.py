@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -37,7 +37,13 @@ class Method(ABC):
 
     A network that a method owns (a teacher, a projection head) is neither optimised, saved nor
     averaged, unless `trained` returns it.
+
+    Attributes:
+        takes_features: whether `image` of a batch may hold the inputs of a frozen backbone's head,
+            of which `classifier(image)` makes logits just so.
     """
+
+    takes_features: ClassVar[bool] = False
 
     @abstractmethod
     def step(self, classifier: Classifier, batch: Batch, criterion: Criterion) -> StepOutput:

@@ -21,6 +21,8 @@ class Sam(Method):
         rho: length of the step, over all parameters that learn.
     """
 
+    takes_features = True
+
     def __init__(self, rho: PositiveFloat) -> None:
         self.rho = rho
 
