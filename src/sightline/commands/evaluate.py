@@ -12,7 +12,7 @@ from sightline.config.options import DEVICE, PLUGINS, RUN, URI, Options, Several
 class EvaluateOptions(Options):
     """Options of `sightline evaluate`."""
 
-    run: Annotated[str, Field(description=RUN)]
+    run: str | None = Field(None, description=RUN)
     split: Literal["train", "val", "test"] = Field("test", description="split that is evaluated")
     name: str | None = Field(
         None, pattern=r"^[A-Za-z][\w.-]{0,60}$",
@@ -50,7 +50,7 @@ def run(options: EvaluateOptions) -> int:
     from sightline.evaluation.run import evaluate
     from sightline.evaluation.settings import EvaluationSettings
 
-    changes = read_data_overrides(options.overrides, EvaluateOptions.keys())
+    changes = read_data_overrides(options.overrides, EvaluateOptions.keys(), options.run)
     settings = EvaluationSettings(**options.model_dump(exclude={"run", "uri"}))
     command = shlex.join(["sightline", "evaluate", *options.words])
     evaluate(options.run, options.uri, settings, changes, command)
@@ -58,20 +58,26 @@ def run(options: EvaluateOptions) -> int:
 
 
 COMMAND = Command(
-    help="evaluate a trained model, on its own or on other data",
+    help="evaluate a trained or published model, on its own or on other data",
     section="trained models",
     about="""\
 Metrics with 95 % intervals, calibration, thresholds, slices and figures of a trained model, logged
 into its run. On the run's own split they come from the stored predictions, unless an option needs
 the model; with data=SOURCE the model predicts other data, whose classes are matched by name. Images
-that were in the run's train or val are counted, and the metrics given with and without them.""",
+that were in the run's train or val are counted, and the metrics given with and without them.
+
+Without run=, model=timm model.name=NAME evaluates a pretrained model as it was published, as timm's
+validate.py does: at its test size, by all of its classes, which are matched with the data's by
+ImageNet's synsets and words.""",
     examples={
         "sightline evaluate run=RUN": "",
         "sightline evaluate run=RUN slices=[site] robustness=true": "",
         "sightline evaluate run=RUN data=folder data.root=FOLDER name=other": "",
+        "sightline evaluate model=timm model.name=resnet18 data=folder data.root=FOLDER": "",
     },
     options=EvaluateOptions,
     overrides={
+        "model.KEY=VALUE": "model=timm model.name=NAME, and model.pretrained_path=FILE",
         "data=SOURCE": "other data, as for `sightline train`: data=folder data.root=FOLDER, ...",
         "data.KEY=VALUE": "alone: changes how the run's own data is read, such as data.root=FOLDER",
     },

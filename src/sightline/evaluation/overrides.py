@@ -26,11 +26,13 @@ class DataOverrides:
         data: overrides of `data`.
         other_data: whether they choose another data source.
         tracking: overrides of `tracking`.
+        model: overrides of `model`, which choose a published model in place of a run's.
     """
 
     data: list[str]
     other_data: bool
     tracking: list[str]
+    model: tuple[str, ...] = ()
 
     @property
     def decode(self) -> bool:
@@ -41,18 +43,28 @@ class DataOverrides:
 UNCHANGED = DataOverrides([], False, [])  # the run's own data
 
 
-def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides:
+def read_data_overrides(words: list[str], known: Sequence[str], run: str | None) -> DataOverrides:
     """Overrides by the part of the config that they change.
 
     Args:
         words: KEY=VALUE.
         known: the command's own options, for the message.
+        run: whose model is evaluated; None where overrides of `model` choose one.
 
     Raises:
         UserError: an override would change anything else.
     """
     keys = {word: word.lstrip("+").partition("=")[0] for word in words}
+    model = tuple(word for word, key in keys.items() if key == "model" or key.startswith("model."))
+    if run is None and not model:
+        raise UserError(
+            "Nothing to evaluate: give run=RUN, or a published model: model=timm model.name=NAME."
+        )
+    if run is not None and model:
+        raise UserError(f"{model[0]}: run={run} says which model is evaluated; leave one out.")
     for word, key in keys.items():
+        if word in model:
+            continue
         if key != "data" and not key.startswith(("data.", "tracking.")):
             raise UserError(
                 f"Unknown option {key!r}.{did_you_mean(key, known)} An evaluation takes "
@@ -65,7 +77,7 @@ def read_data_overrides(words: list[str], known: Sequence[str]) -> DataOverrides
             )
     data = [word for word, key in keys.items() if key == "data" or key.startswith("data.")]
     tracking = [word for word, key in keys.items() if key.startswith("tracking.")]
-    return DataOverrides(data, any(keys[word] == "data" for word in data), tracking)
+    return DataOverrides(data, any(keys[word] == "data" for word in data), tracking, model)
 
 
 def compose_now(changes: DataOverrides) -> tuple[TrainConfig, Job]:

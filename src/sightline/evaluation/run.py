@@ -18,6 +18,7 @@ from sightline.evaluation.overrides import (
     compose_now,
     overridden_config,
 )
+from sightline.evaluation.published import published_model
 from sightline.evaluation.report import log_report
 from sightline.evaluation.result import EvaluationResult
 from sightline.evaluation.settings import EvaluationSettings
@@ -43,16 +44,16 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(
-    run: str, uri: str | None, settings: EvaluationSettings, changes: DataOverrides, command: str,
+    run: str | None, uri: str | None, settings: EvaluationSettings, changes: DataOverrides, command: str,
     network: nn.Module | None = None,
 ) -> EvaluationResult:  # fmt: skip
     """Evaluate a run's model and log the results.
 
     Args:
-        run: a name of the run, or a checkpoint file.
+        run: a name of the run, or a checkpoint file; None for a published model.
         uri: of the tracking store; None for the default.
         settings: split, metrics and views.
-        changes: overrides of data and tracking.
+        changes: overrides of data and tracking, and the published model.
         command: as it was typed, which a new run records.
         network: of a run that was trained with model=given.
 
@@ -61,7 +62,10 @@ def evaluate(
     """
     now, job = compose_now(changes)
     with log_to_console():
-        stored = _load(run, uri, settings.plugins, network)
+        if run is None:
+            stored = published_model(changes)
+        else:
+            stored = _load(run, uri, settings.plugins, network)
         found = _evaluate(stored, settings, changes, now)
         _check_name(stored, found.target)
         tracking = now.tracking.model_copy(update={"uri": uri or now.tracking.uri})
@@ -138,9 +142,8 @@ def _destination(
     run = stored.run
     if run is not None and not settings.new_run:
         return original_run(run, tracking)
-    of = run.run_id if run is not None and run.run_id else str(stored.path.absolute())
     title = f"{found.target.name} of {run.name if run else stored.path.name}"
-    return new_run_for(of, title, RunFolder(job.output_dir), command, tracking)
+    return new_run_for(stored.origin, title, RunFolder(job.output_dir), command, tracking)
 
 
 def _log(

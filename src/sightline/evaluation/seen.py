@@ -111,7 +111,7 @@ def find_seen(
 def _stored_digests(run: StoredRun | None) -> Digests | None:
     """The digests that the run stored; None where it is of a version that stored none."""
     if run is None:
-        raise UserError("the checkpoint belongs to no run that is known")
+        raise UserError("the model belongs to no run that is known")
     table = read_parquet(run.file("split/split.parquet"))
     if CONTENT not in table.column_names:
         return None

@@ -18,12 +18,21 @@ class StoredModel:
         run: that wrote it; None where that is not known.
         model: on the CPU.
         config: of the training, without `tracking`.
+        published: whether it is a model of timm's as it was published; `path` is then its name.
     """
 
     path: Path
     run: StoredRun | None
     model: LoadedModel
     config: Node
+    published: bool = False
+
+    @property
+    def origin(self) -> str:
+        """What identifies it: the run's id, the checkpoint's path, or timm's name."""
+        if self.run is not None and self.run.run_id:
+            return self.run.run_id
+        return str(self.path) if self.published else str(self.path.absolute())
 
     @property
     def is_best(self) -> bool:

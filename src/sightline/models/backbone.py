@@ -7,9 +7,7 @@ from typing import Annotated, Any
 import timm
 import torch
 from huggingface_hub import constants as hub
-from huggingface_hub import try_to_load_from_cache
 from pydantic import Field
-from timm.models._hub import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import nn
 
 from sightline.errors import UserError, first_line
@@ -17,7 +15,8 @@ from sightline.models.file_weights import WeightFile, load_weights, open_weight_
 from sightline.models.head import freeze_backbone as freeze
 from sightline.models.input_check import CannotBuild
 from sightline.models.model_names import current_name
-from sightline.models.preprocessing import preprocess_of
+from sightline.models.preprocessing import preprocess_of, validation_preprocess
+from sightline.models.published import cached_weights
 from sightline.models.timm_compat import create_with_conversion, quiet_timm
 from sightline.types import PreprocessSpec
 
@@ -47,8 +46,8 @@ def timm_backbone(
         from_data: preprocessing for a model without pretrained weights.
         name: timm's name, with or without a weights tag (`resnet18.a1_in1k`).
         pretrained: load timm's weights from the hub or its cache.
-        pretrained_path: load the backbone's weights from this file instead; of a checkpoint of
-            Sightline's also the preprocessing.
+        pretrained_path: load the backbone's weights from this file instead, also where timm's are
+            asked for; of a checkpoint of Sightline's also the preprocessing.
         freeze_backbone: train the head alone (linear probe).
         drop_rate: dropout before the head.
         drop_path_rate: stochastic depth.
@@ -59,6 +58,7 @@ def timm_backbone(
     _check_weights(pretrained, pretrained_path, freeze_backbone)
     name = current_name(name)
     file = None if pretrained_path is None else open_weight_file(pretrained_path)
+    pretrained = pretrained and file is None
     options: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans}
     # Some models accept no rates, so that a rate of 0 is not passed.
     options |= {} if not drop_rate else {"drop_rate": drop_rate}
@@ -95,18 +95,35 @@ def fetch_weights(name: str) -> Path:
     name = current_name(name)
     config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
     _create(name, True, config, {})
-    assert config is not None  # else there were no weights
-    if config.hf_hub_id:
-        for file in (config.hf_hub_filename, HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME):
-            cached = try_to_load_from_cache(config.hf_hub_id, file) if file else None
-            if isinstance(cached, str):
-                return Path(cached)
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(str(config.url)).name
+    path = cached_weights(config)
+    assert path is not None  # else there were no weights
+    return path
+
+
+def published_backbone(name: str, pretrained_path: str | None) -> nn.Module:
+    """A timm model as it was published: with its own head, and `preprocess` as timm validates it.
+
+    Args:
+        name: timm's name, with or without a weights tag.
+        pretrained_path: a file with its weights; None for timm's, from the hub or its cache.
+
+    Raises:
+        UserError: the name is unknown, or the weights cannot be loaded.
+    """
+    name = current_name(name)
+    config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
+    if pretrained_path is None:
+        network = _create(name, True, config, {})
+    else:
+        file = open_weight_file(pretrained_path)
+        network, convert = create_with_conversion(name, {})
+        load_weights(network, name, file, config.input_size[0] if config else 3, convert, True)
+    own: Any = network
+    own.preprocess = validation_preprocess(network)
+    return network
 
 
 def _check_weights(pretrained: bool, path: str | None, freeze_backbone: bool) -> None:
-    if pretrained and path is not None:
-        raise UserError("Give model.pretrained=true or model.pretrained_path=FILE, not both.")
     if freeze_backbone and not pretrained and path is None:
         raise UserError(
             "model.freeze_backbone=true trains the head of a pretrained backbone; "

@@ -10,6 +10,7 @@ from torch import nn
 
 from sightline.errors import UserError
 from sightline.models.head import head_names
+from sightline.models.lora import merged
 from sightline.models.nearest_model import nearest_model
 from sightline.models.timm_compat import Conversion
 from sightline.models.weight_file import read_weight_file
@@ -88,13 +89,16 @@ def open_weight_file(path: str) -> WeightFile:
             f"model.pretrained_path={path}: the checkpoint does not describe its model "
             f"({type(error).__name__}: {error}); it was written by another version, or changed."
         ) from error
-    return WeightFile(file, {"state_dict": content.get("state_dict")}, name, spec)
+    state = content.get("state_dict")
+    plain = merged(state) if isinstance(state, Mapping) else state
+    return WeightFile(file, {"state_dict": plain}, name, spec)
 
 
 def load_weights(
-    network: nn.Module, name: str, file: WeightFile, in_chans: int, convert: Conversion
-) -> LoadedWeights:
-    """Load a network's backbone from a file; its head stays as it is.
+    network: nn.Module, name: str, file: WeightFile, in_chans: int, convert: Conversion,
+    with_head: bool = False,
+) -> LoadedWeights:  # fmt: skip
+    """Load a network's backbone from a file; its head stays as it is, unless it is asked for.
 
     Args:
         network: with random weights.
@@ -102,22 +106,30 @@ def load_weights(
         file: with the weights.
         in_chans: channels of the network's images, to which the first layer is adapted.
         convert: timm's conversion of published weights to the network's names.
+        with_head: whether the head is loaded too.
 
     Raises:
-        UserError: they are not the weights of this network.
+        UserError: they are not the weights of this network, or lack its head.
     """
-    match = best_match(file.content, network, head_names(network), in_chans, convert)
+    head = head_names(network)
+    match = best_match(file.content, network, head, in_chans, convert)
     if match is None:
         raise UserError(f"model.pretrained_path={file.path} holds no tensors with names.")
     if not match.fits:
         raise UserError(_refusal(match, name, file))
-    for key, tensor in match.tensors.items():
+    if with_head and (absent := head - match.head.keys()):
+        raise UserError(
+            f"model.pretrained_path={file.path}: {min(absent)} is not in the file in the shape "
+            f"that {name} has it: it holds no head with its classes."
+        )
+    wanted = match.tensors | (match.head if with_head else {})
+    for key, tensor in wanted.items():
         if not torch.isfinite(tensor).all():
             raise UserError(
                 f"model.pretrained_path={file.path}: {key} holds values that are not finite: "
                 "its training had diverged, or the file is damaged."
             )
-    network.load_state_dict(match.tensors, strict=False)
+    network.load_state_dict(wanted, strict=False)
     missing = (*match.missing, *match.unfit)
     return LoadedWeights(file.path, match.place.name, match.share, missing, tuple(match.left_over))
 

@@ -30,11 +30,22 @@ def preprocess_of(
     return _published(network, from_data, img_size) if with_weights else from_data
 
 
+def validation_preprocess(network: nn.Module) -> PreprocessSpec:
+    """As timm validates a network's published weights: at their test size, where they have one.
+
+    Raises:
+        UserError: that size is not square.
+    """
+    channels = int(resolve_model_data_config(network)["input_size"][0])
+    neutral = PreprocessSpec(0, channels, (0.0,) * channels, (1.0,) * channels)
+    return _published(network, neutral, None, use_test_size=True)
+
+
 def _published(
-    network: nn.Module, from_data: PreprocessSpec, img_size: int | None
+    network: nn.Module, from_data: PreprocessSpec, img_size: int | None, use_test_size: bool = False
 ) -> PreprocessSpec:
     """As the model's published weights were trained."""
-    config = resolve_model_data_config(network)
+    config = resolve_model_data_config(network, use_test_size=use_test_size)
     height, width = config["input_size"][-2:]
     if height != width and img_size is None:
         raise UserError(

@@ -20,6 +20,7 @@ class Match:
     Attributes:
         place: in the file.
         tensors: of the backbone, by the network's names and in its shapes.
+        head: likewise of the head.
         share: of the backbone's values (parameters and running statistics) that are among them.
         missing: names of the backbone's tensors that the file lacks.
         unfit: tensors of the backbone's with another shape in the file.
@@ -31,6 +32,7 @@ class Match:
 
     place: Place
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    head: dict[str, Tensor] = field(default_factory=dict)
     share: float = 0.0
     missing: list[str] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
@@ -107,9 +109,11 @@ def _compare(
     match = Match(place)
     values = loaded = 0
     for name, own in wanted.items():
-        if name in head:
-            continue
         given = tensors.get(name)
+        if name in head:
+            if given is not None and given.shape == own.shape:
+                match.head[name] = given
+            continue
         if given is not None and given.shape == own.shape:
             match.tensors[name] = given
         if not own.is_floating_point():
