@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torchvision
+from safetensors.torch import save_file
 from support.commands import Sightline
 from support.data_sets import make_celeba, make_files, make_gtsrb, make_lfw, make_mnist
 from support.images import make_folder
@@ -15,6 +17,7 @@ from support.images import make_folder
 from sightline.paths import conf_dir
 
 QUICK_TIMM = ["model.name=test_resnet", "model.img_size=32"]
+FROM_FILE = ["model.img_size=32", "model.pretrained_path={root}/../weights.safetensors"]
 QUICK = ["trainer.max_epochs=1", "tracking.system_metrics_interval_s=null", "data.batch_size=16"]
 
 
@@ -80,6 +83,18 @@ def uploads(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root / "uploads"
 
 
+def pretrained(name: str) -> Callable[[Path, pytest.MonkeyPatch], Path]:
+    """Two classes of images, and a file with a tiny model's weights beside them."""
+
+    def make(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        for split in ("train", "val"):
+            make_folder(root / "images" / split, {"ants": 24, "bees": 24})
+        save_file(timm.create_model(name).state_dict(), root / "weights.safetensors")
+        return root / "images"
+
+    return make
+
+
 RECIPES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], Path], list[str]]] = {
     "traffic_signs": (gtsrb, []),
     "histopathology": (pcam, QUICK_TIMM),
@@ -87,6 +102,10 @@ RECIPES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], Path], list[str]]]
     "products": (fashion, []),
     "face_attributes": (celeba, QUICK_TIMM),
     "identities": (lfw, QUICK_TIMM),
+    "finetune_cnn": (pretrained("test_resnet"), ["model.name=test_resnet", *FROM_FILE]),
+    "linear_probe": (pretrained("test_resnet"), ["model.name=test_resnet", *FROM_FILE]),
+    "finetune_vit": (pretrained("test_vit"), ["model.name=test_vit", *FROM_FILE]),
+    "lora_vit": (pretrained("test_vit"), ["model.name=test_vit", *FROM_FILE]),
     "content_moderation": (uploads, [*QUICK_TIMM, "data.max_skipped_fraction=0.1"]),
 }
 
@@ -98,10 +117,13 @@ def test_a_recipe_trains_on_its_layout(
     make, overrides = RECIPES[name]
     (tmp_path / "data").mkdir()
     root = make(tmp_path / "data", monkeypatch)
-    done = sightline("train", f"experiment={name}", f"data.root={root}", *overrides, *QUICK)
+    own = [each.format(root=root) for each in overrides]
+    done = sightline("train", f"experiment={name}", f"data.root={root}", *own, *QUICK)
     assert done.status == 0, done.err
     assert done.run.info.status == "FINISHED"
     assert "test/accuracy" in done.run.data.metrics
+    if name == "linear_probe":
+        assert "features: 41×" in done.out
     if name == "chest_xrays":
         import pyarrow.parquet as pq
 
