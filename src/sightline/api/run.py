@@ -147,7 +147,7 @@ class Run:
         """
         run = str(self.folder or self.id)
         given = options_of(EvaluateOptions, {"run": run, "uri": self._stored.uri, **options})
-        changes = read_data_overrides(list(overrides), EvaluateOptions.keys())
+        changes = read_data_overrides(list(overrides), EvaluateOptions.keys(), run)
         settings = EvaluationSettings(**given.model_dump(exclude={"run", "uri"}))
         command = f"sightline.Run({run!r}).evaluate({list(overrides)!r}, **{options!r})"
         found = evaluate(given.run, given.uri, settings, changes, command, self._network)

@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(
-    run: str | None, uri: str | None, settings: EvaluationSettings, changes: DataOverrides, command: str,
-    network: nn.Module | None = None,
+    run: str | None, uri: str | None, settings: EvaluationSettings, changes: DataOverrides,
+    command: str, network: nn.Module | None = None,
 ) -> EvaluationResult:  # fmt: skip
     """Evaluate a run's model and log the results.
 
