@@ -18,12 +18,8 @@ class EvaluateOptions(Options):
         None, pattern=r"^[A-Za-z][\w.-]{0,60}$",
         description="name of other data in the metrics; by default the data set's own name",
     )  # fmt: skip
-    slices: Several = Field(
-        (), description="columns that came with the data: metrics for each of their values"
-    )
-    slice_metric: str | None = Field(
-        None, description="metric that slices are compared by; by default accuracy"
-    )
+    slices: Several = Field((), description="columns of the data: metrics for each of their values")
+    slice_metric: str | None = Field(None, description="metric of slices; by default accuracy")
     min_slice: PositiveInt = Field(30, description="samples below which a slice is not compared")
     robustness: bool = Field(False, description="evaluate common corruptions at five severities")
     tta: Annotated[tuple[Literal["flip", "shift"], ...], BeforeValidator(as_tuple)] = Field(
@@ -32,9 +28,7 @@ class EvaluateOptions(Options):
     report: bool = Field(True, description="write NAME/report.html")
     new_run: bool = Field(False, description="log into a new run that names this one")
     exclude_seen: bool = Field(False, description="leave out images of the run's train and val")
-    predict_again: bool = Field(
-        False, description="run the model also where the stored predictions would do"
-    )
+    predict_again: bool = Field(False, description="run the model, not the stored predictions")
     device: str = Field("auto", description=DEVICE)
     plugins: Several = Field((), description=PLUGINS)
     uri: str | None = Field(None, alias="tracking.uri", description=URI)
@@ -66,9 +60,8 @@ into its run. On the run's own split they come from the stored predictions, unle
 the model; with data=SOURCE the model predicts other data, whose classes are matched by name. Images
 that were in the run's train or val are counted, and the metrics given with and without them.
 
-Without run=, model=timm model.name=NAME evaluates a pretrained model as it was published, as timm's
-validate.py does: at its test size, by all of its classes, which are matched with the data's by
-ImageNet's synsets and words.""",
+Without run=, model=timm model.name=NAME evaluates a model as published, as timm's validate.py does;
+classes are matched by ImageNet's synsets and words.""",
     examples={
         "sightline evaluate run=RUN": "",
         "sightline evaluate run=RUN slices=[site] robustness=true": "",

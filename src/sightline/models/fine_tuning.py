@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sightline.config.fine_tuning_keys import FineTuningConfig, is_pretrained, way_of_training
+from sightline.config.schema import TrainConfig
 from sightline.config.validation import Node
 from sightline.errors import UserError
 from sightline.models.head import head_names, start_head
@@ -77,14 +78,19 @@ def _keep_in_evaluation(norm: nn.Module, inputs: Any) -> None:
     norm.eval()
 
 
-def describe_fine_tuning(model: Node, config: FineTuningConfig) -> str:
-    """What learns of pretrained weights, and how the head starts, in words; empty without such."""
+def describe_fine_tuning(config: TrainConfig) -> str:
+    """What learns of pretrained weights, how the head starts and by which steps, in words.
+
+    Empty where there are none.
+    """
+    model, tuning = config.model, config.fine_tuning
     if not is_pretrained(model):
         return ""
     learns = {
         "whole": "all learn", "head": "the head alone learns",
-        "lora": f"updates of rank {config.lora_rank} and the head learn",
+        "lora": f"updates of rank {tuning.lora_rank} and the head learn",
     }[way_of_training(model)]  # fmt: skip
-    start = "as the model starts it" if config.head_std is None else f"at std {config.head_std:g}"
-    frozen = "; batch normalisation is frozen" if config.freeze_batch_norm else ""
-    return f"{learns}; the head starts {start}{frozen}"
+    start = "as the model starts it" if tuning.head_std is None else f"at std {tuning.head_std:g}"
+    frozen = "; batch normalisation is frozen" if tuning.freeze_batch_norm else ""
+    steps = f"lr {config.optimizer.get('lr')}, {config.data_common.batch_size} images a batch"
+    return f"{learns}; the head starts {start}{frozen}; {steps}"

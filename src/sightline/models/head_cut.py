@@ -1,4 +1,4 @@
-"""Where a network is cut before its head: the head's inputs, and the head alone on them."""
+"""The cut of a network before its head: the head's inputs, and the head alone on them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -37,16 +37,10 @@ def imagenet_names(network: nn.Module, wanted: Sequence[str]) -> tuple[tuple[str
     info = ImageNetInfo(subset)
     synsets = info.label_names()
     words = [info.label_name_to_description(synset) for synset in synsets]
-    of_word: dict[str, list[int]] = {}
-    for index, (synset, listed) in enumerate(zip(synsets, words, strict=True)):
-        for word in {synset, *listed.split(",")}:
-            of_word.setdefault(_plain(word), []).append(index)
-    count = Counter(words)
-    unique = [
-        each if count[each] == 1 else f"{each} ({synset})"
-        for each, synset in zip(words, synsets, strict=True)
-    ]
-    names, notes = list(unique), []
+    of_word = _indices(synsets, words)
+    names = _unique(synsets, words)
+    notes = []
+    matched = False
     for name in wanted:
         plain = _plain(name)
         found = of_word.get(plain) or of_word.get(plain.removesuffix("s"), [])
@@ -54,17 +48,35 @@ def imagenet_names(network: nn.Module, wanted: Sequence[str]) -> tuple[tuple[str
             means = "; ".join(f"{synsets[index]}: {words[index]}" for index in found)
             raise UserError(f"The class {name!r} means several of ImageNet's ({means}): call it "
                             "by its synset.")  # fmt: skip
-        if found:
-            names[found[0]] = name
-            if name != words[found[0]]:
-                notes.append(f"{name} is {words[found[0]]} ({synsets[found[0]]})")
-    if names == unique and not set(wanted) & set(unique):
+        for index in found:
+            matched, names[index] = True, name
+            if name != words[index]:
+                notes.append(f"{name} is {words[index]} ({synsets[index]})")
+    if not matched:
         hint = did_you_mean(_plain(wanted[0]), of_word)
         raise UserError(
             f"None of the data's classes ({', '.join(wanted[:5])}, ...) is among those of "
             f"{subset}.{hint} Train the model on this data."
         )
     return tuple(names), notes
+
+
+def _unique(synsets: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The words of each output, with its synset where others have the same words."""
+    count = Counter(words)
+    return [
+        each if count[each] == 1 else f"{each} ({synset})"
+        for each, synset in zip(words, synsets, strict=True)
+    ]
+
+
+def _indices(synsets: Sequence[str], words: Sequence[str]) -> dict[str, list[int]]:
+    """The outputs that each synset, word, and list of words means."""
+    found: dict[str, list[int]] = {}
+    for index, (synset, listed) in enumerate(zip(synsets, words, strict=True)):
+        for word in {_plain(each) for each in (synset, listed, *listed.split(","))}:
+            found.setdefault(word, []).append(index)
+    return found
 
 
 def _plain(word: str) -> str:

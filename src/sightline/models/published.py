@@ -66,7 +66,7 @@ def published_models(pattern: str) -> Iterator[PublishedModel]:
 
 def _described(name: str) -> PublishedModel:
     config = timm.get_pretrained_cfg(name)
-    has_weights = "." in name and config is not None and config.has_weights
+    has_weights = "." in name and config is not None and bool(config.has_weights)
     size = (3, 224, 224) if config is None else config.input_size
     return PublishedModel(name, _parameters(name), size, has_weights, cached_weights(config))
 

@@ -1,4 +1,4 @@
-"""Whether a training takes the features of its frozen backbone from a cache, and why not."""
+"""The decision that a training takes its frozen backbone's features from a cache."""
 
 import logging
 

@@ -97,7 +97,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     seen = setup.sizes.describe(spec)
     notes = {"reading": "; ".join(source.notes)} if source.notes else {}
     loaded = module.classifier.loaded_weights
-    learns = describe_fine_tuning(config.model, config.fine_tuning)
+    learns = describe_fine_tuning(config)
     return {
         "data": f"{source.name} ({source.location}): {sizes}{left_out}" + (seen and f"; {seen}"),
         **notes,
