@@ -4,33 +4,13 @@ A key is set where an override names it (or what holds it), or where its value i
 one with which it says nothing; so a default of a config file is never an error by itself.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
-from sightline.config.fine_tuning_keys import way_of_training
-from sightline.config.legacy import BEFORE
+from sightline.config.effect_rule import ALWAYS, Rule
+from sightline.config.model_effects import MODEL_RULES
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
-
-ALWAYS = object()  # no value of the key says nothing
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One key, and when it has no effect.
-
-    Attributes:
-        key: with dots.
-        idle: whether it has no effect under a config.
-        because: the reason, and what to do.
-        silent: the value with which the key says nothing, in whichever file it stands.
-    """
-
-    key: str
-    idle: Callable[[TrainConfig], bool]
-    because: str
-    silent: Any = ALWAYS
 
 
 def _streaming(config: TrainConfig) -> bool:
@@ -50,16 +30,6 @@ def _no_decay(config: TrainConfig) -> bool:
     if not isinstance(epochs, int) or not isinstance(warmup, int | float):
         return False
     return 0 < epochs <= warmup
-
-
-def _own_size(config: TrainConfig) -> bool:
-    pretrained = config.model.get("pretrained") or config.model.get("pretrained_path")
-    return config.model.get("img_size") is not None or bool(pretrained)
-
-
-def _augments(config: TrainConfig) -> bool:
-    augment = config.augment
-    return bool(augment.transforms or augment.batch_transforms or config.mix)
 
 
 FILE = "data.split_file says which image is in which split"
@@ -88,18 +58,7 @@ RULES = (
     Rule("data.group_column", _not_streaming, SEQUENCE, None),
     Rule("data.label_columns", _not_streaming, SEQUENCE, None),
     Rule("data.metadata_columns", _not_streaming, SEQUENCE, None),
-    Rule("model.max_img_size", _own_size,
-         "it bounds the size taken from the data, and model.img_size or pretrained weights set it"),
-    Rule("model.head_std", lambda c: way_of_training(c.model) == "scratch",
-         "without pretrained weights a head starts as the rest of its model", None),
-    Rule("model.cache_features", lambda c: way_of_training(c.model) != "head",
-         "model.freeze_backbone=false changes the features with every step", False),
-    Rule("model.cache_features", lambda c: c.model.get("cache_features") is True and _augments(c),
-         "augment or mix changes images in each epoch; augment=none mix=none leaves them alone"),
-    *(Rule(f"model.{key}", lambda c: c.model.get("lora_rank") is None,
-           "model.lora_rank=null has no low-rank updates", silent)
-      for key, silent in (("lora_alpha", BEFORE["model.lora_alpha"]),
-                          ("lora_layers", BEFORE["model.lora_layers"]))),
+    *MODEL_RULES,
     Rule("early_stopping.min_delta", _no_improvement,
          "early_stopping.patience_epochs=null never stops early", 0.0),
     *(Rule(f"scheduler.{key}", _no_decay,

@@ -4,6 +4,7 @@ import logging
 
 import torch
 
+from sightline.config.model_effects import augments
 from sightline.config.schema import TrainConfig
 from sightline.data.loading.datamodule import ImageDataModule
 from sightline.errors import UserError
@@ -25,7 +26,7 @@ def use_cached_features(
     wanted = config.fine_tuning.cache_features
     if wanted is False:
         return
-    reason = _changes(config) or _reason(method, datamodule)
+    reason = _reason(config, method, datamodule)
     if reason is None:
         try:
             classifier.cut = cut_head(classifier.network, _example(classifier))
@@ -39,14 +40,9 @@ def use_cached_features(
         log.info("features: the frozen backbone runs in every epoch; %s", reason)
 
 
-def _changes(config: TrainConfig) -> str | None:
-    """What changes a sample's image from epoch to epoch; None for nothing."""
-    if config.augment.transforms or config.augment.batch_transforms:
-        return "augmented images differ in each epoch (augment=none leaves them alone)"
-    return "mix changes images (mix=none leaves them alone)" if config.mix else None
-
-
-def _reason(method: Method, datamodule: ImageDataModule) -> str | None:
+def _reason(config: TrainConfig, method: Method, datamodule: ImageDataModule) -> str | None:
+    if augments(config):
+        return "augment or mix changes images in each epoch (augment=none mix=none do not)"
     if datamodule.stream is not None:
         return "the data is read in sequence"
     if not method.takes_features:
