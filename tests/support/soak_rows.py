@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+import timm
+from safetensors.torch import save_file
+
 from sightline.config.schema import DataConfig
 from sightline.paths import conf_dir
 from support.commands import SMALL, few_canvases
@@ -35,6 +38,7 @@ FILES = ["data=folder", "data.root=photos", "data.batch_size=9"]
 SHARDS = ["data=webdataset", "label_mode=binary", "data.class_names=[even,odd]",
           "data.batch_size=7",
           *(f"data.{name}=shards/{name}-*.tar" for name in ("train", "val", "test"))]  # fmt: skip
+PRETRAINED = [*FILES, *TIMM, "model.img_size=32", "model.pretrained_path=test_resnet.safetensors"]
 TWO_RANKS = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
 SETTINGS = {
     "averaged weights": ["ema.decay=0.9"],
@@ -51,6 +55,13 @@ SETTINGS = {
     "two ranks": TWO_RANKS,
     "two ranks, averaged, accumulated": [*TWO_RANKS, "ema.decay=0.9", "mix=mixup_cutmix",
                                          "trainer.accumulate_grad_batches=2"],
+    "features computed once": [*PRETRAINED, "model.freeze_backbone=true", "augment=none"],
+    "low-rank updates": [*PRETRAINED, "model.name=test_vit", "model.lora_rank=2",
+                         "model.pretrained_path=test_vit.safetensors", "ema.decay=0.9"],
+    "unfrozen by epoch": [
+        *PRETRAINED, "model.freeze_batch_norm=true",
+        "optimizer.param_groups=[{pattern:fc.*,lr_factor:3},{pattern:'*',freeze_epochs:1}]",
+    ],
     "a report": ["report=[learning_curves,confusion,per_class]"],
     "a full config": [*TIMM, "mix=mixup_cutmix", "ema.decay=0.9", "data.sampler=balanced",
                       "trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=0.5",
@@ -72,7 +83,9 @@ class Row:
 
 
 def make_data(folder: Path) -> None:
-    """The images that rows name by a relative path."""
+    """The images and weights that rows name by a relative path."""
+    for name in ("test_resnet", "test_vit"):
+        save_file(timm.create_model(name).state_dict(), folder / f"{name}.safetensors")
     make_folder(folder / "photos", {"cat": 30, "dog": 30})
     make_shards(folder / "shards", {"train": [12, 9, 11, 6], "val": [9], "test": [9]})
 
@@ -84,10 +97,16 @@ def rows() -> Iterator[Row]:
             continue
         for option in sorted(group.glob("*.yaml")):
             word = f"{group.name}={option.stem}"
-            yield Row(word, (*BASE, word, *NEEDED.get(word, [])))
+            yield Row(word, _words(word, *NEEDED.get(word, [])))
     for key, field in DataConfig.model_fields.items():
         for kind in (field.annotation, *get_args(field.annotation)):
             for value in get_args(kind) if get_origin(kind) is Literal else ():
-                yield Row(f"data.{key}={value}", (*BASE, *FILES, f"data.{key}={value}"))
+                yield Row(f"data.{key}={value}", _words(*FILES, f"data.{key}={value}"))
     for name, words in SETTINGS.items():
-        yield Row(name, (*BASE, *words))
+        yield Row(name, _words(*words))
+
+
+def _words(*own: str) -> tuple[str, ...]:
+    """The words of a row: the base too, but for the small network's keys beside another model."""
+    timms = "model=timm" in own
+    return (*(word for word in BASE if not (timms and word.startswith("model."))), *own)
