@@ -47,6 +47,7 @@ LAYERS = [
     ["models.feature_map", "models.build"],
     ["models.grad_cam"],
     ["data.reading"],
+    ["data.geometries", "data.augmentations"],
     ["data.source_data", "data.image_sizes"],
     ["data.tables.delimited"],
     ["data.tables.files"],

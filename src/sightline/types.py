@@ -1,10 +1,13 @@
 """The facts that pass between rooms: about a data set, and about the preprocessing of an image."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 # PIL modes by number of channels; an image is converted to it. Other numbers are arrays.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+Size = tuple[int, int]  # height and width, in pixels
+ImgSize = int | Size  # the side of a square, or height and width
 # `data.geometry` as `PreprocessSpec.crop_mode`, which has timm's word for it where there is one.
 CROP_MODES = {"crop": "center", "squash": "squash", "pad": "pad", "letterbox": "letterbox"}
 
@@ -80,16 +83,17 @@ class DatasetInfo:
 class PreprocessSpec:
     """The preprocessing of every image, in training, evaluation and prediction alike.
 
-    The image is resized, the middle `img_size` square is cut out, and the values are scaled to
-    [0, 1] and normalised by `mean` and `std`. The words are timm's: with `crop_mode` center the
-    shorter side becomes `img_size / crop_pct`, with squash both sides, with border the longer one.
+    The image is resized, the middle of `img_size` is cut out, and the values are scaled to
+    [0, 1] and normalised by `mean` and `std`. `img_size` is the side of a square, or height and
+    width. The words are timm's: with `crop_mode` center the image is resized until it just covers
+    `img_size / crop_pct`, with squash it becomes that, with border it just fits into it.
     letterbox is border on `background`; pad is letterbox that never enlarges an image. Transparent
     pixels are laid on `background`. With `decode` exact a JPEG is decoded at its full
     size; with fast a large one at 1/2, 1/4 or 1/8, still twice as large as it is resized to.
     `pixels` says which values and channels of the file are read.
     """
 
-    img_size: int
+    img_size: ImgSize
     in_chans: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -100,8 +104,18 @@ class PreprocessSpec:
     decode: str = "exact"
     pixels: PixelSpec = AS_STORED
 
+    @property
+    def size(self) -> Size:
+        """Height and width of the model's input, in pixels."""
+        return as_size(self.img_size)
+
+    @property
+    def input(self) -> tuple[int, int, int]:
+        """Channels, height and width of the model's input."""
+        return (self.in_chans, *self.size)
+
     @classmethod
-    def from_data(cls, info: DatasetInfo, img_size: int, in_chans: int) -> Self:
+    def from_data(cls, info: DatasetInfo, img_size: ImgSize, in_chans: int) -> Self:
         """The spec for a model without pretrained weights: the data's own mean and deviation."""
         mean = adapt_channels(info.mean, in_chans)
         std = adapt_channels(info.std, in_chans)
@@ -134,6 +148,26 @@ class PreprocessSpec:
         }
         pixels = values.get("pixels", {"channels": None})
         return cls(**plain | {"pixels": PixelSpec.from_dict(pixels)})
+
+
+def as_size(img_size: int | Sequence[int]) -> Size:
+    """Height and width of the side of a square, or of both."""
+    if isinstance(img_size, int):
+        return img_size, img_size
+    height, width = img_size
+    return height, width
+
+
+def as_img_size(size: ImgSize) -> ImgSize:
+    """`img_size` as it is stored and given to models: a square by its side alone."""
+    height, width = as_size(size)
+    return height if height == width else (height, width)
+
+
+def size_words(size: ImgSize) -> str:
+    """`img_size` as a config has it: 224, or [224,160]."""
+    size = as_img_size(size)
+    return str(size) if isinstance(size, int) else f"[{size[0]},{size[1]}]"
 
 
 def as_lists(node: dict[str, Any]) -> dict[str, Any]:

@@ -78,7 +78,8 @@ IDLE = {
     "augment.transforms": ["augment.transforms=[]", "data.cache=device"],
     "augment.transforms, one value": ["augment.transforms.0.degrees=9", "data.cache=device"],
     "augment.batch_transforms": ["augment.batch_transforms=[]", "data.cache=ram"],
-    "augment.batch_transforms, auto": ["augment.batch_transforms=[]"],
+    "augment.frame_size": ["augment.frame_size=64"],
+    "mix_off_epochs": ["mix_off_epochs=2"],
 }  # fmt: skip
 
 
@@ -126,6 +127,9 @@ def test_every_rule_is_tested() -> None:
         ["augment.transforms=[]"],
         ["augment.transforms.0.degrees=9", "data.cache=ram"],
         ["augment.batch_transforms=null"],
+        ["augment.batch_transforms=[]"],
+        ["augment=random_resized_crop", "augment.frame_size=64"],
+        ["mix=mixup", "mix_off_epochs=2"],
     ],
     ids=" ".join,
 )

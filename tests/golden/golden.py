@@ -32,6 +32,11 @@ COMMON = [
     "data=digits", "trainer=cpu", "report=none", "tracking.offline=true",
     "tracking.system_metrics_interval_s=null", "data.num_workers=0",
 ]  # fmt: skip
+# What augment=light did to single images before: nearest pixels, shifts of whole pixels.
+OF_BEFORE = (
+    "{_target_: torchvision.transforms.v2.RandomAffine, degrees: 5, translate: [0.05, 0.05], "
+    "scale: [0.95, 1.05]}"
+)
 CASES = {
     "multiclass_cnn": ["label_mode=multiclass", "trainer.max_epochs=3"],
     "binary_cnn": [
@@ -47,7 +52,7 @@ CASES = {
     "mixup_ema_workers": [
         "label_mode=multiclass", "mix=mixup", "ema.decay=0.95",
         "trainer.accumulate_grad_batches=2", "data.cache=ram", "data.num_workers=2",
-        "trainer.max_epochs=3",
+        "trainer.max_epochs=3", f"augment.transforms=[{OF_BEFORE}]",
     ],
 }  # fmt: skip
 # One thread, and the same instructions on every processor that has them.

@@ -74,7 +74,7 @@ def _with_decisions(params: dict[str, str]) -> dict[str, str]:
     augments = any(value != "[]" for value in lists.values())
     if not lists:
         augments = params.get("augment", "none") != "none"
-    if augments and "data.cache.used" in params:
+    if augments and FORM not in params and "data.cache.used" in params:
         found[FORM] = BATCHES if params["data.cache.used"] == "device" else IMAGES
     devices, nodes = params.get("trainer.devices"), params.get("trainer.num_nodes", "1")
     if WORLD_SIZE not in params and devices is not None:

@@ -82,9 +82,8 @@ def check_node(
     for name in given:
         if not accepts(target, name):
             raise UserError(f"{where}: {node['_target_']} does not take {name}, which it is given.")
-    for name, value in (offered or {}).items():
-        if accepts(target, name):
-            given[name] = value
+    if not _inherits_init(target):
+        given |= {k: value for k, value in (offered or {}).items() if accepts(target, k)}
     _check_arguments(target, node, where, given)
     _check_nested(node, where, plugins)
     return given
@@ -106,6 +105,7 @@ def check_components(config: TrainConfig) -> None:
     for name in ("transforms", "batch_transforms"):
         listed = getattr(config.augment, name) or []
         nodes |= {f"augment.{name}[{index}]": node for index, node in enumerate(listed)}
+    nodes |= {"augment.geometry": config.augment.geometry or {}}
     nodes |= {f"callbacks[{index}]": node for index, node in enumerate(config.callbacks)}
     for where, node in nodes.items():
         if node:
@@ -137,6 +137,15 @@ def accepts(target: Any, name: str) -> bool:
     """Whether `target` takes an argument called `name`."""
     parameters = inspect.signature(target).parameters
     return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+
+
+def _inherits_init(target: Any) -> bool:
+    """Whether a class has but `(*args, **kwargs)`, as torch's Module, which then takes nothing."""
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = inspect.signature(target).parameters.values()
+    return (
+        inspect.isclass(target) and bool(parameters) and all(p.kind in variable for p in parameters)
+    )
 
 
 def _check_arguments(

@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sightline.cluster.run_name import run_name
+from sightline.config.augment_form import with_form
 from sightline.config.checks import check
-from sightline.config.effects import check_effects, with_given_form
+from sightline.config.effects import check_effects
 from sightline.config.explain import explain, first_lines
 from sightline.config.fitting import fitting
 from sightline.config.schema import Job, TrainConfig
@@ -157,4 +158,4 @@ def read_job(
     assert isinstance(plain, dict)
     config = check({str(key): value for key, value in plain.items()})
     check_effects(config, overrides, job.in_sweep)
-    return with_given_form(config, overrides), job
+    return with_form(config, overrides), job

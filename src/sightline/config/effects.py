@@ -51,6 +51,9 @@ RULES = (
          "an unreadable image ends the training; data.on_error=skip leaves them out"),
     Rule("data.cache_max_gib", lambda c: c.data["cache"] == "none",
          "data.cache=none writes no images to the cache"),
+    Rule("augment.frame_size", lambda c: c.augment.geometry is None,
+         "augment.geometry=null resizes training images as in evaluation", "auto"),
+    Rule("mix_off_epochs", lambda c: not c.mix, "nothing is mixed (mix=none)", 0),
     Rule("data.num_workers", lambda c: c.data["cache"] == "device",
          "data.cache=device keeps the images on the device, and no process reads them"),
     Rule("data.train_samples", _streaming, "data.streaming=false reads all samples", None),
@@ -102,20 +105,6 @@ def check_effects(config: TrainConfig, overrides: Iterable[str], in_sweep: bool)
     if is_set("sweep.max_failures", named) and not in_sweep:
         raise idle("sweep.max_failures", config.sweep.max_failures,
                    "a single training is no sweep; add -m")  # fmt: skip
-    _check_augment(config, named)
-
-
-def with_given_form(config: TrainConfig, overrides: Iterable[str]) -> TrainConfig:
-    """The config without the form of augmentation for batches, where only the other was given.
-
-    So `augment.transforms=[...]` alone is what the images get, wherever they are cached.
-    """
-    named = keys_of(overrides)
-    alone = is_set("augment.transforms", named) and not is_set("augment.batch_transforms", named)
-    if not alone or config.data["cache"] == "device":
-        return config
-    augment = config.augment.model_copy(update={"batch_transforms": None})
-    return config.model_copy(update={"augment": augment})
 
 
 def keys_of(overrides: Iterable[str]) -> set[str]:
@@ -133,22 +122,6 @@ def idle(key: str, value: Any, because: str) -> UserError:
     """The error for a key that has no effect."""
     shown = "null" if value is None else value
     return UserError(f"{key}={shown} has no effect: {because}. Leave {key} out, or change that.")
-
-
-def _check_augment(config: TrainConfig, named: set[str]) -> None:
-    """Of the two forms of augmentation one is used: the other alone may not be changed."""
-    image, batch = "augment.transforms", "augment.batch_transforms"
-    forms = config.augment.batch_transforms is not None
-    cache = config.data["cache"]
-    if is_set(image, named) and not is_set(batch, named) and forms and cache == "device":
-        raise idle(image, "[...]", f"data.cache=device augments batches, by {batch}")
-    if is_set(batch, named) and forms and cache in ("none", "ram", "disk"):
-        raise idle(batch, "[...]", f"data.cache={cache} augments one image at a time")
-    if is_set(batch, named) and not is_set(image, named) and forms and cache == "auto":
-        raise UserError(
-            f"{batch} may have no effect: where images are not on the device (data.cache=auto) "
-            f"{image} is used. Change both, or give data.cache=device."
-        )
 
 
 def value_of(config: TrainConfig, key: str) -> Any:

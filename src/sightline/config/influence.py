@@ -60,7 +60,11 @@ DECIDED: Final = (
     "data.digest.test", "model.input", "model.parameters",
 )  # fmt: skip
 # Keys that say nothing with the value that stands for their absence in older configs.
-SILENT: Final = ("model", "optimizer", "method", "callbacks")
+SILENT: Final = (
+    "model", "optimizer", "method", "callbacks", "augment.geometry", "augment.frame_size",
+    "augment.repeats", "mix_off_epochs",
+)  # fmt: skip
+AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
 OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")
 
 
@@ -103,6 +107,9 @@ def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
         for key, value in leaves(config)
         if has_influence(key) and (key, str(value)) not in silent
     }
+    augment = config.get("augment") or {}
+    if not any(augment.get(key) for key in AUGMENTS):
+        found.pop(FORM, None)  # of nothing
     decided = {
         key: str(value)
         for key, value in params.items()

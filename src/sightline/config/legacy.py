@@ -48,6 +48,11 @@ BEFORE: dict[str, Any] = {
     "optimizer.agc": None,
     "method": {"_target_": "sightline.training.methods.supervised.Supervised"},
     "callbacks": [],
+    "augment.form": "auto",
+    "augment.geometry": None,
+    "augment.frame_size": "auto",
+    "augment.repeats": 1,
+    "mix_off_epochs": 0,
 }
 # Those of them whose default is another now.
 CHANGED = (

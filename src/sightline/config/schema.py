@@ -98,17 +98,21 @@ class ModelInputConfig(Strict):
     """The part of `model` that is the same for every model: what it is given to see."""
 
     in_chans: PositiveInt | None = None
-    img_size: PositiveInt | None = None
+    img_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
     max_img_size: PositiveInt | None = None
 
 
 class AugmentConfig(Strict):
-    """What is done to training images, between resizing and normalising.
+    """What is done to training images before they are normalised.
 
     transforms: torchvision v2, one image at a time, in the loader's processes.
     batch_transforms: the same for whole batches, on the device (kornia); null: no such form.
     """
 
+    form: Literal["auto", "images", "batches"]
+    geometry: Node | None
+    frame_size: Literal["auto"] | PositiveInt | None
+    repeats: PositiveInt
     transforms: list[Node]
     batch_transforms: list[Node] | None
 
@@ -135,6 +139,7 @@ class TrainConfig(Strict):
     model: Node
     augment: AugmentConfig
     mix: Node  # empty: nothing is mixed
+    mix_off_epochs: Annotated[int, Field(ge=0)]
     loss: Node
     method: Node
     callbacks: list[Node]

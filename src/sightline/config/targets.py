@@ -67,7 +67,16 @@ PLACES = {
         "a Trainer", {"pytorch_lightning": "pytorch_lightning.trainer.trainer.Trainer"}
     ),
     "augment": ConfigPlace(
-        "a transform", {"torchvision.transforms.v2": MODULE, "kornia.augmentation": MODULE}, False
+        "a transform",
+        dict.fromkeys(
+            ("torchvision.transforms.v2", "kornia.augmentation", "sightline.data.augmentations"),
+            MODULE,
+        ),
+        False,
+    ),
+    "augment.geometry": ConfigPlace(
+        "a training geometry",
+        {"sightline.data.geometries": "sightline.data.geometries.base.TrainingGeometry"},
     ),
     "mix": ConfigPlace(
         "a transform", {"torchvision.transforms.v2": MODULE, "kornia.augmentation": MODULE}, False
@@ -89,7 +98,8 @@ def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
     Raises:
         UserError: there is none of this name, it may not be named, or makes something else.
     """
-    path, place = node.get("_target_"), PLACES[re.split(r"[.\[]", where, maxsplit=1)[0]]
+    path = node.get("_target_")
+    place = PLACES.get(where) or PLACES[re.split(r"[.\[]", where, maxsplit=1)[0]]
     allowed = [*place.homes, *plugins]
     shown = f"{where}._target_={path}"
     if not isinstance(path, str) or not all(map(PUBLIC.fullmatch, path.split("."))):

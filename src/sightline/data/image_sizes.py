@@ -32,11 +32,15 @@ class ImageSizes:
         widths, heights = np.array([size(image) for image in images]).T
         return cls(widths, heights)
 
+    def longer(self) -> np.ndarray:
+        """The longer sides, shape (N,)."""
+        return np.maximum(self.widths, self.heights)
+
     def suited_geometry(self) -> str:
         """crop for images that are nearly square, squash for others of like aspects, letterbox
         where aspects differ."""
         shorter = np.minimum(self.widths, self.heights)
-        cut = 1 - shorter / np.maximum(self.widths, self.heights)
+        cut = 1 - shorter / self.longer()
         if cut.mean() <= NEARLY_SQUARE:
             return "crop"
         low, high = np.quantile(self.widths / self.heights, (0.1, 0.9))
@@ -52,7 +56,7 @@ class ImageSizes:
             "crop": np.minimum(self.widths, self.heights),
             "squash": np.sqrt(self.widths * self.heights),
         }
-        return int(np.median(sides.get(geometry, np.maximum(self.widths, self.heights))))
+        return int(np.median(sides.get(geometry, self.longer())))
 
     def unseen(self, spec: PreprocessSpec) -> float:
         """The share of all images' pixels that a model with this preprocessing never sees."""
@@ -71,7 +75,7 @@ class ImageSizes:
 
     def treatment(self, spec: PreprocessSpec) -> str:
         """What the preprocessing does to them, with the share of their pixels that is not seen."""
-        to = f"{spec.img_size}×{spec.img_size}"
+        to = "×".join(map(str, spec.size))
         words = {
             "squash": f"squashed to {to}",
             "pad": f"padded to {to} with {spec.background}",

@@ -49,7 +49,7 @@ def check_view(
     message = f"images are {sizes.treatment(spec)}"
     if not unseen:
         message += ": all of their pixels are seen"
-    of_a_square = Geometry(spec).unseen(spec.img_size, spec.img_size)
+    of_a_square = Geometry(spec).unseen(*spec.size)
     if unseen - of_a_square > NEARLY_SQUARE:
         message += "; data.geometry=squash or letterbox shows the model all of them"
         report.add("geometry", "warning", message)

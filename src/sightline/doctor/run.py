@@ -117,7 +117,7 @@ def check_data_and_model(
 def _report_model(report: Report, setup: Setup) -> None:
     total = sum(parameter.numel() for parameter in setup.module.parameters())
     spec = setup.module.classifier.preprocess
-    size = f"{spec.in_chans}×{spec.img_size}×{spec.img_size}"
+    size = "×".join(map(str, spec.input))
     report.add("model", "ok", f"{total:,} parameters, input {size}")
 
 

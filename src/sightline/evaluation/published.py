@@ -54,7 +54,7 @@ def published_model(changes: DataOverrides) -> StoredModel:
     total = sum(parameter.numel() for parameter in network.parameters())
     log.info(
         "model:   %s as published, %s parameters, input %d×%d×%d, %d classes", node["name"],
-        f"{total:,}", spec.in_chans, spec.img_size, spec.img_size, len(names),
+        f"{total:,}", spec.in_chans, *spec.size, len(names),
     )  # fmt: skip
     stored = config.model_dump(exclude={"tracking"})
     return StoredModel(Path(node["name"]), None, model, stored, published=True)

@@ -65,7 +65,7 @@ def write_features(options: TableOptions, label_column: str | None) -> None:
 def _width(model: LoadedModel) -> int:
     """The number of features, taken from an empty image."""
     spec = model.preprocess
-    empty = torch.zeros(1, spec.in_chans, spec.img_size, spec.img_size, dtype=torch.uint8)
+    empty = torch.zeros(1, *spec.input, dtype=torch.uint8)
     return int(model.features(empty).shape[1])
 
 

@@ -47,7 +47,7 @@ class LoadedModel:
     batch_size: int = 64
 
     def __repr__(self) -> str:
-        sides = "×".join(map(str, (self.preprocess.img_size, self.preprocess.img_size)))
+        sides = "×".join(map(str, self.preprocess.size))
         return (
             f"<LoadedModel {type(self.classifier.network).__name__}, {self.label_mode.name}, "
             f"{len(self.class_names)} classes, {sides} pixels, on {self.device}>"

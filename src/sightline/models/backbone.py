@@ -18,7 +18,7 @@ from sightline.models.model_names import current_name
 from sightline.models.preprocessing import preprocess_of, validation_preprocess
 from sightline.models.published import cached_weights
 from sightline.models.timm_compat import create_with_conversion, quiet_timm
-from sightline.types import PreprocessSpec
+from sightline.types import ImgSize, PreprocessSpec
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -26,8 +26,8 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 def timm_backbone(
     num_classes: int,
     in_chans: int,
-    img_size: int,
-    img_size_override: int | None,
+    img_size: ImgSize,
+    img_size_override: ImgSize | None,
     from_data: PreprocessSpec,
     name: str,
     pretrained: bool,
@@ -41,8 +41,8 @@ def timm_backbone(
     Args:
         num_classes: outputs of the new head.
         in_chans: channels of the images; timm adapts pretrained first layers.
-        img_size: side of the images for a model without pretrained weights.
-        img_size_override: side that the user set; it takes precedence over the weights' own.
+        img_size: of the images, for a model without pretrained weights.
+        img_size_override: that the user set; it takes precedence over the weights' own.
         from_data: preprocessing for a model without pretrained weights.
         name: timm's name, with or without a weights tag (`resnet18.a1_in1k`).
         pretrained: load timm's weights from the hub or its cache.
@@ -76,7 +76,11 @@ def timm_backbone(
 
 
 def _build(
-    name: str, pretrained: bool, file: WeightFile | None, options: dict[str, Any], size: int | None
+    name: str,
+    pretrained: bool,
+    file: WeightFile | None,
+    options: dict[str, Any],
+    size: ImgSize | None,
 ) -> nn.Module:
     config = timm.get_pretrained_cfg(name) or timm.get_pretrained_cfg(name.split(".")[0])
     if size is not None and config is not None and config.fixed_input_size:

@@ -15,7 +15,7 @@ from sightline.models.file_weights import percent
 from sightline.models.fitting_size import next_size, previous_size, steps_of
 from sightline.models.input_check import CannotBuild, InputCheck, check_input
 from sightline.models.recipe import Recipe, build_network, without_weights
-from sightline.types import DatasetInfo, PreprocessSpec
+from sightline.types import DatasetInfo, ImgSize, PreprocessSpec, as_size, size_words
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,12 @@ def build_classifier(
     note = None
     if check.unseen:
         larger = next_size(spec.img_size, steps_of(network), recipe.check)
-        if larger is None or model_input.img_size or spec.img_size != recipe.size:
+        if larger is None or recipe.given_size or spec.img_size != recipe.size:
             note = _check_unseen(recipe, check, larger, network)
         else:
             note = (
-                f"images are resized from {check.size} to {larger.size} pixels: at {check.size}, "
+                f"images are resized from {size_words(check.size)} to {size_words(larger.size)} "
+                f"pixels: at {size_words(check.size)}, "
                 f"{recipe.name} would never see {percent(check.unseen)} of them"
             )
             torch.set_rng_state(state)  # the same weights as of a model built for this size
@@ -82,24 +83,27 @@ def _check_unseen(
 ) -> str:
     """Refuse a size that the config gives; of the weights' own size say what is not seen."""
     share = f"see {percent(check.unseen)} of the pixels"
-    if recipe.model_input.img_size is not None:
+    if recipe.given_size is not None:
         smaller = previous_size(check.size, steps_of(network), recipe.check)
-        nearest = " or ".join(f"model.img_size={each.size}" for each in (smaller, larger) if each)
+        nearest = " or ".join(
+            f"model.img_size={size_words(each.size)}" for each in (smaller, larger) if each
+        )
         if nearest:
             raise UserError(
-                f"model.img_size={check.size}: {recipe.name} would never {share}, on which no "
-                f"output depends. The nearest sizes that it sees all of: {nearest}."
+                f"model.img_size={size_words(check.size)}: {recipe.name} would never {share}, "
+                f"on which no output depends. The nearest sizes that it sees all of: {nearest}."
             )
-    return f"at {check.size} pixels, {recipe.name} does not {share}"
+    return f"at {size_words(check.size)} pixels, {recipe.name} does not {share}"
 
 
-def _cannot_take(recipe: Recipe, size: int, problem: str, found: InputCheck | None) -> str:
-    text = f"{recipe.name} cannot take images of {size}×{size} pixels: {problem.rstrip('.')}."
+def _cannot_take(recipe: Recipe, size: ImgSize, problem: str, found: InputCheck | None) -> str:
+    shown = "×".join(map(str, as_size(size)))
+    text = f"{recipe.name} cannot take images of {shown} pixels: {problem.rstrip('.')}."
     if found is None:
         return f"{text} No larger size that was tried works either."
     return (
-        f"{text} The smallest larger size that works is {found.size}: add "
-        f"model.img_size={found.size}, to which images are then resized."
+        f"{text} The smallest larger size that works is {size_words(found.size)}: add "
+        f"model.img_size={size_words(found.size)}, to which images are then resized."
     )
 
 

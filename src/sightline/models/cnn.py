@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sightline.errors import UserError
+from sightline.types import ImgSize, as_size
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -17,7 +18,7 @@ class SimpleCNN(nn.Module):
     Args:
         num_classes: outputs of the head.
         in_chans: channels of the input.
-        img_size: side of the input in pixels; fixed by the dense layer.
+        img_size: of the input in pixels; fixed by the dense layer.
         widths: channels of each convolution.
         hidden: units of the dense layer.
         dropout: probability, before the head.
@@ -27,35 +28,36 @@ class SimpleCNN(nn.Module):
         self,
         num_classes: int,
         in_chans: int,
-        img_size: int,
+        img_size: ImgSize,
         widths: Annotated[Sequence[Positive], Field(min_length=1)],
         hidden: Positive,
         dropout: Annotated[float, Field(ge=0, lt=1)],
     ) -> None:
         super().__init__()
-        side = img_size // 2 ** len(widths)
-        if side == 0:
+        height, width = (side // 2 ** len(widths) for side in as_size(img_size))
+        if min(height, width) == 0:
             raise UserError(
                 f"model.widths={list(widths)} halves the image {len(widths)} times, but it is "
-                f"{img_size} pixels wide; use fewer widths or a larger model.img_size."
+                f"{min(as_size(img_size))} pixels wide; use fewer widths or a larger "
+                "model.img_size."
             )
         layers: list[nn.Module] = []
         channels = in_chans
-        for width in widths:
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-            channels = width
+        for outputs in widths:
+            layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            channels = outputs
         self.backbone = nn.Sequential(*layers, nn.Flatten())
         self.neck = nn.Sequential(
-            nn.Linear(channels * side**2, hidden), nn.ReLU(), nn.Dropout(dropout)
+            nn.Linear(channels * height * width, hidden), nn.ReLU(), nn.Dropout(dropout)
         )
         self.head = nn.Linear(hidden, num_classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, num_classes) of normalised images (B, in_chans, img_size, img_size)."""
+        """Logits (B, num_classes) of normalised images (B, in_chans, *img_size)."""
         return self.forward_head(self.forward_features(image))
 
     def forward_features(self, image: Tensor) -> Tensor:
-        """Flattened output of the convolutions, (B, channels · side²)."""
+        """Flattened output of the convolutions, (B, channels · height · width)."""
         features: Tensor = self.backbone(image)
         return features
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import UserError
+from sightline.types import Size, as_size
 
 # What lies between features and their use: pooling, and an attention's query, key or value.
 NO_FEATURES = (
@@ -34,15 +35,16 @@ class FeatureMap:
 
 
 def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
-    """The last layer whose output is a square of features, on most of which the outputs depend.
+    """The last layer whose output is a map of features, on most of which the outputs depend.
 
     So of a network that pools a map it is the map; of a transformer that reads its class token
     alone it is the normalised input of the last attention over the image's tokens. The layout of
-    an output is the one in which it is a square with as many channels as the network states.
+    an output is the one in which it has the image's shape, a square for a square, and as many
+    channels as the network states.
 
     Args:
         network: searched for the layer; in evaluation mode.
-        example: one normalised image, (1, C, S, S).
+        example: one normalised image, (1, C, H, W).
 
     Raises:
         UserError: there is no such layer.
@@ -69,7 +71,7 @@ def find_feature_map(network: nn.Module, example: Tensor) -> FeatureMap:
     for (layer, output), gradient in zip(reversed(ran), reversed(gradients), strict=True):
         if gradient is None or isinstance(layer, NO_FEATURES):
             continue
-        for as_map in _layouts(network, output, channels):
+        for as_map in _layouts(network, output, channels, as_size(example.shape[-2:])):
             places = as_map(gradient).ne(0).any(dim=1)
             if places.numel() > 1 and places.float().mean() >= MIN_PLACES:
                 return FeatureMap(layer, as_map)
@@ -91,14 +93,14 @@ def _channels(network: Any) -> set[int]:
     return {number for number in stated if isinstance(number, int)}
 
 
-def _layouts(network: Any, output: Tensor, channels: set[int]) -> Iterator[AsMap]:
-    """The layouts in which an output of one image is a square of features."""
+def _layouts(network: Any, output: Tensor, channels: set[int], image: Size) -> Iterator[AsMap]:
+    """The layouts in which an output of one image is a map of features."""
     shape = output.shape
     if shape[0] != 1:
         return  # windows of an image
     if len(shape) == 4:
-        first = shape[2] == shape[3] and (not channels or shape[1] in channels)
-        last = shape[1] == shape[2] and (not channels or shape[3] in channels)
+        first = _is_like(shape[2], shape[3], image) and (not channels or shape[1] in channels)
+        last = _is_like(shape[1], shape[2], image) and (not channels or shape[3] in channels)
         stated = getattr(network, "output_fmt", "NCHW") == "NHWC"
         if last and (stated or not first):
             yield _channels_first
@@ -107,9 +109,24 @@ def _layouts(network: Any, output: Tensor, channels: set[int]) -> Iterator[AsMap
     elif len(shape) == 3 and shape[2] in channels:
         stated_prefix = getattr(network, "num_prefix_tokens", 0)
         for prefix in dict.fromkeys((stated_prefix, *PREFIXES)):
-            if shape[1] > prefix and math.isqrt(shape[1] - prefix) ** 2 == shape[1] - prefix:
-                yield _Tokens(prefix)
+            grid = _grid(shape[1] - prefix, image)
+            if grid is not None:
+                yield _Tokens(prefix, grid)
                 return
+
+
+def _is_like(height: int, width: int, image: Size) -> bool:
+    """Whether a map has the image's shape, but for what rounding a stride makes of it."""
+    exact = height * image[1] / image[0]
+    return width in (math.floor(exact), math.ceil(exact))
+
+
+def _grid(places: int, image: Size) -> Size | None:
+    """The height and width of so many places; None where they cannot have the image's shape."""
+    for height in range(1, places + 1):
+        if places % height == 0 and _is_like(height, places // height, image):
+            return height, places // height
+    return None
 
 
 @dataclass(frozen=True)
@@ -117,11 +134,10 @@ class _Tokens:
     """Tokens (B, prefix + places, channels) as a map."""
 
     prefix: int
+    grid: Size
 
     def __call__(self, output: Tensor) -> Tensor:
-        places = output[:, self.prefix :].transpose(1, 2)
-        side = math.isqrt(places.shape[2])
-        return places.unflatten(2, (side, side))
+        return output[:, self.prefix :].transpose(1, 2).unflatten(2, self.grid)
 
 
 def _as_it_is(output: Tensor) -> Tensor:

@@ -1,20 +1,22 @@
 """Image sizes near a given one that a network takes, and all of whose pixels it sees."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sightline.models.input_check import InputCheck
+from sightline.types import ImgSize
 
 STEPS = (4, 8, 12, 14, 16, 24, 28, 32, 48, 56, 64, 112, 128, 224)  # multiples that networks ask for
 PER_STEP = 3
 MAX_SIZE = 1024
 MAX_TRIED = 12
 
-Check = Callable[[int], InputCheck]
-Runs = Callable[[int], bool]
+Check = Callable[[ImgSize], InputCheck]
+Runs = Callable[[ImgSize], bool]
 
 
-def next_size(size: int, steps: Sequence[int], check: Check) -> InputCheck | None:
+def next_size(size: ImgSize, steps: Sequence[int], check: Check) -> InputCheck | None:
     """The check of the smallest larger size that passes, of the multiples of `steps`.
 
     Args:
@@ -25,12 +27,14 @@ def next_size(size: int, steps: Sequence[int], check: Check) -> InputCheck | Non
     return _first(_multiples(size, steps, up=True), check)
 
 
-def previous_size(size: int, steps: Sequence[int], check: Check) -> InputCheck | None:
+def previous_size(size: ImgSize, steps: Sequence[int], check: Check) -> InputCheck | None:
     """The check of the largest smaller size that passes; see `next_size`."""
     return _first(_multiples(size, steps, up=False), check)
 
 
-def smallest_size(size: int, steps: Sequence[int], runs: Runs, check: Check) -> InputCheck | None:
+def smallest_size(
+    size: ImgSize, steps: Sequence[int], runs: Runs, check: Check
+) -> InputCheck | None:
     """The check of the smallest size above one that fails, for a network that needs larger images.
 
     Args:
@@ -51,15 +55,17 @@ def smallest_size(size: int, steps: Sequence[int], runs: Runs, check: Check) -> 
     return None
 
 
-def _boundary(fails: int, works: int, runs: Runs) -> int:
-    """The smallest size that works, between one that fails and one that works."""
+def _boundary(fails: ImgSize, works: ImgSize, runs: Runs) -> ImgSize:
+    """The smallest square that works, between one that fails and one that works."""
+    if not (isinstance(fails, int) and isinstance(works, int)):
+        return works
     while works - fails > 1:
         middle = (fails + works) // 2
         fails, works = (fails, middle) if runs(middle) else (middle, works)
     return works
 
 
-def _first(sizes: Iterator[int], check: Check) -> InputCheck | None:
+def _first(sizes: Iterator[ImgSize], check: Check) -> InputCheck | None:
     for _, size in zip(range(MAX_TRIED), sizes, strict=False):
         checked = check(size)
         if checked.passed:
@@ -67,13 +73,30 @@ def _first(sizes: Iterator[int], check: Check) -> InputCheck | None:
     return None
 
 
-def _multiples(size: int, steps: Sequence[int], up: bool) -> Iterator[int]:
-    """The nearest multiples of each step above or below a size, the nearest first."""
-    if up:
-        found = {(size // step + n) * step for step in steps for n in range(1, PER_STEP + 1)}
-    else:
-        found = {(-(-size // step) - n) * step for step in steps for n in range(1, PER_STEP + 1)}
-    yield from sorted((each for each in found if 0 < each <= MAX_SIZE), reverse=not up)
+def _multiples(size: ImgSize, steps: Sequence[int], up: bool) -> Iterator[ImgSize]:
+    """The nearest multiples of each step above or below a size, the nearest first.
+
+    Of the sides of a size that is not square, those that are multiples stay, for the nearest.
+    """
+    number = range(1, PER_STEP + 1)
+    if isinstance(size, int):
+        sides = {_multiple(size, step, n, up) for step in steps for n in number}
+        yield from sorted((each for each in sides if 0 < each <= MAX_SIZE), reverse=not up)
+        return
+    towards = -1 if up else 1
+    height, width = (side + towards for side in size)
+    found = {
+        (_multiple(height, step, n, up), _multiple(width, step, n, up))
+        for step in steps
+        for n in number
+    } - {size}
+    fitting = [each for each in found if min(each) > 0 and max(each) <= MAX_SIZE]
+    yield from sorted(fitting, key=math.prod, reverse=not up)
+
+
+def _multiple(side: int, step: int, n: int, up: bool) -> int:
+    """The n-th multiple of a step above or below a side."""
+    return (side // step + n) * step if up else (-(-side // step) - n) * step
 
 
 def steps_of(network: Any) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sightline.errors import UserError, first_line
+from sightline.types import ImgSize, as_size
 
 
 class CannotBuild(UserError):
@@ -22,7 +23,7 @@ class InputCheck:
     """What a network does with images of one size.
 
     Attributes:
-        size: side of the images, in pixels.
+        size: of the images, in pixels.
         error: why it cannot take them; None where it can.
         unseen: share of the pixels that no output depends on; 0 unless whole rows or columns are
             so, since single pixels may be without influence by chance.
@@ -30,7 +31,7 @@ class InputCheck:
             it cannot train on a batch of one.
     """
 
-    size: int
+    size: ImgSize
     error: str | None = None
     unseen: float = 0.0
     one_value: bool = False
@@ -41,7 +42,7 @@ class InputCheck:
         return self.error is None and self.unseen == 0
 
 
-def check_input(network: nn.Module, in_chans: int, size: int) -> InputCheck:
+def check_input(network: nn.Module, in_chans: int, size: ImgSize) -> InputCheck:
     """Run a network on two random images, in evaluation mode; its state stays as it is.
 
     The pixels that it sees are those for which a random projection of its output has a gradient
@@ -53,7 +54,7 @@ def check_input(network: nn.Module, in_chans: int, size: int) -> InputCheck:
     try:
         # Some networks draw random numbers even here; those of the training stay as they are.
         with _open(network), torch.random.fork_rng(devices=[]), torch.enable_grad():
-            image = _random((2, in_chans, size, size)).requires_grad_()
+            image = _random((2, in_chans, *as_size(size))).requires_grad_()
             gradient = _gradient(network(image), image)
     # A network raises anything for a size that it was not made for.
     except Exception as error:  # noqa: BLE001
@@ -85,11 +86,11 @@ def _open(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def runs(network: nn.Module, in_chans: int, size: int) -> bool:
+def runs(network: nn.Module, in_chans: int, size: ImgSize) -> bool:
     """Whether a network on the meta device takes images of this size; nothing is computed."""
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            network.eval()(torch.empty(2, in_chans, size, size, device="meta"))
+            network.eval()(torch.empty(2, in_chans, *as_size(size), device="meta"))
     except Exception:  # noqa: BLE001  as in check_input
         return False
     return True

@@ -5,13 +5,12 @@ from dataclasses import replace
 from timm.data import resolve_model_data_config
 from torch import nn
 
-from sightline.errors import UserError
-from sightline.types import PreprocessSpec, adapt_channels
+from sightline.types import ImgSize, PreprocessSpec, adapt_channels, as_img_size
 
 
 def preprocess_of(
     network: nn.Module, from_data: PreprocessSpec, with_weights: bool,
-    stored: PreprocessSpec | None, img_size: int | None,
+    stored: PreprocessSpec | None, img_size: ImgSize | None,
 ) -> PreprocessSpec:  # fmt: skip
     """The preprocessing that a network's weights were trained with.
 
@@ -20,10 +19,7 @@ def preprocess_of(
         from_data: for a network without pretrained weights.
         with_weights: whether it has such.
         stored: that of the checkpoint of Sightline's that they are from; None for others.
-        img_size: side that the user set, or the checkpoint has; None for the weights' own.
-
-    Raises:
-        UserError: the weights' own size is not square.
+        img_size: that the user set, or the checkpoint has; None for the weights' own.
     """
     if stored is not None:
         return _stored(stored, from_data, img_size)
@@ -31,29 +27,20 @@ def preprocess_of(
 
 
 def validation_preprocess(network: nn.Module) -> PreprocessSpec:
-    """As timm validates a network's published weights: at their test size, where they have one.
-
-    Raises:
-        UserError: that size is not square.
-    """
+    """As timm validates a network's published weights: at their test size, where they have one."""
     channels = int(resolve_model_data_config(network)["input_size"][0])
     neutral = PreprocessSpec(0, channels, (0.0,) * channels, (1.0,) * channels)
     return _published(network, neutral, None, use_test_size=True)
 
 
 def _published(
-    network: nn.Module, from_data: PreprocessSpec, img_size: int | None, use_test_size: bool = False
-) -> PreprocessSpec:
+    network: nn.Module, from_data: PreprocessSpec, img_size: ImgSize | None,
+    use_test_size: bool = False,
+) -> PreprocessSpec:  # fmt: skip
     """As the model's published weights were trained."""
     config = resolve_model_data_config(network, use_test_size=use_test_size)
-    height, width = config["input_size"][-2:]
-    if height != width and img_size is None:
-        raise UserError(
-            f"These weights expect images of {height}×{width} pixels, which are not square; "
-            f"give a square size with model.img_size={min(height, width)}."
-        )
     return PreprocessSpec(
-        img_size=img_size or height,
+        img_size=img_size or as_img_size(config["input_size"][-2:]),
         in_chans=from_data.in_chans,
         mean=adapt_channels(tuple(config["mean"]), from_data.in_chans),
         std=adapt_channels(tuple(config["std"]), from_data.in_chans),
@@ -64,7 +51,7 @@ def _published(
 
 
 def _stored(
-    stored: PreprocessSpec, from_data: PreprocessSpec, img_size: int | None
+    stored: PreprocessSpec, from_data: PreprocessSpec, img_size: ImgSize | None
 ) -> PreprocessSpec:
     """As the checkpoint's model was trained."""
     return replace(

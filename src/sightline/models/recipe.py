@@ -15,7 +15,7 @@ from sightline.errors import UserError
 from sightline.models.fine_tuning import prepare_network
 from sightline.models.fitting_size import is_built_for_size, smallest_size, steps_of
 from sightline.models.input_check import InputCheck, check_input, runs
-from sightline.types import DatasetInfo, PreprocessSpec
+from sightline.types import DatasetInfo, ImgSize, PreprocessSpec, as_img_size
 
 WITHOUT_WEIGHTS = {"pretrained": False, "pretrained_path": None, "freeze_backbone": False}
 
@@ -46,10 +46,16 @@ class Recipe:
         return str(self.node.get("name") or self.node["_target_"].rsplit(".", 1)[-1])
 
     @property
-    def size(self) -> int:
-        """The images' side for a model that brings no size of its own, in pixels."""
+    def size(self) -> ImgSize:
+        """The images' size for a model that brings none of its own, in pixels."""
         most = self.model_input.max_img_size or self.info.img_size
-        return self.model_input.img_size or min(self.info.img_size, most)
+        return self.given_size or min(self.info.img_size, most)
+
+    @property
+    def given_size(self) -> ImgSize | None:
+        """The size that the config gives."""
+        size = self.model_input.img_size
+        return None if size is None else as_img_size(size)
 
     @property
     def in_chans(self) -> int:
@@ -61,17 +67,17 @@ class Recipe:
         """How pretrained weights are trained further."""
         return validate(FineTuningConfig, pick(self.node, FineTuningConfig), "model.")
 
-    def build(self, size: int, random: bool = False) -> tuple[nn.Module, PreprocessSpec]:
+    def build(self, size: ImgSize, random: bool = False) -> tuple[nn.Module, PreprocessSpec]:
         """The network and its preprocessing; with `random` no weights are loaded."""
         spec = PreprocessSpec.from_data(self.info, size, self.in_chans)
-        override = size if random else self.model_input.img_size
+        override = size if random else self.given_size
         node = without_weights(self.node) if random else self.node
         network = build_network(node, self.num_outputs, spec, override, self.plugins, self.given)
         if not random:
             prepare_network(network, self.node, self.fine_tuning)
         return network, getattr(network, "preprocess", spec)
 
-    def check(self, size: int) -> InputCheck:
+    def check(self, size: ImgSize) -> InputCheck:
         """What the network does with images of another size."""
         try:
             with torch.random.fork_rng(devices=[]):
@@ -80,7 +86,7 @@ class Recipe:
             return InputCheck(size, str(error))
         return check_input(network, self.in_chans, size)
 
-    def smallest_working(self, size: int, network: nn.Module | None) -> InputCheck | None:
+    def smallest_working(self, size: ImgSize, network: nn.Module | None) -> InputCheck | None:
         """The smallest larger size that works, tried without memory and then in earnest.
 
         Args:
@@ -89,7 +95,7 @@ class Recipe:
         """
         kept: list[nn.Module] = []
 
-        def works(larger: int) -> bool:
+        def works(larger: ImgSize) -> bool:
             if kept and not is_built_for_size(kept[0]):
                 return runs(kept[0], self.in_chans, larger)
             try:
@@ -109,8 +115,8 @@ def without_weights(node: Node) -> Node:
 
 
 def build_network(
-    node: Node, num_outputs: int, spec: PreprocessSpec, size: int | None, plugins: Iterable[str],
-    given: nn.Module | None,
+    node: Node, num_outputs: int, spec: PreprocessSpec, size: ImgSize | None,
+    plugins: Iterable[str], given: nn.Module | None,
 ) -> nn.Module:  # fmt: skip
     """The network that a node describes.
 

@@ -11,6 +11,8 @@ from typing import Any
 from unittest import mock
 
 import timm
+from PIL import Image
+from timm.data import auto_augment
 from timm.models import _builder
 from torch import Tensor, nn
 
@@ -63,6 +65,18 @@ def quiet_timm() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def with_a_bit_kept(policy: Any) -> Any:
+    """timm's augmentation policy, whose Posterize keeps a bit: Pillow 12 and later refuse none."""
+
+    def posterize(image: Image.Image, bits: int, **others: Any) -> Image.Image:
+        return auto_augment.posterize(image, max(1, bits), **others)
+
+    for each in getattr(policy, "ops", None) or [op for ops in policy.policy for op in ops]:
+        if isinstance(each, auto_augment.AugmentOp) and each.name.startswith("Posterize"):
+            each.aug_fn = posterize
+    return policy
 
 
 def first_convolutions(network: nn.Module) -> tuple[str, ...]:

@@ -156,6 +156,12 @@ def former_defaults(config: TrainConfig) -> list[str]:
     return [f"++{k}={'null' if value is None else value}" for k, value in former.items()]
 
 
+def kept_choices(config: TrainConfig) -> list[str]:
+    """Overrides for what was left open and decided when a run was launched."""
+    form = config.augment.form
+    return [] if form == "auto" else [f"++augment.form={form}"]
+
+
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:
     """The arguments that a run was launched with, and those given now in place of their like.
 

@@ -53,7 +53,7 @@ def _reason(config: TrainConfig, method: Method, datamodule: ImageDataModule) ->
 def _example(classifier: Classifier) -> torch.Tensor:
     spec = classifier.preprocess
     draw = torch.Generator().manual_seed(0)
-    return torch.randn(2, spec.in_chans, spec.img_size, spec.img_size, generator=draw)
+    return torch.randn(2, spec.in_chans, *spec.size, generator=draw)
 
 
 def _refusal(reason: str) -> UserError:

@@ -9,7 +9,13 @@ from sightline.config.stored_words import check_composed
 from sightline.config.words import quoted
 from sightline.errors import UserError
 from sightline.paths import project_root
-from sightline.runs.resume import find_run, find_unfinished, former_defaults, resumed_arguments
+from sightline.runs.resume import (
+    find_run,
+    find_unfinished,
+    former_defaults,
+    kept_choices,
+    resumed_arguments,
+)
 
 
 def with_folder_to_resume(arguments: list[str]) -> list[str]:
@@ -28,7 +34,8 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
     given = [word for word in arguments if not word.startswith("resume=")]
     if wanted[-1] != "auto":
         frozen = find_run(wanted[-1], project_root())
-        words = resumed_arguments(frozen.job, [*former_defaults(frozen.config), *given])
+        before = [*former_defaults(frozen.config), *kept_choices(frozen.config)]
+        words = resumed_arguments(frozen.job, [*before, *given])
         register_resolvers(words)
         uri = _given(given, "tracking.uri")
         check_composed(words, trusted_plugins(_plugins_of(given)), frozen.job.output_dir, uri)

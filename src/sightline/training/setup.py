@@ -19,6 +19,7 @@ from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.image_sizes import ImageSizes
 from sightline.data.loading.datamodule import ImageDataModule
+from sightline.data.loading.from_augment import build_augmentation
 from sightline.data.pixels import choose_pixels
 from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
@@ -96,13 +97,14 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NO
         given.network,
     )  # fmt: skip
     spec = classifier.preprocess
-    augment = _Augment(config)
+    sizes = ImageSizes.of(sample)
+    augment = build_augmentation(config, spec, sizes)
     cached_images, splits, skipped = cache_images(
-        splits, contents, spec, common, source.name, uses_gpu(config.trainer), augment.batched
+        splits, contents, spec, common, source.name, uses_gpu(config.trainer), augment.form
     )
     datamodule = ImageDataModule(
-        splits, cached_images, spec, augment.transforms, augment.batch_transforms, augment.mix,
-        label_mode, common, config.seed, progress_in, source.stream,
+        splits, cached_images, spec, augment, label_mode, common, config.seed, progress_in,
+        source.stream,
     )  # fmt: skip
     targets = None if source.stream else splits["train"].targets
     data = data_digests(source, splits, contents)
@@ -110,7 +112,7 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NO
     use_cached_features(config, classifier, module.own_method, datamodule)
     _check_plan(config, module)
     check_sections(config.report, config.plugins)
-    return Setup(source, splits, contents, skipped, info, ImageSizes.of(sample), label_mode,
+    return Setup(source, splits, contents, skipped, info, sizes, label_mode,
                  datamodule, module, callbacks, data)  # fmt: skip
 
 
@@ -136,24 +138,6 @@ def _module(
         identity=make_identity(config, label_mode, info, classifier.preprocess, data),
         plugins=config.plugins,
     )
-
-
-class _Augment:
-    """The augmentations of `augment` and `mix`; of the two forms of `augment` one is used."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        plugins = config.plugins
-        self.transforms = [
-            build(node, f"augment.transforms[{i}]", plugins)
-            for i, node in enumerate(config.augment.transforms)
-        ]
-        nodes = config.augment.batch_transforms
-        self.batched = nodes is not None
-        self.batch_transforms = [
-            build(node, f"augment.batch_transforms[{i}]", plugins)
-            for i, node in enumerate(nodes or [])
-        ]
-        self.mix = build(config.mix, "mix", plugins) if config.mix else None
 
 
 def _check_before_data(config: TrainConfig) -> None:

@@ -6,7 +6,6 @@ complete.
 """
 
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -14,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL
 from filelock import FileLock
 
 from sightline.data.cache.entries import GIB, list_entries, remove
+from sightline.data.cache.keys import cache_key, packed_sizes, shape_of, unpacked_sizes
 from sightline.data.cache.pixel_digests import pixel_digests
+from sightline.data.geometries.frames import Frame
 from sightline.data.reading.images import Images
 from sightline.data.reading.transforms import ImageTransform
-from sightline.data.reading.workers import Failure, decode_all
+from sightline.data.reading.workers import Decoded, Failure, decode_all
 from sightline.errors import UserError
 from sightline.io.atomic import atomic_path
 from sightline.io.digests import CHANGED
@@ -31,7 +31,7 @@ from sightline.types import PreprocessSpec
 
 log = logging.getLogger(__name__)
 
-PIXELS = "pixels"  # the key of the digest of all pixels
+PIXELS, SIZES = "pixels", "sizes"  # keys: the digest of all pixels, and the frames' sizes
 
 
 @dataclass(frozen=True)
@@ -39,65 +39,75 @@ class DecodedImages:
     """Decoded images of one collection.
 
     Attributes:
-        array: shape (N, C, S, S), uint8; a mapped file where it is cached on disk.
+        array: shape (N, C, H, W), uint8; a mapped file where it is cached on disk.
         failures: images that could not be read; their rows are zeros.
         digests: of each image's pixels, shape (N,), uint64.
+        sizes: shape (N, 2), height and width of each frame, which is in the corner; None where all
+            images have the model's input size.
     """
 
     array: np.ndarray
     failures: list[Failure]
     digests: np.ndarray
-
-
-def cache_bytes(images: list[Images], spec: PreprocessSpec) -> int:
-    """Size of the decoded images, in bytes."""
-    return sum(len(each) for each in images) * spec.in_chans * spec.img_size**2
+    sizes: np.ndarray | None = None
 
 
 def load_or_decode(
-    images: Images, contents: np.ndarray, spec: PreprocessSpec, name: str, max_gib: float
-) -> DecodedImages:
-    """All images with the geometry of evaluation, from the cache's file, written where missing.
+    images: Images, contents: np.ndarray, spec: PreprocessSpec, name: str, max_gib: float,
+    frame: Frame | None = None,
+) -> DecodedImages:  # fmt: skip
+    """All images, from the cache's file, which is written where it is missing.
 
     Args:
         images: the images; those in memory are decoded without a file.
         contents: their content digests.
-        spec: the geometry.
+        spec: the geometry of evaluation.
         name: of the data set, for `sightline cache`.
         max_gib: limit of the cache folder, in GiB; the least recently used files make room.
+        frame: makes whole images of them instead, for training crops.
 
     Raises:
         UserError: there is no room for the file.
     """
-    shape = (len(images), spec.in_chans, spec.img_size, spec.img_size)
-    transform = ImageTransform(spec)
+    shape = (len(images), *shape_of(spec, frame))
+    transform = ImageTransform(spec, shape=frame)
     if images.in_memory:
         array = np.zeros(shape, np.uint8)
-        failures = decode_all(images, transform, transform.reading, array, name)
-        return DecodedImages(array, failures, pixel_digests(array))
-    key = _key(contents, spec)
+        decoded = decode_all(images, transform, transform.reading, array, name)
+        return _with_facts(array, decoded, frame)
+    key = cache_key(contents, spec, frame)
     folder = image_cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
     path, about = folder / f"{key}.npy", folder / f"{key}.json"
     with FileLock(folder / f"{key}.lock"):
-        found = _load(path, about, shape)
+        found = _load(path, about, shape, frame is not None)
         if found is None:
             _make_room(folder, int(np.prod(shape)), max_gib)
             with atomic_path(path) as partial:
-                found = _decode_to(partial, images, transform, shape, name)
+                decoded = _decode_to(partial, images, transform, shape, name)
+                found = _with_facts(np.load(partial, mmap_mode="r"), decoded, frame)
                 facts = {"name": name, "shape": shape, "failures": found.failures}
-                write_sealed(about, facts | {PIXELS: _digest(found.digests)})
+                sizes = {} if found.sizes is None else {SIZES: packed_sizes(found.sizes)}
+                write_sealed(about, facts | {PIXELS: _digest(found.digests)} | sizes)
         os.utime(about)
     return found
 
 
-def _load(path: Path, about: Path, shape: tuple[int, ...]) -> DecodedImages | None:
+def _with_facts(array: np.ndarray, decoded: Decoded, frame: Frame | None) -> DecodedImages:
+    sizes = decoded.sizes if frame else None
+    return DecodedImages(array, decoded.failures, pixel_digests(array), sizes)
+
+
+def _load(
+    path: Path, about: Path, shape: tuple[int, ...], with_sizes: bool
+) -> DecodedImages | None:
     """The cached images; None where there are none, or they are damaged."""
     if not (path.is_file() and about.is_file()):
         return None
     try:
         facts = read_sealed(about)
         failures = [(int(index), str(why)) for index, why in facts["failures"]]
+        sizes = unpacked_sizes(facts[SIZES]) if with_sizes else None
         array = np.load(path, mmap_mode="r")
         if array.shape != shape:
             raise ValueError(f"its shape is {array.shape}")
@@ -107,33 +117,25 @@ def _load(path: Path, about: Path, shape: tuple[int, ...]) -> DecodedImages | No
     except (UserError, LookupError, TypeError, ValueError, EOFError, OSError) as error:
         log.warning("%s is damaged (%s): the images are decoded anew.", path, error)
         return None
-    return DecodedImages(array, failures, digests)
+    return DecodedImages(array, failures, digests, sizes)
 
 
 def _digest(digests: np.ndarray) -> str:
     return hashlib.blake2b(digests.tobytes(), digest_size=16).hexdigest()
 
 
-def _key(contents: np.ndarray, spec: PreprocessSpec) -> str:
-    geometry = spec.to_dict()
-    if spec.crop_mode != "border":  # whose borders have the colour of the mean
-        geometry = {k: v for k, v in geometry.items() if k not in ("mean", "std")}
-    facts = json.dumps([geometry, PIL.__version__], sort_keys=True)
-    return hashlib.blake2b(contents.tobytes() + facts.encode(), digest_size=16).hexdigest()
-
-
 def _decode_to(
     path: Path, images: Images, transform: ImageTransform, shape: tuple[int, ...], name: str
-) -> DecodedImages:
+) -> Decoded:
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     with path.open("r+b") as stream:  # finds a full disk now, rather than as a bus error
         try:
             os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
         except OSError as error:  # without a name, it would seem to be the run's folder
             raise OSError(error.errno, error.strerror, str(path)) from error
-    failures = decode_all(images, transform, transform.reading, array, f"decoding {name}")
+    decoded = decode_all(images, transform, transform.reading, array, f"decoding {name}")
     array.flush()
-    return DecodedImages(np.load(path, mmap_mode="r"), failures, pixel_digests(array))
+    return decoded
 
 
 def _make_room(folder: Path, needed: int, max_gib: float) -> None:

@@ -32,8 +32,8 @@ def with_digests(
         table: a row a sample, split after split.
         splits: in the table's order.
         contents: content digests of each split's images.
-        decoded: decoded images of each split; empty where none are cached, and then there are no
-            digests of pixels.
+        decoded: decoded images of each split, as the model sees them in evaluation; splits whose
+            images are not cached so have no digests of pixels.
     """
     columns: dict[str, list[pa.Array]] = {CONTENT: [], PIXELS: []}
     for name, split in splits.items():

@@ -1,18 +1,17 @@
 """LightningDataModule over the splits of one data set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
-from torchvision.transforms.v2 import Transform
 
 from sightline.config.schema import DataConfig
 from sightline.data.cache.images import CachedImages
-from sightline.data.loading.augmentation import BatchAugmentation, mix_batch
+from sightline.data.loading.augmentation import Augmentation, mix_batch
 from sightline.data.loading.datasets import Batch
 from sightline.data.loading.features import FeatureLoaders
 from sightline.data.loading.loaders import SplitLoaders
@@ -36,9 +35,7 @@ class ImageDataModule(LightningDataModule):
         splits: train, val and test, their targets encoded by the label mode.
         cached_images: the decoded images.
         spec: the model's preprocessing.
-        augmentations: one image at a time, for training.
-        batch_augmentations: the same for whole batches, used where images are on the device.
-        mix: mixes images and targets of a training batch, or None.
+        augment: what is done to training images.
         label_mode: weighs classes and mixes targets.
         config: batch size, workers, sampler.
         seed: of the order of the training samples, of augmentation, mixing and dropout.
@@ -51,9 +48,7 @@ class ImageDataModule(LightningDataModule):
         splits: dict[str, Split],
         cached_images: CachedImages,
         spec: PreprocessSpec,
-        augmentations: Sequence[Transform],
-        batch_augmentations: Sequence[nn.Module],
-        mix: nn.Module | None,
+        augment: Augmentation,
         label_mode: LabelMode,
         config: DataConfig,
         seed: int,
@@ -64,10 +59,8 @@ class ImageDataModule(LightningDataModule):
         self.splits = splits
         self.cached_images = cached_images
         self.spec = spec
-        self.augmentations = augmentations
-        on_device = cached_images.mode == "device" and batch_augmentations
-        self.batch_augmentation = BatchAugmentation(batch_augmentations) if on_device else None
-        self.mix = mix
+        self.augment = augment
+        self.batch_augmentation = augment.of_batches()
         self.label_mode = label_mode
         self.config = config
         self.seed = seed
@@ -83,12 +76,6 @@ class ImageDataModule(LightningDataModule):
         """Let batches hold the inputs of this classifier's head in place of images."""
         assert isinstance(self._loaders, SplitLoaders)
         self._loaders = FeatureLoaders(self._loaders, classifier, self.config.batch_size)
-
-    @property
-    def augments_batches(self) -> bool:
-        """Whether the form for whole batches is used, instead of the one for single images."""
-        in_place = self.cached_images.mode == "device" and self.stream is None
-        return in_place or self.batch_augmentation is not None
 
     @property
     def _rank_and_world(self) -> tuple[int, int]:
@@ -121,30 +108,36 @@ class ImageDataModule(LightningDataModule):
             return self._stream_loader(self.stream)
         split = self.splits["train"]
         size = self.config.batch_size
-        augmentations = () if self.cached_images.mode == "device" else self.augmentations
         weights = None
         if self.config.sampler == "balanced":
             weights = torch.from_numpy(self.label_mode.sampling_weights(split.targets))
-        sampler = EpochSampler(split, self.seed, weights, *self._rank_and_world)
+        sampler = EpochSampler(
+            split, self.seed, weights, *self._rank_and_world, repeats=self.augment.repeats
+        )
         sampler.begin_at(self._progress["epoch"], self._progress["batches"] * size)
         lone = is_lone(len(sampler), size)
         return self._loaders.loader(
-            "train", self._training_device, augmentations, sampler, drop_last=lone
+            "train", self._training_device, self.augment, sampler, drop_last=lone
         )
 
     def _stream_loader(self, stream: Stream) -> DataLoader[Batch]:
         if self.config.sampler == "balanced":
             raise UserError("data.sampler=balanced: a stream is read in its own order.")
+        if self.augment.repeats > 1:
+            raise UserError(
+                f"augment.repeats={self.augment.repeats}: a stream is read in its own order, once."
+            )
         rank, world = self._rank_and_world
         if stream.shards < world:
             raise UserError(f"data.train: {stream.shards} shards cannot feed {world} processes.")
         wanted = self.config.num_workers
         workers = min(usable_cores() if wanted == "auto" else wanted, stream.shards // world)
-        augmentations = () if self.batch_augmentation is not None else self.augmentations
-        transform = ImageTransform(self.spec, augmentations)
+        frame = self.augment.frame
+        transform = ImageTransform(self.spec, self.augment.image_steps, frame)
         dataset = StreamDataset(
-            stream, transform, self._encode, self.config, self.seed, rank, world
-        )
+            stream, transform, self._encode, self.config, self.seed, rank, world,
+            frame if self.augment.batched else None,
+        )  # fmt: skip
         dataset.begin_at(**self._progress)
         self._stream_dataset = dataset
         return DataLoader(
@@ -169,6 +162,7 @@ class ImageDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment and mix training batches on the device, seeded by this step."""
+        size = batch.pop("size", None)
         if self.trainer is None or not self.trainer.training:
             return batch
         trainer = self.trainer
@@ -176,9 +170,10 @@ class ImageDataModule(LightningDataModule):
         device = batch["image"].device
         seed_step(self.seed, trainer.current_epoch, number, trainer.global_rank, device)
         if self.batch_augmentation is not None:
-            batch["image"] = self.batch_augmentation(batch["image"])
-        if self.mix is not None:
+            batch["image"] = self.batch_augmentation(batch["image"], size)
+        mix = self.augment.mix
+        if mix is not None and self.augment.mixes(trainer.current_epoch):
             batch["image"], batch["target"] = mix_batch(
-                self.mix, self.label_mode, batch["image"], batch["target"]
+                mix, self.label_mode, batch["image"], batch["target"]
             )
         return batch

@@ -1,17 +1,19 @@
 """Datasets over splits: images read one at a time, or taken from a tensor of decoded images."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2 import Transform, functional
+from torchvision.transforms.v2 import functional
 
+from sightline.data.cache.files import DecodedImages
+from sightline.data.geometries.frames import Frame
 from sightline.data.loading.rng import SampleIndex, seed_image
-from sightline.data.reading.transforms import ImageTransform
+from sightline.data.reading.transforms import ImageStep, ImageTransform
 from sightline.data.source_data import Split
 
 
@@ -23,11 +25,13 @@ class Batch(TypedDict):
             features are cached, the inputs (B, ...) of the head.
         target: (B,) or (B, L), encoded; shares (B, C) after mixing.
         index: (B,), position in the split; -1 for streamed samples.
+        size: (B, 2), height and width of whole images in the corner, until crops are cut from them.
     """
 
     image: Tensor
     target: Tensor
     index: Tensor
+    size: NotRequired[Tensor]
 
 
 class FileImageDataset(Dataset[Batch]):
@@ -37,10 +41,14 @@ class FileImageDataset(Dataset[Batch]):
         split: the samples.
         read: from a position in the split to a tensor.
         seed: of the augmentation.
+        frame: makes whole images of one shape, where crops are cut from batches of them.
     """
 
-    def __init__(self, split: Split, read: Callable[[int], Tensor], seed: int) -> None:
+    def __init__(
+        self, split: Split, read: Callable[[int], Tensor], seed: int, frame: Frame | None = None
+    ) -> None:
         self.read = read
+        self.frame = frame
         self.seed = seed
         self.targets = torch.from_numpy(np.ascontiguousarray(split.targets))
 
@@ -53,11 +61,11 @@ class FileImageDataset(Dataset[Batch]):
         else:
             index, number = key
             seed_image(self.seed, number)
-        return {
-            "image": self.read(index),
-            "target": self.targets[index],
-            "index": torch.tensor(index),
-        }
+        image = self.read(index)
+        batch = Batch(image=image, target=self.targets[index], index=torch.tensor(index))
+        if self.frame is not None:
+            batch["image"], batch["size"] = self.frame.padded(image)
+        return batch
 
 
 class CachedImageDataset(Dataset[Batch]):
@@ -65,11 +73,13 @@ class CachedImageDataset(Dataset[Batch]):
 
     Args:
         split: the samples.
-        images: shape (M, C, S, S), uint8, all images of `split.images`; or features (M, ...).
+        images: shape (M, C, H, W), uint8, all images of `split.images`; or features (M, ...).
+        sizes: shape (M, 2), height and width of each, where they are whole images.
     """
 
-    def __init__(self, split: Split, images: Tensor) -> None:
+    def __init__(self, split: Split, images: Tensor, sizes: np.ndarray | None = None) -> None:
         self.images = images
+        self.sizes = None if sizes is None else torch.from_numpy(sizes)
         self.rows = torch.from_numpy(split.rows).to(images.device)
         self.targets = torch.from_numpy(np.ascontiguousarray(split.targets)).to(images.device)
 
@@ -79,11 +89,11 @@ class CachedImageDataset(Dataset[Batch]):
     def __getitems__(self, keys: list[int] | list[SampleIndex]) -> Batch:
         positions = [key if isinstance(key, int) else key[0] for key in keys]
         index = torch.tensor(positions).to(self.rows.device)
-        return {
-            "image": self.images[self.rows[index]],
-            "target": self.targets[index],
-            "index": index,
-        }
+        rows = self.rows[index]
+        batch = Batch(image=self.images[rows], target=self.targets[index], index=index)
+        if self.sizes is not None:
+            batch["size"] = self.sizes[rows.to(self.sizes.device)]
+        return batch
 
 
 class SourceReader:
@@ -102,24 +112,28 @@ class CachedReader:
     """Augments a cached image in the same way as an image that is read from the source.
 
     Args:
-        rows: shape (N,), row in `array` of each sample.
-        array: shape (M, C, S, S), uint8.
+        rows: shape (N,), row in `decoded` of each sample.
+        decoded: the images.
         augmentations: one image at a time.
         colour: whether three and four channels are colours; else they are augmented as a tensor.
     """
 
     def __init__(
-        self, rows: np.ndarray, array: np.ndarray, augmentations: Sequence[Transform],
+        self, rows: np.ndarray, decoded: DecodedImages, augmentations: Sequence[ImageStep],
         colour: bool = True,
     ) -> None:  # fmt: skip
         self.rows = rows
         self.colour = colour
-        self.array = array
+        self.array, self.sizes = decoded.array, decoded.sizes
         self.augmentations = augmentations
 
     def __call__(self, index: int) -> Tensor:
         """The augmented image at a position of the split."""
-        pixels = self.array[self.rows[index]]
+        row = self.rows[index]
+        pixels = self.array[row]
+        if self.sizes is not None:
+            height, width = self.sizes[row]
+            pixels = np.ascontiguousarray(pixels[:, :height, :width])
         image: Any
         if len(pixels) == 1:
             image = Image.fromarray(pixels[0])

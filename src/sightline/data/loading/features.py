@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
-from torchvision.transforms.v2 import Transform
 
+from sightline.data.loading.augmentation import Augmentation
 from sightline.data.loading.datasets import Batch, CachedImageDataset
 from sightline.data.loading.loaders import SplitLoaders, as_it_is
 from sightline.models.classifier import Classifier
@@ -39,12 +38,12 @@ class FeatureLoaders:
         self,
         name: str,
         device: torch.device,
-        augmentations: Sequence[Transform] = (),
+        augment: Augmentation | None = None,
         sampler: Sampler[Any] | None = None,
         drop_last: bool = False,
     ) -> DataLoader[Batch]:
         """A loader over one split; see `SplitLoaders.loader`. Nothing may augment the images."""
-        assert not augmentations
+        assert augment is None or not (augment.image_steps or augment.of_batches())
         if name not in self._features:
             self._features[name] = self._compute(name, device)
         split = self.images.splits[name]

@@ -1,17 +1,17 @@
 """Data loaders over the splits: from cached images where there are any, else from the source."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
-from torchvision.transforms.v2 import Transform
 
 from sightline.config.schema import DataConfig
 from sightline.data.cache.files import DecodedImages
 from sightline.data.cache.images import CachedImages
+from sightline.data.loading.augmentation import Augmentation
 from sightline.data.loading.datasets import (
     Batch,
     CachedImageDataset,
@@ -60,7 +60,7 @@ class SplitLoaders:
         self,
         name: str,
         device: torch.device,
-        augmentations: Sequence[Transform] = (),
+        augment: Augmentation | None = None,
         sampler: Sampler[Any] | None = None,
         drop_last: bool = False,
     ) -> DataLoader[Batch]:
@@ -69,17 +69,19 @@ class SplitLoaders:
         Args:
             name: of the split.
             device: the training's, where images lie with cache=device.
-            augmentations: one image at a time.
+            augment: of training images; None: for evaluation.
             sampler: the order; None: the split's own.
             drop_last: leave out a last batch that is not full.
         """
         split = self.splits[name]
-        in_tensor = bool(self.cached_images.decoded) and not augmentations
+        decoded = self.cached_images.decoded.get(name)
+        in_tensor = decoded is not None and not (augment and augment.image_steps)
         dataset: Dataset[Batch]
-        if in_tensor:
-            dataset = CachedImageDataset(split, self._tensor(name, device))
+        if decoded is not None and in_tensor:
+            dataset = CachedImageDataset(split, self._tensor(decoded, device), decoded.sizes)
         else:
-            dataset = FileImageDataset(split, self._reader(name, augmentations), self.seed)
+            frame = augment.frame if augment and augment.batched else None
+            dataset = FileImageDataset(split, self._reader(name, augment), self.seed, frame)
         workers = self._workers(in_tensor, split)
         return DataLoader(
             dataset,
@@ -100,9 +102,8 @@ class SplitLoaders:
             return self.config.num_workers
         return 0 if in_tensor or split.images.in_memory else usable_cores()
 
-    def _tensor(self, name: str, device: torch.device) -> Tensor:
-        """The decoded images of a split's `images`, made once for splits that share them."""
-        decoded = self.cached_images.decoded[name]
+    def _tensor(self, decoded: DecodedImages, device: torch.device) -> Tensor:
+        """Decoded images as a tensor, made once for splits that share them."""
         for known, tensor in self._tensors:
             if known is decoded:
                 return tensor
@@ -118,10 +119,10 @@ class SplitLoaders:
         self._tensors.append((decoded, tensor))
         return tensor
 
-    def _reader(self, name: str, augmentations: Sequence[Transform]) -> Callable[[int], Tensor]:
+    def _reader(self, name: str, augment: Augmentation | None) -> Callable[[int], Tensor]:
         """From a position in the split to a transformed image."""
-        split = self.splits[name]
-        if self.cached_images.decoded:
-            array = self.cached_images.decoded[name].array
-            return CachedReader(split.rows, array, augmentations, not self.spec.pixels.names)
-        return SourceReader(split, ImageTransform(self.spec, augmentations))
+        split, decoded = self.splits[name], self.cached_images.decoded.get(name)
+        steps, frame = (augment.image_steps, augment.frame) if augment else ([], None)
+        if decoded is not None:
+            return CachedReader(split.rows, decoded, steps, not self.spec.pixels.names)
+        return SourceReader(split, ImageTransform(self.spec, steps, frame))

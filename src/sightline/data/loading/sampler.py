@@ -22,13 +22,17 @@ class EpochSampler(DistributedSampler[SampleIndex]):
         weights: shape (N,), for sampling with replacement; None: each sample once.
         rank: this process among `world`.
         world: number of processes that train together.
+        repeats: how often each of an epoch's images is in it, one after the other, so that ranks
+            share the repetitions; an epoch is as long as without.
     """
 
     def __init__(
-        self, split: Split, seed: int, weights: Tensor | None, rank: int, world: int
-    ) -> None:
+        self, split: Split, seed: int, weights: Tensor | None, rank: int, world: int,
+        repeats: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__(split, num_replicas=world, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.weights = weights
+        self.repeats = repeats
         self.first_epoch, self.samples_done = 0, 0
 
     def begin_at(self, epoch: int, samples: int) -> None:
@@ -44,6 +48,7 @@ class EpochSampler(DistributedSampler[SampleIndex]):
             order = order[torch.arange(size) % len(order)]
         else:
             order = torch.multinomial(self.weights, size, replacement=True, generator=generator)
+        order = order.repeat_interleave(self.repeats)[:size]
         done = self.samples_done if self.epoch == self.first_epoch else 0
         mine = torch.arange(self.rank, size, self.num_replicas)[done:]
         before = self.epoch * size

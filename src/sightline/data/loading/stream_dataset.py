@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from sightline.config.schema import DataConfig
+from sightline.data.geometries.frames import Frame
+from sightline.data.loading.datasets import Batch
 from sightline.data.loading.rng import ORDER, derived_seed, seed_image
 from sightline.data.loading.sampler import is_lone
 from sightline.data.reading.decode import UnreadableImage, read_image
@@ -35,6 +37,7 @@ class StreamDataset(IterableDataset[Any]):
         seed: of each epoch's order and each image's augmentation, which are derived from it.
         rank: this process among `world`.
         world: number of processes that train together.
+        frame: makes whole images of one shape, where crops are cut from batches of them.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class StreamDataset(IterableDataset[Any]):
         seed: int,
         rank: int,
         world: int,
+        frame: Frame | None = None,
     ) -> None:
         self.stream = stream
         self.transform = transform
@@ -54,6 +58,7 @@ class StreamDataset(IterableDataset[Any]):
         self.seed = seed
         self.rank = rank
         self.world = world
+        self.frame = frame
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # with persistent workers
         self.first_epoch, self.batches_done = 0, 0
 
@@ -70,7 +75,7 @@ class StreamDataset(IterableDataset[Any]):
         """Set the epoch that is read next, in worker processes too."""
         self.epoch.fill_(epoch)
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         workers = worker.num_workers if worker else 1
         epoch = int(self.epoch)
@@ -100,7 +105,10 @@ class StreamDataset(IterableDataset[Any]):
                 self._skip(error, failed, seen)
                 continue
             if not before_resume:
-                yield {"image": image, "target": self.encode(target), "index": torch.tensor(-1)}
+                batch = Batch(image=image, target=self.encode(target), index=torch.tensor(-1))
+                if self.frame is not None:
+                    batch["image"], batch["size"] = self.frame.padded(image)
+                yield batch
 
     def _skip(self, error: UnreadableImage, failed: int, seen: int) -> None:
         if self.config.on_error == "raise":

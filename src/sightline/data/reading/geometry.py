@@ -1,4 +1,4 @@
-"""Geometry of images: how one of any size becomes the square that a model takes."""
+"""Geometry of images: how one of any size becomes the model's input."""
 
 from typing import Any
 
@@ -21,44 +21,53 @@ class Geometry:
     """
 
     def __init__(self, spec: PreprocessSpec) -> None:
-        self.side = int(spec.img_size / spec.crop_pct)
-        self.img_size = spec.img_size
+        self.out = spec.size
+        self.target = [int(each / spec.crop_pct) for each in spec.size]
         self.crop_mode = spec.crop_mode
         self.interpolation = InterpolationMode(spec.interpolation)
         self.fill = _fill(spec) if spec.crop_mode in FITTED else None
 
     def __call__(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
-        """The image at (img_size, img_size)."""
+        """The image at the model's input size."""
         height, width = functional.get_size(image)
         size = self.resized(height, width)
         result: Any = functional.resize(image, size, self.interpolation)
         if self.fill is not None:
-            down, right = (max(0, self.img_size - each) for each in size)
+            down, right = (max(0, o - each) for o, each in zip(self.out, size, strict=True))
             edges = [right // 2, down // 2, (right + 1) // 2, (down + 1) // 2]
             result = functional.pad(result, edges, fill=self.fill) if any(edges) else result
-        if functional.get_size(result) == [self.img_size, self.img_size]:
+        if functional.get_size(result) == list(self.out):
             return result
-        return functional.center_crop(result, [self.img_size, self.img_size])
+        return functional.center_crop(result, list(self.out))
+
+    @property
+    def side(self) -> int:
+        """The longer side to which images are resized, for decoding at a smaller scale."""
+        return max(self.target)
 
     def resized(self, height: int, width: int) -> list[int]:
         """Height and width to which an image is resized before it is cut or padded."""
-        longer, shorter = max(height, width), min(height, width)
         if self.crop_mode == "squash":
-            return [self.side, self.side]
-        if self.crop_mode == "border":
-            ratio = longer / self.side
+            return list(self.target)
+        down, along = self.target
+        higher = height * along >= width * down  # than the target's shape
+        if self.crop_mode == "center" and down == along:  # in whole pixels, as torchvision
+            return (
+                [int(down * height / width), down] if higher else [down, int(down * width / height)]
+            )
+        by_height = higher != (self.crop_mode == "center")
+        own, side = (height, down) if by_height else (width, along)
+        if self.crop_mode in ("center", "border"):
+            ratio = own / side
             return [max(1, round(each / ratio)) for each in (height, width)]
-        if self.crop_mode in ("pad", "letterbox"):
-            side = min(self.side, longer) if self.crop_mode == "pad" else self.side
-            return [max(1, round(each / longer * side)) for each in (height, width)]
-        long = int(self.side * longer / shorter)
-        return [self.side, long] if height <= width else [long, self.side]
+        side = min(side, own) if self.crop_mode == "pad" else side
+        return [max(1, round(each / own * side)) for each in (height, width)]
 
     def unseen(self, height: int, width: int) -> float:
         """The share of an image's pixels that is cut away, in [0, 1)."""
         seen = 1.0
-        for side in self.resized(height, width):
-            seen *= min(side, self.img_size) / side
+        for side, out in zip(self.resized(height, width), self.out, strict=True):
+            seen *= min(side, out) / side
         return 1 - seen
 
 

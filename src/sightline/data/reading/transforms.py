@@ -1,18 +1,31 @@
 """Transforms of an image to the uint8 tensor of a model, which normalises it in its first step."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import Transform, functional
+from torchvision.transforms.v2 import functional
 
 from sightline.data.reading.decode import Reading, UnreadableImage
 from sightline.data.reading.geometry import Geometry
 from sightline.data.reading.raster import ImageData, channels
 from sightline.types import MODES, PreprocessSpec
+
+ImageStep = Callable[[Any], Any]  # from an image to an image, Pillow's or a tensor
+
+
+class Shape(Protocol):
+    """A resizing of images; files may be decoded at a scale at which it is still exact."""
+
+    @property
+    def side(self) -> int | None:
+        """The longer side that images are resized to; None: their own."""
+
+    def __call__(self, image: Image.Image | Tensor) -> Image.Image | Tensor:
+        """The resized image."""
 
 
 class ToMode:
@@ -58,20 +71,24 @@ class ToMode:
 
 
 class ImageTransform:
-    """From an image to uint8 of shape (in_chans, img_size, img_size).
+    """From an image to uint8 of shape (in_chans, height, width).
 
     Args:
         spec: the model's preprocessing.
         augmentations: for training alone; they come between the geometry and the tensor.
+        shape: in place of the spec's geometry: whole images that crops are cut from.
 
     Attributes:
         reading: how the image's file is read.
     """
 
-    def __init__(self, spec: PreprocessSpec, augmentations: Sequence[Transform] = ()) -> None:
-        geometry = Geometry(spec)
+    def __init__(
+        self, spec: PreprocessSpec, augmentations: Sequence[ImageStep] = (),
+        shape: Shape | None = None,
+    ) -> None:  # fmt: skip
+        geometry: Shape = Geometry(spec) if shape is None else shape
         to_mode = ToMode(spec.in_chans, spec.background, spec.pixels.names)
-        self.steps = [to_mode, geometry, *augmentations]
+        self.steps: list[ImageStep] = [to_mode, geometry, *augmentations]
         self.reading = Reading(spec.pixels, geometry.side if spec.decode == "fast" else None)
 
     def __call__(self, image: ImageData) -> Tensor:

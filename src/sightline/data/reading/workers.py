@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from sightline.data.reading.decode import Reading, UnreadableImage
 from sightline.data.reading.images import Images
 from sightline.data.reading.raster import ImageData
+from sightline.data.reading.transforms import ImageTransform
 
 MAX_WORKERS = 8
 BLOCK = 64
@@ -25,6 +26,19 @@ PARALLEL_FROM = 512  # images: fewer are decoded before worker processes have st
 
 T = TypeVar("T")
 Failure = tuple[int, str]  # position in the images, and the reason
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of decoding images.
+
+    Attributes:
+        failures: the images that could not be read, in order.
+        sizes: shape (N, 2), height and width of each image; 0 where it could not be read.
+    """
+
+    failures: list[Failure]
+    sizes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -68,31 +82,37 @@ def decode_all(
     reading: Reading,
     out: np.ndarray | None,
     title: str,
-) -> list[Failure]:
+) -> Decoded:
     """Read and transform every image.
 
     Args:
         images: all are read.
-        transform: to uint8 of shape (C, S, S).
+        transform: to uint8 of shape (C, h, w).
         reading: how they are read.
-        out: shape (N, C, S, S), filled where given; with worker processes it must be a mapped file.
+        out: shape (N, C, H, W), filled where given, from each image's corner; with worker processes
+            it must be a mapped file.
         title: of the progress bar.
-
-    Returns:
-        The images that could not be read, in order.
     """
 
-    def decode(index: int) -> str | None:
+    def decode(index: int) -> str | tuple[int, int]:
         try:
             tensor = transform(images.read(index, reading))
         except UnreadableImage as error:
             return str(error)
+        height, width = tensor.shape[1:]
         if out is not None:
-            out[index] = tensor.numpy()
-        return None
+            out[index, :, :height, :width] = tensor.numpy()
+        return height, width
 
-    reasons = for_each_image(images, decode, title)
-    return [(index, reason) for index, reason in enumerate(reasons) if reason is not None]
+    results = for_each_image(images, decode, title)
+    failures = [(i, result) for i, result in enumerate(results) if isinstance(result, str)]
+    sizes = [(0, 0) if isinstance(result, str) else result for result in results]
+    return Decoded(failures, np.array(sizes, np.int64).reshape(-1, 2))
+
+
+def check_all(images: Images, transform: ImageTransform, title: str) -> list[Failure]:
+    """Read and transform every image, and keep none; those that could not be read, in order."""
+    return decode_all(images, transform, transform.reading, None, title).failures
 
 
 def usable_cores() -> int:

@@ -83,7 +83,7 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
         "decision_weights": json.dumps(weights),
         "preprocess": json.dumps(spec.to_dict()),
         "how": json.dumps(
-            f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.img_size}, {spec.img_size}), resized "
+            f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.size[0]}, {spec.size[1]}), resized "
             "and cut or padded by `preprocess` (with Pillow; sightline.load(run).prepare(images) "
             "does it), not normalised: that is inside. Outputs: probs, calibrated (temperature and "
             "biases are applied), a column a class name; logits, raw. By `decision_rule`, a label "

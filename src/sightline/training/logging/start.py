@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from sightline.config.influence import (
+    AUGMENTS,
     BATCHES,
     FORM,
     GEOMETRY,
@@ -102,8 +103,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
         "data": f"{source.name} ({source.location}): {sizes}{left_out}" + (seen and f"; {seen}"),
         **notes,
         "labels": setup.label_mode.describe(),
-        "model": f"{name}, {total:,} parameters{frozen}, input {spec.in_chans}×{spec.img_size}"
-        f"×{spec.img_size}",
+        "model": f"{name}, {total:,} parameters{frozen}, input " + "×".join(map(str, spec.input)),
         "groups": describe_groups(config, module),
         **({"learns": learns} if learns else {}),
     } | ({} if loaded is None else {"weights": str(loaded)})
@@ -124,7 +124,8 @@ def _log_data_and_model(
     for name, view in task_views(task, config.monitor, monitor_mode(config) == "max").items():
         tracker.save_view(name, view)
     tracker.log_datasets(inputs)
-    decoded = setup.datamodule.cached_images.decoded
+    images = setup.datamodule.cached_images.decoded
+    decoded = {name: each for name, each in images.items() if each.sizes is None}  # as seen
     table = with_digests(split_table(setup.splits), setup.splits, setup.contents, decoded)
     pq.write_table(table, tracker.file("split/split.parquet"))
     tracker.log_artifact("split/split.parquet")
@@ -146,11 +147,12 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
     """What the config leaves open, as it was decided in this run."""
     spec = setup.module.classifier.preprocess
     pixels = spec.pixels
-    augments = bool(config.augment.transforms or config.augment.batch_transforms)
+    augments = any(getattr(config.augment, key) for key in AUGMENTS)
+    frame = setup.datamodule.augment.frame
     weights = config.model.get("pretrained_path")
     found: dict[str, object] = {
         "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
-        "model.input": f"{spec.in_chans}x{spec.img_size}x{spec.img_size}",
+        "model.input": "x".join(map(str, spec.input)),
         GEOMETRY: spec.crop_mode,
         "data.cache.used": setup.datamodule.cached_images.mode,
         "data.skipped": len(setup.skipped),
@@ -161,7 +163,9 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
     found |= {"data.channels.used": ", ".join(pixels.names)} if pixels.names else {}
     found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
     if augments:
-        found[FORM] = BATCHES if setup.datamodule.augments_batches else IMAGES
+        found[FORM] = BATCHES if setup.datamodule.augment.batched else IMAGES
+    if frame is not None:
+        found["augment.frame_size.used"] = frame.side
     loaded = setup.module.classifier.loaded_weights
     if loaded is not None:
         found |= {"model.weights.share": loaded.share, "model.weights.place": loaded.place or "."}

@@ -1,0 +1,1 @@
+"""Augmentations of training images beside those of torchvision and kornia."""

@@ -1,0 +1,1 @@
+"""Geometries of training: how an image becomes the model's input, with random crops."""
