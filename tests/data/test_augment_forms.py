@@ -25,7 +25,8 @@ from sightline.data.loading.augmentation import Augmentation
 from sightline.data.loading.from_augment import build_augmentation
 from sightline.errors import UserError
 from sightline.paths import conf_dir
-from sightline.runs.resume import differences, find_run, kept_choices
+from sightline.runs.find import find_run
+from sightline.runs.resume import differences, kept_choices
 from sightline.training.setup import Setup, set_up
 from sightline.types import PreprocessSpec
 

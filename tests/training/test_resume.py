@@ -22,8 +22,8 @@ from support.images import make_folder
 from sightline.config.compose import compose_job
 from sightline.errors import Interrupted
 from sightline.models.weight_file import zip_damage
+from sightline.runs.find import find_unfinished
 from sightline.runs.folder import RunFolder
-from sightline.runs.resume import find_unfinished
 from sightline.tracking.tracker import Tracker
 from sightline.training.checkpointing.files import (
     LAST,

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sightline import __version__
@@ -14,8 +13,6 @@ from sightline.errors import UserError
 from sightline.io.redaction import redacted
 from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import with_monitor_mode
-from sightline.runs.folder import RunFolder
-from sightline.runs.folders import run_folders
 from sightline.runs.frozen import Frozen
 
 # Keys that may differ when a run is resumed. All others would be ignored, or change the result.
@@ -24,8 +21,6 @@ MAY_CHANGE = (
     "trainer.devices", "trainer.strategy", "trainer.num_nodes", "data.num_workers", "data.cache",
     "data.cache_max_gib", "data.root", "data.path", "data.download",
 )  # fmt: skip
-
-SHORTEST_ID = 4  # characters of an id that name a run
 
 OF_ITS_LAUNCH = ("hydra.run.dir", "sweep")  # keys that say nothing of a job that is resumed alone
 
@@ -87,55 +82,6 @@ def differences(
         for key in sorted(ours.keys() | theirs.keys())
         if ours.get(key) != theirs.get(key) and not _is_under(key, may_change)
     ]
-
-
-def find_unfinished(root: Path, config: TrainConfig) -> RunFolder | None:
-    """The newest unfinished run under `root` with this config and as many epochs."""
-    may_change = tuple(key for key in MAY_CHANGE if key != "trainer.max_epochs")
-    for folder in run_folders(root):
-        try:
-            frozen = folder.frozen
-            if frozen is None or frozen.version != __version__:
-                continue
-            if differences(frozen.config, config, may_change):
-                continue
-            if folder.status != "FINISHED":
-                return folder
-        except UserError:  # damaged, or of another version: not the one
-            continue
-    return None
-
-
-def find_run(wanted: str, root: Path) -> Frozen:
-    """The run of a folder, of a folder's name, or of an MLflow run id or its first characters.
-
-    Raises:
-        UserError: there is none, or there are several.
-    """
-    path = Path(wanted).expanduser().absolute()
-    if path.is_dir():
-        folder = RunFolder(path)
-    else:
-        found = [each for each in run_folders(root) if _is_named(each, wanted)]
-        if len(found) > 1:
-            listed = "".join(f"\n  {each}" for each in found)
-            raise UserError(f"resume={wanted}: several runs have this name; give a folder:{listed}")
-        if not found:
-            raise UserError(
-                f"resume={wanted}: no such folder, and no run under {root} has this id or name. "
-                "Give the run's folder (its tag run_folder in MLflow)."
-            )
-        folder = found[0]
-    frozen = folder.frozen
-    if frozen is None:
-        raise UserError(f"resume={wanted}: {folder} holds no run of Sightline (no run.json).")
-    return frozen
-
-
-def _is_named(folder: RunFolder, wanted: str) -> bool:
-    location = folder.upload.location
-    run_id = location.run_id if location else ""
-    return folder.path.name == wanted or (len(wanted) >= SHORTEST_ID and run_id.startswith(wanted))
 
 
 def resume_command(run: object, plugins: Sequence[str] = ()) -> str:

@@ -9,13 +9,8 @@ from sightline.config.stored_words import check_composed
 from sightline.config.words import quoted
 from sightline.errors import UserError
 from sightline.paths import project_root
-from sightline.runs.resume import (
-    find_run,
-    find_unfinished,
-    former_defaults,
-    kept_choices,
-    resumed_arguments,
-)
+from sightline.runs.find import find_run, find_unfinished
+from sightline.runs.resume import former_defaults, kept_choices, resumed_arguments
 
 
 def with_folder_to_resume(arguments: list[str]) -> list[str]:

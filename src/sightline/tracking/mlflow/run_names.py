@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from sightline.errors import UserError, did_you_mean
 from sightline.io.secrets import hide_password
 from sightline.metrics.monitor import direction_of
-from sightline.runs.resume import SHORTEST_ID
+from sightline.runs.find import SHORTEST_ID
 from sightline.tracking.mlflow import tags
 from sightline.tracking.task import task_facts
 
