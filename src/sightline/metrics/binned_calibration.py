@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from sightline.metrics.estimates import Interval
 from sightline.metrics.units import Units
@@ -107,8 +108,9 @@ def error_interval(
     jackknife covers. For multiples c of the observed gaps, tables are simulated whose true gaps are
     c times as large; the interval holds c times the observed ECE for every c under which the
     observed one lies within the central part of the simulated ones (Davison & Hinkley 1997, chapter
-    5.5). The observed ECE is never left out. Simulated are the outcomes and, as far as the gaps
-    differ, how the answers fall into the bins.
+    5.5). The observed ECE is never left out, and the upper end is at least as many standard errors
+    away as a normal one's: gaps that are small by chance would make it too low. Simulated are the
+    outcomes and, as far as the gaps differ, how the answers fall into the bins.
 
     Returns:
         None where no gap was observed.
@@ -121,20 +123,22 @@ def error_interval(
     deviations = bin_deviations(answers, bins, units)
     # A bin's few answers may all come true; that a gap is as large as theirs is not taken as known.
     shrunk = (bins.gap * bins.count / (bins.count + 1))[bins.place]
-    inside = []
+    inside, reach = [], 0.0
     for scale in MULTIPLES:
         p = np.clip(answers.confidence + scale * shrunk, 0, 1)
         noise = gap_noise(p, bins, deviations, seed)
         drawn = np.abs(scale * bins.gap + noise) @ weight + scale * shift / len(p)
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        if scale == 1:
+            reach = float(ndtri((1 + level) / 2) * drawn.std())
         inside.append(low * (1 - ROUNDING) <= observed <= high * (1 + ROUNDING))
     if not any(inside):  # smaller than by chance
-        return Interval(0.0, observed, f"simulated, {units.name}")
+        return Interval(0.0, min(1.0, observed + reach), f"simulated, {units.name}")
     scales = MULTIPLES[np.array(inside)]
     step = MULTIPLES[1] - MULTIPLES[0]
     low = 0.0 if inside[0] else min(1.0, float(scales.min() - step / 2)) * observed
-    high = min(1.0, float(scales.max() + step / 2) * observed)
-    return Interval(low, max(high, observed), f"simulated, {units.name}")
+    high = max(float(scales.max() + step / 2) * observed, observed + reach)
+    return Interval(low, min(1.0, high), f"simulated, {units.name}")
 
 
 def gap_noise(p: np.ndarray, bins: Bins, deviations: np.ndarray | None, seed: int) -> np.ndarray:

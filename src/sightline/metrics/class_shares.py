@@ -56,4 +56,4 @@ def macro_interval(rate: str, table: DecidedTable, units: Units, level: float) -
             found = share_of(*counted(rate, table, [int(index)]), units, level)
             yield found or ShareEstimate(0.0, Interval(0.0, 1.0, ""), np.zeros(units.count))
 
-    return table.cached(f"{rate}_macro_{level}", lambda: mean_interval(shares(), units))
+    return table.cached(f"{rate}_macro_{level}", lambda: mean_interval(shares(), units, level))

@@ -80,11 +80,25 @@ def share_of(
     seen = units.sum(trials) > 0
     effective = float(seen.sum())
     if 0 < share < 1:
-        se, df = spread(errors[seen])
-        effect = max(1.0, se**2 * of / (share * (1 - share)))
-        z, t = special.ndtri((1 + level) / 2), special.stdtrit(df, (1 + level) / 2)
-        effective = max(of / effect * (z / t) ** 2, 1.0) if effect > 1 else of
+        effective = effective_trials(share, errors[seen], of, level)
     return ShareEstimate(share, mid_p(share * effective, effective, level, name), errors)
+
+
+def effective_trials(share: float, errors: np.ndarray, most: float, level: float) -> float:
+    """As many independent trials as would know a share in (0, 1) as well, at most `most`.
+
+    Args:
+        share: that was observed.
+        errors: what each unit adds to its error, shape (G,).
+        most: trials that there were.
+        level: of confidence, at which the degrees of freedom of the error matter.
+    """
+    se, df = spread(errors)
+    effect = se**2 * most / (share * (1 - share))
+    if effect <= 1:
+        return most
+    z, t = special.ndtri((1 + level) / 2), special.stdtrit(df, (1 + level) / 2)
+    return max(float(most / effect * (z / t) ** 2), 1.0)
 
 
 def share_interval(
@@ -101,19 +115,24 @@ def of_jaccard(share: Interval) -> Interval:
     return Interval(low, high, share.method)
 
 
-def mean_interval(shares: Iterable[ShareEstimate], units: Units) -> Interval | None:
-    """The interval of the mean of C shares, from those of each (Zou & Donner 2008).
+def mean_interval(
+    shares: Iterable[ShareEstimate], units: Units, level: float = LEVEL
+) -> Interval | None:
+    """The interval of the mean of C shares: the wider one of two, on either side.
 
-    The distances of the shares to their ends add up as standard errors do, with the correlation of
-    their errors; a share without an error is taken as independent of the others.
+    One is from the intervals of each share (Zou & Donner 2008): their distances to the ends add up
+    as standard errors do, with the correlation of the shares' errors; a share without an error is
+    taken as independent of the others. Of a few misses in each class these distances are too short,
+    as none is longer than the misses. So the other one is the mid-P interval of a share with as
+    many independent trials as know the mean as well, at most as many as there are samples.
 
     Returns:
         None without a share.
     """
-    count, total = 0, 0.0
+    count, total, errors = 0, 0.0, np.zeros(units.count)
     together, alone = np.zeros((2, units.count)), np.zeros(2)  # to the lower, to the upper ends
     for each in shares:
-        count, total = count + 1, total + each.value
+        count, total, errors = count + 1, total + each.value, errors + each.errors
         distances = np.array([each.value - each.interval.low, each.interval.high - each.value])
         size = math.sqrt(float((each.errors**2).sum()))
         if size > 1e-12:
@@ -124,4 +143,9 @@ def mean_interval(shares: Iterable[ShareEstimate], units: Units) -> Interval | N
         return None
     below, above = np.sqrt((together**2).sum(axis=1) + alone) / count
     mean = total / count
-    return Interval(float(mean - below), float(mean + above), f"mid-P of classes, {units.name}")
+    low, high = float(mean - below), float(mean + above)
+    if 0 < mean < 1:
+        trials = effective_trials(mean, errors / count, len(units.codes), level)
+        counted = mid_p(mean * trials, trials, level)
+        low, high = min(low, counted.low), max(high, counted.high)
+    return Interval(low, high, f"mid-P of classes, {units.name}")
