@@ -106,7 +106,9 @@ class AveragedRate(Metric):
             classes = range(len(table.support))
             return few_trials(counted(self.counted_as, table, classes)[1], units)
         if not self.has_formula:
-            return super().scarce(table, units)
+            found = super().scarce(table, units)
+            hardly = self.rate == "precision"  # weighted
+            return found or (few_decided(table, units, weighted=True) if hardly else None)
         found = few_of_a_class(table, units, against_rest=False)
         return found or (few_decided(table, units) if self.rate == "precision" else None)
 
