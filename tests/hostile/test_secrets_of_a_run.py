@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -18,8 +19,13 @@ from support.secret_texts import SECRETS
 from sightline.config.compose import compose_job
 from sightline.errors import UserError
 from sightline.io.redaction import redacted
+from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import VARIABLE, environment_for, with_hidden_values
+from sightline.sweeps.process import start
+from sightline.sweeps.slots import Slot
+from sightline.sweeps.sweep import SweepJob
 from sightline.tracking.mlflow.tags import ERROR
+from sightline.tracking.sender.launch import SenderProcess
 
 PLUGIN = "failing_loss"  # a copy: the package `support` holds the secrets, and would be logged
 LOSS = f"_target_: {PLUGIN}.FailingLoss\ntrigger: ???\napi_key: ???\nnote: ???\n"
@@ -123,3 +129,33 @@ def test_the_processes_of_a_job_get_what_its_file_lacks(
     with pytest.raises(UserError, match="in place of a secret"):  # another config's
         with_hidden_values(frozen)
     assert os.environ[VARIABLE]
+
+
+def test_no_other_user_sees_the_secrets_of_a_jobs_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arguments are everybody's to read (`ps`); the environment is the owner's alone."""
+    monkeypatch.chdir(tmp_path)
+    words = ["data.train=https://bob:hunter2@h/a.tar", "data.val=b.tar", "data.test=c.tar",
+             "tracking.uri=http://alice:s3cret@h", "data.class_names=[a,b]"]  # fmt: skip
+    config, job = compose_job(["data=webdataset", *words, f"hydra.run.dir={tmp_path}/run"])
+    (tmp_path / "run").mkdir()
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    class Started:
+        pid, stdin, stdout = 1, io.BytesIO(), None
+
+        def __init__(self, command: list[str], env: dict[str, str], **_: object) -> None:
+            started.append((command, env))
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    start(0, SweepJob(config, job, RunFolder(tmp_path / "run")), Slot({}))
+    SenderProcess(config.tracking, RunFolder(tmp_path / "run"))
+    assert len(started) == 2
+    for command, environment in started:
+        assert "s3cret" in environment["MLFLOW_TRACKING_PASSWORD"]
+        assert not [word for word in command if "hunter2" in word or "s3cret" in word]
+    assert "hunter2" in started[0][1][VARIABLE]
+    left_there = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert not [path for path in left_there if b"s3cret" in path.read_bytes()]
+    assert stat.S_IMODE(Path("/proc/self/environ").stat().st_mode) == 0o400

@@ -100,6 +100,25 @@ def fail_after_writing(folder: Path, files: dict[str, str]) -> None:
         attempt()
 
 
+@pytest.mark.parametrize("root", ["/", "/proc", "/etc"])
+def test_folders_of_the_system_are_refused_before_anything_is_written(
+    sightline: Sightline, root: str
+) -> None:
+    before = sorted(Path(root).iterdir()) if root != "/proc" else []
+    for words in (
+        [f"hydra.run.dir={root}"],
+        ["-m", "seed=0,1", f"hydra.sweep.dir={root}"],
+        ["-m", "seed=0,1", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1",
+         "hydra.sweeper.params={seed: 'range(0,2)'}", f"hydra.sweep.dir={root}"],
+    ):  # fmt: skip
+        done = sightline("train", *words)
+        assert done.status == 1
+        assert f"dir={root}: this folder holds other files" in done.err, done.err
+        assert "Traceback" not in done.err
+        assert not done.runs
+    assert not before or sorted(Path(root).iterdir()) == before
+
+
 def test_only_what_was_made_inside_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "a/b"
     check_unbegun(folder, RUN, "hydra.run.dir")

@@ -81,7 +81,10 @@ def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
     else:  # the run was killed before it recorded its store
         frozen = folder.frozen
         if frozen is None:
-            raise UserError("its store is not recorded; give tracking.uri=URI.")
+            raise UserError(
+                "its store is not known: run.json is missing, and no tracking/store.json names "
+                "it; give tracking.uri=URI."
+            )
         config = frozen.config.tracking
     uri = given or stored_address(config.uri, folder)
     if uri is not None:
