@@ -101,7 +101,12 @@ LAYERS = [
     ["tracking.mlflow.delivery"],
     ["tracking.sender.launch", "tracking.sender.run_upload", "tracking.sender.pending"],
     ["tracking.sender"],
-    ["comparison.settings", "comparison.compared_run", "comparison.reproduction"],
+    [
+        "comparison.settings",
+        "comparison.compared_run",
+        "comparison.reproduction",
+        "comparison.run_summary",
+    ],
     ["comparison.uncertainty", "comparison.stored_metrics", "comparison.sampling_errors"],
     ["comparison.expected_maximum", "comparison.paired_shares"],
     ["comparison.comparability", "comparison.hypothesis_tests", "comparison.replicates"],

@@ -1,0 +1,134 @@
+"""Summary of one run for a terminal: its config beside the defaults, metrics, classes, curves."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from sightline.config.compose import compose_job
+from sightline.errors import UserError
+from sightline.reports.formatted_metrics import format_metrics, metrics_table
+from sightline.reports.parts import Cell, Table
+from sightline.reports.terminal import to_rich
+from sightline.runs.folder import RESULTS, RunFolder
+from sightline.runs.frozen import Frozen
+from sightline.runs.results import read_results
+from sightline.runs.resume import differences
+from sightline.tracking.mlflow.stored_run import StoredRun
+from sightline.tracking.mlflow.tags import COMMAND, ERROR
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 40  # characters of a curve
+WORST = 5  # classes
+ELSEWHERE = ("seed", "tracking", "plugins", "report")  # parts that do not tell what was trained
+PER_CLASS = ("support", "precision", "recall", "f1")
+
+
+def summary(run: StoredRun) -> RenderableType:
+    """Everything that one looks for first, from the run's folder and else from MLflow."""
+    lines = [f"[bold]{run.name}[/bold]  {run.status}"]
+    lines += [f"id:      {run.run_id or 'not in MLflow yet'}"]
+    lines += [f"folder:  {run.folder}"] if run.folder else []
+    shown = {"command:": run.tags.get(COMMAND), "error:": run.tags.get(ERROR)}
+    lines += [f"{name:8} {_escaped(text)}" for name, text in shown.items() if text]
+    parts: list[RenderableType] = [Text.from_markup(line, overflow="fold") for line in lines]
+    frozen = run.folder.frozen if run.folder else None
+    if frozen is not None:
+        parts.append(to_rich(changed_values(frozen)))
+    if run.status == "FINISHED":
+        results = read_results(run.file(RESULTS), None)
+        words = format_metrics(results)
+        parts.append(metrics_table(words))
+        parts += [to_rich(table) for table in _worst_classes(run, list(words)[-1])]
+    if run.folder is not None:
+        parts += [to_rich(table) for table in (*_curves(run.folder), _files(run.folder.path))]
+    return Group(*parts)
+
+
+def changed_values(frozen: Frozen) -> Table:
+    """The values of a config that are not the defaults of the options which it picks."""
+    picked = [f"{group}={choice}" for group, choice in frozen.job.choices.items()
+              if choice not in ("None", "null")]  # fmt: skip
+    plain = [word for word in picked if not word.startswith(("experiment=", "report="))]
+    try:
+        defaults, base = compose_job(plain)[0], compose_job([])[1].choices
+    except UserError:  # an option of a folder, or of a version, that is not here
+        words = [[word] for word in frozen.job.overrides]
+        return Table(None, "Overrides, as it was launched", ["override"], words)
+    chosen = frozen.job.choices.items()
+    rows: list[list[Cell]] = [[group, choice, base.get(group)] for group, choice in chosen
+                              if choice != base.get(group)]  # fmt: skip
+    rows += [
+        [key, _short(here), _short(default)]
+        for key, default, here in differences(defaults, frozen.config, ELSEWHERE)
+        if not key.endswith("_target_")
+    ]
+    caption = "Values that are not the default" if rows else "Every value is the default"
+    return Table(None, caption, ["key", "here", "default"], rows)
+
+
+def _worst_classes(run: StoredRun, split: str) -> Iterator[Table]:
+    """The classes with the lowest F1 score."""
+    try:
+        path = run.file(f"per_class/{split}.csv")
+    except UserError:
+        return
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    scored = [row for row in rows if row.get("f1")]
+    scored.sort(key=lambda row: float(row["f1"]))
+    cells = [[row["class"], *(_number(row.get(name, "")) for name in PER_CLASS)]
+             for row in scored[:WORST]]  # fmt: skip
+    name = "Classes" if len(rows) <= WORST else f"The {WORST} worst of {len(rows):,} classes"
+    yield Table(None, f"{name}, {split}", ["class", *PER_CLASS], cells)
+
+
+def _curves(folder: RunFolder) -> Iterator[Table]:
+    """Losses and the monitor over epochs, as bars of characters."""
+    points = folder.state.points
+    frozen = folder.frozen
+    monitor = frozen.config.monitor if frozen else "val/loss"
+    keys = dict.fromkeys(("train/loss", "val/loss", monitor, "train/lr"))
+    rows = [
+        [key, f"{values[0]:.4g}", sparkline(values), f"{values[-1]:.4g}"]
+        for key in keys
+        if (values := [value for _, value in points.get(key, [])])
+    ]
+    if rows:
+        yield Table(None, "Each epoch", ["metric", "first", "curve", "last"], rows)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Values as bars between the least and the greatest; of many, evenly chosen ones."""
+    step = max(1, -(-len(values) // WIDTH))
+    chosen = list(values[::step])
+    low, high = min(chosen), max(chosen)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] for value in chosen)
+
+
+def _files(folder: Path) -> Table:
+    """The files of a run by their folder."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        inside = path.relative_to(folder)
+        if inside.parts[0] not in ("tracking", "images"):
+            found.setdefault(inside.parts[0] if len(inside.parts) > 1 else ".", []).append(
+                inside.name
+            )
+    rows = [[name, ", ".join(files)] for name, files in found.items()]
+    return Table(None, "Files", ["folder", "files"], rows)
+
+
+def _number(text: str) -> str:
+    return f"{float(text):.3f}".removesuffix(".000") if text else ""
+
+
+def _short(value: object) -> str:
+    return "" if value is None else str(value)[:60]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
