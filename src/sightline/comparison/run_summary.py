@@ -4,10 +4,15 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sightline.config.compose import compose_job
+from sightline.config.influence import leaves
+from sightline.config.search_path import compose_train
 from sightline.errors import UserError
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.reports.parts import Cell, Table
@@ -15,7 +20,6 @@ from sightline.reports.terminal import to_rich
 from sightline.runs.folder import RESULTS, RunFolder
 from sightline.runs.frozen import Frozen
 from sightline.runs.results import read_results
-from sightline.runs.resume import differences
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.tags import COMMAND, ERROR
 
@@ -53,17 +57,24 @@ def changed_values(frozen: Frozen) -> Table:
               if choice not in ("None", "null")]  # fmt: skip
     plain = [word for word in picked if not word.startswith(("experiment=", "report="))]
     try:
-        defaults, base = compose_job(plain)[0], compose_job([])[1].choices
-    except UserError:  # an option of a folder, or of a version, that is not here
+        base = compose_job([])[1].choices
+        defaults = OmegaConf.to_container(compose_train(plain, plain), resolve=True)
+    except (
+        UserError,
+        HydraException,
+        OmegaConfBaseException,
+    ):  # an option of a folder, or of a version, that is not here
         words = [[word] for word in frozen.job.overrides]
         return Table(None, "Overrides, as it was launched", ["override"], words)
     chosen = frozen.job.choices.items()
     rows: list[list[Cell]] = [[group, choice, base.get(group)] for group, choice in chosen
                               if choice != base.get(group)]  # fmt: skip
+    assert isinstance(defaults, dict)
+    known = dict(leaves({str(key): value for key, value in defaults.items()}))
     rows += [
-        [key, _short(here), _short(default)]
-        for key, default, here in differences(defaults, frozen.config, ELSEWHERE)
-        if not key.endswith("_target_")
+        [key, _short(value), _short(known.get(key))]
+        for key, value in leaves(frozen.config.model_dump(mode="json"))
+        if value != known.get(key) and key.partition(".")[0] not in ELSEWHERE
     ]
     caption = "Values that are not the default" if rows else "Every value is the default"
     return Table(None, caption, ["key", "here", "default"], rows)
