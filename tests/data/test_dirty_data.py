@@ -500,3 +500,13 @@ def read(path: Path) -> Image.Image:
     image = read_image(path, str(path))
     assert isinstance(image, Image.Image)
     return image
+
+
+def test_a_column_called_split_that_is_not_used_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_files(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "t.csv").write_text("image,label,Split\na.png,x,A\nb.png,y,B\n")
+    assert list(source("manifest", path=str(tmp_path / "t.csv")).splits) == ["train"]
+    assert "the column 'Split' is not read as the split of each row" in caplog.text
+    assert "('A', 'B')" in caplog.text

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.commands import Sightline
 from support.images import make_folder
 
@@ -208,3 +209,42 @@ def test_doctor_reports_what_is_left_out(sightline: Sightline, tmp_path: Path) -
     assert "left out" in done.out
     assert "1 camera raw" in done.out
     assert "Training as train" in done.out
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("seg_train", "seg_test"), ("training_set", "test_set"), ("train2017", "val2017")],
+)
+def test_folders_called_like_splits_are_no_classes(train: str, test: str, tmp_path: Path) -> None:
+    for split in (train, test):
+        for name in ("cat", "dog"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / split / name / "a.png")
+    with pytest.raises(UserError, match=rf"look like splits, not classes: .*train: {train}"):
+        read_folder(str(tmp_path))
+    assert read_folder(str(tmp_path), "none").class_names == tuple(sorted((train, test)))
+    data = read_folder(str(tmp_path), {"train": train, "test": test})
+    assert data.class_names == ("cat", "dog")
+
+
+def test_classes_that_hold_the_same_folders_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for split in ("Entrenamiento", "Prueba"):
+        for name in ("cat", "dog"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / split / name / "a.png")
+    assert read_folder(str(tmp_path)).class_names == ("Entrenamiento", "Prueba")
+    assert "hold the same folders (cat, dog)" in caplog.text
+
+
+def test_a_link_to_a_folder_above_adds_nothing(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "a.png")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "dog" / "up").symlink_to(tmp_path)
+    (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat")
+    data = read_folder(str(tmp_path))
+    assert data.class_names == ("cat", "dog")
+    assert data.splits["train"].ids.to_pylist() == ["cat/a.png", "dog/a.png"]

@@ -18,8 +18,9 @@ def note_merged(name: str, forms: Sequence[str], where: str) -> None:
     """
     others = [form for form in forms if form != name]
     if others:
-        log.warning("%s: %s is read as %r: the same word in another form of Unicode.",
-                    where, " and ".join(ascii(form) for form in others), name)  # fmt: skip
+        log.warning("%s: %s %s read as %r: the same word in another form of Unicode.", where,
+                    " and ".join(ascii(form) for form in others),
+                    "is" if len(others) == 1 else "are", name)  # fmt: skip
 
 
 def warn_alike(names: Iterable[str], where: str) -> None:

@@ -121,7 +121,8 @@ def holds_images(folder: Path) -> bool:
 
 def _walk(base: Path, folder: Path) -> Iterator[tuple[str, bool]]:
     """Each file's path relative to `base`, and whether it is in a hidden or system folder."""
-    seen = set()
+    # A link may lead back to a folder above.
+    seen = {str(above) for above in Path(os.path.realpath(folder)).parents}
     hidden: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         place = os.path.realpath(parent)
@@ -176,6 +177,14 @@ def is_hidden(folder: str) -> bool:
 
 
 def subfolders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted, without hidden ones."""
+    """Names of the folders in a folder, sorted, without hidden ones and links to where they are."""
+    place = Path(os.path.realpath(folder))
+    above = {place, *place.parents}
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not is_hidden(e.name))
+        return sorted(
+            e.name
+            for e in entries
+            if e.is_dir()
+            and not is_hidden(e.name)
+            and not (e.is_symlink() and Path(os.path.realpath(e.path)) in above)
+        )

@@ -1,5 +1,7 @@
 """The folders of a data set's splits: by their usual names, as given, or none."""
 
+import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +9,9 @@ from sightline.data.reading.scan import holds_images, subfolders
 from sightline.data.source_data import SPLIT_WORDS, SPLITS
 from sightline.errors import UserError, did_you_mean
 
+log = logging.getLogger(__name__)
+
+SHOWN = 10
 AUTO, NONE = "auto", "none"
 CHOOSE = (
     "data.splits={train: FOLDER, val: FOLDER, test: FOLDER} names the folders to use (the others "
@@ -39,6 +44,7 @@ def find_split_folders(base: Path, wanted: str | Mapping[str, str]) -> dict[str,
             found.setdefault(split, []).append(folder)
     if not found:
         _refuse_nested(base, folders)
+        _check_not_splits(base, folders)
         return None
     twice = next((names for names in found.values() if len(names) > 1), None)
     if twice is not None:
@@ -90,5 +96,32 @@ def _refuse_nested(base: Path, folders: list[str]) -> None:
             )
 
 
+def _check_not_splits(base: Path, folders: list[str]) -> None:
+    """Refuse class folders that are called `seg_train` and `seg_test`, `train2017` and `val2017`;
+    warn of those that hold the same folders, as splits with other names do."""
+    words = {folder: _split_in(folder) for folder in folders}
+    if "train" in words.values() and len(set(words.values())) > 1 and None not in words.values():
+        given = ", ".join(f"{split}: {folder}" for folder, split in words.items())
+        raise UserError(
+            f"{base}: {_list(folders)} look like splits, not classes: data.splits={{{given}}} "
+            "reads them so, data.splits=none takes every folder as a class."
+        )
+    inside = [set(subfolders(base / folder)) for folder in folders[:SHOWN]]
+    if len(inside) > 1 and len(inside[0]) > 1 and all(each == inside[0] for each in inside):
+        log.warning(
+            "%s: the classes %s hold the same folders (%s). If these are the classes, and the "
+            "others splits: data.splits={train: FOLDER, ...}.",
+            base, _list(folders), _list(sorted(inside[0])),
+        )  # fmt: skip
+
+
+def _split_in(folder: str) -> str | None:
+    """The split that a part of a folder's name says: `seg_train`, `Test set`, `val2017`."""
+    parts = re.findall(r"[^\W\d_]+", folder.lower())
+    found = {SPLIT_WORDS[part] for part in parts if part in SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
 def _list(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

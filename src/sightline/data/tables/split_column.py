@@ -1,5 +1,7 @@
 """The column of a table that says which split a row is in: as named, found, or none."""
 
+import logging
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,6 +10,9 @@ from sightline.data.source_data import SPLIT_WORDS, SPLITS
 from sightline.data.tables.files import TableOrigin
 from sightline.errors import UserError
 
+log = logging.getLogger(__name__)
+
+FEW = 20  # different values, as splits or folds have
 NONE = "none"  # data.split_column=none: a column that looks like one is not used
 # Usual names of such a column, in lower case.
 NAMES = ("split", "splits", "set", "subset", "partition", "fold", "phase", "usage")
@@ -44,6 +49,12 @@ def find_split_column(
                     f"or give data.split_column=none to make splits without it."
                 )
             found.append(column)
+        elif len(values) <= FEW:
+            log.warning(
+                "%s: the column %r is not read as the split of each row, as none of its values "
+                "(%s) is train; data.split_column=none leaves this warning out.",
+                origin.name, column, ", ".join(map(repr, unknown[:5])),
+            )  # fmt: skip
     if len(found) > 1:
         raise UserError(
             f"{origin.name}: the columns {' and '.join(map(repr, found))} both look like the split "
