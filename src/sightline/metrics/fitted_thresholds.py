@@ -16,8 +16,8 @@ from sightline.metrics.thresholds import Ranked, aim_of, best_threshold
 from sightline.predictions import Predictions
 
 DEFAULT = 0.5
-# Positives, and negatives, from which on a label gets a threshold. For F1, which is shrunk: of new
-# samples at most 0.002 below that by 0.5 (0.024 with 4). For others: of a calibrated model F1 is at
+# Positives, and negatives, from which on a label gets a threshold. For F1, which is shrunk: on new
+# samples at most 0.005 below that by 0.5 (0.034 with 4). For others: of a calibrated model F1 is at
 # most 0.012 below (0.027 with 4); benchmarks/README.md.
 FEWEST_F1 = 10
 FEWEST = 20

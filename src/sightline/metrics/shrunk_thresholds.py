@@ -4,7 +4,7 @@ The threshold with the greatest F1 on few positives is mostly chance. By the rul
 error (Breiman et al. 1984, section 3.4.3) any threshold may be taken whose F1 is not further below
 the greatest than the standard error of the difference; the one taken lies half-way between the best
 and that which is nearest to 0.5. Simulated labels, calibrated and not, have a greater F1 on new
-samples by it than by the best threshold, and at most 0.002 less than by 0.5 (10 positives or more;
+samples by it than by the best threshold, and at most 0.005 less than by 0.5 (10 positives or more;
 benchmarks/README.md).
 """
 
