@@ -350,3 +350,59 @@ def test_a_moved_folder_is_the_run_still(run: Path, tmp_path: Path) -> None:
         RunFolder(Path(shutil.copytree(other, tmp_path / "copy"))).lock(),
     ):
         raise AssertionError
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Path, Path]]:
+    """A folder on a file system that is mounted, and the same one as it is seen elsewhere."""
+    for name in ("lower", "upper", "work", "one", "other"):
+        (tmp_path / name).mkdir()
+    layers = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    how = {
+        "tmpfs": ["-t", "tmpfs", "-o", "size=8m", "tmpfs"],
+        "bind": ["--bind", str(tmp_path / "lower")],
+        "overlay": ["-t", "overlay", "-o", layers, "overlay"],
+    }[request.param]
+    one, other = tmp_path / "one", tmp_path / "other"
+    done = subprocess.run(["mount", *how, one], check=False, capture_output=True)
+    if done.returncode:
+        pytest.skip(f"this machine mounts no {request.param}")
+    try:
+        subprocess.run(["mount", "--bind", one, other], check=True)
+        yield one, other
+    finally:
+        subprocess.run(["umount", "-l", other], check=False)
+        subprocess.run(["umount", "-l", one], check=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
+@pytest.mark.parametrize("mounted", ["tmpfs", "bind", "overlay"], indirect=True)
+def test_one_writer_where_a_folder_is_mounted_twice(mounted: tuple[Path, Path]) -> None:
+    """Mounted at two places, it is one folder: it has one lock, and neither place is a copy."""
+    one, other = mounted
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER, one / "run"], text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "begun\n"
+        with pytest.raises(UserError, match=f"in use by process {process.pid} "):
+            RunFolder(other / "run").lock().__enter__()
+        lock = other / "run" / lock_owner.LOCK
+        owner = json.loads(lock.read_text())
+        lock.unlink()  # as another machine takes it over
+        lock.write_text(json.dumps(owner | {"token": "another"}))
+        before = (one / "run/tracking/journal.jsonl").read_bytes()
+        out, err = process.communicate("\n", timeout=120)
+        assert (out, process.returncode) == ("", 1)
+        assert "was taken over" in err
+        assert (other / "run/tracking/journal.jsonl").read_bytes() == before
+        lock.unlink()
+    finally:
+        process.kill()
+        process.communicate()
+    with RunFolder(other / "run").lock():  # moved or seen elsewhere, it is no copy of itself
+        pass
+    with RunFolder(one / "run").lock():
+        pass

@@ -11,6 +11,7 @@ from sightline.config.stored import check_plugins
 from sightline.errors import UserError, did_you_mean
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.search.plan import Search
+from sightline.sweeps.search.recalled import check_recalled, read_trials
 from sightline.sweeps.search.samplers import make_sampler
 from sightline.sweeps.search.spaces import sample_overrides
 from sightline.sweeps.search.tasks import OneTask
@@ -38,7 +39,7 @@ class Trials:
         self.study = study
         self.tracker = tracker
         self.monitor = f"val/{self.sweep.objectives[0][0].removeprefix('val_best/')}"
-        self.all = study.get_trials(deepcopy=False)
+        self.all = read_trials(study, search)
         self.interrupted = [t.number for t in self.all if t.state not in STATUSES]
         self.count = len(self.all)
         self.exhausted = False  # no further trial can be of use
@@ -63,6 +64,8 @@ class Trials:
         elif frozen is not None:
             check_plugins(frozen.config.plugins, self.search.sample.plugins, folder)
             job = SweepJob(frozen.config, frozen.job, folder)
+            if twin == trial.number:
+                check_recalled(trial, job, self.search)
         else:
             raise UserError(f"{folder} lost its run.json.")
         self.sweep.jobs.append(job)
