@@ -170,7 +170,7 @@ LAYERS = [
     ["sweeps.search.options", "sweeps.search.spaces", "sweeps.search.samplers"],
     ["sweeps.search.grammar", "sweeps.search.tasks"],
     ["sweeps.search.plan"],
-    ["sweeps.search.summary"],
+    ["sweeps.search.summary", "sweeps.search.recalled"],
     ["sweeps.search.trials"],
     ["sweeps.search.run"],
     ["commands"],
