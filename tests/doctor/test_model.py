@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from support.hub import COLOUR, backbone
 
 from sightline.config.compose import compose_job
+from sightline.config.schema import TrainConfig
 from sightline.doctor.findings import Report
 from sightline.doctor.model import check_weights
+from sightline.doctor.run import _set_up_quietly
 from sightline.models.classifier import Classifier
 
 
@@ -44,3 +47,16 @@ def test_random_weights_are_not_said_to_be_at_hand() -> None:
     found = findings(backbone(), [], "images are resized from 28 to 32 pixels")
     assert found["weights"].message == "random"
     assert found["input"].level == "warning"
+
+
+def test_a_step_is_tried_on_images_where_a_training_has_features(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"model.pretrained_path={weights}", "model.freeze_backbone=true", "augment=none"]
+    config, _ = compose_job(["model=timm", "model.name=test_resnet", *words])
+    assert config.fine_tuning.cache_features == "auto"
+    seen: list[TrainConfig] = []
+    monkeypatch.setattr("sightline.doctor.run.set_up", seen.append)
+    _set_up_quietly(config)
+    assert seen[0].fine_tuning.cache_features is False
+    assert seen[0].model | {"cache_features": "auto"} == config.model

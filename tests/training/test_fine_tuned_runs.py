@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from safetensors.torch import save_file
 from support.configs import changed_config
 from support.differences import checkpoint_differences
 from support.images import make_folder
+from torch import nn
+from torch.optim import SGD
 
 from sightline import load
 from sightline.config.compose import compose_job
@@ -21,9 +24,11 @@ from sightline.errors import UserError
 from sightline.runs.folder import RunFolder
 from sightline.training.fit import Results, fit_and_evaluate
 from sightline.training.param_group_checks import check_groups_before_data
+from sightline.training.param_groups import freeze
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
 from sightline.training.signals import Signals
+from sightline.training.unfreezing import Unfreezing
 
 FEW = ["data=folder", "data.batch_size=8", "data.num_workers=0", "trainer=cpu",
        "trainer.max_epochs=2", "model=timm", "model.img_size=32",
@@ -119,6 +124,30 @@ def test_a_probe_on_cached_features_is_one_on_images(published: Path, tmp_path: 
     head = "classifier.network.fc.weight"
     one, other = (each["state_dict"][head] for each in weights)
     torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_unfreezing_goes_by_the_epoch_alone(world_size: int) -> None:
+    """Several processes exchange all gradients, so that those of what is frozen are dropped."""
+    groups = "[{pattern: '0.*', freeze_epochs: 2}, {pattern: '1.*', freeze: true}]"
+    common = changed_config(f"optimizer.param_groups={groups}").optimizer_common
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    module: Any = nn.ModuleDict({"classifier": nn.ModuleDict({"network": network})})
+    freeze(module, common)
+    trainer: Any = SimpleNamespace(world_size=world_size, current_epoch=0)
+    callback = Unfreezing(common)
+    callback.on_fit_start(trainer, module)
+    learnt = {}
+    for epoch in (0, 1, 2, 1):  # resumed in an earlier one at the end
+        trainer.current_epoch = epoch
+        callback.on_train_start(trainer, module)
+        callback.on_train_epoch_start(trainer, module)
+        network.zero_grad()
+        network(torch.ones(1, 2)).sum().backward()
+        callback.on_before_optimizer_step(trainer, module, SGD(network.parameters(), lr=1))
+        learnt[epoch] = [layer.weight.grad is not None for layer in network]
+    late, always = [True, False, True], [False, False, True]
+    assert learnt == {0: always, 1: always, 2: late}
 
 
 REFUSED = {

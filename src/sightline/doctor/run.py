@@ -129,10 +129,11 @@ def _check_reading(report: Report, source: SourceData, config: TrainConfig) -> P
 
 
 def _set_up_quietly(config: TrainConfig) -> Setup:
-    """The setup of a training, without its log lines."""
+    """The setup of a training, without its log lines; its batches hold images, never features."""
+    node = {key: False if key == "cache_features" else v for key, v in config.model.items()}
     logging.disable(logging.WARNING)
     try:
-        return set_up(config)
+        return set_up(config.model_copy(update={"model": node}))
     finally:
         logging.disable(logging.NOTSET)
 
