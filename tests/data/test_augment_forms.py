@@ -352,3 +352,50 @@ def test_a_preset_of_a_plugin_is_one_file(
     sys.modules.pop("my_augment", None)
     with pytest.raises(UserError, match="'my_augment' is not trusted"):
         first_batch(shapes, *words[:3])
+
+
+# Sizes and mixing by the epoch.
+
+
+def test_sizes_and_mixing_go_by_the_epoch() -> None:
+    words = ["mix=mixup", "mix_off_epochs=2", "trainer.max_epochs=5",
+             "data.img_size_schedule=[[0,12],[3,[24,20]]]"]  # fmt: skip
+    augment = augmentation("light", *words)
+    assert [augment.mixes(epoch) for epoch in range(5)] == [True, True, True, False, False]
+    assert augment.sizes is not None
+    images = torch.randint(0, 256, (2, 3, 24, 20), dtype=torch.uint8)
+    small = augment.sizes.resized(images, 2)
+    assert torch.equal(small, functional.resize(images, [12, 12]))
+    assert augment.sizes.resized(images, 3) is images
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data.img_size_schedule=[[1,8]]"], r"ascending epochs from 0.*got the epochs \[1\]"),
+        (["data.img_size_schedule=[[0,8],[5,8],[5,9]]"], "ascending epochs from 0"),
+        (
+            ["data.img_size_schedule=[[0,8],[9,16]]", "trainer.max_epochs=9"],
+            "16 pixels from epoch 9 on has no effect, since the training has epochs 0 to 8",
+        ),
+        (["data.img_size_schedule=[8,16]"], r"data\.img_size_schedule: expected"),
+        (["mix=mixup", "mix_off_epochs=1", "trainer.max_epochs=-1"], "mix_off_epochs=1: which"),
+        (
+            ["data.img_size_schedule=[[0,6]]", "model=cnn"],
+            r"SimpleCNN cannot train on 6 pixels: .*shapes cannot be multiplied",
+        ),
+        (
+            ["data.img_size_schedule=[[0,[24,30]]]", "model=timm", "model.name=test_vit"],
+            r"cannot train on \[24,30\] pixels",
+        ),
+        (
+            ["model=timm", "model.name=test_vit", "model.img_size=[30,48]"],
+            r"of 30×48 pixels.*model\.img_size=\[32,48\],.* A smaller one: \[16,48\]",
+        ),
+        (["model.img_size=[0,4]"], r"model\.img_size: expected"),
+    ],
+    ids=str,
+)
+def test_a_size_that_cannot_be_is_refused(words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        set_up(compose_job(["data=digits", "trainer=cpu", *words])[0])

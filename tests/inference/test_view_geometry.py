@@ -81,6 +81,44 @@ def test_a_label_in_the_ends_is_learnt_and_seen_everywhere(
     assert heat.shape == (2, 64, 64)
 
 
+def test_an_input_that_is_not_square_is_so_everywhere(
+    sightline: Sightline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoint, Grad-CAM in the report, prediction, and ONNX, which has the input's two sides."""
+    import onnxruntime
+
+    monkeypatch.chdir(tmp_path)
+    make_lines(tmp_path / "lines")
+    words = ["model=timm", "model.name=test_vit", "model.img_size=[32,80]"]
+    words += ["data.geometry=squash", "augment=cifar", "trainer.max_epochs=1", "trainer=cpu",
+              "report=[grad_cam]", "tracking.system_metrics_interval_s=null"]  # fmt: skip
+    done = sightline("train", "data=folder", f"data.root={tmp_path}/lines", *words)
+    assert done.status == 0, done.err
+    assert done.run.data.params["model.input"] == "1x32x80"
+    assert "squashed to 32×80" in " ".join(done.out.split())
+
+    loaded = load(done.folder / "checkpoints" / "best.ckpt")
+    assert loaded.preprocess.img_size == (32, 80)
+    paths = sorted(tmp_path.glob("lines/*/00.png"))
+    pixels = loaded.prepare(paths)
+    assert pixels.shape == (2, 1, 32, 80)
+    columns = ["prob_left", "prob_right"]
+    expected = loaded.predict(paths, calibrated=False)[columns].to_numpy()
+    split = read_folder(f"{tmp_path}/lines").splits["train"]
+    explainer = SampleExplainer(split, loaded.classifier, loaded.label_mode, torch.device("cpu"))
+    _, heat = explainer.explain(["left/00.png", "right/00.png"], np.array([0, 1]))
+    assert heat.shape == (2, 32, 80)
+
+    exported = sightline("export", f"run={done.folder}", "format=onnx", "output=m.onnx",
+                         f"input={tmp_path}/lines", tracked=False)  # fmt: skip
+    assert exported.status == 0, exported.err
+    session = onnxruntime.InferenceSession("m.onnx")
+    assert session.get_inputs()[0].shape[1:] == [1, 32, 80]
+    logits = session.run(["logits"], {session.get_inputs()[0].name: pixels.numpy()})[0]
+    answer = torch.from_numpy(logits).softmax(1).numpy()
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
+
+
 def test_the_middle_of_these_lines_says_nothing(tmp_path: Path) -> None:
     """So that whatever is learnt from a crop is right for one of each two images."""
     make_lines(tmp_path / "lines", 4)

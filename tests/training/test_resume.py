@@ -132,6 +132,12 @@ CASES = {
         "scheduler.patience_epochs=0", "scheduler.threshold=0.5", "scheduler.warmup_epochs=0.5",
         "optimizer.param_groups=[{pattern:head.*,lr_factor:3},{pattern:neck.*,freeze:true}]",
     ],
+    "crops of batches, repeated": [
+        "data=folder", "data.cache=ram", "augment=random_resized_crop", "augment.form=batches",
+        "augment.repeats=3", "mix=mixup", "mix_off_epochs=1", "model.img_size=[32,24]",
+    ],
+    "a recipe of timm's, workers": ["data=folder", "data.cache=none", "data.num_workers=2",
+                                    "augment=timm_randaugment", "augment.frame_size=null"],
     "stream": ["data=webdataset", "data.num_workers=0"],
     "stream, workers": ["data=webdataset", "data.num_workers=2", "augment=randaugment"],
 }  # fmt: skip

@@ -62,7 +62,7 @@ DECIDED: Final = (
 # Keys that say nothing with the value that stands for their absence in older configs.
 SILENT: Final = (
     "model", "optimizer", "method", "callbacks", "augment.geometry", "augment.frame_size",
-    "augment.repeats", "mix_off_epochs",
+    "augment.repeats", "mix_off_epochs", "data.img_size_schedule",
 )  # fmt: skip
 AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
 OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")

@@ -48,6 +48,7 @@ BEFORE: dict[str, Any] = {
     "optimizer.agc": None,
     "method": {"_target_": "sightline.training.methods.supervised.Supervised"},
     "callbacks": [],
+    "data.img_size_schedule": None,
     "augment.form": "auto",
     "augment.geometry": None,
     "augment.frame_size": "auto",

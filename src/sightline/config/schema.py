@@ -61,6 +61,7 @@ class TrackingConfig(Strict):
     system_metrics_interval_s: PositiveFloat | None
 
 
+ImgSize = PositiveInt | tuple[PositiveInt, PositiveInt]
 Channels = Annotated[list[int | str], Field(min_length=1)]
 
 
@@ -87,6 +88,7 @@ class DataConfig(Strict):
     range: Annotated[list[float], AfterValidator(ascending)] | None
     channels: Literal["auto", "all", "first", "last", "rgba"] | Channels | None
     sampler: Literal["shuffle", "balanced"]
+    img_size_schedule: list[tuple[Annotated[int, Field(ge=0)], ImgSize]] | None
 
     @property
     def fractions(self) -> dict[str, float]:
@@ -98,7 +100,7 @@ class ModelInputConfig(Strict):
     """The part of `model` that is the same for every model: what it is given to see."""
 
     in_chans: PositiveInt | None = None
-    img_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
+    img_size: ImgSize | None = None
     max_img_size: PositiveInt | None = None
 
 

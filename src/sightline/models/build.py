@@ -46,11 +46,11 @@ def build_classifier(
         found = recipe.smallest_working(recipe.size, None)
         if found is None:
             raise
-        raise UserError(_cannot_take(recipe, recipe.size, str(error), found)) from error
+        raise UserError(_cannot_take(recipe, recipe.size, str(error), found, None)) from error
     check = check_input(network, recipe.in_chans, spec.img_size)
     if check.error is not None:
         found = recipe.smallest_working(spec.img_size, network)
-        raise UserError(_cannot_take(recipe, spec.img_size, check.error, found))
+        raise UserError(_cannot_take(recipe, spec.img_size, check.error, found, network))
     note = None
     if check.unseen:
         larger = next_size(spec.img_size, steps_of(network), recipe.check)
@@ -96,15 +96,23 @@ def _check_unseen(
     return f"at {size_words(check.size)} pixels, {recipe.name} does not {share}"
 
 
-def _cannot_take(recipe: Recipe, size: ImgSize, problem: str, found: InputCheck | None) -> str:
+def _cannot_take(
+    recipe: Recipe, size: ImgSize, problem: str, found: InputCheck | None,
+    network: nn.Module | None,
+) -> str:  # fmt: skip
+    """The message for a size that a network cannot take; with the nearest smaller one that it can,
+    where the size is the config's."""
     shown = "×".join(map(str, as_size(size)))
     text = f"{recipe.name} cannot take images of {shown} pixels: {problem.rstrip('.')}."
     if found is None:
         return f"{text} No larger size that was tried works either."
-    return (
-        f"{text} The smallest larger size that works is {size_words(found.size)}: add "
+    text += (
+        f" The smallest larger size that works is {size_words(found.size)}: add "
         f"model.img_size={size_words(found.size)}, to which images are then resized."
     )
+    steps = steps_of(network)
+    smaller = previous_size(size, steps, recipe.check) if recipe.given_size is not None else None
+    return text if smaller is None else f"{text} A smaller one: {size_words(smaller.size)}."
 
 
 def rebuild_classifier(

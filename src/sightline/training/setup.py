@@ -19,7 +19,8 @@ from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.image_sizes import ImageSizes
 from sightline.data.loading.datamodule import ImageDataModule
-from sightline.data.loading.from_augment import build_augmentation
+from sightline.data.loading.from_augment import build_augmentation, mixed_epochs
+from sightline.data.loading.size_schedule import size_schedule
 from sightline.data.pixels import choose_pixels
 from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
@@ -46,6 +47,7 @@ from sightline.training.param_group_checks import (
 )
 from sightline.training.param_groups import freeze, named_parameters
 from sightline.training.schedules import Schedulers
+from sightline.training.size_checks import check_sizes
 from sightline.training.weights_of_run import model_with_file
 from sightline.types import DatasetInfo
 
@@ -141,6 +143,9 @@ def _module(
 
 
 def _check_before_data(config: TrainConfig) -> None:
+    """Find what is wrong with optimizer, groups and schedules before anything is read."""
+    size_schedule(config)
+    mixed_epochs(config)
     Schedulers(config).check(Optimizers(config).check())
     check_groups_before_data(config)
 
@@ -148,6 +153,7 @@ def _check_before_data(config: TrainConfig) -> None:
 def _check_plan(config: TrainConfig, module: LitClassifier) -> None:
     """Find a wrong optimizer, scheduler or monitor now, not an epoch into the fit."""
     module.classifier.check_batch(config.data_common.batch_size)
+    check_sizes(size_schedule(config), module.classifier)
     common = config.optimizer_common
     check_network(module.classifier.network, common)
     check_patterns(named_parameters(module), common)

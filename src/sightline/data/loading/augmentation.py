@@ -11,6 +11,7 @@ from sightline.data.geometries.base import TrainingGeometry
 from sightline.data.geometries.batched import cut_batch
 from sightline.data.geometries.frames import Frame
 from sightline.data.geometries.single import CropImage
+from sightline.data.loading.size_schedule import SizeSchedule
 from sightline.data.reading.transforms import ImageStep
 from sightline.label_modes.base import LabelMode
 from sightline.types import Size
@@ -30,6 +31,7 @@ class Augmentation:
         repeats: how often an epoch has each of its images.
         mix: mixes images and targets of a batch, or None.
         mix_epochs: epochs in which it does; None: all.
+        sizes: of training images by the epoch, where they differ from `out`.
     """
 
     batched: bool
@@ -41,6 +43,7 @@ class Augmentation:
     repeats: int = 1
     mix: nn.Module | None = None
     mix_epochs: int | None = None
+    sizes: SizeSchedule | None = None
 
     @property
     def image_steps(self) -> list[ImageStep]:

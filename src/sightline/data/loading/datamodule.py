@@ -171,6 +171,8 @@ class ImageDataModule(LightningDataModule):
         seed_step(self.seed, trainer.current_epoch, number, trainer.global_rank, device)
         if self.batch_augmentation is not None:
             batch["image"] = self.batch_augmentation(batch["image"], size)
+        if self.augment.sizes is not None:
+            batch["image"] = self.augment.sizes.resized(batch["image"], trainer.current_epoch)
         mix = self.augment.mix
         if mix is not None and self.augment.mixes(trainer.current_epoch):
             batch["image"], batch["target"] = mix_batch(

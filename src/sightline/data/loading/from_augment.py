@@ -8,6 +8,7 @@ from sightline.data.geometries.base import TrainingGeometry
 from sightline.data.geometries.frames import Frame, frame_side
 from sightline.data.image_sizes import ImageSizes
 from sightline.data.loading.augmentation import Augmentation
+from sightline.data.loading.size_schedule import size_schedule
 from sightline.errors import UserError
 from sightline.types import PreprocessSpec
 
@@ -46,7 +47,8 @@ def build_augmentation(
         frame,
         augment.repeats,
         build(config.mix, "mix", plugins) if config.mix else None,
-        _mix_epochs(config),
+        mixed_epochs(config),
+        size_schedule(config),
     )
 
 
@@ -61,8 +63,12 @@ def _frame(
     return Frame(frame_side(given, geometry.frame_size(spec.size), longer), spec)
 
 
-def _mix_epochs(config: TrainConfig) -> int | None:
-    """How many epochs are mixed; None: all of them."""
+def mixed_epochs(config: TrainConfig) -> int | None:
+    """How many epochs are mixed; None: all of them.
+
+    Raises:
+        UserError: which are the last ones is not known.
+    """
     if not config.mix_off_epochs:
         return None
     epochs = config.trainer.get("max_epochs")
