@@ -62,6 +62,12 @@ SETTINGS = {
         *PRETRAINED, "model.freeze_batch_norm=true",
         "optimizer.param_groups=[{pattern:fc.*,lr_factor:3},{pattern:'*',freeze_epochs:1}]",
     ],
+    "crops of batches, repeated, mixed at first": [
+        *FILES, "augment=random_resized_crop", "augment.form=batches", "augment.repeats=3",
+        "mix=mixup", "mix_off_epochs=1",
+    ],
+    "sizes that grow, not square": [*FILES, *TIMM, "model.img_size=[40,32]",
+                                    "data.img_size_schedule=[[0,24],[1,[32,40]]]"],
     "a report": ["report=[learning_curves,confusion,per_class]"],
     "a full config": [*TIMM, "mix=mixup_cutmix", "ema.decay=0.9", "data.sampler=balanced",
                       "trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=0.5",

@@ -11,9 +11,9 @@ def _own_size(config: TrainConfig) -> bool:
 
 
 def augments(config: TrainConfig) -> bool:
-    """Whether an image of train differs from epoch to epoch: any component of `augment`, or mix."""
-    parts = config.augment.model_dump().values()
-    return any(part for part in (*parts, config.mix) if isinstance(part, list | dict))
+    """Whether an image of train differs from epoch to epoch: by `augment`, mix or its size."""
+    parts = (*config.augment.model_dump().values(), config.mix, config.data["img_size_schedule"])
+    return any(part for part in parts if isinstance(part, list | dict))
 
 
 MODEL_RULES = (
