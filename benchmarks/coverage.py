@@ -1,6 +1,7 @@
 """Coverage of 95 % intervals in simulated worlds whose truth is known.
 
     python benchmarks/coverage.py [WORLDS] [binary|multiclass|multilabel|groups|calibration ...]
+                                  [n=N ...]
 
 Each cell is a population. Its true metrics are those of 300,000 samples; then WORLDS tables of n
 samples are drawn, and counted is how often an interval holds the truth, and how often one is given
@@ -193,17 +194,22 @@ CELLS: dict[str, dict[str, tuple[Draw, Sequence[int]]]] = {
     "calibration": {
         f"logits x {power:g}": (sharpened(multiclass(6, 1.8), power), SIZES)
         for power in (1, 1.3, 2)
+    } | {
+        f"logits x {power:g}, {size} images a group": (
+            sharpened(grouped(size, 0.5, 2), power), [30 * size, 100 * size]
+        )
+        for power in (1.5, 2) for size in (5, 10)
     },
 }  # fmt: skip
 
 
-def main(worlds: int, kinds: Sequence[str]) -> None:
+def main(worlds: int, kinds: Sequence[str], wanted: Sequence[int]) -> None:
     """Print a line for each cell and metric, and how many of each kind are within 92 to 98 %."""
     for kind in kinds or CELLS:
         names = ("ece",) if kind == "calibration" else ()
         all_found: list[Coverage] = []
         for title, (draw, sizes) in CELLS[kind].items():
-            for n in sizes:
+            for n in [size for size in sizes if size in wanted or not wanted]:
                 number = worlds if n < 5000 else max(50, worlds // 4)
                 print(f"\n{kind}, {title}, n = {n}, {number} worlds", flush=True)
                 for name, each in coverage(draw, n, number, names).items():
@@ -237,4 +243,6 @@ def words(each: Coverage) -> str:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(int(given.pop(0)) if given and given[0].isdigit() else 2000, given)
+    worlds = int(given.pop(0)) if given and given[0].isdigit() else 2000
+    sizes = [int(word.removeprefix("n=")) for word in given if word.startswith("n=")]
+    main(worlds, [word for word in given if not word.startswith("n=")], sizes)
