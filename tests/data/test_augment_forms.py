@@ -267,10 +267,8 @@ def first_batch(root: Path, *words: str) -> tuple[Setup, Tensor]:
     ])  # fmt: skip
     setup = set_up(config)
     batch: Any = next(iter(setup.datamodule.train_dataloader()))
-    size = batch.pop("size", None)
     seed(5)
-    module = setup.datamodule.batch_augmentation
-    return setup, batch["image"] if module is None else module(batch["image"], size)
+    return setup, setup.datamodule.augmented(batch, epoch=0)["image"]
 
 
 @pytest.mark.parametrize("how", ["images", "batches"])

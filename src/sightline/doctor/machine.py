@@ -66,7 +66,8 @@ def check_step(report: Report, config: TrainConfig, setup: Setup) -> Any:
     """
     device = torch.device("cuda" if uses_gpu(config.trainer) else "cpu")
     module = setup.module.to(device).train()
-    batch: Any = next(iter(setup.datamodule.train_dataloader()))
+    loaded: Any = next(iter(setup.datamodule.train_dataloader()))
+    batch = setup.datamodule.augmented(loaded, epoch=0)
     saved: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:

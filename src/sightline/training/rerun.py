@@ -10,8 +10,10 @@ from rich import get_console
 
 from sightline.comparison.rendering import markdown_rows
 from sightline.comparison.reproduction import differing, judge, metrics_table, summary
+from sightline.config.augment_form import with_form
 from sightline.config.checks import check
 from sightline.config.components import check_components
+from sightline.config.influence import FORM
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import check_plugins, stored_config, trusted_plugins
 from sightline.errors import DamagedError, UserError, first_line
@@ -101,8 +103,10 @@ def _config_of(stored: StoredRun, uri: str | None, overrides: Sequence[str]) -> 
         for part in path:
             node = node.setdefault(part, {})
         node[last] = yaml.safe_load(value)
+    # Runs of before decided it by their cache, and logged it.
+    values["augment"].setdefault("form", stored.params.get(FORM, "auto"))
     try:
-        return check(values)
+        return with_form(check(values), ())
     except UserError as error:
         raise UserError(
             f"The config of {stored.name!r} does not fit this version of Sightline: {error}"

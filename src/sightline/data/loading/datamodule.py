@@ -160,19 +160,24 @@ class ImageDataModule(LightningDataModule):
         """Every test sample once."""
         return self._loaders.loader("test", self._training_device)
 
+    def augmented(self, batch: Batch, epoch: int) -> Batch:
+        """A loaded training batch as the model gets it in an epoch, but for mixing."""
+        size = batch.pop("size", None)
+        if self.batch_augmentation is not None:
+            batch["image"] = self.batch_augmentation(batch["image"], size)
+        if self.augment.sizes is not None:
+            batch["image"] = self.augment.sizes.resized(batch["image"], epoch)
+        return batch
+
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment and mix training batches on the device, seeded by this step."""
-        size = batch.pop("size", None)
         if self.trainer is None or not self.trainer.training:
             return batch
         trainer = self.trainer
         number = trainer.fit_loop.batch_idx + 1
         device = batch["image"].device
         seed_step(self.seed, trainer.current_epoch, number, trainer.global_rank, device)
-        if self.batch_augmentation is not None:
-            batch["image"] = self.batch_augmentation(batch["image"], size)
-        if self.augment.sizes is not None:
-            batch["image"] = self.augment.sizes.resized(batch["image"], trainer.current_epoch)
+        batch = self.augmented(batch, trainer.current_epoch)
         mix = self.augment.mix
         if mix is not None and self.augment.mixes(trainer.current_epoch):
             batch["image"], batch["target"] = mix_batch(
