@@ -39,23 +39,23 @@ def same_distribution(first: np.ndarray, second: np.ndarray) -> float:
     return float(chi2_contingency(merged[:, merged.sum(0) > 0]).pvalue)
 
 
-@pytest.mark.parametrize("size", [(9, 12), (40, 6), (6, 50)], ids=str)
+@pytest.mark.parametrize("size", [(9, 12), (6, 30)], ids=str)
 def test_boxes_are_distributed_as_torchvisions_and_timms(size: Size) -> None:
     """With long images the middle is cut out now and then. By hand: 100,000 of torchvision's."""
     torch.manual_seed(0)
     geometry = RandomResizedCrop(SCALE, RATIO, "bilinear")
     ours = geometry.sample(torch.tensor(size).expand(100_000, 2), (8, 8)).boxes.numpy()
     image = torch.empty(3, *size)
-    few = [TorchvisionCrop.get_params(image, SCALE, RATIO) for _ in range(2_000)]
+    few = [TorchvisionCrop.get_params(image, SCALE, RATIO) for _ in range(1_000)]
     assert same_distribution(ours, np.array(few)) > 1e-3
     import random
 
     random.seed(0)
     timms = [RandomResizedCropAndInterpolation.get_params(image, SCALE, RATIO)
-             for _ in range(8_000)]  # fmt: skip
+             for _ in range(5_000)]  # fmt: skip
     assert same_distribution(ours, np.array(timms)) > 1e-3
     other = RandomResizedCrop([0.2, 1.0], RATIO, "bilinear").sample(
-        torch.tensor(size).expand(8_000, 2), (8, 8)
+        torch.tensor(size).expand(5_000, 2), (8, 8)
     )
     if size == (9, 12):  # the test can fail
         assert same_distribution(other.boxes.numpy(), np.array(timms)) < 1e-6
