@@ -136,9 +136,9 @@ REFUSED = {
     ),
     "two things at once": (
         ["optimizer.param_groups=[{pattern: a, lr_factor: 2, freeze: true}]"],
-        "optimizer.param_groups: expected lr_factor, weight_decay or both",
+        "optimizer.param_groups: expected lr_factor, weight_decay or freeze_epochs",
     ),
-    "nothing said": (["optimizer.param_groups=[{pattern: a}]"], "or freeze=true and neither"),
+    "nothing said": (["optimizer.param_groups=[{pattern: a}]"], "or freeze=true and none"),
     "misspelt": (
         ["optimizer.param_groups=[{pattern: a, lr_facter: 2}]"],
         "Did you mean 'param_groups.lr_factor'",
