@@ -68,7 +68,7 @@ def train(
     if loader is not None:
         setup.datamodule.train_dataloader = loader  # type: ignore[method-assign]
     speeds = Speeds()
-    trainer = build_trainer(config, [speeds], RunFolder(job.output_dir))
+    trainer = build_trainer(config, [speeds], RunFolder(job.output_dir), setup.speed.precision)
     trainer.fit(setup.module, datamodule=setup.datamodule)
     return speeds.speeds
 
@@ -232,7 +232,7 @@ def memory(cifar: Path) -> None:
         )
         setup = set_up(config)
         resident = Resident()
-        build_trainer(config, [resident], RunFolder(job.output_dir)).fit(
+        build_trainer(config, [resident], RunFolder(job.output_dir), setup.speed.precision).fit(
             setup.module, datamodule=setup.datamodule
         )
     print(f"MiB after each epoch: {[round(value) for value in resident.values]}")

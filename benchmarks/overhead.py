@@ -64,7 +64,7 @@ def sightline_epoch(config: TrainConfig, job: Job, setup: Setup) -> float:
         EpochLogger(tracker, connection),
         *progress_callbacks(),
     ]
-    trainer = build_trainer(config, callbacks, folder)
+    trainer = build_trainer(config, callbacks, folder, setup.speed.precision)
     trainer.fit(setup.module, datamodule=setup.datamodule)
     tracker.finish("FINISHED")
     connection.close()

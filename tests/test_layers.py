@@ -149,7 +149,7 @@ LAYERS = [
     ["evaluation.target"],
     ["evaluation.logging", "evaluation.report", "evaluation.result"],
     ["evaluation.announce"],
-    ["evaluation.run", "evaluation.run_export"],
+    ["evaluation.run", "evaluation.run_export", "evaluation.soup"],
     ["doctor"],
     ["sweeps.slots", "sweeps.signals", "sweeps.overrides", "sweeps.sweep"],
     ["sweeps.relaunch"],

@@ -49,10 +49,7 @@ def changed_config(*words: str) -> TrainConfig:
         elif not isinstance(values[group], dict):
             values[group] = yaml.safe_load(text)
         else:
-            own = yaml.safe_load((conf_dir() / group / f"{text}.yaml").read_text())
-            common = conf_dir() / f"{group}_common.yaml"
-            shared = yaml.safe_load(common.read_text()) if own.pop("defaults", None) else {}
-            values[group] = {**shared, **own}
+            values[group] = _option(group, text)
     return check(_resolved(values))
 
 
@@ -60,3 +57,16 @@ def _resolved(values: dict[str, Any]) -> dict[str, Any]:
     register_resolvers([])
     found: Any = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
     return found
+
+
+def _option(group: str, name: str) -> dict[str, Any]:
+    """A file of a config group with those that its `defaults` name, as Hydra merges them."""
+    own = yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text())
+    merged: dict[str, Any] = {}
+    for each in own.pop("defaults", []):
+        if each.startswith("/"):  # the common part, which holds no defaults
+            common = each.removeprefix("/").partition("@")[0]
+            merged |= yaml.safe_load((conf_dir() / f"{common}.yaml").read_text())
+        elif each != "_self_":
+            merged |= _option(group, each)
+    return merged | own

@@ -73,7 +73,7 @@ def evaluate(folder: Path, mode: str, devices: int) -> None:
     config, job = compose_job([f"label_mode={mode}", MODES[mode], *small, *trained_by])
     pl.seed_everything(config.seed, workers=True, verbose=False)
     setup = set_up(config)
-    trainer = build_trainer(config, [], RunFolder(job.output_dir))
+    trainer = build_trainer(config, [], RunFolder(job.output_dir), setup.speed.precision)
     trainer.test(setup.module, datamodule=setup.datamodule, verbose=False)
     if trainer.is_global_zero:
         table = setup.module.predictions["test"]

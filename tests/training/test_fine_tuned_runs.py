@@ -23,11 +23,11 @@ from sightline.config.compose import compose_job
 from sightline.errors import UserError
 from sightline.runs.folder import RunFolder
 from sightline.training.fit import Results, fit_and_evaluate
-from sightline.training.param_group_checks import check_groups_before_data
 from sightline.training.param_groups import freeze
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
 from sightline.training.signals import Signals
+from sightline.training.stand_in import check_on_stand_in
 from sightline.training.unfreezing import Unfreezing
 
 FEW = ["data=folder", "data.batch_size=8", "data.num_workers=0", "trainer=cpu",
@@ -171,5 +171,5 @@ REFUSED = {
 def test_what_cannot_work_is_refused_before_data_is_read(case: str) -> None:
     words, expected = REFUSED[case]
     with pytest.raises(UserError) as refused:
-        check_groups_before_data(changed_config("model=timm", *words))
+        check_on_stand_in(changed_config("model=timm", *words))
     assert expected in str(refused.value)

@@ -17,9 +17,10 @@ from sightline.errors import UserError
 from sightline.runs.resume import former_defaults
 from sightline.training.logging.param_groups import describe_groups, group_rows
 from sightline.training.optimizers import Optimizers
-from sightline.training.param_group_checks import check_groups_before_data, check_patterns
+from sightline.training.param_group_checks import check_patterns
 from sightline.training.param_groups import base_lr, freeze, named_parameters
 from sightline.training.schedulers import cosine
+from sightline.training.stand_in import check_on_stand_in
 
 MODELS = [
     "resnet18", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224",
@@ -119,7 +120,7 @@ def check_all(*words: str) -> None:
     """What is checked first of all in a training."""
     config = changed_config(*words)
     Optimizers(config).check()
-    check_groups_before_data(config)
+    check_on_stand_in(config)
 
 
 TIMM = ["model=timm", "model.name=resnet18"]

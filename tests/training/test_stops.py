@@ -19,6 +19,7 @@ from sightline.training.logging.progress import EpochLines
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
 from sightline.training.signals import Signals
+from sightline.training.speed import FULL
 from sightline.training.trainer import build_trainer
 
 # Of 60 training images 8 batches, of 20 in val and in test 3 each.
@@ -117,7 +118,7 @@ def test_what_would_train_or_keep_nothing_is_refused(
 ) -> None:
     config, _ = compose_job([*SMALL, override])
     with pytest.raises(UserError, match=said):
-        build_trainer(config, [], RunFolder(tmp_path))
+        build_trainer(config, [], RunFolder(tmp_path), FULL)
 
 
 @pytest.mark.parametrize(

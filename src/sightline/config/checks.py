@@ -49,11 +49,33 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
             f"trainer.max_epochs={epochs}: expected a whole number from 1, or -1 for no limit "
             "(+trainer.max_steps=NUMBER then says when to end)."
         )
+    _check_average(config)
     assert config.model_input
     assert config.fine_tuning
     assert config.optimizer_common
+    assert config.model_speed
+    assert config.trainer_speed
     _check_tuning(config.tuning)
     return config
+
+
+def _check_average(config: TrainConfig) -> None:
+    """One average of the weights, of epochs that there are, over images that can be read again."""
+    start, epochs = config.swa.start_epoch, config.trainer.get("max_epochs")
+    if start is None:
+        return
+    if config.ema.decay is not None:
+        raise UserError(f"swa.start_epoch={start}: ema.decay averages the weights; give one.")
+    if isinstance(epochs, int) and 0 < epochs < start:
+        raise UserError(
+            f"swa.start_epoch={start} has no effect: the training ends after epoch {epochs} "
+            "(trainer.max_epochs)."
+        )
+    if config.data.get("streaming"):
+        raise UserError(
+            f"swa.start_epoch={start}: statistics of batch normalisation are recomputed over the "
+            "training images, which data.streaming=true reads in sequence alone. Use ema.decay."
+        )
 
 
 def _check_tuning(tuning: TuningConfig) -> None:

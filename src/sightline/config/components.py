@@ -11,9 +11,8 @@ from typing import Any
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from sightline.config.fine_tuning_keys import FineTuningConfig
 from sightline.config.optimizer_keys import OptimizerConfig
-from sightline.config.schema import DataConfig, ModelInputConfig, TrainConfig
+from sightline.config.schema import MODEL_COMMON, DataConfig, TrainConfig
 from sightline.config.stored import is_of_hydra
 from sightline.config.targets import hints_of, locate
 from sightline.config.validation import without
@@ -97,10 +96,11 @@ def check_components(config: TrainConfig) -> None:
     """
     nodes = {
         "data": without(config.data, DataConfig),
-        "model": without(without(config.model, ModelInputConfig), FineTuningConfig),
+        "model": without(config.model, *MODEL_COMMON),
         "optimizer": without(config.optimizer, OptimizerConfig),
+        "trainer": config.trainer_arguments,
     }
-    names = ("label_mode", "loss", "method", "scheduler", "trainer", "mix")
+    names = ("label_mode", "loss", "method", "scheduler", "mix")
     nodes |= {name: getattr(config, name) for name in names}
     for name in ("transforms", "batch_transforms"):
         listed = getattr(config.augment, name) or []

@@ -21,6 +21,16 @@ class CheckpointConfig(Strict):
 
 
 class EmaConfig(Strict):
-    """A moving average of the weights, of which each step keeps `decay`; null: none."""
+    """A moving average of the weights, of which each step keeps `decay`; null: none.
+
+    warmup: less at first, so that the first weights do not count for long.
+    """
 
     decay: Annotated[float, Field(gt=0, lt=1)] | None
+    warmup: bool
+
+
+class SwaConfig(Strict):
+    """An equal average of the weights at the ends of the epochs from `start_epoch` on, from 1."""
+
+    start_epoch: PositiveInt | None

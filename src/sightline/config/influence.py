@@ -40,6 +40,10 @@ NO_INFLUENCE: Final[Mapping[str, str]] = MappingProxyType({
     "trainer.num_nodes": "likewise",
     "trainer.log_every_n_steps": "Lightning's own logger, which is off",
     "trainer.profiler": "measures alone",
+    "trainer.tf32": "rounding alone, as another kind of device",
+    "model.compile": "likewise",
+    "model.channels_last": "likewise",
+    "model.grad_checkpointing": "the same numbers, computed a second time",
 })  # fmt: skip
 
 # Raised when the same config and data are meant to give other results than before. The versions of
@@ -53,16 +57,19 @@ BATCHES: Final = "batches"
 IMAGES: Final = "images"
 GEOMETRY: Final = "model.crop_mode"  # of its preprocessing: as given, of its weights or the data
 WORLD_SIZE: Final = "trainer.world_size"
+PRECISION: Final = "trainer.precision.used"  # of trainer.precision=auto, as the device decided
+TEACHER: Final = "method.teacher.digest"  # of the weights of method.teacher
+TEACHER_RUN: Final = "method.teacher.run"  # its id in MLflow
 WEIGHTS: Final = "model.pretrained_digest"  # of the content of the file model.pretrained_path
 # Parameters that a run found out and its results depend on, beside those below `label_mode`.
 DECIDED: Final = (
     REVISION_KEY, FORM, GEOMETRY, WORLD_SIZE, WEIGHTS, "data.digest.train", "data.digest.val",
-    "data.digest.test", "model.input", "model.parameters",
+    "data.digest.test", "model.input", "model.parameters", PRECISION, TEACHER,
 )  # fmt: skip
 # Keys that say nothing with the value that stands for their absence in older configs.
 SILENT: Final = (
     "model", "optimizer", "method", "callbacks", "augment.geometry", "augment.frame_size",
-    "augment.repeats", "mix_off_epochs", "data.img_size_schedule",
+    "augment.repeats", "mix_off_epochs", "data.img_size_schedule", "ema.warmup", "swa",
 )  # fmt: skip
 AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
 OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")
@@ -119,6 +126,10 @@ def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
         decided = {key: value for key, value in decided.items() if key not in OF_A_FOLD}
     if WEIGHTS in decided:
         found.pop("model.pretrained_path", None)
+    if PRECISION in decided:
+        found["trainer.precision"] = decided.pop(PRECISION)
+    if TEACHER in decided:
+        found.pop("method.teacher", None)
     return found | decided
 
 

@@ -54,14 +54,22 @@ BEFORE: dict[str, Any] = {
     "augment.frame_size": "auto",
     "augment.repeats": 1,
     "mix_off_epochs": 0,
+    "ema.warmup": False,
+    "swa": {"start_epoch": None},
+    "model.compile": False,
+    "model.channels_last": False,
+    "model.grad_checkpointing": False,
+    "trainer.tf32": None,
+    "trainer.precision": "32-true",
 }
 # Those of them whose default is another now.
 CHANGED = (
     "data.decode", "data.geometry", "data.bits", "data.channels", "model.head_std",
-    "optimizer.decay_all",
+    "optimizer.decay_all", "model.channels_last", "trainer.tf32", "trainer.precision",
 )  # fmt: skip
-# Nodes of one component, whose keys others do not have.
+# Nodes of one component, whose keys others do not have; and the keys that all of them have.
 OF_TARGET = {"model": "sightline.models.backbone.timm_backbone"}
+OF_ALL = ("model.compile", "model.channels_last", "model.grad_checkpointing")
 
 
 def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def as_of_now(values: Mapping[str, Any]) -> dict[str, Any]:
     for key, before in BEFORE.items():
         *path, name = key.split(".")
         node = current.get(path[0]) if path else current
-        if isinstance(node, dict) and _has_key(path, node):
+        if isinstance(node, dict) and (key in OF_ALL or _has_key(path, node)):
             node.setdefault(name, copy.deepcopy(before))
     return current
 

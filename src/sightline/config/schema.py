@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from sightline.config.fine_tuning_keys import FineTuningConfig
-from sightline.config.fit_keys import CheckpointConfig, EarlyStoppingConfig, EmaConfig
+from sightline.config.fit_keys import CheckpointConfig, EarlyStoppingConfig, EmaConfig, SwaConfig
 from sightline.config.optimizer_keys import OptimizerConfig
+from sightline.config.speed_keys import ModelSpeedConfig, TrainerSpeedConfig
 from sightline.config.tuning_schema import TuningConfig
-from sightline.config.validation import Node, Strict, ascending, colour, pick, validate
+from sightline.config.validation import Node, Strict, ascending, colour, pick, validate, without
 
 REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
 
@@ -104,6 +105,10 @@ class ModelInputConfig(Strict):
     max_img_size: PositiveInt | None = None
 
 
+# What a model itself is not given.
+MODEL_COMMON = (ModelInputConfig, FineTuningConfig, ModelSpeedConfig)
+
+
 class AugmentConfig(Strict):
     """What is done to training images before they are normalised.
 
@@ -134,6 +139,7 @@ class TrainConfig(Strict):
     early_stopping: EarlyStoppingConfig
     checkpoint: CheckpointConfig
     ema: EmaConfig
+    swa: SwaConfig
     evaluate_test: Literal["auto"] | bool
     plugins: list[str]
     data: Node
@@ -172,3 +178,19 @@ class TrainConfig(Strict):
     def fine_tuning(self) -> FineTuningConfig:
         """The part of `model` about pretrained weights."""
         return validate(FineTuningConfig, pick(self.model, FineTuningConfig), "model.")
+
+    @property
+    def model_speed(self) -> ModelSpeedConfig:
+        """The part of `model` that says how it computes."""
+        return validate(ModelSpeedConfig, pick(self.model, ModelSpeedConfig), "model.")
+
+    @property
+    def trainer_speed(self) -> TrainerSpeedConfig:
+        """The part of `trainer` that is not Lightning's."""
+        return validate(TrainerSpeedConfig, pick(self.trainer, TrainerSpeedConfig), "trainer.")
+
+    @property
+    def trainer_arguments(self) -> Node:
+        """The part of `trainer` that is Lightning's, without what the device decides."""
+        own = without(self.trainer, TrainerSpeedConfig)
+        return {key: value for key, value in own.items() if (key, value) != ("precision", "auto")}

@@ -57,7 +57,8 @@ PLACES = {
         {"pytorch_lightning.callbacks": "pytorch_lightning.callbacks.callback.Callback"},
     ),
     "optimizer": ConfigPlace("an optimizer", dict.fromkeys(
-        ("torch.optim", "sightline.training.named_optimizers"), "torch.optim.optimizer.Optimizer"
+        ("torch.optim", "sightline.training.named_optimizers", "sightline.training.schedule_free"),
+        "torch.optim.optimizer.Optimizer"
     )),
     "scheduler": ConfigPlace("a scheduler", dict.fromkeys(
         ("sightline.training.schedulers", "torch.optim.lr_scheduler"),

@@ -25,9 +25,10 @@ def pick(node: Node, kind: type[BaseModel]) -> Node:
     return {key: value for key, value in node.items() if key in kind.model_fields}
 
 
-def without(node: Node, kind: type[BaseModel], *keep: str) -> Node:
-    """`node` without the fields of `kind`, except those in `keep`."""
-    return {k: v for k, v in node.items() if k not in kind.model_fields or k in keep}
+def without(node: Node, *kinds: type[BaseModel]) -> Node:
+    """`node` without the fields of these kinds."""
+    fields = {name for kind in kinds for name in kind.model_fields}
+    return {key: value for key, value in node.items() if key not in fields}
 
 
 def colour(name: str) -> str:

@@ -36,6 +36,7 @@ class Identity(BaseModel):
     preprocess: dict[str, Any]
     config: dict[str, Any]
     tuning: dict[str, Any] = {}
+    precision: str | None = None  # as its device decided; the config's, where it was saved before
 
 
 def load(
@@ -88,7 +89,7 @@ def load_checkpoint(
         classifier = rebuild_classifier(
             config["model"], preprocess, label_mode.num_outputs, allowed, network
         )
-        precision = str(config["trainer"].get("precision", "32-true"))
+        precision = identity.precision or str(config["trainer"].get("precision", "32-true"))
         batch_size = int(config["data"].get("batch_size", 64))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

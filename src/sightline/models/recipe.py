@@ -9,7 +9,7 @@ from torch import nn
 
 from sightline.config.components import build
 from sightline.config.fine_tuning_keys import FineTuningConfig
-from sightline.config.schema import ModelInputConfig
+from sightline.config.schema import MODEL_COMMON, ModelInputConfig
 from sightline.config.validation import Node, pick, validate, without
 from sightline.errors import UserError
 from sightline.models.fine_tuning import prepare_network
@@ -135,7 +135,7 @@ def build_network(
         "from_data": spec,
         "given": given,
     }
-    own = without(without(node, ModelInputConfig), FineTuningConfig)
+    own = without(node, *MODEL_COMMON)
     network = build(own, "model", plugins, {"num_classes": num_outputs}, offered)
     assert isinstance(network, nn.Module)
     return network

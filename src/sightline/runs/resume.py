@@ -20,6 +20,7 @@ MAY_CHANGE = (
     "tracking", "checkpoint", "sweep", "evaluate_test", "trainer.max_epochs", "trainer.accelerator",
     "trainer.devices", "trainer.strategy", "trainer.num_nodes", "data.num_workers", "data.cache",
     "data.cache_max_gib", "data.root", "data.path", "data.download",
+    "method.teacher",
 )  # fmt: skip
 
 OF_ITS_LAUNCH = ("hydra.run.dir", "sweep")  # keys that say nothing of a job that is resumed alone

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
@@ -21,11 +22,18 @@ class AveragedWeights(ObservableAverage):
 
     Args:
         decay: share of the average that is kept at each step.
+        warmup: at step n keep no more than 1 - n^(-2/3), as timm's ModelEmaV3 does: the first
+            weights then do not count for long.
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, warmup: bool) -> None:
         def average(mean: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
-            return mean.lerp(new, 1 - decay) if mean.is_floating_point() else new
+            if not mean.is_floating_point():
+                return new
+            if not warmup:
+                return mean.lerp(new, 1 - decay)
+            share = torch.as_tensor(1.0 + updates, dtype=torch.float64).pow(-2 / 3)
+            return mean.lerp(new, share.clamp(min=1 - decay).to(mean))
 
         super().__init__(avg_fn=average)
 

@@ -17,7 +17,9 @@ from sightline.training.averaging import AveragedWeights
 from sightline.training.checkpointing.best import BestCheckpoint
 from sightline.training.checkpointing.last import BeforeOthers, LastCheckpoint
 from sightline.training.clipping import AdaptiveClipping
+from sightline.training.schedule_free import AverageInEvaluation, is_schedule_free
 from sightline.training.signals import Signals
+from sightline.training.stochastic_average import StochasticAverage
 from sightline.training.unfreezing import Unfreezing
 
 
@@ -45,7 +47,7 @@ def user_callbacks(config: TrainConfig, given: Sequence[Callback] = ()) -> list[
         if isinstance(callback, WeightAveraging):
             raise UserError(
                 f"{where}: with Lightning's {type(callback).__name__} the trained weights would be "
-                "evaluated in place of their average; use ema.decay."
+                "evaluated in place of their average; use ema.decay or swa.start_epoch."
             )
         if callback.state_key in found:
             raise UserError(
@@ -103,7 +105,11 @@ def checkpoint_callbacks(
     if config.optimizer_common.agc is not None:
         callbacks.append(AdaptiveClipping(config.optimizer_common.agc))
     if config.ema.decay is not None:
-        callbacks.append(AveragedWeights(config.ema.decay))
+        callbacks.append(AveragedWeights(config.ema.decay, config.ema.warmup))
+    if is_schedule_free(config):
+        callbacks.append(AverageInEvaluation())
+    if config.swa.start_epoch is not None:
+        callbacks.append(StochasticAverage(config.swa.start_epoch))
     return callbacks
 
 

@@ -26,6 +26,7 @@ from sightline.training.checkpointing.files import (
     read_progress,
 )
 from sightline.training.checkpointing.tuning import save_tuning
+from sightline.training.finished_average import finish_average
 from sightline.training.lightning_compat import finished_epochs
 from sightline.training.prior_shift import prior_shift
 from sightline.training.setup import Setup
@@ -46,6 +47,8 @@ class Results:
         best_epoch: epoch of the best checkpoint, from 0.
         epochs: how many epochs were trained.
         stopped_early: whether that was fewer than requested.
+        raw: metrics of the trained weights, where those of the checkpoint are an average:
+            `val_raw/NAME`.
     """
 
     losses: dict[str, float]
@@ -54,6 +57,7 @@ class Results:
     best_epoch: int
     epochs: int
     stopped_early: bool
+    raw: dict[str, float]
 
 
 def fit_and_evaluate(
@@ -77,8 +81,34 @@ def fit_and_evaluate(
     watch(folder.last)
     first, *deciding = checkpoint_callbacks(config, folder, signals)
     callbacks = [first, SameConfig(config), *setup.callbacks, *deciding, *callbacks]
-    trainer = build_trainer(config, callbacks, folder, start in (None, folder.last))
+    sound = start in (None, folder.last)
+    trainer = build_trainer(config, callbacks, folder, setup.speed.precision, sound)
     progress = _fit(trainer, setup, start)
+    best = _best_checkpoint(trainer, folder)
+    if config.swa.start_epoch is not None:
+        finish_average(trainer, setup, folder)
+    splits = ("val", "test") if with_test else ("val",)
+    raw = _evaluate_trained(trainer, setup, splits, best)
+    losses, predictions = {}, {}
+    for split in splits:
+        losses[split] = _evaluate(trainer, setup, split, best)
+        predictions[split] = _with_columns(setup.module.predictions[split], setup, split)
+    epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
+    targets = None if setup.source.stream else setup.splits["train"].targets
+    sampler, criterion = config.data_common.sampler, setup.module.criterion
+    shift = prior_shift(setup.label_mode, criterion, targets, sampler)
+    tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning, shift)
+    if trainer.is_global_zero:
+        save_tuning(folder, tuning)
+    return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over, raw)
+
+
+def _best_checkpoint(trainer: Trainer, folder: RunFolder) -> Path:
+    """The best checkpoint; the last one where there was no validation.
+
+    Raises:
+        UserError: nothing was trained, or it is damaged.
+    """
     best = folder.best
     if not best.is_file() and not folder.last.is_file():
         raise UserError(
@@ -93,18 +123,7 @@ def fit_and_evaluate(
     problem = zip_damage(best)
     if problem is not None:
         raise DamagedError(best, problem)
-    losses, predictions = {}, {}
-    for split in ("val", "test") if with_test else ("val",):
-        losses[split] = _evaluate(trainer, setup, split, best)
-        predictions[split] = _with_columns(setup.module.predictions[split], setup, split)
-    epoch = int(torch.load(best, map_location="cpu", weights_only=True)["epoch"])
-    targets = None if setup.source.stream else setup.splits["train"].targets
-    sampler, criterion = config.data_common.sampler, setup.module.criterion
-    shift = prior_shift(setup.label_mode, criterion, targets, sampler)
-    tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning, shift)
-    if trainer.is_global_zero:
-        save_tuning(folder, tuning)
-    return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over)
+    return best
 
 
 def _fit(trainer: Trainer, setup: Setup, start: Path | None) -> Progress:
@@ -121,8 +140,24 @@ def _fit(trainer: Trainer, setup: Setup, start: Path | None) -> Progress:
     return Progress(finished_epochs(trainer), trainer.global_step, trainer.should_stop)
 
 
-def _evaluate(trainer: Trainer, setup: Setup, split: str, checkpoint: Path) -> float:
-    """Predict a split with a checkpoint's weights; the loss."""
+def _evaluate_trained(
+    trainer: Trainer, setup: Setup, splits: tuple[str, ...], checkpoint: Path
+) -> dict[str, float]:
+    """Metrics of the trained weights beside whose average a checkpoint holds; else none."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    if "current_model_state" not in state:
+        return {}
+    found = {}
+    for split in splits:
+        setup.module.load_state_dict(state["current_model_state"])
+        _evaluate(trainer, setup, split, None)
+        for key, value in setup.module.epoch_metrics.items():
+            found[key.replace(f"{split}/", f"{split}_raw/", 1)] = value
+    return found
+
+
+def _evaluate(trainer: Trainer, setup: Setup, split: str, checkpoint: Path | None) -> float:
+    """Predict a split with a checkpoint's weights, or those that are loaded; the loss."""
     run = {"val": trainer.validate, "test": trainer.test}[split]
     setup.module.epoch_metrics.clear()
     with refusals_named():

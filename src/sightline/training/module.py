@@ -83,7 +83,7 @@ class LitClassifier(LightningModule):
 
         And the sums of the epoch so far, for a run that resumes within it.
         """
-        checkpoint["sightline"] = self.identity
+        checkpoint["sightline"] = self.identity | {"precision": str(self.trainer.precision)}
         if state := self.own_method.state_dict():
             checkpoint["method"] = state
         checkpoint["epoch_so_far"] = epoch_state(self, self._sums, self.epoch_metrics)

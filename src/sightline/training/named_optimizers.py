@@ -10,6 +10,9 @@ from torch.optim import Optimizer
 from sightline.errors import UserError, did_you_mean
 
 LOOKAHEAD = "lookahead_"  # before a name of timm's
+# Those that step matrices and convolutions one way and the rest another, which `use_fallback` of a
+# group chooses too.
+HYBRID = ("adamuon", "muon", "nadamuon")
 # They need second derivatives or sparse gradients, which a training step does not take.
 UNFIT = ("adahessian", "SparseAdam")
 

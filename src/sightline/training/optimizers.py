@@ -11,8 +11,11 @@ from sightline.config.components import accepts, build, locate
 from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.schema import TrainConfig
 from sightline.config.validation import without
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
+from sightline.training.named_optimizers import HYBRID, named_optimizer
 from sightline.training.param_groups import PlannedParameter, grouped, plan_parameters
+
+SCALED = ("16-mixed", "16")  # precisions in which the loss is scaled
 
 
 class Optimizers:
@@ -37,7 +40,8 @@ class Optimizers:
 
     def plan(self, module: nn.Module) -> list[PlannedParameter]:
         """How each parameter of a module is optimised."""
-        return plan_parameters(module, self.config.optimizer_common, self.weight_decay)
+        hybrid = self.target is named_optimizer and self.node.get("name") in HYBRID
+        return plan_parameters(module, self.config.optimizer_common, self.weight_decay, hybrid)
 
     def of_groups(self, groups: list[dict[str, Any]]) -> Optimizer:
         """The optimizer of these groups.
@@ -47,9 +51,27 @@ class Optimizers:
         """
         if not groups:
             raise UserError("The model has no parameters that can be trained.")
-        optimizer = build(self.node, "optimizer", self.config.plugins, {"params": groups})
+        device = groups[0]["params"][0].device
+        node = self.node | self.implementation(device)
+        try:
+            optimizer = build(node, "optimizer", self.config.plugins, {"params": groups})
+        except RuntimeError as error:  # of torch's, for foreach and fused
+            raise UserError(f"optimizer: {first_line(error)}") from error
         assert isinstance(optimizer, Optimizer)
         return optimizer
+
+    def implementation(self, device: torch.device) -> dict[str, bool]:
+        """What the config leaves open of how torch's optimizers step: fused on a GPU.
+
+        Not with 16-mixed, where a fused step scales gradients back itself, after they are clipped.
+        Elsewhere torch chooses: all tensors at once on a GPU, one after the other on a CPU.
+        """
+        kind = vars(torch.optim).get(str(self.node.get("name")), self.target)
+        takes = {"foreach", "fused"} <= inspect.signature(kind).parameters.keys()
+        given = {"foreach", "fused"} & self.node.keys()
+        mixed = str(self.config.trainer.get("precision")) in SCALED
+        chosen = device.type == "cuda" and takes and not given and not mixed
+        return {"fused": True} if chosen else {}
 
     def check(self) -> Optimizer:
         """Check that it takes what the keys of its groups give; one of a single parameter.
@@ -58,6 +80,7 @@ class Optimizers:
             UserError: it cannot, or does not.
         """
         common = self.config.optimizer_common
+        self._check_fused()
         decays = any(rule.weight_decay is not None for rule in common.param_groups)
         if decays and not accepts(self.target, "weight_decay"):
             raise UserError(
@@ -69,6 +92,28 @@ class Optimizers:
                 "layer_decay, head_lr_factor and lr_factor could multiply; give optimizer.lr."
             )
         return self.of_groups([{"params": [nn.Parameter(torch.zeros(2, 2))]}])
+
+    def check_decay(self) -> None:
+        """Check that a new run's keys of weight decay have an effect.
+
+        Raises:
+            UserError: optimizer.decay_all where nothing decays.
+        """
+        if self.config.optimizer_common.decay_all and not self.weight_decay:
+            raise UserError(
+                f"optimizer.decay_all=true has no effect: {self.node['_target_']} has no weight "
+                "decay here. Leave optimizer.decay_all out, or give optimizer.weight_decay."
+            )
+
+    def _check_fused(self) -> None:
+        clips = self.config.optimizer_common.agc or self.config.trainer.get("gradient_clip_val")
+        scaled = str(self.config.trainer.get("precision")) in SCALED
+        if self.node.get("fused") and scaled and clips:
+            raise UserError(
+                "optimizer.fused=true: with trainer.precision=16-mixed a fused step scales the "
+                "gradients back itself, so that they cannot be clipped before. Leave it out, or "
+                "use trainer.precision=bf16-mixed."
+            )
 
     @property
     def weight_decay(self) -> float:

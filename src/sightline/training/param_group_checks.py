@@ -1,65 +1,13 @@
-"""Checks of the keys that group parameters, before data is read and with the model."""
+"""Checks of the keys that group parameters, against a model."""
 
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 
 from sightline.config.optimizer_keys import OptimizerConfig
-from sightline.config.schema import TrainConfig
 from sightline.errors import UserError, did_you_mean
-from sightline.models.fine_tuning import check_fine_tuning, prepare_network
 from sightline.models.head import head_names
-from sightline.models.recipe import Recipe
 from sightline.training.param_groups import matching
-from sightline.types import DatasetInfo
-
-# In place of the data's: the names of a network's parameters do not depend on them.
-STAND_IN = DatasetInfo("", ("a", "b"), 3, 224, (0.5,) * 3, (0.5,) * 3)
-
-
-def check_groups_before_data(config: TrainConfig) -> None:
-    """Check layer decay, head and patterns on a network without memory, where it can be built.
-
-    Raises:
-        UserError: as `check_network`, `check_patterns` and `prepare_network`.
-    """
-    common, tuning = config.optimizer_common, config.fine_tuning
-    check_fine_tuning(config.model, tuning)
-    _check_epochs(config)
-    if not (common.chooses or tuning.lora_rank or tuning.freeze_batch_norm):
-        return
-    recipe = Recipe(config.model, config.model_input, STAND_IN, 2, tuple(config.plugins))
-    try:
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
-            network, _ = recipe.build(recipe.size, random=True)
-    except Exception:  # noqa: BLE001  what is wrong with the model is said where it is built
-        return
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        prepare_network(network, config.model, tuning)
-    check_network(network, common)
-    if not _has_own_parameters(config):
-        check_patterns(dict(network.named_parameters()), common)
-
-
-def _check_epochs(config: TrainConfig) -> None:
-    """Check that what is frozen at first learns before the training ends."""
-    epochs = config.trainer.get("max_epochs")
-    if not isinstance(epochs, int) or epochs <= 0:
-        return
-    for number, rule in enumerate(config.optimizer_common.param_groups):
-        if rule.freeze_epochs is not None and rule.freeze_epochs >= epochs:
-            raise UserError(
-                f"optimizer.param_groups[{number}].freeze_epochs={rule.freeze_epochs}: with "
-                f"trainer.max_epochs={epochs} they never learn; give a smaller number, or "
-                "freeze=true."
-            )
-
-
-def _has_own_parameters(config: TrainConfig) -> bool:
-    """Whether the loss or the method may bring parameters that patterns mean."""
-    own = "sightline.training."
-    return not all(str(node["_target_"]).startswith(own) for node in (config.loss, config.method))
 
 
 def check_network(network: nn.Module, config: OptimizerConfig) -> None:

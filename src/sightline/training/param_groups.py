@@ -29,6 +29,7 @@ class PlannedParameter:
         lr_factor: of the optimizer's learning rate.
         weight_decay: its own.
         pattern: of `optimizer.param_groups` that its name matches; empty for none.
+        fallback: whether Muon leaves it to its second optimizer.
     """
 
     name: str
@@ -36,10 +37,11 @@ class PlannedParameter:
     lr_factor: float
     weight_decay: float
     pattern: str
+    fallback: bool = False
 
 
 def plan_parameters(
-    module: nn.Module, config: OptimizerConfig, weight_decay: float
+    module: nn.Module, config: OptimizerConfig, weight_decay: float, hybrid: bool = False
 ) -> list[PlannedParameter]:
     """Every parameter of a module, in its order, also those that do not learn.
 
@@ -47,12 +49,14 @@ def plan_parameters(
         module: with its network at `classifier.network`.
         config: of the groups.
         weight_decay: the optimizer's own.
+        hybrid: whether the optimizer is a Muon; head and embeddings are then not its own.
     """
     network = module.get_submodule(NETWORK)
     timms: dict[int, tuple[float, float]] = {}
     for part, layer_decay in _parts(module, network, config):
         timms |= _decisions_of_timm(part, layer_decay, config.decay_all, weight_decay)
     heads = head_names(network) if config.head_lr_factor != 1 else set()
+    fallback = _fallback(network) if hybrid else set()
     planned = []
     for name, parameter in named_parameters(module).items():
         factor, decay = timms.get(id(parameter), (1.0, weight_decay))
@@ -62,7 +66,9 @@ def plan_parameters(
             factor = factor if rule.lr_factor is None else rule.lr_factor
             decay = decay if rule.weight_decay is None else rule.weight_decay
         pattern = "" if rule is None else rule.pattern
-        planned.append(PlannedParameter(name, parameter, factor, decay, pattern))
+        planned.append(PlannedParameter(
+            name, parameter, factor, decay, pattern, name in fallback
+        ))  # fmt: skip
     return planned
 
 
@@ -98,13 +104,13 @@ def grouped(
         planned: all parameters.
         lr, weight_decay: the optimizer's own values.
     """
-    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    groups: dict[tuple[float, float, bool], dict[str, Any]] = {}
     for each in planned:
         if not each.parameter.requires_grad:
             continue
-        key = (each.lr_factor, each.weight_decay)
+        key = (each.lr_factor, each.weight_decay, each.fallback)
         if key not in groups:
-            groups[key] = {"params": []}
+            groups[key] = {"params": []} | ({"use_fallback": True} if each.fallback else {})
             if each.lr_factor != 1:
                 assert lr is not None
                 groups[key] |= {"lr": lr * each.lr_factor, "lr_factor": each.lr_factor}
@@ -112,6 +118,13 @@ def grouped(
                 groups[key]["weight_decay"] = each.weight_decay
         groups[key]["params"].append(each.parameter)
     return list(groups.values())
+
+
+def _fallback(network: nn.Module) -> set[str]:
+    """Names of the head, and of what timm's models except from weight decay: embeddings, tokens."""
+    heads = head_names(network) if hasattr(network, "reset_classifier") else set()
+    excepted: Any = getattr(network, "no_weight_decay", None)
+    return heads | (set() if excepted is None else set(excepted()))
 
 
 def base_lr(optimizer: Optimizer, key: str = "lr") -> float:

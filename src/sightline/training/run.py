@@ -1,6 +1,6 @@
 """One training, top-down: set up, start the run, fit, evaluate the best checkpoint, log results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,9 +23,11 @@ from sightline.training.logging.progress import progress_callbacks
 from sightline.training.logging.results import log_results
 from sightline.training.logging.schedule import ScheduleFigure
 from sightline.training.logging.start import log_description, start_run
+from sightline.training.optimizers import Optimizers
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
 from sightline.training.signals import Signals
+from sightline.training.speed import Speed, choose_speed
 from sightline.training.trainer import build_trainer
 
 
@@ -57,14 +59,15 @@ def train(
     with signals.installed():
         pl.seed_everything(config.seed, workers=True, verbose=False)
         # What Lightning refuses is found before anything is spent.
-        world_size = build_trainer(config, [], folder).world_size
+        speed, before = _choose_speed(config, folder)
+        world_size = build_trainer(config, [], folder, speed.precision).world_size
         check_processes(given, world_size)
         if connection is None:
-            setup = set_up(config, job.overrides)
+            setup = set_up(config, job.overrides, speed=speed, before=before)
             fit_and_evaluate(config, folder, setup, signals, [], with_test)
             return None
         connection.wait_until_ready()
-        setup = set_up(config, job.overrides, given)
+        setup = set_up(config, job.overrides, given, speed, before)
         data = setup.data_digests
         check_same_data(folder.frozen, data)
         tracker = Tracker(folder)
@@ -76,6 +79,16 @@ def train(
             callbacks = [*logs, *progress_callbacks()]
             results = fit_and_evaluate(config, folder, setup, signals, callbacks, with_test)
             return log_results(tracker, config, setup, results)
+
+
+def _choose_speed(config: TrainConfig, folder: RunFolder) -> tuple[Speed, Mapping[str, str]]:
+    """What the training uses, and the parameters of the run where it is resumed."""
+    before = folder.state.params
+    if not before:  # a run that is resumed may have had it as the default
+        Optimizers(config).check_decay()
+    speed = choose_speed(config, before)
+    speed.set_tf32()
+    return speed, before
 
 
 @contextmanager

@@ -4,7 +4,7 @@ The number of classes comes from the data, the preprocessing from the model.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,15 +19,12 @@ from sightline.data.checks import check_columns
 from sightline.data.from_config import apply_label_mode, read_source
 from sightline.data.image_sizes import ImageSizes
 from sightline.data.loading.datamodule import ImageDataModule
-from sightline.data.loading.from_augment import build_augmentation, mixed_epochs
-from sightline.data.loading.size_schedule import size_schedule
+from sightline.data.loading.from_augment import build_augmentation
 from sightline.data.pixels import choose_pixels
 from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
-from sightline.errors import UserError, did_you_mean
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import check_aim
-from sightline.metrics.values import metric_names
 from sightline.models.build import build_classifier
 from sightline.models.classifier import Classifier
 from sightline.training.callbacks import user_callbacks
@@ -38,16 +35,12 @@ from sightline.training.identity import data_digests, make_identity
 from sightline.training.lightning_compat import progress_in
 from sightline.training.logging.report import check_sections
 from sightline.training.methods.build import build_method
+from sightline.training.methods.teacher import Teachers
 from sightline.training.module import LitClassifier
 from sightline.training.optimizers import Optimizers
-from sightline.training.param_group_checks import (
-    check_groups_before_data,
-    check_network,
-    check_patterns,
-)
-from sightline.training.param_groups import freeze, named_parameters
+from sightline.training.plan_checks import check_before_data, check_plan
 from sightline.training.schedules import Schedulers
-from sightline.training.size_checks import check_sizes
+from sightline.training.speed import Speed, check_format, choose_speed
 from sightline.training.weights_of_run import model_with_file
 from sightline.types import DatasetInfo
 
@@ -68,21 +61,29 @@ class Setup:
     datamodule: ImageDataModule
     module: LitClassifier
     callbacks: list[Callback]
+    speed: Speed
     data_digests: dict[str, str]  # of each split's content; of a stream, what is known before
 
 
-def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NOTHING) -> Setup:
+def set_up(
+    config: TrainConfig, overrides: Iterable[str] = (), given: Given = NOTHING,
+    speed: Speed | None = None, before: Mapping[str, str] | None = None,
+) -> Setup:  # fmt: skip
     """Build the parts of one training.
 
     Args:
         config: the whole config.
         overrides: of the command line; one that has no effect on this data is refused.
         given: parts that Python code gives in place of a config's.
+        speed: as it was chosen; None: it is chosen now.
+        before: parameters of the run that is resumed.
 
     Raises:
         UserError: a part cannot be built from what the config says.
     """
-    _check_before_data(config)
+    speed = speed or choose_speed(config)
+    teachers = Teachers(config.tracking.uri, tuple(config.plugins), before or {})
+    check_before_data(config, teachers)
     callbacks = user_callbacks(config, given.callbacks)
     source = read_source(config, overrides, given.data)
     label_mode, splits = apply_label_mode(config, source)
@@ -94,10 +95,7 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NO
     source, pixels = choose_pixels(source, common)
     sample = sample_images(source, common, pixels)
     info = describe_data(source, sample, label_mode.class_names, common, pixels)
-    classifier = build_classifier(
-        model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins,
-        given.network,
-    )  # fmt: skip
+    classifier = _classifier(config, info, label_mode, given, speed)
     spec = classifier.preprocess
     sizes = ImageSizes.of(sample)
     augment = build_augmentation(config, spec, sizes)
@@ -110,17 +108,30 @@ def set_up(config: TrainConfig, overrides: Iterable[str] = (), given: Given = NO
     )  # fmt: skip
     targets = None if source.stream else splits["train"].targets
     data = data_digests(source, splits, contents)
-    module = _module(config, label_mode, classifier, targets, splits, info, data)
+    module = _module(config, label_mode, classifier, targets, splits, info, data, teachers)
     use_cached_features(config, classifier, module.own_method, datamodule)
-    _check_plan(config, module)
+    check_plan(config, module)
     check_sections(config.report, config.plugins)
     return Setup(source, splits, contents, skipped, info, sizes, label_mode,
-                 datamodule, module, callbacks, data)  # fmt: skip
+                 datamodule, module, callbacks, speed, data)  # fmt: skip
+
+
+def _classifier(
+    config: TrainConfig, info: DatasetInfo, label_mode: LabelMode, given: Given, speed: Speed
+) -> Classifier:
+    """The model for this data, which computes as was chosen."""
+    classifier = build_classifier(
+        model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins,
+        given.network,
+    )  # fmt: skip
+    check_format(config, classifier.network)
+    speed.apply(classifier.network)
+    return classifier
 
 
 def _module(
     config: TrainConfig, label_mode: LabelMode, classifier: Classifier, targets: np.ndarray | None,
-    splits: dict[str, Split], info: DatasetInfo, data: dict[str, str],
+    splits: dict[str, Split], info: DatasetInfo, data: dict[str, str], teachers: Teachers,
 ) -> LitClassifier:  # fmt: skip
     """The module; `targets` are those of train, None where it is streamed; `data`: digests."""
     offered = {
@@ -136,32 +147,7 @@ def _module(
         ids={name: split.ids for name, split in splits.items()},
         make_optimizer=Optimizers(config),
         make_scheduler=Schedulers(config),
-        method=build_method(config, offered | {"classifier": classifier}),
+        method=build_method(config, offered | {"classifier": classifier, "teachers": teachers}),
         identity=make_identity(config, label_mode, info, classifier.preprocess, data),
         plugins=config.plugins,
     )
-
-
-def _check_before_data(config: TrainConfig) -> None:
-    """Find what is wrong with optimizer, groups and schedules before anything is read."""
-    size_schedule(config)
-    mixed_epochs(config)
-    Schedulers(config).check(Optimizers(config).check())
-    check_groups_before_data(config)
-
-
-def _check_plan(config: TrainConfig, module: LitClassifier) -> None:
-    """Find a wrong optimizer, scheduler or monitor now, not an epoch into the fit."""
-    module.classifier.check_batch(config.data_common.batch_size)
-    check_sizes(size_schedule(config), module.classifier)
-    common = config.optimizer_common
-    check_network(module.classifier.network, common)
-    check_patterns(named_parameters(module), common)
-    freeze(module, common)
-    Schedulers(config).check(module.make_optimizer(module))
-    known = [f"val/{name}" for name in ("loss", *metric_names(module.label_mode, config.plugins))]
-    if config.monitor not in known:
-        raise UserError(
-            f"monitor={config.monitor}: label_mode={module.label_mode.name} has no such metric."
-            f"{did_you_mean(config.monitor, known)} It has: {', '.join(sorted(known))}."
-        )

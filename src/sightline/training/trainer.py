@@ -19,14 +19,16 @@ from sightline.training.lightning_compat import disable_signal_handlers, start_r
 
 
 def build_trainer(
-    config: TrainConfig, callbacks: list[Callback], folder: RunFolder, last_is_sound: bool = True
-) -> Trainer:
+    config: TrainConfig, callbacks: list[Callback], folder: RunFolder, precision: str,
+    last_is_sound: bool = True,
+) -> Trainer:  # fmt: skip
     """The Trainer of a run.
 
     Args:
         config: of the training.
         callbacks: all of them.
         folder: the run's own.
+        precision: of the training, as its device decided.
         last_is_sound: whether its last checkpoint may be kept as the last but one.
 
     Raises:
@@ -42,7 +44,8 @@ def build_trainer(
         "num_sanity_val_steps": 0,  # its values would leak into the first epoch's
     }
     with refusals_named():
-        trainer = build(config.trainer, "trainer", config.plugins, own)
+        node = config.trainer_arguments | {"precision": precision}
+        trainer = build(node, "trainer", config.plugins, own)
     assert isinstance(trainer, Trainer)
     _refuse_idle(trainer)
     disable_signal_handlers(trainer)

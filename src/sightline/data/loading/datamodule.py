@@ -152,6 +152,10 @@ class ImageDataModule(LightningDataModule):
     def _encode(self, target: Any) -> Tensor:
         return torch.from_numpy(self.label_mode.encode(np.asarray([target])))[0]
 
+    def train_images(self, device: torch.device) -> DataLoader[Batch]:
+        """Every training sample once, as in an evaluation: neither shuffled nor augmented."""
+        return self._loaders.loader("train", device)
+
     def val_dataloader(self) -> DataLoader[Batch]:
         """Every validation sample once."""
         return self._loaders.loader("val", self._training_device)

@@ -36,10 +36,7 @@ def log_results(
         The content of `results.json`.
     """
     last_epoch = results.epochs - 1
-    summary = {"val_best/epoch": float(results.best_epoch), "epochs": float(results.epochs)}
-    summary["val_best/temperature"] = results.tuning.temperature
-    summary |= {f"{SECTIONS[split]}/loss": loss for split, loss in results.losses.items()}
-    tracker.log_metrics(summary, step=last_epoch)
+    tracker.log_metrics(_summary(results), step=last_epoch)
     mode, tuning, plugins = setup.label_mode, results.tuning, config.plugins
     parts = {"val": parts_of_val(tuning, results.predictions["val"])}
     found = {
@@ -77,6 +74,17 @@ def log_results(
     tracker.log_json(reached, "results.json")
     tracker.set_tags({NOTE: note(about, format_metrics(reached))})
     return reached
+
+
+def _summary(results: Results) -> dict[str, float]:
+    """Metrics beside those of the tables; prints an average's loss beside the trained weights'."""
+    if results.raw:
+        average, raw = results.losses["val"], results.raw["val_raw/loss"]
+        log.info("average:  val/loss %.4f, of the trained weights %.4f", average, raw)
+    summary = {"val_best/epoch": float(results.best_epoch), "epochs": float(results.epochs)}
+    summary["val_best/temperature"] = results.tuning.temperature
+    summary |= {f"{SECTIONS[split]}/loss": loss for split, loss in results.losses.items()}
+    return summary | results.raw
 
 
 def _log_rule(tracker: Tracker, label_mode: LabelMode, tuning: Tuning) -> dict[str, Any]:

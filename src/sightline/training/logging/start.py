@@ -16,6 +16,7 @@ from sightline.config.influence import (
     FORM,
     GEOMETRY,
     IMAGES,
+    PRECISION,
     REVISION,
     REVISION_KEY,
     WEIGHTS,
@@ -106,6 +107,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
         "model": f"{name}, {total:,} parameters{frozen}, input " + "×".join(map(str, spec.input)),
         "groups": describe_groups(config, module),
         **({"learns": learns} if learns else {}),
+        "speed": setup.speed.describe(),
     } | ({} if loaded is None else {"weights": str(loaded)})
 
 
@@ -156,6 +158,8 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
         GEOMETRY: spec.crop_mode,
         "data.cache.used": setup.datamodule.cached_images.mode,
         "data.skipped": len(setup.skipped),
+        PRECISION: setup.speed.precision,
+        **setup.module.own_method.facts(),
         WORLD_SIZE: world_size,
         REVISION_KEY: REVISION,
     }

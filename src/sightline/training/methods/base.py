@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
+from sightline.config.validation import Node
 from sightline.data.loading.datasets import Batch
 from sightline.models.classifier import Classifier
 
@@ -45,6 +46,15 @@ class Method(ABC):
 
     takes_features: ClassVar[bool] = False
 
+    @classmethod
+    def excludes(cls, node: Node) -> Mapping[str, str]:
+        """Keys of the config that may not be set beside it, each with the reason.
+
+        Args:
+            node: the config's `method`.
+        """
+        return {}
+
     @abstractmethod
     def step(self, classifier: Classifier, batch: Batch, criterion: Criterion) -> StepOutput:
         """The loss of a batch.
@@ -61,6 +71,10 @@ class Method(ABC):
 
     def owned(self) -> Mapping[str, nn.Module]:
         """Networks that are moved to the training's device, and otherwise left alone."""
+        return {}
+
+    def facts(self) -> Mapping[str, str]:
+        """What it found out and its results depend on, logged as parameters: `method.NAME`."""
         return {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

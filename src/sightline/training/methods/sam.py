@@ -1,10 +1,13 @@
 """Sharpness-aware minimisation (Foret et al. 2021)."""
 
+from collections.abc import Mapping
+
 import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 from torch.func import functional_call
 
+from sightline.config.validation import Node
 from sightline.data.loading.datasets import Batch
 from sightline.models.classifier import Classifier
 from sightline.training.methods.base import Criterion, Method, StepOutput
@@ -25,6 +28,12 @@ class Sam(Method):
 
     def __init__(self, rho: PositiveFloat) -> None:
         self.rho = rho
+
+    @classmethod
+    def excludes(cls, node: Node) -> Mapping[str, str]:
+        """The second pass has weights that are there no more in the backward pass."""
+        why = "method=sam runs the network with other weights than its own"
+        return {"model.grad_checkpointing": f"{why}, with which nothing can be computed anew"}
 
     def step(self, classifier: Classifier, batch: Batch, criterion: Criterion) -> StepOutput:
         """The loss there, whose gradient is taken; the loss at the weights themselves is logged."""
