@@ -73,6 +73,10 @@ IDLE = {
     ],
     "optimizer.dampening": ["optimizer=sgd", "+optimizer.dampening=0.1", "optimizer.momentum=0"],
     "trainer.gradient_clip_algorithm": ["+trainer.gradient_clip_algorithm=norm"],
+    "ema.warmup": ["ema.warmup=true"],
+    "method.temperature": [
+        "method=distill", "method.teacher=x", "method.kind=features", "method.temperature=4",
+    ],
     "sweep.max_failures": ["sweep.max_failures=3"],
     "tuning.hold": ["tuning.hold=0.9"],
     "augment.transforms": ["augment.transforms=[]", "data.cache=device"],
