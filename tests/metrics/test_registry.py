@@ -15,9 +15,8 @@ from support.random_tables import make_mode, random_table
 
 from sightline.comparison.compared_run import ComparedRun, higher_is_better
 from sightline.comparison.leaderboard import make_leaderboard
-from sightline.config.checks import check
+from sightline.config.compose import compose_job
 from sightline.config.schema import TrainConfig
-from sightline.config.search_path import compose_train
 from sightline.errors import UserError
 from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.metric import Metric
@@ -74,12 +73,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
 
 
 def config_of(*words: str) -> TrainConfig:
-    from omegaconf import OmegaConf
-
-    composed = compose_train([], list(words))
-    plain = OmegaConf.to_container(composed, resolve=False)
-    assert isinstance(plain, dict)
-    return check({str(key): value for key, value in plain.items() if key != "hydra"})
+    return compose_job(list(words))[0]
 
 
 def test_a_metric_is_one_new_file(plugin: Plugin) -> None:
