@@ -12,7 +12,7 @@ def tango_interval(
 ) -> tuple[float, float]:
     """The score interval of a difference of paired shares (Tango 1998).
 
-    It holds the differences that a score test does not reject. It covers 92.6 % or more also near 0
+    It holds the differences that a score test does not reject. It covers 92 % or more, also near 0
     and 1 and where one of two classifiers is right wherever the other is; Newcombe's interval
     (1998, method 10) covers down to 88 % there (benchmarks/README.md).
 
