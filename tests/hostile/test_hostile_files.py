@@ -78,7 +78,6 @@ def test_bombs_are_refused_by_what_they_declare(tmp_path: Path, little_memory: N
 
 
 def test_members_of_shards_are_not_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("webdataset")
     image = io.BytesIO()
     Image.new("L", (8, 8)).save(image, "PNG")
     folder = tmp_path / "work" / "inner"

@@ -24,8 +24,6 @@ from sightline.training.schedule_free import (
     schedule_free,
 )
 
-schedulefree: Any = pytest.importorskip("schedulefree")
-
 
 class Line(pl.LightningModule):
     def __init__(self) -> None:
