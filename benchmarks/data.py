@@ -33,7 +33,7 @@ from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
 from sightline.training.trainer import build_trainer
 
-PICTURES = 10_000
+IMAGES = 10_000
 WORKERS = (0, 1, 2, 4)
 QUIET = ["+trainer.limit_val_batches=0"]
 
@@ -79,7 +79,7 @@ def torchvision_loader(root: Path, side: int, workers: int) -> DataLoader[Any]:
     folder = datasets.ImageFolder(str(root), Compose([*steps, PILToTensor()]))
 
     def collate(samples: list[tuple[torch.Tensor, int]]) -> dict[str, torch.Tensor]:
-        image = torch.stack([picture for picture, _ in samples])
+        image = torch.stack([each for each, _ in samples])
         target = torch.tensor([label for _, label in samples])
         return {"image": image, "target": target, "index": torch.zeros(len(samples))}
 
@@ -93,7 +93,7 @@ def loop(cifar: Path, rounds: int) -> None:
     """The default loop on JPEG files beside a ready tensor and ImageFolder; epochs 2 and 3."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "cifar"
-        write_folder(cifar, root, PICTURES)
+        write_folder(cifar, root, IMAGES)
         os.environ["SIGHTLINE_CACHE"] = f"{folder}/cache"
         base = ["data=folder", f"data.root={root}", "data.val_fraction=0.01", "trainer=cpu",
                 "data.test_fraction=0.01"]  # fmt: skip

@@ -75,7 +75,7 @@ def sightline(model: LoadedModel, folder: Path, output: Path, workers: int) -> f
     return len(inputs) / (time.perf_counter() - began)
 
 
-def main(rounds: int = 5, pictures: int = 1000, workers: int = 2) -> None:
+def main(rounds: int = 5, images: int = 1000, workers: int = 2) -> None:
     """Print each round's figures and the median ratio."""
     network = timm.create_model("test_resnet", num_classes=10)
     label_mode = Multiclass(tuple(f"class{i}" for i in range(10)))
@@ -84,7 +84,7 @@ def main(rounds: int = 5, pictures: int = 1000, workers: int = 2) -> None:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "photographs"
         folder.mkdir()
-        for number in range(pictures):
+        for number in range(images):
             coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
             coarse.resize((640, 480)).save(folder / f"{number:06d}.jpg", quality=90)
         paths = sorted(folder.iterdir())

@@ -12,11 +12,19 @@ import sightline
 
 SOURCE = Path(sightline.__file__).parent
 MODULES = sorted([*SOURCE.rglob("*.py"), *(SOURCE.parent / "hydra_plugins").rglob("*.py")])
+ROOT = Path(__file__).parent.parent
+TEXTS = sorted([
+    *MODULES, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("conf/**/*.yaml"),
+    *ROOT.glob("experiments/*.yaml"), *ROOT.glob("benchmarks/*.py"), *ROOT.glob("benchmarks/*.md"),
+])  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 200, 50
 REASON = re.compile(r"[Ll]onger than 200 lines")
 QUESTIONS = re.compile(r"(What|Where|Who|How|Whether|Why|When|Going|From|Looking|Finding)\b")
-# Words that a table of CONTRIBUTING.md replaces: log, upload, resume, image.
-REPLACED = re.compile(r"\b(told|goes on with|brought to MLflow|pictures?|spools?|courier)\b")
+# Words that a table of CONTRIBUTING.md replaces: log, upload, resume, image, Question, Result.
+REPLACED = re.compile(
+    r"\b(told|go(es)? on|went on|came out|what is asked|brought to MLflow|pictures?|spools?|courier)\b",
+    re.IGNORECASE,
+)
 
 
 def name_of(path: Path) -> str:
@@ -47,7 +55,7 @@ def test_a_module_docstring_is_a_noun_phrase(path: Path) -> None:
     assert not QUESTIONS.match(first), first
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_one_word_a_thing(path: Path) -> None:
     found = [line for line in path.read_text().splitlines() if REPLACED.search(line)]
     stored = ('"told_ms"', '"pictures"')  # names on disk and in MLflow, which stay

@@ -16,7 +16,7 @@ class ComparedRun:
     """One run as it was logged; of each metric the last value.
 
     Attributes:
-        run_id: MLflow's id, or the folder of a run that was not brought there.
+        run_id: MLflow's id, or the folder of a run that was not uploaded.
         name: for people.
         status: FINISHED, FAILED, KILLED or RUNNING.
     """

@@ -41,7 +41,7 @@ class Fence:
         folder: the locked one.
         token: of the lock.
         holder: whether this process holds the lock. One that works for the holder, such as the
-            sender, may also go on when the holder ended.
+            sender, may also continue when the holder ended.
         took_over: whether the folder was taken over from a process that did not release it.
     """
 
