@@ -22,7 +22,8 @@ REASON = re.compile(r"[Ll]onger than 200 lines")
 QUESTIONS = re.compile(r"(What|Where|Who|How|Whether|Why|When|Going|From|Looking|Finding)\b")
 # Words that a table of CONTRIBUTING.md replaces: log, upload, resume, image, Question, Result.
 REPLACED = re.compile(
-    r"\b(told|go(es)? on|went on|came out|what is asked|brought to MLflow|pictures?|spools?|courier)\b",
+    r"\b(told|go(es)? on|went on|came out|what is asked|brought to MLflow|pictures?|spools?|"
+    r"courier)\b",
     re.IGNORECASE,
 )
 
