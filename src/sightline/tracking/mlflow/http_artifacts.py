@@ -61,8 +61,10 @@ class LongUploadRepository(HttpArtifactRepository):
         name = Path(local_file).name
         endpoint = posixpath.join("/", *filter(None, [artifact_path, name]))
         with Path(local_file).open("rb") as stream:
+            # An empty stream would be sent in chunks, which not every proxy takes.
+            content: Any = stream if Path(local_file).stat().st_size else b""
             response = http_request(
-                self._host_creds, endpoint, "PUT", timeout=UPLOAD_TIMEOUT_S, data=stream,
+                self._host_creds, endpoint, "PUT", timeout=UPLOAD_TIMEOUT_S, data=content,
                 extra_headers={"Content-Type": _guess_mime_type(name)},
             )  # fmt: skip
         augmented_raise_for_status(response)
