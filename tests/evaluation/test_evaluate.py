@@ -214,7 +214,7 @@ def test_what_cannot_be_evaluated_is_refused(
     cases = {
         ("run=0123456789abcdef0123456789abcdef",): "no run with this id",
         ("slice=[site]",): "did you mean 'slices'",
-        ("model.name=resnet18",): "overrides of data and tracking",
+        ("model.name=resnet18",): "says which model is evaluated",
         ("data.bits=12",): "images are prepared as in the training",
         ("data.rot=x",): "did you mean 'data.root'",
         ("split=tset",): "split: expected",

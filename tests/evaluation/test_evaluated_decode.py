@@ -49,7 +49,7 @@ def test_images_are_decoded_as_the_evaluation_asks(
     stored = StoredModel(tmp_path / "best.ckpt", None, trained_with(trained), now.model_dump())
     settings = EvaluationSettings(**EvaluateOptions(run="x").model_dump(exclude={"run", "uri"}))
     changes = read_data_overrides(
-        [] if asked is None else [f"data.decode={asked}"], EvaluateOptions.keys()
+        [] if asked is None else [f"data.decode={asked}"], EvaluateOptions.keys(), "x"
     )
     config = overridden_config(stored.config, now, (), changes)
     assert stored_target(stored, settings, changes) is None

@@ -132,4 +132,4 @@ def test_the_middle_of_these_lines_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["data.geometry=crop", "data.background=black"])
 def test_an_evaluation_prepares_images_as_the_training_did(word: str) -> None:
     with pytest.raises(UserError, match=f"{word}: images are prepared as in the training"):
-        read_data_overrides([word], ["run"])
+        read_data_overrides([word], ["run"], "RUN")

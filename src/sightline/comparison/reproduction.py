@@ -1,4 +1,4 @@
-"""A run beside its repetition: what differs around them, and whether each metric was reached again."""
+"""A run beside its repetition: what differs around them, and which metrics were reached again."""
 
 import re
 from collections.abc import Mapping, Sequence

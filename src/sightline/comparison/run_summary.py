@@ -70,11 +70,14 @@ def changed_values(frozen: Frozen) -> Table:
     rows: list[list[Cell]] = [[group, choice, base.get(group)] for group, choice in chosen
                               if choice != base.get(group)]  # fmt: skip
     assert isinstance(defaults, dict)
+    given = {word.lstrip("+").partition("=")[0] for word in frozen.job.overrides}
     known = dict(leaves({str(key): value for key, value in defaults.items()}))
     rows += [
         [key, _short(value), _short(known.get(key))]
         for key, value in leaves(frozen.config.model_dump(mode="json"))
-        if value != known.get(key) and key.partition(".")[0] not in ELSEWHERE
+        if value != known.get(key)
+        and key.partition(".")[0] not in ELSEWHERE
+        and (known.get(key) != "auto" or key in given)  # else it was decided at the launch
     ]
     caption = "Values that are not the default" if rows else "Every value is the default"
     return Table(None, caption, ["key", "here", "default"], rows)

@@ -1,7 +1,7 @@
 """Trials of earlier commands, compared with the runs in their folders.
 
-A byte that changed inside a value leaves a database that seems whole, and a search that would continue
-from results that no run reached.
+A byte that changed inside a value leaves a database that seems whole, and a search that would
+continue from results that no run reached.
 """
 
 import math
