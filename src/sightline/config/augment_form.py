@@ -4,10 +4,10 @@ It is decided once, when a run is launched, and is a part of its frozen config: 
 from free memory, nor from where a resumed run finds its images.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sightline.config.effects import idle, is_set, keys_of
-from sightline.config.influence import BATCHES, IMAGES
+from sightline.config.influence import BATCHES, FORM, IMAGES
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 
@@ -53,6 +53,32 @@ def form_of(config: TrainConfig, images_given: bool = False) -> str:
     if augment.geometry is not None and augment.frame_size is None:
         return IMAGES
     return BATCHES if cache in ("auto", "device") else IMAGES
+
+
+def as_used(config: TrainConfig) -> TrainConfig:
+    """The config without the transforms of the form that it does not use."""
+    unused: dict[str, tuple[str, object]] = {
+        IMAGES: ("batch_transforms", None),
+        BATCHES: ("transforms", []),
+    }
+    if config.augment.form not in unused:
+        return config
+    augment = config.augment.model_copy(update=dict([unused[config.augment.form]]))
+    return config.model_copy(update={"augment": augment})
+
+
+def with_logged_form(config: TrainConfig, params: Mapping[str, str]) -> TrainConfig:
+    """A frozen config with the form that its run logged: older ones froze `auto`.
+
+    Of a run that did not log it, the form that its cache has where memory allows.
+
+    Args:
+        config: as it was frozen.
+        params: of the run.
+    """
+    form = params.get(FORM) if config.augment.form == "auto" else None
+    augment = config.augment.model_copy(update={"form": form or form_of(config)})
+    return config.model_copy(update={"augment": augment})
 
 
 def _check(config: TrainConfig, named: set[str], form: str) -> None:

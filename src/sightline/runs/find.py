@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sightline import __version__
+from sightline.config.augment_form import with_logged_form
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 from sightline.runs.folder import RunFolder
@@ -21,7 +22,8 @@ def find_unfinished(root: Path, config: TrainConfig) -> RunFolder | None:
             frozen = folder.frozen
             if frozen is None or frozen.version != __version__:
                 continue
-            if differences(frozen.config, config, may_change):
+            began = with_logged_form(frozen.config, folder.state.params)
+            if differences(began, config, may_change):
                 continue
             if folder.status != "FINISHED":
                 return folder

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sightline import __version__
+from sightline.config.augment_form import as_used, with_logged_form
 from sightline.config.legacy import BEFORE, CHANGED
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored_words import check_words
@@ -26,8 +27,13 @@ MAY_CHANGE = (
 OF_ITS_LAUNCH = ("hydra.run.dir", "sweep")  # keys that say nothing of a job that is resumed alone
 
 
-def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
+def check_resumable(frozen: Frozen, config: TrainConfig, params: Mapping[str, str]) -> None:
     """Refuse to resume a run under another version or another config.
+
+    Args:
+        frozen: the run as it began.
+        config: of now.
+        params: that the run logged.
 
     Raises:
         UserError: names each key with both values.
@@ -38,7 +44,7 @@ def check_resumable(frozen: Frozen, config: TrainConfig) -> None:
             f"{folder} holds a run of Sightline {frozen.version}; this is {__version__}. Resume it "
             "with the version that began it, or start a new run in another folder."
         )
-    differing = differences(frozen.config, config)
+    differing = differences(with_logged_form(frozen.config, params), config)
     if differing:
         lines = [f"  {key}: {old!r} there, {new!r} now" for key, old, new in differing]
         raise UserError(
@@ -73,6 +79,7 @@ def differences(
     one: TrainConfig, other: TrainConfig, may_change: tuple[str, ...] = MAY_CHANGE
 ) -> list[tuple[str, Any, Any]]:
     """Keys whose values differ although they must not, with both values."""
+    one, other = as_used(one), as_used(other)
     if one.plugins == other.plugins:  # else they differ; a direction may need a plugin's code
         one, other = with_monitor_mode(one), with_monitor_mode(other)
     ours, theirs = (

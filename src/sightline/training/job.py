@@ -53,7 +53,7 @@ def run_job(config: TrainConfig, job: Job, given: Given = NOTHING) -> None:
         frozen = folder.frozen
         check_journal(folder)
         if frozen is not None:
-            check_resumable(frozen, config)
+            check_resumable(frozen, config, folder.state.params)
             if not _is_unfinished(folder, config):
                 _announce_finished(folder, config)
                 return

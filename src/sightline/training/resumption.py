@@ -2,6 +2,7 @@
 
 import yaml
 
+from sightline.config.augment_form import with_logged_form
 from sightline.config.compose import compose_job, register_resolvers
 from sightline.config.options import as_tuple
 from sightline.config.stored import trusted_plugins
@@ -10,6 +11,7 @@ from sightline.config.words import quoted
 from sightline.errors import UserError
 from sightline.paths import project_root
 from sightline.runs.find import find_run, find_unfinished
+from sightline.runs.folder import RunFolder
 from sightline.runs.resume import former_defaults, kept_choices, resumed_arguments
 
 
@@ -29,7 +31,9 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
     given = [word for word in arguments if not word.startswith("resume=")]
     if wanted[-1] != "auto":
         frozen = find_run(wanted[-1], project_root())
-        before = [*former_defaults(frozen.config), *kept_choices(frozen.config)]
+        params = RunFolder(frozen.job.output_dir).state.params
+        began = with_logged_form(frozen.config, params)
+        before = [*former_defaults(began), *kept_choices(began)]
         words = resumed_arguments(frozen.job, [*before, *given])
         register_resolvers(words)
         uri = _given(given, "tracking.uri")
