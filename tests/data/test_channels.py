@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 from support.configs import data_config
 
+from sightline.data.cache.files import DecodedImages
+from sightline.data.cache.pixel_digests import pixel_digests
 from sightline.data.loading.datasets import CachedReader, SourceReader
 from sightline.data.pixels import choose_pixels
 from sightline.data.reading.decode import Reading, UnreadableImage, read_image
@@ -317,8 +319,10 @@ def test_four_channels_reach_the_model_whatever_is_cached(tmp_path: Path) -> Non
         assert isinstance(image, torch.Tensor)
         return image
 
+    array = seen.numpy()[None]
+    decoded = DecodedImages(array, [], pixel_digests(array))
     cached: Callable[[int], torch.Tensor] = CachedReader(
-        np.array([0]), seen.numpy()[None], [is_tensor], colour=not spec.pixels.names
+        np.array([0]), decoded, [is_tensor], colour=not spec.pixels.names
     )
     assert torch.equal(cached(0), seen)
     with pytest.raises(UnreadableImage, match="has 3 channels, but the model takes 4"):

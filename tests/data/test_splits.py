@@ -170,7 +170,7 @@ def test_images_that_a_stored_split_does_not_list_join_train(
     with caplog.at_level("INFO"):
         after = make_splits(pool(targets), given)
     assert "10 images are not in" in caplog.text
-    assert "10 join train" in caplog.text
+    assert "10 to train" in caplog.text
     for name in ("val", "test"):
         assert names(after.splits[name]) == names(before.splits[name])
     assert set(names(after.splits["train"])) == {

@@ -21,7 +21,7 @@ from sightline.config.legacy import as_of_now
 from sightline.config.schema import DataConfig
 from sightline.config.validation import validate
 from sightline.data.cache.digests import content_digests
-from sightline.data.cache.files import _key
+from sightline.data.cache.keys import cache_key
 from sightline.data.loading.datasets import SourceReader
 from sightline.data.pixels import choose_pixels
 from sightline.data.reading.arrays import image_from_array
@@ -275,7 +275,8 @@ def test_every_reader_scales_as_the_checkpoint_says(tmp_path: Path) -> None:
     assert torch.equal(SourceReader(split, transform)(0), expected)
     assert torch.equal(ImageBatches(split.images, transform, 0, 1)[0].images[0], expected)
     digests = content_digests(split.images)
-    assert _key(digests, spec) != _key(digests, replace(spec, pixels=PixelSpec()))
+    other = replace(spec, pixels=PixelSpec())
+    assert cache_key(digests, spec, None) != cache_key(digests, other, None)
 
 
 def test_bytes_without_a_name_are_known_by_their_content() -> None:

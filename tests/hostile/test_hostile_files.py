@@ -142,9 +142,9 @@ class Model:
 
     def probs(self, images: list[Any]) -> np.ndarray:
         from sightline.data.reading.decode import Reading
-        from sightline.inference.model import _read
+        from sightline.inference.image_objects import read_object
 
-        return np.array([[np.asarray(_read(each, Reading())).mean()] for each in images])
+        return np.array([[np.asarray(read_object(each, Reading())).mean()] for each in images])
 
     def decisions(self, calibrated: bool) -> Any:
         return SimpleNamespace(rows=lambda probs: pa.table({"prob": probs[:, 0]}))

@@ -251,7 +251,7 @@ def test_label_errors_are_shown_with_the_likelier_label() -> None:
     for _, given, likely, _ in rows[: len(flipped) // 2]:
         assert names[(names.index(likely) + 1) % 4] == given
     bounded = label_errors_report(evaluated, read_image, 3, 100)
-    assert "of 100 samples" in bounded.text
+    assert "among 100 samples" in bounded.text
 
 
 def test_without_cleanlab_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

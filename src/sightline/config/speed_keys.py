@@ -8,16 +8,16 @@ Choice = Literal["auto"] | bool  # auto: as the device is
 
 
 class ModelSpeedConfig(Strict):
-    """How any model computes (`conf/model_common.yaml`).
+    """How any model computes (`conf/model_common.yaml`); a model of your own may leave it out.
 
     compile: by torch.compile, in place.
     channels_last: the memory format of weights and activations.
     grad_checkpointing: activations are computed anew in the backward pass, not kept.
     """
 
-    compile: bool
-    channels_last: Choice
-    grad_checkpointing: bool
+    compile: bool = False
+    channels_last: Choice = "auto"
+    grad_checkpointing: bool = False
 
 
 class TrainerSpeedConfig(Strict):

@@ -99,7 +99,8 @@ def main() -> int:
         send_event(event="asking")
         _report_readiness(run_upload)
     while not folder.upload.journal.exists():
-        if training.ended.wait(POLL_S):
+        # It may have been written, and the training have ended, during the wait.
+        if training.ended.wait(POLL_S) and not folder.upload.journal.exists():
             return 0
     with folder.upload.lock(-1):
         run_upload.resume()  # an earlier sender may have uploaded more
