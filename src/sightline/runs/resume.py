@@ -44,7 +44,8 @@ def check_resumable(frozen: Frozen, config: TrainConfig, params: Mapping[str, st
             f"{folder} holds a run of Sightline {frozen.version}; this is {__version__}. Resume it "
             "with the version that began it, or start a new run in another folder."
         )
-    differing = differences(with_logged_form(frozen.config, params), config)
+    began, now = (with_logged_form(each, params) for each in (frozen.config, config))
+    differing = differences(began, now)
     if differing:
         lines = [f"  {key}: {old!r} there, {new!r} now" for key, old, new in differing]
         raise UserError(
