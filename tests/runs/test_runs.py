@@ -180,12 +180,12 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path) -> None:
     assert frozen is not None
     config = frozen.config
     more = config.model_copy(update={"trainer": config.trainer | {"max_epochs": 99}})
-    check_resumable(frozen, more)
+    check_resumable(frozen, more, {})
     other = config.model_copy(update={"model": config.model | {"hidden": 3}})
     with pytest.raises(UserError, match=r"model\.hidden: \d+ there, 3 now"):
-        check_resumable(frozen, other)
+        check_resumable(frozen, other, {})
     with pytest.raises(UserError, match=r"a run of Sightline 0\.0\.1"):
-        check_resumable(replace(frozen, version="0.0.1"), config)
+        check_resumable(replace(frozen, version="0.0.1"), config, {})
     check_same_data(frozen, {"train": "1", "val": "2", "test": "3"})
     with pytest.raises(UserError, match="changed since it began: val"):
         check_same_data(frozen, {"train": "1", "val": "x", "test": "3"})

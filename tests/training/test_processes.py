@@ -22,20 +22,18 @@ from sightline.predictions import Predictions
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.usefixtures("ready_store")
+@pytest.mark.usefixtures("ready_store", "new_processes")
 @pytest.mark.parametrize(
     ("signum", "status"),
     [
-        pytest.param(signal.SIGINT, 130, id="int"),  # to a new process
-        pytest.param(signal.SIGTERM, 143, id="term"),  # to new processes too: tests on Slurm
+        pytest.param(signal.SIGINT, 130, id="int"),
+        pytest.param(signal.SIGTERM, 143, id="term"),
     ],
 )
 def test_a_signal_saves_and_ends_as_killed(
-    tmp_path: Path, signum: signal.Signals, status: int, request: pytest.FixtureRequest
+    tmp_path: Path, signum: signal.Signals, status: int
 ) -> None:
     """The signal goes to the whole group, as a terminal and a cluster send it: workers too."""
-    if signum == signal.SIGINT:
-        request.getfixturevalue("new_processes")
     make_folder(tmp_path / "photos", {"cat": 40, "dog": 40})
     data = ["data=folder", "data.root=photos", "data.num_workers=2", "data.batch_size=8"]
     process = start(tmp_path, "train", *SMALL, *data, "trainer.max_epochs=1000")

@@ -80,7 +80,8 @@ def differences(
     one: TrainConfig, other: TrainConfig, may_change: tuple[str, ...] = MAY_CHANGE
 ) -> list[tuple[str, Any, Any]]:
     """Keys whose values differ although they must not, with both values."""
-    one, other = as_used(one), as_used(other)
+    if one.augment.form == other.augment.form:
+        one, other = as_used(one), as_used(other)
     if one.plugins == other.plugins:  # else they differ; a direction may need a plugin's code
         one, other = with_monitor_mode(one), with_monitor_mode(other)
     ours, theirs = (
