@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -32,6 +33,14 @@ def test_changed_values_are_those_that_were_given(trained: Callable[[str], Train
     assert shown <= given | set(frozen.job.choices)
     assert "trainer.max_epochs" in shown
     assert not any(key.startswith(("tracking.", "report.", "seed")) for key in shown)
+
+
+def test_a_name_is_shown_as_it_is(trained: Callable[[str], Trained]) -> None:
+    run = trained("binary")
+    stored = replace(find_stored_run(str(run.folder), run.store), name="[/bold] [red]mine")
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(summary(stored))
+    assert "[/bold] [red]mine" in console.export_text()
 
 
 @pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])

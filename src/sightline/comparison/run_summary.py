@@ -32,12 +32,15 @@ PER_CLASS = ("support", "precision", "recall", "f1")
 
 def summary(run: StoredRun) -> RenderableType:
     """Everything that one looks for first, from the run's folder and else from MLflow."""
-    lines = [f"[bold]{run.name}[/bold]  {run.status}"]
-    lines += [f"id:      {run.run_id or 'not in MLflow yet'}"]
-    lines += [f"folder:  {run.folder}"] if run.folder else []
-    shown = {"command:": run.tags.get(COMMAND), "error:": run.tags.get(ERROR)}
-    lines += [f"{name:8} {_escaped(text)}" for name, text in shown.items() if text]
-    parts: list[RenderableType] = [Text.from_markup(line, overflow="fold") for line in lines]
+    shown = {
+        "id:": run.run_id or "not in MLflow yet",
+        "folder:": str(run.folder or ""),
+        "command:": run.tags.get(COMMAND),
+        "error:": run.tags.get(ERROR),
+    }
+    title = Text.assemble((run.name, "bold"), f"  {run.status}")
+    lines = [Text(f"{name:8} {text}", overflow="fold") for name, text in shown.items() if text]
+    parts: list[RenderableType] = [title, *lines]
     frozen = run.folder.frozen if run.folder else None
     if frozen is not None:
         parts.append(to_rich(changed_values(frozen)))
@@ -59,11 +62,8 @@ def changed_values(frozen: Frozen) -> Table:
     try:
         base = compose_job([])[1].choices
         defaults = OmegaConf.to_container(compose_train(plain, plain), resolve=True)
-    except (
-        UserError,
-        HydraException,
-        OmegaConfBaseException,
-    ):  # an option of a folder, or of a version, that is not here
+    # An option of a folder, or of a version, that is not here.
+    except (UserError, HydraException, OmegaConfBaseException):
         words = [[word] for word in frozen.job.overrides]
         return Table(None, "Overrides, as it was launched", ["override"], words)
     chosen = frozen.job.choices.items()
@@ -142,7 +142,3 @@ def _number(text: str) -> str:
 
 def _short(value: object) -> str:
     return "" if value is None else str(value)[:60]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -34,8 +34,7 @@ def with_form(config: TrainConfig, overrides: Iterable[str]) -> TrainConfig:
     _check(config, named, str(changes["form"]))
     if given and both and changes["form"] == IMAGES:
         changes["batch_transforms"] = None
-    augment = config.augment.model_copy(update=changes)
-    return config.model_copy(update={"augment": augment})
+    return _with(config, **changes)
 
 
 def form_of(config: TrainConfig, images_given: bool = False) -> str:
@@ -57,14 +56,9 @@ def form_of(config: TrainConfig, images_given: bool = False) -> str:
 
 def as_used(config: TrainConfig) -> TrainConfig:
     """The config without the transforms of the form that it does not use."""
-    unused: dict[str, tuple[str, object]] = {
-        IMAGES: ("batch_transforms", None),
-        BATCHES: ("transforms", []),
-    }
-    if config.augment.form not in unused:
-        return config
-    augment = config.augment.model_copy(update=dict([unused[config.augment.form]]))
-    return config.model_copy(update={"augment": augment})
+    if config.augment.form == IMAGES:
+        return _with(config, batch_transforms=None)
+    return _with(config, transforms=[]) if config.augment.form == BATCHES else config
 
 
 def with_logged_form(config: TrainConfig, params: Mapping[str, str]) -> TrainConfig:
@@ -77,8 +71,12 @@ def with_logged_form(config: TrainConfig, params: Mapping[str, str]) -> TrainCon
         params: of the run.
     """
     form = params.get(FORM) if config.augment.form == "auto" else None
-    augment = config.augment.model_copy(update={"form": form or form_of(config)})
-    return config.model_copy(update={"augment": augment})
+    return _with(config, form=form or form_of(config))
+
+
+def _with(config: TrainConfig, **changes: object) -> TrainConfig:
+    """The config with other values of `augment`."""
+    return config.model_copy(update={"augment": config.augment.model_copy(update=changes)})
 
 
 def _check(config: TrainConfig, named: set[str], form: str) -> None:

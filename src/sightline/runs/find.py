@@ -22,7 +22,9 @@ def find_unfinished(root: Path, config: TrainConfig) -> RunFolder | None:
             frozen = folder.frozen
             if frozen is None or frozen.version != __version__:
                 continue
-            began = with_logged_form(frozen.config, folder.state.params)
+            began = frozen.config
+            if began.augment.form == "auto":  # an older run: its journal says which was used
+                began = with_logged_form(began, folder.state.params)
             if differences(began, config, may_change):
                 continue
             if folder.status != "FINISHED":

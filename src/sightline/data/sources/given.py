@@ -1,67 +1,20 @@
 """The data of `sightline.train(data=...)`: a SourceData, or data sets of torch, as objects."""
 
 from collections.abc import Mapping, Sized
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from PIL import Image
 from torch.utils.data import IterableDataset
 
-from sightline.data.reading.arrays import image_from_array, raster_of_array
-from sightline.data.reading.decode import PLAIN, Reading, naming
-from sightline.data.reading.facts import ORDINARY, Facts, facts_of_raster
-from sightline.data.reading.images import Images
-from sightline.data.reading.opening import raster_of_bands
-from sightline.data.reading.raster import ImageData
+from sightline.data.reading.item_images import ItemImages
 from sightline.data.source_data import SPLITS, SourceData, Split, take
 from sightline.data.sources.torchvision_columns import read_targets
 from sightline.errors import UserError
-from sightline.types import PixelSpec
 
 EXPECTED = (
     "a sightline.SourceData, a data set of torch with a length whose items are (image, target), "
     "or a mapping of train, val and test to such data sets"
 )
-
-
-@dataclass(frozen=True)
-class ItemImages(Images):
-    """The images of a data set's items: Pillow images, arrays or tensors.
-
-    Attributes:
-        dataset: gives (image, target) by position.
-        name: of it, for messages.
-    """
-
-    dataset: Any
-    name: str
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
-        """The image of the item at `index`."""
-        with naming(f"{index} of {self.name}"):
-            image = self.dataset[index][0]
-            if not isinstance(image, Image.Image):
-                return image_from_array(np.asarray(image), reading.pixels)
-            image.load()
-            chosen = reading.pixels.chooses
-            return raster_of_bands(image).to_image(reading.pixels) if chosen else image
-
-    def facts(self, index: int, pixels: PixelSpec) -> Facts:
-        """Facts of the image at `index`."""
-        with naming(f"{index} of {self.name}"):
-            image = self.dataset[index][0]
-            if isinstance(image, Image.Image):
-                return ORDINARY
-            return facts_of_raster(raster_of_array(np.asarray(image), pixels), pixels)
-
-    def content(self, index: int) -> bytes:
-        """Its pixels, as the item has them."""
-        return np.asarray(self.dataset[index][0]).tobytes()
 
 
 def given_source(multi_label: bool, given: object | None = None) -> SourceData:
@@ -115,7 +68,7 @@ def _split(name: str, dataset: Any, multi_label: bool) -> Split:
                 f"data: an item of {kind} is a {type(first).__name__}; expected (image, target)."
             )
     ids = pa.array([f"{name}/{index:07d}" for index in range(len(dataset))], pa.string())
-    return take(ids, read_targets(dataset, multi_label), ItemImages(dataset, kind))
+    return take(ids, read_targets(dataset, multi_label), ItemImages(dataset))
 
 
 def _classes(dataset: Any) -> list[str] | None:

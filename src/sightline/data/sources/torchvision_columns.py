@@ -12,33 +12,21 @@ from PIL import Image
 from torch import Tensor
 from torchvision import datasets
 
-from sightline.data.reading.decode import PLAIN, Reading, naming
+from sightline.data.reading.facts import ORDINARY, Facts
 from sightline.data.reading.images import ArrayImages, FileImages, Images
-from sightline.data.reading.opening import raster_of_bands
-from sightline.data.reading.raster import ImageData
+from sightline.data.reading.item_images import ItemImages
+from sightline.types import PixelSpec
 
 
 @dataclass(frozen=True)
-class DatasetImages(Images):
-    """Images of a torchvision data set, read one at a time through it."""
+class DatasetImages(ItemImages):
+    """Images of a torchvision data set, all of them Pillow's, read one at a time through it."""
 
-    dataset: Any
     stamp: str
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def read(self, index: int, reading: Reading = PLAIN) -> ImageData:
-        """The data set's own image."""
-        with naming(f"{index} of {type(self.dataset).__name__}"):
-            image: Image.Image = self.dataset[index][0]
-            image.load()
-            chosen = reading.pixels.chooses
-            return raster_of_bands(image).to_image(reading.pixels) if chosen else image
-
-    def content(self, index: int) -> bytes:
-        """The decoded pixels."""
-        return np.asarray(self.read(index)).tobytes()
+    def facts(self, index: int, pixels: PixelSpec) -> Facts:
+        """Nothing beside 8 bits of grey or colour, known without reading the image."""
+        return ORDINARY
 
     def fingerprint(self) -> str | None:
         """Of the files that the data set lies in."""
