@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ from sightline.tracking.mlflow.databases import open_sqlite
 
 torch.set_num_threads(1)
 GROUPS = ("slurm", "trained", "recorded", "servers", "ranks", "damage", "api")  # the longest first
+_NUMBERS = count()
 LONG = ("training", "tracking", "sweeps", "compatibility", "golden", "models", "evaluation")
 
 
@@ -104,6 +106,18 @@ def no_process_left(forked_processes: None) -> Iterator[None]:
     ForkedPopen.started.clear()
     yield
     end_started()
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A folder of a path that no test of this process had before.
+
+    pytest gives the path of a test that passed again to one of a like name, and MLflow keeps the
+    connections of a process to a database by its path: also to the one that is deleted.
+    """
+    folder = tmp_path / f"test_folder_{next(_NUMBERS)}"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
