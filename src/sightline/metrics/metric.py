@@ -22,6 +22,13 @@ CALIBRATED = "_calibrated"
 TUNED = "_tuned"
 LAST_PLACE = 1000
 
+# What the letters of formulas mean.
+NOTATION = (
+    "Of N samples, target y and probability p: TP, FP and FN are right, wrong and missed decisions "
+    "of a class (or label), s = TP + FN its samples and n those that are not; [...] is 1 where it "
+    "is true. Targets that are not known are left out."
+)
+
 # What a value depends on: decisions have a value by the fitted thresholds too (`_tuned`),
 # probabilities one after calibration (`_calibrated`), and neither changes a ranking.
 Basis = Literal["decisions", "ranking", "probabilities"]
@@ -35,6 +42,8 @@ class Metric(ABC):
 
     Attributes:
         name: key without a split; ends with the average.
+        formula: of the value, in the letters of `NOTATION`.
+        source: who defined it, or whose function has the same value.
         average: macro, micro or weighted; None where nothing is averaged over classes.
         higher_is_better: its direction. There is no default.
         modes: names or families of the label modes it is for; empty: all of them.
@@ -45,10 +54,13 @@ class Metric(ABC):
         has_formula: whether `interval` has a formula of its own, and the jackknife is not needed.
         not_resampled: the reason why there is no resampled form, and so no jackknife interval; None
             where `resampled` is implemented.
+        interval_method: what the formula of the interval is, where `has_formula`.
         stored_as: name of the metric that replaces it where only predictions are stored.
     """
 
     name: str
+    formula: str = ""
+    source: str = ""
     average: str | None = None
     higher_is_better: bool
     modes: tuple[str, ...] = ()
@@ -58,6 +70,7 @@ class Metric(ABC):
     scale: Scale = "identity"
     has_formula: bool = False
     not_resampled: str | None = None
+    interval_method: str = ""
     stored_as: ClassVar[str | None] = None
 
     @property

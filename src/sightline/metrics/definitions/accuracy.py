@@ -22,6 +22,7 @@ class Share(Metric):
     """A share of answers or samples, with the mid-P interval."""
 
     has_formula = True
+    interval_method = "mid-P"
 
     @abstractmethod
     def shares(self, table: DecidedTable) -> tuple[np.ndarray, np.ndarray]:
@@ -44,6 +45,8 @@ class Accuracy(Share):
     """The share of known answers that are right: of samples, or of labels in multilabel."""
 
     name = "accuracy"
+    formula = "right answers / known answers"
+    source = "scikit-learn's accuracy_score; of several labels, of each label's answers"
     higher_is_better = True
     role = "epoch"
     place = 0
@@ -72,6 +75,8 @@ class AccuracySubset(Share):
     """The share of samples without a wrong label, among those with a known label."""
 
     name = "accuracy_subset"
+    formula = "samples without a wrong label / samples with a known label"
+    source = "scikit-learn's accuracy_score of several labels"
     higher_is_better = True
     modes = ("multi_label",)
     role = "epoch"
@@ -112,6 +117,8 @@ class HammingLoss(Share):
     """The share of known labels that are decided wrongly."""
 
     name = "hamming_loss"
+    formula = "wrong labels / known labels"
+    source = "scikit-learn's hamming_loss"
     higher_is_better = False
     modes = ("multi_label",)
     place = 40
@@ -134,6 +141,8 @@ class HammingLoss(Share):
 class AccuracyTopK(Share):
     """The share of samples whose class is among the k most probable ones."""
 
+    formula = "(1/N) Σ [y is among the k most probable classes]"
+    source = "scikit-learn's top_k_accuracy_score"
     higher_is_better = True
     modes = ("multiclass",)
 

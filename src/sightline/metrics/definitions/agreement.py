@@ -13,15 +13,23 @@ if TYPE_CHECKING:
     from sightline.metrics.estimates import Interval
     from sightline.metrics.units import Units
 
+BALANCED = "the mean of TP / s over the classes that the targets hold"
+BALANCED_SOURCE = "Brodersen et al. 2010; scikit-learn's balanced_accuracy_score"
+KAPPA = "(a - e) / (1 - e), with a the accuracy and e what decisions at random would agree by"
+KAPPA_SOURCE = "Cohen 1960; scikit-learn's cohen_kappa_score"
+
 
 class BalancedAccuracy(Metric):
     """The mean recall of the classes that the targets hold."""
 
     name = "balanced_accuracy"
+    formula = BALANCED
+    source = BALANCED_SOURCE
     higher_is_better = True
     modes = ("single_label",)
     place = 50
     has_formula = True
+    interval_method = "of the mean of the classes' mid-P intervals"
 
     def value(self, table: DecidedTable) -> float:
         """The macro average of the recall."""
@@ -66,6 +74,8 @@ class CohenKappa(AgreementBeyondChance):
     """Cohen's kappa (1960); undefined where all samples belong to one class."""
 
     name = "cohen_kappa"
+    formula = KAPPA
+    source = KAPPA_SOURCE
     place = 51
 
     def value(self, table: DecidedTable) -> float:
@@ -81,6 +91,8 @@ class MatthewsCorrcoef(AgreementBeyondChance):
     """Matthews' correlation coefficient (1975); undefined where all samples are of one class."""
 
     name = "matthews_corrcoef"
+    formula = "correlation of decision and target over all pairs of classes"
+    source = "Matthews 1975; several classes: Gorodkin 2004"
     place = 52
 
     def value(self, table: DecidedTable) -> float:
@@ -101,9 +113,11 @@ class LabelAgreement(Metric):
     higher_is_better = True
     modes = ("multi_label",)
 
-    def __init__(self, agreement: str, place: int) -> None:
+    def __init__(self, agreement: str, place: int, formula: str, source: str) -> None:
         self.agreement = agreement
         self.scale = "logit" if agreement == "balanced_accuracy" else "fisher"
+        self.formula = f"the mean over labels of: {formula}"
+        self.source = source
         self.name = f"{agreement}_macro"
         self.place = place
 
@@ -119,6 +133,11 @@ class LabelAgreement(Metric):
 
 METRICS = [
     BalancedAccuracy(), CohenKappa(), MatthewsCorrcoef(),
-    LabelAgreement("balanced_accuracy", 80), LabelAgreement("cohen_kappa", 81),
-    LabelAgreement("matthews_corrcoef", 82),
+    LabelAgreement("balanced_accuracy", 80, "(TP / s + TN / n) / 2", BALANCED_SOURCE),
+    LabelAgreement("cohen_kappa", 81, KAPPA, KAPPA_SOURCE),
+    LabelAgreement(
+        "matthews_corrcoef", 82,
+        "(TP TN - FP FN) / √((TP + FP)(TP + FN)(TN + FP)(TN + FN))",
+        "Matthews 1975; scikit-learn's matthews_corrcoef",
+    ),
 ]  # fmt: skip

@@ -37,6 +37,9 @@ class ExpectedCalibrationError(CalibrationError):
     """Over bins of equal width (Guo et al. 2017)."""
 
     name = "ece"
+    formula = "Σ over 15 bins of equal width: (count / N) |share that came true - mean confidence|"
+    source = "Naeini et al. 2015; Guo et al. 2017"
+    interval_method = "inversion of a simulation"
     role = "headline"
     place = 2
     has_formula = True
@@ -65,6 +68,8 @@ class EqualMassError(CalibrationError):
     """Over bins with equally many answers (Nguyen & O'Connor 2015)."""
 
     name = "ece_equal_mass"
+    formula = "as ece, over 15 bins with equally many answers"
+    source = "Nguyen & O'Connor 2015"
     place = 101
     not_resampled = "its bins depend on the samples: simulated intervals covered 88 to 91 %"
 
@@ -78,6 +83,8 @@ class ErrorByChance(CalibrationError):
     """The ECE that a perfectly calibrated model with these confidences would have by chance."""
 
     name = "ece_by_chance"
+    formula = "the mean ece of tables whose outcomes are drawn by their confidences"
+    source = "Bröcker & Smith 2007"
     place = 100
     not_resampled = "it is known from the confidences"
 
@@ -95,6 +102,8 @@ class DebiasedError(CalibrationError):
     """The root mean square gap over bins of equal mass, debiased (Kumar et al. 2019)."""
 
     name = "ece_l2_debiased"
+    formula = "√ Σ (count / N) (gap² - its variance by chance), over the bins of ece_equal_mass"
+    source = "Kumar et al. 2019, section 5"
     place = 102
 
     def value(self, table: DecidedTable) -> float:
@@ -109,11 +118,13 @@ class ClasswiseError(CalibrationError):
     """The ECE of each class's probability against its presence (Kull et al. 2019), over bins of
     equal width: their mean, or the largest, which the pooled answers of all labels can hide."""
 
+    source = "Kull et al. 2019"
     modes = ("multiclass", "multi_label")
 
     def __init__(self, largest: bool, place: int) -> None:
         self.largest = largest
         self.name = "ece_classwise_max" if largest else "ece_classwise"
+        self.formula = f"the {'largest' if largest else 'mean'} of the classes' own ece"
         self.place = place
 
     def value(self, table: DecidedTable) -> float:

@@ -18,6 +18,8 @@ class Loss(Metric):
     """
 
     name = "loss"
+    formula = "Σ weight × loss / Σ weight, over the samples of an epoch at once"
+    source = "the config's `loss`"
     higher_is_better = False
     basis = "probabilities"
     not_resampled = "a table does not hold it"

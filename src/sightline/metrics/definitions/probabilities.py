@@ -20,10 +20,12 @@ class MeanLoss(Metric):
     role = "headline"
     scale = "log"
 
-    def __init__(self, name: str, loss: str, place: int) -> None:
+    def __init__(self, name: str, loss: str, place: int, formula: str, source: str) -> None:
         self.name = name
         self.loss = loss
         self.place = place
+        self.formula = formula
+        self.source = source
 
     def value(self, table: DecidedTable) -> float:
         """Undefined where no answer is known."""
@@ -46,6 +48,12 @@ class MeanLoss(Metric):
 
 
 METRICS = [
-    MeanLoss("log_loss", "log_loss", 0),
-    MeanLoss("brier", "squared_error", 1),  # Brier 1950
+    MeanLoss("log_loss", "log_loss", 0, "(1/N) Σ -ln p of y", "scikit-learn's log_loss"),
+    MeanLoss(
+        "brier",
+        "squared_error",
+        1,
+        "(1/N) Σ (p - [y])², in multiclass summed over the classes",
+        "Brier 1950; scikit-learn's brier_score_loss",
+    ),
 ]

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from sightline.metrics.units import Units
 
 AREAS = ("auroc", "average_precision")
+FORMULAS = {
+    "auroc": "the share of pairs (one of the class, one not) in the right order, ties as half",
+    "average_precision": "Σ (recall at a threshold - recall before it) × precision at it",
+}
+SOURCES = {
+    "auroc": "Hanley & McNeil 1982; scikit-learn's roc_auc_score",
+    "average_precision": "scikit-learn's average_precision_score",
+}
 
 
 class MacroArea(Metric):
@@ -29,8 +37,11 @@ class MacroArea(Metric):
     def __init__(self, area: str, place: int) -> None:
         self.area = area
         self.name = f"{area}_macro"
+        self.formula = f"the mean over classes of: {FORMULAS[area]}"
+        self.source = SOURCES[area]
         self.place = place
         self.has_formula = area == "auroc"
+        self.interval_method = "logit-DeLong" if self.has_formula else ""
 
     def value(self, table: DecidedTable) -> float:
         """From torchmetrics' areas."""
@@ -59,6 +70,8 @@ class MicroPrecision(Metric):
     """The average precision of all known labels ranked together (scikit-learn's average=micro)."""
 
     name = "average_precision_micro"
+    formula = f"of all labels ranked together: {FORMULAS['average_precision']}"
+    source = SOURCES["average_precision"]
     average = "micro"
     higher_is_better = True
     modes = ("multi_label",)
@@ -102,6 +115,8 @@ class WeightedArea(Metric):
     def __init__(self, area: str, place: int) -> None:
         self.area = area
         self.name = f"{area}_weighted"
+        self.formula = f"the mean weighted by s over classes of: {FORMULAS[area]}"
+        self.source = SOURCES[area]
         self.place = place
 
     def value(self, table: DecidedTable) -> float:

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from sightline.metrics.estimates import Interval
     from sightline.metrics.units import Units
 
-RATES = ("precision", "recall", "f1")
+FORMULAS = {
+    "precision": "TP / (TP + FP)",
+    "recall": "TP / (TP + FN)",
+    "f1": "2 TP / (2 TP + FP + FN)",
+}
+OF_CLASSES = "of the mean of the classes' mid-P intervals"
+RATES = tuple(FORMULAS)
+AVERAGES = {
+    "macro": "the mean of {} over the classes that the targets hold",
+    "weighted": "the mean of {} over classes, weighted by s",
+    "micro": "{}, with TP, FP and FN summed over classes",
+}
 
 
 class PositiveRate(Metric):
@@ -23,9 +34,12 @@ class PositiveRate(Metric):
     modes = ("binary",)
     role = "epoch"
     has_formula = True
+    interval_method = "mid-P"
 
     def __init__(self, rate: str, place: int) -> None:
         self.name = rate
+        self.formula = f"{FORMULAS[rate]} of the positive class"
+        self.source = f"scikit-learn's {rate}_score"
         self.place = place
 
     def value(self, table: DecidedTable) -> float:
@@ -79,11 +93,14 @@ class AveragedRate(Metric):
         self.rate = rate
         self.average = average
         self.name = f"{rate}_{average}"
+        self.formula = AVERAGES[average].format(FORMULAS[rate])
+        self.source = f"scikit-learn's {rate}_score, average={average}"
         self.role = role
         self.place = place
         self.modes = modes
         self.counted_as = counted_as
         self.has_formula = bool(counted_as) or (average == "macro" and rate != "f1")
+        self.interval_method = "mid-P" if counted_as else OF_CLASSES
 
     def value(self, table: DecidedTable) -> float:
         """Undefined where no sample belongs to any class."""

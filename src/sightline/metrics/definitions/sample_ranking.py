@@ -25,15 +25,17 @@ PAIRS = 20_000_000  # pairs of labels that are held at a time
 class SampleRanking(Metric):
     """A mean over samples."""
 
+    source = "Tsoumakas et al. 2010; scikit-learn's function of a like name"
     modes = ("multi_label",)
     basis = "ranking"
 
     def __init__(
         self, name: str, formula: Callable[[Tensor, Tensor], Tensor], higher_is_better: bool,
-        place: int, scale: Scale,
+        place: int, scale: Scale, text: str,
     ) -> None:  # fmt: skip
         self.name = name
-        self.formula = formula
+        self.of_samples = formula
+        self.formula = f"the mean over samples of: {text}"
         self.higher_is_better = higher_is_better
         self.place = place
         self.scale = scale
@@ -57,7 +59,9 @@ class SampleRanking(Metric):
             rows = table.answers[1].all(dim=1)
             values = np.zeros(len(table))
             if rows.any():
-                values[rows.numpy()] = self.formula(table.probs[rows], table.target[rows]).numpy()
+                values[rows.numpy()] = self.of_samples(
+                    table.probs[rows], table.target[rows]
+                ).numpy()
             return values, rows.numpy()
 
         return table.cached(self.name, compute)
@@ -116,7 +120,28 @@ def _pairs(probs: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 METRICS = [
-    SampleRanking("coverage_error", coverage_error, False, 90, "log"),
-    SampleRanking("ranking_average_precision", ranking_average_precision, True, 91, "logit"),
-    SampleRanking("ranking_loss", ranking_loss, False, 92, "logit"),
+    SampleRanking(
+        "coverage_error",
+        coverage_error,
+        False,
+        90,
+        "log",
+        "labels to take in order of p to include every present one",
+    ),
+    SampleRanking(
+        "ranking_average_precision",
+        ranking_average_precision,
+        True,
+        91,
+        "logit",
+        "the share of present labels among those ranked up to each present one",
+    ),
+    SampleRanking(
+        "ranking_loss",
+        ranking_loss,
+        False,
+        92,
+        "logit",
+        "the share of pairs (present, absent) in wrong order",
+    ),
 ]
