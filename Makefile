@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test test-slurm golden golden-record soak fuzz lint audit ui bench clean
+.PHONY: train test test-slurm golden golden-record soak fuzz lint docs release-check audit ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
@@ -31,6 +31,12 @@ lint: .venv/ready  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/ready  ## the site, in docs/_build/index.html; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
+
+release-check:  ## the wheel: built, looked into, installed and used; ARGS=lowest for the lowest versions
+	PYTHON=$(PYTHON) .ci/release-check $(ARGS)
+
 audit:  ## the pinned dependencies beside known vulnerabilities
 	$(PYTHON) -m venv .audit
 	.audit/bin/pip install --quiet pip-audit
@@ -50,4 +56,4 @@ bench: .venv/ready  ## the training loop beside a hand-written one, and the time
 	touch $@
 
 clean:  ## remove what was installed and built, not what was trained
-	rm -rf .venv .audit build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .audit build dist docs/_build .mypy_cache .ruff_cache .pytest_cache

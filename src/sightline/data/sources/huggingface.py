@@ -90,7 +90,7 @@ def _datasets() -> Any:
         import datasets
     except ImportError as error:
         raise UserError(
-            "data=huggingface needs the package datasets: pip install 'sightline[huggingface]'."
+            "data=huggingface needs the package datasets: pip install 'sightline[hub]'."
         ) from error
     return datasets
 

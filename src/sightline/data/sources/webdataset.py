@@ -138,7 +138,7 @@ def _webdataset() -> Any:
         import webdataset
     except ImportError as error:
         raise UserError(
-            "data=webdataset needs the package webdataset: pip install 'sightline[webdataset]'."
+            "data=webdataset needs the package webdataset: pip install 'sightline[shards]'."
         ) from error
     return webdataset
 

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
     if error.name != "optuna":
         raise
     raise UserError(
-        "hydra/sweeper=optuna needs Optuna: pip install 'sightline[optuna]'."
+        "hydra/sweeper=optuna needs Optuna: pip install 'sightline[search]'."
     ) from error
 
 Direction = Literal["minimize", "maximize"]

@@ -78,7 +78,7 @@ def open_database(uri: str, timeout_s: float) -> Iterator[MlflowClient]:
     except ModuleNotFoundError as error:
         raise UserError(
             f"tracking.uri={shown} needs {error.name}, which is not installed: "
-            "pip install 'sightline[postgresql]'."
+            "pip install 'sightline[server]'."
         ) from error
     with _connect(engine, shown, timeout_s) as connection:
         if engine.dialect.name == "postgresql":  # until the connection is closed
