@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
@@ -19,7 +17,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import requests
 import torch
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -27,8 +24,8 @@ from packaging.requirements import Requirement
 from PIL import Image, ImageOps
 from support.commands import ONE_THREAD, QUICK, Sightline
 from support.images import make_folder
-from support.ports import unused_port
 from support.runs import MODES, Trained
+from support.served import Served
 
 from sightline import load
 from sightline.config.schema import TrackingConfig
@@ -46,53 +43,13 @@ def model_of(run: Trained) -> Path:
     return Path(mlflow.artifacts.download_artifacts(f"runs:/{run.run_id}/model"))
 
 
-class Served:
-    """`mlflow models serve` on loopback, as a process of its own."""
-
-    def __init__(self, model: Path, log: Path) -> None:
-        port = unused_port()
-        self.uri = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model),
-                   "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port),
-                   "--workers", "1"]  # fmt: skip
-        # MLflow looks for uvicorn on the PATH, as it is in an activated environment.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        with log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                command, env=os.environ | ONE_THREAD | {"PATH": path}, stdout=stream,
-                stderr=stream, start_new_session=True,
-            )  # fmt: skip
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                if requests.get(f"{self.uri}/ping", timeout=2).ok:
-                    return
-            except requests.RequestException:
-                time.sleep(0.2)
-        self.stop()
-        raise AssertionError(log.read_text())
-
-    def curl(self, body: Path) -> list[dict[str, object]]:
-        done = subprocess.run(
-            ["curl", "-s", "-H", "Content-Type: application/json", "--data-binary", f"@{body}",
-             f"{self.uri}/invocations"],
-            capture_output=True, check=True,
-        )  # fmt: skip
-        answer: list[dict[str, object]] = json.loads(done.stdout)["predictions"]
-        return answer
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Callable[[Path], Served]]:
     started: list[Served] = []
 
     def serve(model: Path) -> Served:
-        started.append(Served(model, tmp_path / "serve.log"))
+        words = ["mlflow", "models", "serve", "-m", str(model), "--env-manager", "local"]
+        started.append(Served([*words, "--port", "0"], tmp_path / "serve.log"))
         return started[-1]
 
     yield serve
