@@ -14,7 +14,8 @@ SOURCE = Path(sightline.__file__).parent
 MODULES = sorted([*SOURCE.rglob("*.py"), *(SOURCE.parent / "hydra_plugins").rglob("*.py")])
 ROOT = Path(__file__).parent.parent
 TEXTS = sorted([
-    *MODULES, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("conf/**/*.yaml"),
+    *MODULES, *ROOT.glob("*.md"), *ROOT.glob("docs/[!_]*/*.md"), *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/generate/*.py"), *ROOT.glob("conf/**/*.yaml"),
     *ROOT.glob("experiments/*.yaml"), *ROOT.glob("benchmarks/*.py"), *ROOT.glob("benchmarks/*.md"),
 ])  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 200, 50

@@ -1,4 +1,4 @@
-"""`mlflow models serve` on loopback, as a process of its own."""
+"""A model served on loopback, by a process of its own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import requests
 
-from support.commands import ONE_THREAD
+from support.commands import ONE_THREAD, SIGHTLINE
 from support.ports import unused_port
 
 
@@ -20,22 +19,19 @@ class Served:
     """A served model, on a port of its own in the place of the command's.
 
     Args:
-        command: the words `mlflow models serve ...`.
+        command: the words of the command, among them `port=PORT`.
         log: the file of its output.
     """
 
     def __init__(self, command: list[str], log: Path) -> None:
-        words = [*command]
-        port = str(unused_port())
-        self.documented = f"http://127.0.0.1:{words[words.index('--port') + 1]}"
-        words[words.index("--port") + 1] = port
+        [documented] = [word for word in command if word.startswith("port=")]
+        port = unused_port()
+        self.documented = f"http://127.0.0.1:{documented.removeprefix('port=')}"
         self.uri = f"http://127.0.0.1:{port}"
-        # MLflow looks for uvicorn on the PATH, as it is in an activated environment.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        words = [f"port={port}" if word == documented else word for word in command]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *words, "--host", "127.0.0.1", "--workers", "1"],
-                env=os.environ | ONE_THREAD | {"PATH": path}, stdout=stream, stderr=stream,
+                [SIGHTLINE, *words], env=os.environ | ONE_THREAD, stdout=stream, stderr=stream,
                 start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + 240

@@ -65,13 +65,13 @@ class Session:
     def _command(self, command: str, block: Block) -> None:
         words = words_of(command)
         where = f"line {block.line}: {command}"
-        if words[0] == "sightline":
+        if words[:2] == ["sightline", "serve"]:
+            self.server = Served(words[1:], self.folder.parent / "served.txt")
+        elif words[0] == "sightline":
             done = self._sightline(words[1:], block)
             assert done.status == 0, f"{where}\n{done.out}\n{done.err}"
         elif words[0] == "export":
             self.patch.setenv(*words[1].split("=", 1))
-        elif words[:3] == ["mlflow", "models", "serve"]:
-            self.server = Served(words, self.folder.parent / "served.txt")
         else:
             self._shell(command, where)
 

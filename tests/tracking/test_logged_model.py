@@ -44,12 +44,12 @@ def model_of(run: Trained) -> Path:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Callable[[Path], Served]]:
+def served(tmp_path: Path) -> Iterator[Callable[[Trained], Served]]:
     started: list[Served] = []
 
-    def serve(model: Path) -> Served:
-        words = ["mlflow", "models", "serve", "-m", str(model), "--env-manager", "local"]
-        started.append(Served([*words, "--port", "0"], tmp_path / "serve.log"))
+    def serve(run: Trained) -> Served:
+        words = ["serve", f"run={run.run_id}", f"tracking.uri={run.store}", "port=0"]
+        started.append(Served(words, tmp_path / "serve.log"))
         return started[-1]
 
     yield serve
@@ -59,7 +59,7 @@ def served(tmp_path: Path) -> Iterator[Callable[[Path], Served]]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_same_answers_from_training_to_onnx(
-    sightline: Sightline, trained: Train, served: Callable[[Path], Served], mode: str
+    sightline: Sightline, trained: Train, served: Callable[[Trained], Served], mode: str
 ) -> None:
     """100 test images: stored by training, predicted, by pyfunc, served over HTTP, by ONNX.
 
@@ -93,7 +93,7 @@ def test_the_same_answers_from_training_to_onnx(
     data = [[base64.b64encode(content).decode()] for content in contents]
     Path("body.json").write_text(json.dumps({"dataframe_split": {"columns": ["image"],
                                                                  "data": data}}))  # fmt: skip
-    served_answer = pd.DataFrame(served(folder).curl(Path("body.json")))
+    served_answer = pd.DataFrame(served(run).curl(Path("body.json")))
     np.testing.assert_allclose(served_answer[columns].to_numpy(), probs, atol=1e-6)
     assert served_answer["pred"].tolist() == preds
 

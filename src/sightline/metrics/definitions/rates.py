@@ -100,7 +100,8 @@ class AveragedRate(Metric):
         self.modes = modes
         self.counted_as = counted_as
         self.has_formula = bool(counted_as) or (average == "macro" and rate != "f1")
-        self.interval_method = "mid-P" if counted_as else OF_CLASSES
+        if self.has_formula:
+            self.interval_method = "mid-P" if counted_as else OF_CLASSES
 
     def value(self, table: DecidedTable) -> float:
         """Undefined where no sample belongs to any class."""
