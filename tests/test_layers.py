@@ -81,7 +81,7 @@ LAYERS = [
     ["reports.canvas", "reports.confusion_clusters", "reports.evaluated_split"],
     ["reports.figures", "reports.section_inputs"],
     ["reports.thumbnails", "reports.metric_tables", "reports.formatted_metrics"],
-    ["reports.sections", "reports.page", "reports.terminal"],
+    ["reports.sections", "reports.page", "reports.terminal", "reports.verdict"],
     ["runs"],
     ["tracking.task"],
     ["tracking.description", "tracking.provenance", "tracking.dataset_inputs", "tracking.tracker"],

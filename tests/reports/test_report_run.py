@@ -77,7 +77,9 @@ def test_a_training_ends_with_a_report(
         "areas.csv", "confusion_column.png", "confusion_count.png", "confusion_row.png",
         "embedding.csv", "embedding.png", "epochs.csv", "grad_cam_errors.csv",
         "grad_cam_errors.png", "grad_cam_right.csv", "least_certain.csv", "worst_errors.csv",
-        "grad_cam_right.png", "learning_curves.png", "least_certain.png", "per_class.png",
+        "grad_cam_right.png", "learning_curves_accuracy.png", "learning_curves_learning_rate.png",
+        "learning_curves_loss.png", "learning_curves_val_metrics.png",
+        "least_certain.png", "per_class.png",
         "precision_recall.png", "reliability.csv", "reliability.png", "roc.png",
         "worst_errors.png",
     }  # fmt: skip

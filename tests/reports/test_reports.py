@@ -19,7 +19,7 @@ from sightline.metrics.tuning import Tuning
 from sightline.metrics.values import compute_metrics, per_class_rows
 from sightline.reports.confusion_clusters import confusion_order
 from sightline.reports.metric_tables import metric_tables
-from sightline.reports.parts import Chart, Gallery, Section, Table
+from sightline.reports.parts import Chart, Gallery, Section, Table, WithInterval
 from sightline.reports.sections.confusion import confused_pairs, confusion_report
 from sightline.reports.sections.curves import curves_report, precision_recall_curves, roc_curves
 from sightline.reports.sections.embedding import embed_2d, embedding_report
@@ -329,8 +329,10 @@ def test_intervals_are_shown_where_there_are_any() -> None:
     section = per_class_report(evaluated, rows)
     assert "95 % intervals" in section.text
     table = tables(section)[None]
-    assert table.rows[0][list(table.columns).index("recall 95 %")] == "0.500\xa0to\xa00.900"
-    assert table.rows[0][list(table.columns).index("f1 95 %")] is None
+    recall, f1 = (table.rows[0][list(table.columns).index(name)] for name in ("recall", "f1"))
+    assert isinstance(recall, WithInterval)
+    assert isinstance(f1, WithInterval)
+    assert (recall.low, recall.high, f1.interval) == (0.5, 0.9, None)
 
 
 def test_metrics_of_splits_stand_side_by_side() -> None:
@@ -341,9 +343,9 @@ def test_metrics_of_splits_stand_side_by_side() -> None:
     }  # fmt: skip
     headline, further = metric_tables(rows, ["accuracy", "auroc"])
     assert [list(row) for row in headline.rows] == [
-        ["accuracy", 0.9, "0.800\xa0to\xa00.950", 0.8, None]
+        ["accuracy", WithInterval(0.9, 0.8, 0.95), WithInterval(0.8)]
     ]
-    assert [list(row) for row in further.rows] == [["kappa", 0.7, None, None, None]]
+    assert [list(row) for row in further.rows] == [["kappa", WithInterval(0.7), None]]
     assert further.folded
 
 

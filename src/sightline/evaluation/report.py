@@ -12,6 +12,7 @@ from sightline.metrics.metric_sets import headline_names
 from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
+from sightline.reports.verdict import verdict
 from sightline.tracking.tracker import Tracker
 from sightline.training.logging import report
 
@@ -38,6 +39,8 @@ def log_report(
     explainer = None
     if samples is not None:
         explainer = SampleExplainer(samples.split, model.classifier, mode, model.device)
+    found = parts[0][1]
+    evaluated = EvaluatedSplit(target.name, mode, target.table, model.tuning, found.parts)
     content = report.ReportContent(
         title=stored.run.name if stored.run else stored.path.name,
         subtitle=f"{stored.path.name} on {target.name}, {counted(len(target.table), 'sample')}",
@@ -48,15 +51,16 @@ def log_report(
         }
         | tuning_facts(mode, model.tuning),
         metrics=metric_tables(
-            {part.name: found.rows() for part, found in parts},
+            {part.name: each.rows() for part, each in parts},
             headline_names(mode, model.tuning, plugins),
             RULE_TITLES[model.tuning.rule],
         ),
-        evaluated=EvaluatedSplit(target.name, mode, target.table, model.tuning, parts[0][1].parts),
-        per_class=parts[0][1].per_class,
+        evaluated=evaluated,
+        per_class=found.per_class,
         history=[],
         best_epoch=None,
         explainer=explainer,
+        verdict=verdict(evaluated, found, [], plugins),
     )
     wanted = {name: node for name, node in sections.items() if name != OF_A_TRAINING}
     report.publish_report(tracker, wanted, plugins, content, folder=f"{target.name}/")

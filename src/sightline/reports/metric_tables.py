@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sightline.reports.parts import Cell, Table
+from sightline.reports.parts import Cell, Table, WithInterval
 
 Row = Mapping[str, object]
 
@@ -19,19 +19,16 @@ def metric_tables(
         rule: that the decisions of the headline metrics are by.
     """
     cells = {
-        split: {str(row["metric"]): (_number(row["value"]), _interval(row)) for row in each}
+        split: {str(row["metric"]): cell_of(row, "value", "low", "high") for row in each}
         for split, each in rows.items()
     }
     names = list(dict.fromkeys(name for named in cells.values() for name in named))
     first = [name for name in headlines if name in names]
     others = [name for name in names if name not in first]
-    columns = ["metric", *(f for split in cells for f in (split, f"{split} 95 %"))]
+    columns = ["metric", *cells]
 
     def lines(wanted: Sequence[str]) -> list[list[Cell]]:
-        return [
-            [name, *(cell for named in cells.values() for cell in named.get(name, (None, None)))]
-            for name in wanted
-        ]
+        return [[name, *(named.get(name) for named in cells.values())] for name in wanted]
 
     tables = [Table(None, f"Headline metrics, {rule}", columns, lines(first))]
     if others:
@@ -43,17 +40,18 @@ def metric_tables(
     return tables
 
 
-def _interval(row: Row) -> str | None:
-    low, high = _number(row.get("low")), _number(row.get("high"))
-    if low is None or high is None:
-        reason = row.get("withheld")
-        return None if reason is None else str(reason)
-    return interval_text(low, high)
+def cell_of(row: Row, value: str, low: str, high: str) -> WithInterval | None:
+    """A value with its interval in one cell; None where the row has no such value.
 
-
-def interval_text(low: float, high: float) -> str:
-    """An interval on one line, three decimals each."""
-    return f"{low:.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{high:.3f}"
+    Args:
+        row: by column; `withheld` says why there is no interval.
+        value, low, high: names of the columns.
+    """
+    number, ends = _number(row.get(value)), (_number(row.get(low)), _number(row.get(high)))
+    if number is None:
+        return None
+    reason = row.get("withheld")
+    return WithInterval(number, *ends, None if reason is None else str(reason))
 
 
 def _number(value: object) -> float | None:

@@ -3,7 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-Cell = str | int | float | None
+
+@dataclass(frozen=True)
+class WithInterval:
+    """A value with its 95 % interval, in one cell.
+
+    Attributes:
+        value: of the metric; None where it is undefined.
+        low, high: ends of the interval; None where there is none.
+        reason: why there is none, in words.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+    @property
+    def interval(self) -> str | None:
+        """The interval on one line, three decimals each; else the reason why there is none."""
+        if self.low is None or self.high is None:
+            return self.reason
+        return f"{self.low:.3f}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{self.high:.3f}"
+
+
+Cell = str | int | float | WithInterval | None
 
 
 @dataclass(frozen=True)
@@ -86,9 +110,11 @@ class Section:
         text: introduction, in plain sentences.
         parts: charts, tables and galleries, in order.
         links: to other pages, by their text.
+        finding: what the page's first lines say of it, in a few words.
     """
 
     title: str
     text: str
     parts: Sequence[Part]
     links: Mapping[str, str] = field(default_factory=dict)
+    finding: str | None = None

@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from sightline.comparison.compared_run import BEST, bare_name
+from sightline.config.influence import has_influence
 from sightline.reports.figures.sweep import draw_main_effects, draw_parallel
 from sightline.reports.figures.sweep_progress import draw_best_so_far, draw_mean_curves
 from sightline.sweeps.groups import replicates
@@ -25,14 +26,14 @@ class SweepFigures:
 
     def draw(self, task: SweepTask) -> dict[str, Figure]:
         """The figures by name; none where no value or no key is there to draw."""
-        rows, keys, metrics = task.rows, task.keys, task.metrics
-        if not rows or not keys:
+        rows, metrics = task.rows, task.metrics
+        if not rows or not task.keys:
             return {}
-        drawn = {
-            "parallel_coordinates": draw_parallel(rows, keys, metrics, task.maximise),
-            "main_effects": draw_main_effects(rows, keys, metrics[0]),
-            "best_so_far": draw_best_so_far(rows, metrics[0], task.maximise),
-        }
+        drawn = {"best_so_far": draw_best_so_far(rows, metrics[0], task.maximise)}
+        keys = [key for key in task.keys if has_influence(key)]  # seeds and folds are replicates
+        if keys:
+            drawn["parallel_coordinates"] = draw_parallel(rows, keys, metrics, task.maximise)
+            drawn["main_effects"] = draw_main_effects(rows, keys, metrics[0])
         best, maximise = task.objectives[0]
         if not best.startswith(f"{BEST}/"):  # has no curve
             best, maximise = by_monitor(self.sweep.jobs[rows[0]["job"]].config)

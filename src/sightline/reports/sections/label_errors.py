@@ -11,6 +11,10 @@ from sightline.reports.parts import Gallery, Section, Table
 from sightline.reports.section_inputs import ReadImage
 from sightline.reports.thumbnails import sample_tile
 
+# Of a model that errs more often, most contradictions are its own errors: the page's first lines
+# do not count them as the labels'.
+MOST_WRONG = 0.1
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -91,6 +95,14 @@ def _ranked_issues(labels: np.ndarray, probs: np.ndarray) -> list[int]:
     return [int(i) for i in ranked]
 
 
+def _share_wrong(evaluated: EvaluatedSplit) -> float:
+    """The share of wrong decisions: of samples, or of known labels where labels are problems."""
+    if evaluated.label_mode.exclusive:
+        return float(evaluated.wrong.mean())
+    known = ~np.isnan(evaluated.truth)
+    return float((evaluated.truth != evaluated.decision_rows)[known].mean()) if known.any() else 1.0
+
+
 def label_errors_report(
     evaluated: EvaluatedSplit, read_image: ReadImage, count: int, max_samples: int
 ) -> Section:
@@ -107,6 +119,7 @@ def label_errors_report(
     tiles = [sample_tile(evaluated, s.row, read_image, s.classes) for s in suspects[:count]]
     inspected = min(len(evaluated.table), max_samples)
     of = f"{counted(inspected, 'sample')} of {evaluated.split}"
+    reliable = _share_wrong(evaluated) <= MOST_WRONG
     if not suspects:
         text = f"None among {of}, by confident learning (cleanlab)."
         return Section("Likely label errors", text, [])
@@ -123,4 +136,5 @@ def label_errors_report(
             Gallery("likeliest_label_errors", "The likeliest", tiles),
             Table("label_errors", "All of them", columns, rows),
         ],
+        finding=f"{counted(len(suspects), 'likely label error')} among {of}" if reliable else None,
     )

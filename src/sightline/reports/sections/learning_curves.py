@@ -1,7 +1,7 @@
 """Learning curves: losses, metrics and the learning rate of each epoch."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -12,33 +12,33 @@ from sightline.reports.parts import Section, Table
 from sightline.reports.section_inputs import Point
 
 MAX_OTHERS = 6  # further val metrics, drawn together
+HEIGHT = 3.0  # of a panel, in inches
 
 
 @styled
-def draw_learning_curves(history: Iterable[Point], best_epoch: int | None) -> Figure:
-    """Panels of loss, accuracy, further val metrics and the learning rate over epochs.
+def draw_learning_curves(
+    panel: str, lines: Mapping[str, Mapping[int, float]], best_epoch: int | None
+) -> Figure:
+    """One panel over epochs.
 
     Args:
-        history: metrics whose keys begin with `train/` or `val/`.
+        panel: what its axis shows.
+        lines: values by epoch, from 0, of each line.
         best_epoch: epoch of the best checkpoint, from 0; marked by a dashed line.
     """
-    curves = _by_panel(history)
-    figure = new_figure(1.7 * len(curves) + 0.4)
-    axes = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
-    for ax, (panel, lines) in zip(axes, curves.items(), strict=True):
-        for name, points in lines.items():
-            epochs = [epoch + 1 for epoch in sorted(points)]
-            marker = "o" if len(epochs) < 3 else ""
-            ax.plot(epochs, [points[e - 1] for e in epochs], marker=marker, markersize=3,
-                    label=name, linewidth=1.3)  # fmt: skip
-        if best_epoch is not None:
-            ax.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--")
-        ax.set_ylabel(panel)
-        if len(lines) > 1:
-            ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=7.5,
-                      borderaxespad=0, columnspacing=1, handlelength=1.2)  # fmt: skip
-    axes[-1].set_xlabel("epoch")
-    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure = new_figure(HEIGHT)
+    ax = figure.subplots()
+    for name, points in lines.items():
+        epochs = [epoch + 1 for epoch in sorted(points)]
+        marker = "o" if len(epochs) < 3 else ""
+        ax.plot(epochs, [points[e - 1] for e in epochs], marker=marker, markersize=3,
+                label=name, linewidth=1.3)  # fmt: skip
+    if best_epoch is not None:
+        ax.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--")
+    ax.set(ylabel=panel, xlabel="epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(lines) > 1:
+        figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -85,12 +85,17 @@ def learning_curves_report(history: list[Point], best_epoch: int | None) -> Sect
         [[epoch + 1, *(rows[epoch].get(key) for key in keys)] for epoch in sorted(rows)],
         folded=True,
     )
-    figure = draw_learning_curves(history, best_epoch)
-    chart = to_chart(figure, "learning_curves", "Loss and metrics over epochs")
+    charts = [
+        to_chart(
+            draw_learning_curves(panel, lines, best_epoch),
+            f"learning_curves_{panel.replace(' ', '_')}", f"{panel} over epochs",
+        )
+        for panel, lines in _by_panel(history).items()
+    ]  # fmt: skip
     text = (
         "Training values are of augmented images, measured during the epoch; decisions in these "
         "curves are by the default rule, since thresholds are fitted after the training."
     )
     if best_epoch is not None:
         text += f" The dashed line marks the best checkpoint: epoch {best_epoch + 1}."
-    return Section("Training", text, [chart, table])
+    return Section("Training", text, [*charts, table])

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from sightline.metrics.metric import TUNED
+from sightline.metrics.tuned_table import RULE_TITLES
+from sightline.metrics.tuning import Tuning
 from sightline.reports.canvas import new_figure, short, styled, to_chart
 from sightline.reports.evaluated_split import EvaluatedSplit
-from sightline.reports.metric_tables import interval_text
+from sightline.reports.metric_tables import cell_of
 from sightline.reports.parts import Cell, Section, Table
 
 Row = Mapping[str, object]
@@ -67,35 +70,37 @@ def per_class_report(evaluated: EvaluatedSplit, per_class: list[dict[str, object
     text = f"Each class against the others by {evaluated.decided_by}, the worst first{bars}."
     if evaluated.tuning.thresholds is not None:
         text += (
-            " In the table, precision, recall and f1 are of the default rule, and those that end "
-            "with _tuned of the tuned thresholds."
+            " The table has the decisions by both rules, and each class's own threshold: its "
+            "calibrated probability, over which the tuned rule decides for it."
         )
-    return Section("Classes", text, [chart, _table(per_class, evaluated.tuning.suffix)])
+    return Section("Classes", text, [chart, _table(per_class, evaluated.tuning)])
 
 
-def _table(rows: Sequence[Row], suffix: str) -> Table:
-    """Table of the rows with each interval in one cell; per_class/SPLIT.csv holds the numbers.
+def _table(rows: Sequence[Row], tuning: Tuning) -> Table:
+    """Table of the rows, each value with its interval; per_class/SPLIT.csv holds the numbers.
 
     The columns of the run's decision rule come first.
     """
-    first = ["class", "support", *(f"{measure}{suffix}" for measure in MEASURES)]
+    first = ["class", "support", *(f"{measure}{tuning.suffix}" for measure in MEASURES)]
     rest = [key for key in rows[0] if not key.endswith(("_low", "_high")) and key not in first]
     columns = [*first, *rest]
-    with_interval = [key for key in columns if f"{key}_low" in rows[0]]
-    names = [*columns, *(f"{key} 95 %" for key in with_interval)]
-    cells = [
-        [*(_cell(row[key]) for key in columns), *(_interval(row, key) for key in with_interval)]
-        for row in rows
-    ]
-    return Table(None, "Every class", names, cells)
+    cells = [[_cell(row, key) for key in columns] for row in rows]
+    both = tuning.thresholds is not None
+    return Table(None, "Every class", [_title(key, both) for key in columns], cells)
 
 
-def _interval(row: Row, key: str) -> Cell:
-    low, high = _number(row[f"{key}_low"]), _number(row[f"{key}_high"])
-    return interval_text(low, high) if low == low else None
+def _title(column: str, both: bool) -> str:
+    """A column's title; where there are decisions by two rules, with its rule."""
+    measure = column.removesuffix(TUNED)
+    if not both or measure not in MEASURES:
+        return column
+    return f"{measure} ({RULE_TITLES['default' if measure == column else 'tuned']})"
 
 
-def _cell(value: object) -> Cell:
+def _cell(row: Row, key: str) -> Cell:
+    if f"{key}_low" in row:
+        return cell_of(row, key, f"{key}_low", f"{key}_high")
+    value = row[key]
     known = isinstance(value, str | int | float) and value == value
     return value if known else None  # type: ignore[return-value]
 

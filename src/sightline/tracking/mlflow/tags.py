@@ -52,6 +52,11 @@ def evaluated_seen(name: str) -> str:
     return f"evaluated.{name}.seen"
 
 
+def result(split: str, metric: str) -> str:
+    """The tag with a result as it is read: rounded, with its interval."""
+    return f"{split} {metric}"
+
+
 def shared_view(key: str) -> str:
     """The tag of an experiment with the state of a shared view, as MLflow's UI stores it."""
     return f"mlflow.sharedViewState.{key}"

@@ -21,23 +21,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
-COLUMNS = (
-    "metrics.`val_best/accuracy`",
-    "metrics.`val_best/average_precision_macro`",
-    "metrics.`val_best/f1_macro`",
-    "metrics.`val_best/loss`",
-    "metrics.`test/accuracy`",
-    "params.`model`",
-    "params.`data`",
-    "params.`label_mode`",
-    "params.`seed`",
-    "params.`optimizer.lr`",
-    "metrics.`train/images_per_second`",
-    "attributes.`Duration`",
-)
+COLUMNS = ("params.`model`", "params.`optimizer.lr`", "params.`seed`", "attributes.`Duration`")
 STARTED = "attributes.start_time"
 FORMER = ("leaderboard", "curves")  # of each experiment
-CURVES = ("train/loss", "val/loss", "val/accuracy", "val/average_precision_macro")
+LOSSES, CURVES = (
+    ("val/loss", "train/loss"),
+    ("train/lr", "val/accuracy", "val/average_precision_macro"),
+)
 BARS = ("val_best/accuracy", "val_best/loss", "test/accuracy", "train/images_per_second")
 LINE: Mapping[str, Any] = {
     "xAxisKey": "step",
@@ -67,23 +57,31 @@ def curves_key(task: TaskFacts) -> str:
     return f"curves-{task.name}"
 
 
-def task_views(task: TaskFacts, monitor: str, maximise: bool) -> dict[str, dict[str, Any]]:
+def task_views(
+    task: TaskFacts, monitor: str, maximise: bool, results: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
     """The views of one task's runs by their keys: a leaderboard, and curves by group.
+
+    MLflow orders a table's columns by attributes, metrics, parameters and tags, and shows metrics
+    with all their digits under the ends of their names. So of metrics there is the one that ranks,
+    and the results are tags, with short names and as many digits as their intervals warrant.
 
     Args:
         task: of the runs.
         monitor: `val/...`, what the best checkpoint is chosen by: the best run comes first.
         maximise: whether a larger value of it is better.
+        results: tags with results, as `result` names them.
     """
     best = monitor.replace("val/", "val_best/", 1)
     ranked = _ranked(task.search_filter, best, maximise)
     of = f"{task.title} ({task.name.rpartition('-')[2]})"
-    columns = {"selectedColumns": [*dict.fromkeys([ranked["orderByKey"], *COLUMNS])]}
+    shown = [ranked["orderByKey"], *COLUMNS, *(f"tags.`{tag}`" for tag in results)]
+    columns = {"selectedColumns": shown}
     curves = {
         "compareRunSections": [
             {"uuid": "compare", "name": "compare", "display": True, "isReordered": True}
         ],
-        "compareRunCharts": _charts("compare", (monitor, *CURVES), (best, *BARS)),
+        "compareRunCharts": _charts("compare", (*LOSSES, monitor, *CURVES), (best, *BARS)),
         "isAccordionReordered": True,
         "hideEmptyCharts": True,
     }

@@ -12,6 +12,7 @@ from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
 from sightline.predictions import Predictions
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
+from sightline.reports.verdict import verdict
 from sightline.tracking.tracker import Tracker
 from sightline.training.devices import uses_gpu
 from sightline.training.logging.report import (
@@ -45,6 +46,8 @@ def log_training_report(
     device = torch.device("cuda" if uses_gpu(config.trainer) else "cpu")
     tuning = found[split].tuning
     shown = [split, *(name for name in found if name != split)]
+    evaluated = EvaluatedSplit(split, mode, tables[split], tuning, found[split].parts)
+    history = epoch_history(tracker)
     content = ReportContent(
         title=logged_name(tracker),
         subtitle=f"The best checkpoint (epoch {best_epoch + 1}, by {config.monitor}) on {split}",
@@ -54,10 +57,11 @@ def log_training_report(
             headline_names(mode, tuning, config.plugins),
             RULE_TITLES[tuning.rule],
         ),
-        evaluated=EvaluatedSplit(split, mode, tables[split], tuning, found[split].parts),
+        evaluated=evaluated,
         per_class=found[split].per_class,
-        history=epoch_history(tracker),
+        history=history,
         best_epoch=best_epoch,
         explainer=SampleExplainer(setup.splits[split], setup.module.classifier, mode, device),
+        verdict=verdict(evaluated, found[split], history, config.plugins),
     )
     publish_report(tracker, config.report, config.plugins, content)

@@ -40,6 +40,7 @@ class ReportContent:
         history: metrics of each epoch; empty for an evaluation.
         best_epoch: epoch of the evaluated checkpoint, from 0; None where it is not known.
         explainer: access to images and model; None where only predictions are stored.
+        verdict: what the results say, in sentences; findings of sections follow them.
     """
 
     title: str
@@ -51,6 +52,7 @@ class ReportContent:
     history: Sequence[Point]
     best_epoch: int | None
     explainer: SampleExplainer | None
+    verdict: Sequence[str] = ()
 
 
 def check_sections(sections: Mapping[str, Node], plugins: Iterable[str]) -> None:
@@ -91,7 +93,11 @@ def publish_report(
         made.append(section)
         _save(tracker, section, content.evaluated.split, f"{folder}report/")
     if sections:
-        page = Page(content.title, content.subtitle, content.facts, content.metrics, made, problems)
+        verdict = [*content.verdict, *(each.finding for each in made if each.finding)]
+        page = Page(
+            content.title, content.subtitle, content.facts, content.metrics, made, problems,
+            verdict=verdict,
+        )  # fmt: skip
         tracker.log_data(render_page(page), f"{folder}report.html")
 
 

@@ -8,14 +8,16 @@ from rich import get_console
 
 from sightline.config.schema import TrainConfig
 from sightline.label_modes.base import LabelMode
-from sightline.metrics.evaluation import evaluate_table
+from sightline.metrics.evaluation import Evaluation, evaluate_table
+from sightline.metrics.metric_sets import headline_names
 from sightline.metrics.tuned_table import parts_of_val, rule_words, tuning_facts
 from sightline.metrics.tuning import Tuning, tuning_record
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
+from sightline.reports.verdict import rounded
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
-from sightline.tracking.mlflow.tags import DECISION_RULE, NOTE
+from sightline.tracking.mlflow.tags import DECISION_RULE, NOTE, result
 from sightline.tracking.task import task_facts
 from sightline.tracking.tracker import Tracker
 from sightline.training.fit import Results
@@ -52,6 +54,7 @@ def log_results(
         reached["metrics"][split] = {"loss": results.losses[split]} | headlines
         reached["intervals"][split] = each.interval_ends()
         reached["withheld"][split] = each.withheld_headlines()
+        tracker.set_tags(_shown_result(split, each, headline_names(mode, tuning, plugins)[0]))
     if "test" in found:
         count_test_look(tracker, tracker.before.tags)
     log_training_report(tracker, config, setup, results.predictions, found, results.best_epoch)
@@ -74,6 +77,14 @@ def log_results(
     tracker.log_json(reached, "results.json")
     tracker.set_tags({NOTE: note(about, format_metrics(reached))})
     return reached
+
+
+def _shown_result(split: str, found: Evaluation, metric: str) -> dict[str, str]:
+    """The tag with the first headline metric, rounded, with its interval."""
+    if metric not in found.metrics:
+        return {}
+    name = metric.removesuffix(found.tuning.suffix)
+    return {result(split, name): rounded(found.metrics[metric], found.interval_ends().get(metric))}
 
 
 def _summary(results: Results) -> dict[str, float]:

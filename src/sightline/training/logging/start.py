@@ -30,7 +30,9 @@ from sightline.data.reading.raster import range_words
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.redaction import redacted
+from sightline.metrics.metric_sets import headline_names
 from sightline.metrics.monitor import monitor_mode
+from sightline.metrics.tuning import Tuning
 from sightline.models.fine_tuning import describe_fine_tuning
 from sightline.tracking.dataset_inputs import dataset_inputs
 from sightline.tracking.description import group_name, origin_tags, params, run_name
@@ -120,10 +122,16 @@ def _log_data_and_model(
     found["data.classes"] = _classes(setup.label_mode.class_names)
     logged = params(config, job) | found | _decided(config, setup, world_size)
     digest = group_digest(influences(config.model_dump(mode="json"), logged))
-    tracker.log_params(logged | {tags.GROUP: group_name(config, job, digest)})
+    group = group_name(config, job, digest)
+    if job.reproduces is not None:  # the same run once more is no further seed of the group's
+        group = f"reproduction: {group}"
+    tracker.log_params(logged | {tags.GROUP: group})
     tracker.set_tags({tags.GROUP_DIGEST: digest})
     task = task_facts({key: str(value) for key, value in logged.items()})
-    for name, view in task_views(task, config.monitor, monitor_mode(config) == "max").items():
+    first = headline_names(setup.label_mode, Tuning(), config.plugins)[0]
+    results = [tags.result(split, first) for split in ("val", "test")]
+    maximise = monitor_mode(config) == "max"
+    for name, view in task_views(task, config.monitor, maximise, results).items():
         tracker.save_view(name, view)
     tracker.log_datasets(inputs)
     images = setup.datamodule.cached_images.decoded
