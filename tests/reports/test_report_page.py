@@ -132,7 +132,8 @@ def browse(page: Path, proxy: Proxy, *flags: str) -> str:
 
 # Measures each frame once all are loaded, and a table of it was sorted by its second column.
 MEASURE = """
-const table = page => [...page.querySelectorAll('.sortable')].find(t => t.textContent.includes('support'));
+const table = page => [...page.querySelectorAll('.sortable')]
+  .find(t => t.textContent.includes('support'));
 const column = page => [...table(page).tBodies[0].rows].map(row => row.cells[1].textContent);
 const pages = [...document.querySelectorAll('iframe')].map(frame => frame.contentDocument);
 const before = pages.map(column);
@@ -178,8 +179,8 @@ def test_looked_at_in_chromium_at_both_widths(
     pages: dict[str, str], tmp_path: Path, proxy: Proxy
 ) -> None:
     frames = "".join(
-        f'<iframe sandbox="allow-same-origin allow-scripts" data-name="{mode}" style="border:0;width:{width}px;'
-        f'height:900px" srcdoc="{html.escape(page)}"></iframe>'
+        f'<iframe sandbox="allow-same-origin allow-scripts" data-name="{mode}" style="border:0;'
+        f'width:{width}px;height:900px" srcdoc="{html.escape(page)}"></iframe>'
         for mode, page in pages.items()
         for width in WIDTHS
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sightline.comparison.boards import Board, Boards
 from sightline.comparison.comparability import NotComparable
 from sightline.comparison.compared_run import ComparedRun, choose_metric, higher_is_better, split_of
+from sightline.comparison.differing_models import differing_models
 from sightline.comparison.grouping import group_key, knows_its_group, with_stored_config
 from sightline.comparison.leaderboard import Leaderboard, Unranked, make_leaderboard, why_not
 from sightline.comparison.settings import ComparisonSettings
@@ -90,9 +91,11 @@ def _compare_task(
     looks = None
     if "test" in (split, split_of(metric)):
         looks = _looks(board, list(stored.values()), settings.uri)
+    differences = differing_models(tested.pairs, stored, split) if as_named else None
     return Comparison(
-        title, tested.board, split, tested.pairs, looks, tested.selection, settings.margin
-    )
+        title, tested.board, split, tested.pairs, looks, tested.selection, settings.margin,
+        differences,
+    )  # fmt: skip
 
 
 def _looks(board: Leaderboard, known: list[StoredRun], uri: str | None) -> Looks | None:

@@ -11,10 +11,12 @@ from sightline.comparison.tables import (
     Comparison,
     leaderboard_records,
     leaderboard_table,
+    pair_ranks,
     pair_records,
     tests_table,
     unranked_table,
 )
+from sightline.errors import counted
 from sightline.io.csv_files import csv_text
 from sightline.reports.canvas import to_chart
 from sightline.reports.page import Page, render_page
@@ -22,7 +24,10 @@ from sightline.reports.parts import Cell, Part, Section, Table
 
 Links = Mapping[str, str]  # by their texts, relative paths without the suffix
 NO_LINKS: Links = {}
-WRITTEN = ("leaderboard.csv", "tests.csv", "not_ranked.csv", "comparison.md", "comparison.html")
+WRITTEN = (
+    "leaderboard.csv", "tests.csv", "not_ranked.csv", "comparison.md", "comparison.html",
+    "model_differences.csv", "confusion_differences.csv",
+)  # fmt: skip
 LINE = 24  # characters
 SHOWN = 15  # groups above the figure; the page has the others below
 
@@ -38,6 +43,9 @@ def write_comparison(comparison: Comparison, folder: Path, links: Links = NO_LIN
     tables = [leaderboard_records(comparison.board)]
     tables += [pair_records(comparison.pairs)] if comparison.pairs else []
     tables += [unranked_table(comparison.board)] if comparison.board.unranked else []
+    if comparison.differences is not None:
+        parts = comparison.differences.parts
+        tables += [part for part in parts if isinstance(part, Table) and part.name is not None]
     for table in tables:
         text = csv_text(table.columns, table.rows, line_end="\r\n")
         (folder / f"{table.name}.csv").write_text(text, encoding="utf-8")
@@ -61,6 +69,8 @@ def to_html(comparison: Comparison, links: Links = NO_LINKS) -> str:
     sections = [_leaderboard_section(comparison)]
     if comparison.pairs:
         sections.append(_tests_section(comparison))
+    if comparison.differences is not None:
+        sections.append(comparison.differences)
     if len(board.groups) > SHOWN:
         every = replace(unbroken(leaderboard_table(board)), folded=True)
         sections.append(Section("All groups", "", [every]))
@@ -68,9 +78,11 @@ def to_html(comparison: Comparison, links: Links = NO_LINKS) -> str:
         text = "Failed and unfinished runs take no part in ranks and means."
         sections.append(Section("Not ranked", text, [unranked_table(board)]))
     pages = {text: f"{place}.html" for text, place in links.items()}
-    return render_page(
-        Page(comparison.title, _subtitle(comparison), _facts(comparison), [], sections, [], pages)
-    )
+    page = Page(
+        comparison.title, _subtitle(comparison), _facts(comparison), [], sections, [], pages,
+        verdict(comparison),
+    )  # fmt: skip
+    return render_page(page)
 
 
 def tables_and_notes(comparison: Comparison) -> list[tuple[Table, list[str]]]:
@@ -115,6 +127,28 @@ def unbroken(table: Table) -> Table:
         return value
 
     return replace(table, rows=[[cell(value) for value in row] for row in table.rows])
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """The best group with its value, and what the tests of it show."""
+    board = comparison.board
+    if not board.groups:
+        return []
+    best = board.groups[0]
+    config = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in best.config.items())
+    said = [f"best: {config or best.runs[0].name}, {bare_name(board.metric)} {best.score}"]
+    shown = sum(pair.is_shown for pair in comparison.pairs if pair.of_configs)
+    tested = sum(pair.tested is not None for pair in comparison.pairs if pair.of_configs)
+    if tested:
+        said.append(
+            f"a difference to it is shown for {shown} of the {counted(tested, 'group')} tested"
+        )
+    if any(not pair.of_configs and pair.tested for pair in comparison.pairs):
+        said += [
+            f"{pair_ranks(pair)}: {pair.verdict}, of single runs: several seeds would say more"
+            for pair in comparison.pairs[:1]
+        ]
+    return said
 
 
 def _subtitle(comparison: Comparison) -> str:

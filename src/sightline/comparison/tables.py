@@ -10,7 +10,7 @@ from sightline.comparison.leaderboard import Group, Leaderboard
 from sightline.comparison.selection import Selection
 from sightline.comparison.uncertainty import LEVEL
 from sightline.comparison.verdicts import Pair
-from sightline.reports.parts import Cell, Table
+from sightline.reports.parts import Cell, Section, Table
 
 ESTIMATED = ("mean", "± 95 %", "± covers", "values")
 RUNS_ALONE = " *"  # an interval over runs alone, beside some that cover samples too
@@ -41,6 +41,7 @@ class Comparison:
         looks: inspections of the test set, where the comparison uses it.
         selection: the best value to expect of equal groups; None where that is not known.
         margin: of the tests of equivalence; None where there are none.
+        differences: where the models of the first pair differ; None where that was not asked for.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Comparison:
     looks: Looks | None
     selection: Selection | None = None
     margin: float | None = None
+    differences: Section | None = None
 
 
 def leaderboard_table(board: Leaderboard) -> Table:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning import Callback
 
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import Interrupted
@@ -23,6 +24,7 @@ from sightline.training.logging.progress import progress_callbacks
 from sightline.training.logging.results import log_results
 from sightline.training.logging.schedule import ScheduleFigure
 from sightline.training.logging.start import log_description, start_run
+from sightline.training.logging.val_images import ValImages
 from sightline.training.optimizers import Optimizers
 from sightline.training.quiet import quiet_libraries
 from sightline.training.setup import set_up
@@ -75,7 +77,9 @@ def train(
         start_run(tracker, connection)
         with _run_status(tracker):
             log_description(tracker, setup, world_size)
-            logs = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
+            logs: list[Callback] = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
+            if "val" in setup.splits:
+                logs.append(ValImages(tracker, setup.splits["val"]))
             callbacks = [*logs, *progress_callbacks()]
             results = fit_and_evaluate(config, folder, setup, signals, callbacks, with_test)
             return log_results(tracker, config, setup, results)

@@ -30,6 +30,7 @@ PRUNED = "pruned"
 # The results of a run.
 NOTE = "mlflow.note.content"
 DECISION_RULE = "decision_rule"  # in words, with its thresholds
+MODEL = "model"  # the best checkpoint as a model: models:/ID
 LOOKS = "test.looks"  # how often the test split was evaluated
 
 # The config without seed, fold and what has no influence: `sightline.config.influence`.

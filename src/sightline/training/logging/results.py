@@ -60,9 +60,6 @@ def log_results(
     log_training_report(tracker, config, setup, results.predictions, found, results.best_epoch)
     for path in (BEST, LAST):
         tracker.log_artifact(path)
-    tracker.log_model_checkpoint(
-        BEST, mode.class_names, mode.multi_label, plugins, results.best_epoch
-    )
     about = facts(config, setup) | {
         "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
         f"{results.best_epoch + 1}; the figures below are of that checkpoint",
@@ -76,6 +73,9 @@ def log_results(
     }
     tracker.log_json(reached, "results.json")
     tracker.set_tags({NOTE: note(about, format_metrics(reached))})
+    tracker.log_model_checkpoint(
+        BEST, mode.class_names, mode.multi_label, plugins, results.best_epoch
+    )
     return reached
 
 

@@ -30,19 +30,15 @@ from sightline.data.reading.raster import range_words
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.redaction import redacted
-from sightline.metrics.metric_sets import headline_names
-from sightline.metrics.monitor import monitor_mode
-from sightline.metrics.tuning import Tuning
 from sightline.models.fine_tuning import describe_fine_tuning
 from sightline.tracking.dataset_inputs import dataset_inputs
 from sightline.tracking.description import group_name, origin_tags, params, run_name
 from sightline.tracking.mlflow import tags
-from sightline.tracking.mlflow.views import task_views
 from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.sender.client import SenderClient
-from sightline.tracking.task import task_facts
 from sightline.tracking.tracker import Tracker
 from sightline.training.logging.param_groups import describe_groups, group_rows
+from sightline.training.logging.saved_views import save_task_views
 
 if TYPE_CHECKING:
     from sightline.training.setup import Setup
@@ -127,12 +123,7 @@ def _log_data_and_model(
         group = f"reproduction: {group}"
     tracker.log_params(logged | {tags.GROUP: group})
     tracker.set_tags({tags.GROUP_DIGEST: digest})
-    task = task_facts({key: str(value) for key, value in logged.items()})
-    first = headline_names(setup.label_mode, Tuning(), config.plugins)[0]
-    results = [tags.result(split, first) for split in ("val", "test")]
-    maximise = monitor_mode(config) == "max"
-    for name, view in task_views(task, config.monitor, maximise, results).items():
-        tracker.save_view(name, view)
+    save_task_views(tracker, config, setup.label_mode, logged)
     tracker.log_datasets(inputs)
     images = setup.datamodule.cached_images.decoded
     decoded = {name: each for name, each in images.items() if each.sizes is None}  # as seen
