@@ -5,9 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import socketserver
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.browser import browse
 from support.tables import HOSTILE, make_evaluated
 
 from sightline.metrics.values import per_class_rows
@@ -24,9 +23,6 @@ from sightline.reports.sections.confusion import confusion_report
 from sightline.reports.sections.gallery import gallery_report
 from sightline.reports.sections.per_class import per_class_report
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
 WIDTHS = (1600, 1280, 390)
 BROWSERS_OWN = (".google.com", ".googleapis.com", ".gstatic.com")  # whatever page it shows
 
@@ -116,18 +112,8 @@ def proxy() -> Iterator[Proxy]:
         server.shutdown()
 
 
-def browse(page: Path, proxy: Proxy, *flags: str) -> str:
-    assert CHROMIUM, "no Chromium: apt-get install chromium (.ci/setup does)"
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-        "--no-first-run", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--disable-extensions", "--hide-scrollbars",
-        f"--user-data-dir={page.parent / 'browser'}", *flags,
-        f"--proxy-server=http://127.0.0.1:{proxy.server_address[1]}", page.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def proxied(proxy: Proxy) -> str:
+    return f"--proxy-server=http://127.0.0.1:{proxy.server_address[1]}"
 
 
 # Measures each frame once all are loaded, and a table of it was sorted by its second column.
@@ -223,7 +209,7 @@ def test_a_screenshot_shows_the_page_in_the_readers_colours(
     page.write_text(pages["multiclass"], encoding="utf-8")
     shot = tmp_path / "shot.png"
     flags = ["--blink-settings=preferredColorScheme=0"] if dark else []
-    browse(page, proxy, "--window-size=1280,1400", f"--screenshot={shot}", *flags)
+    browse(page, proxied(proxy), "--window-size=1280,1400", f"--screenshot={shot}", *flags)
     pixels = np.asarray(Image.open(shot).convert("L"))
     assert (np.median(pixels) < 60) == dark
     assert pixels.std() > 10

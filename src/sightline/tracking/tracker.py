@@ -136,7 +136,7 @@ class Tracker:
         self, checkpoint: str, class_names: Sequence[str], multi_label: bool,
         plugins: list[str], epoch: int,
     ) -> None:  # fmt: skip
-        """Log a checkpoint of the run's folder as a model with the run's name, linked to the run.
+        """Log a checkpoint of the run's folder as the model `model`, linked to the run.
 
         Uploading adds how it is served to the run's note, which is logged before.
 

@@ -23,7 +23,7 @@ from mlflow.types.schema import Array
 from PIL import Image
 
 from sightline.runs.journal.records import ModelRecord
-from sightline.tracking.mlflow.model_words import describe_model, model_name
+from sightline.tracking.mlflow.model_words import describe_model, model_params
 from sightline.tracking.mlflow.tags import DECISION_RULE, RECORD_MS
 
 SIGHTLINE = Path(__file__).parents[2]  # the package, which is shipped with the model
@@ -65,7 +65,7 @@ class CheckpointModel:
 def log_model(
     client: MlflowClient, uri: str, run_id: str, record: CheckpointModel, register: str | None
 ) -> None:
-    """Log a checkpoint as a model with its run's name and metrics; once for each record.
+    """Log a checkpoint as the model `model` with its run's metrics; once for each record.
 
     Args:
         client: of the store.
@@ -74,15 +74,13 @@ def log_model(
         record: the checkpoint and the description of its outputs.
         register: the name in the model registry that gets a new version, or None.
     """
-    info = client.get_run(run_id).info
-    experiment_id = info.experiment_id
+    run = client.get_run(run_id)
+    experiment_id = run.info.experiment_id
     model = _logged(client, experiment_id, run_id, record)
     if model is None:
         mlflow.set_tracking_uri(uri)
-        tags = {RECORD_MS: str(record.record_ms)}
-        model = client.create_logged_model(
-            experiment_id, name=model_name(info.run_name), source_run_id=run_id, tags=tags
-        )
+        tags, params = {RECORD_MS: str(record.record_ms)}, model_params(run)
+        model = client.create_logged_model(experiment_id, "model", run_id, tags, params)
         _upload(client, run_id, model, record)
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         client.finalize_logged_model(model.model_id, "READY")

@@ -1,20 +1,21 @@
-"""Words of a logged model: its name, and the commands that serve it."""
-
-import re
+"""Words of a logged model: what tells it from those of other runs, and how it is served."""
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from sightline.io.secrets import hide_password
 from sightline.tracking.mlflow.tags import MODEL, NOTE
 
 HEADING = "**serve the model**"
-MAX_NAME = 200
+SHOWN = ("model", "data", "label_mode", "seed", "optimizer.lr")  # of the run's parameters
 PORT = 5001  # of the examples; MLflow's UI has 5000
 
 
-def model_name(run_name: str | None) -> str:
-    """The run's name, without the characters that MLflow refuses in names of models."""
-    return re.sub(r"[/:.%\"']+", "_", run_name or "")[:MAX_NAME].strip() or "model"
+def model_params(run: Run) -> dict[str, str]:
+    """Parameters for the columns of MLflow's models: their name is `model` in each run, so that
+    `runs:/RUN_ID/model` finds it."""
+    known = {key: run.data.params[key] for key in SHOWN if key in run.data.params}
+    return {"run": run.info.run_name or run.info.run_id} | known
 
 
 def serving_commands(model_id: str, uri: str) -> str:
