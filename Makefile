@@ -3,7 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test test-slurm golden golden-record soak fuzz lint docs release-check audit ui bench clean
+.PHONY: train test test-slurm golden golden-record soak fuzz lint docs pictures release-check audit \
+	ui bench clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
@@ -36,6 +37,9 @@ docs: .venv/ready  ## the site, in docs/_build/index.html; a warning is an error
 
 release-check:  ## the wheel: built, looked into, installed and used; ARGS=lowest for the lowest versions
 	PYTHON=$(PYTHON) .ci/release-check $(ARGS)
+
+pictures: .venv/ready  ## docs/images anew, from real runs; needs Chromium
+	$(BIN)/python docs/make_images.py
 
 audit:  ## the pinned dependencies beside known vulnerabilities
 	$(PYTHON) -m venv .audit

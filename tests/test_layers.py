@@ -160,7 +160,7 @@ LAYERS = [
     ["sweeps.table"],
     ["sweeps.groups"],
     ["sweeps.tasks"],
-    ["sweeps.figures", "sweeps.note"],
+    ["sweeps.figures", "sweeps.note", "sweeps.board"],
     ["sweeps.summary"],
     ["sweeps.jobs"],
     ["sweeps.local"],

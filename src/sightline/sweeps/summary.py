@@ -3,11 +3,14 @@
 import logging
 import math
 import time
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from sightline.io.csv_files import to_csv
-from sightline.reports.canvas import to_png
+from sightline.reports.canvas import to_chart
+from sightline.reports.parts import Chart
+from sightline.sweeps.board import to_board
 from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.groups import group_rows, replicates
 from sightline.sweeps.note import announce, to_markdown
@@ -23,6 +26,7 @@ from sightline.tracking.tracker import Tracker
 log = logging.getLogger(__name__)
 
 FIGURES_EVERY_S = 10  # at most, while jobs start and end; the last ones are always drawn
+BOARD = "board.html"  # MLflow lists a run's artifacts by name
 DONE = ("FINISHED", "PRUNED")  # such a job is not run again
 
 
@@ -117,9 +121,13 @@ class SweepTracker:
             return rows
         self.tracker.log_data(frozen_configs(self.sweep.jobs), "configs.json")
         draw = last or time.monotonic() - self._drawn > FIGURES_EVERY_S
-        for task in self.found:
-            self._log_task(task, draw)
+        charts = {task.folder: self._charts(task) for task in self.found if draw}
+        groups = {
+            task.folder: self._log_task(task, charts.get(task.folder, [])) for task in self.found
+        }
         if draw:
+            board = to_board(self.sweep, rows, self.found, groups, charts)
+            self.tracker.log_data(board, BOARD)
             self._drawn = time.monotonic()
         if self._tasks.named:
             self._log_view_of_all()
@@ -128,19 +136,24 @@ class SweepTracker:
         self._connection.poll()
         return rows
 
-    def _log_task(self, task: SweepTask, draw: bool) -> None:
-        """Log what is ranked and averaged: groups of replicates, figures, and a saved view."""
+    def _charts(self, task: SweepTask) -> list[Chart]:
+        drawn = self.figures(task).items()
+        return [to_chart(figure, name, name.replace("_", " ")) for name, figure in drawn]
+
+    def _log_task(self, task: SweepTask, charts: Sequence[Chart]) -> list[Row]:
+        """Log the groups of replicates, which it returns, figures, and a saved view."""
         members = replicates(task.rows, self.sweep.jobs)
-        replicated = len(members) < len(task.rows)
-        if replicated:
+        groups = []
+        if len(members) < len(task.rows):
             groups = group_rows(members, task.keys, task.metrics[0])
             self.tracker.log_data(to_csv(groups, None, line_end="\r\n"), f"{task.folder}groups.csv")
-        for name, figure in (self.figures(task) if draw else {}).items():
-            self.tracker.log_png(to_png(figure), f"{task.folder}figures/{name}.png")
+        for chart in charts:
+            self.tracker.log_png(chart.png, f"{task.folder}figures/{chart.name}.png")
         view = sweep_view(
-            self.sweep.name, task.keys, task.metrics, task.maximise, replicated, task.facts
+            self.sweep.name, task.keys, task.metrics, task.maximise, bool(groups), task.facts
         )
         self.tracker.save_view(view_key(self.sweep.name, task.facts), view)
+        return groups
 
     def _log_view_of_all(self) -> None:
         """Save a view of all jobs, which are of several tasks and have no order by values."""

@@ -12,8 +12,9 @@ from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.metric_sets import headline_names
 from sightline.metrics.tuned_table import parts_of_val, rule_words, tuning_facts
 from sightline.metrics.tuning import Tuning, tuning_record
+from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
-from sightline.reports.verdict import rounded
+from sightline.reports.verdict import rounded, verdict
 from sightline.runs.folder import BEST, LAST, RunFolder
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.links import run_link, view_links
@@ -23,6 +24,7 @@ from sightline.tracking.tracker import Tracker
 from sightline.training.fit import Results
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
 from sightline.training.logging.final_report import log_training_report
+from sightline.training.logging.report import epoch_history
 from sightline.training.logging.start import facts
 from sightline.training.setup import Setup
 
@@ -60,10 +62,17 @@ def log_results(
     log_training_report(tracker, config, setup, results.predictions, found, results.best_epoch)
     for path in (BEST, LAST):
         tracker.log_artifact(path)
-    about = facts(config, setup) | {
-        "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
-        f"{results.best_epoch + 1}; the figures below are of that checkpoint",
-    }
+    shown = "test" if "test" in found else "val"
+    evaluated = EvaluatedSplit(shown, mode, results.predictions[shown], tuning, found[shown].parts)
+    said = verdict(evaluated, found[shown], epoch_history(tracker), plugins)
+    about = (
+        {"verdict": "; ".join(said)}
+        | facts(config, setup)
+        | {
+            "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
+            f"{results.best_epoch + 1}; the figures below are of that checkpoint",
+        }
+    )
     about |= tuning_facts(mode, tuning)
     reached |= {
         "best_epoch": results.best_epoch,
