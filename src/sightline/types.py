@@ -6,6 +6,7 @@ from typing import Any, Self
 
 # PIL modes by number of channels; an image is converted to it. Other numbers are arrays.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+MISSING = -1  # a multilabel target that nobody knows: masked in the loss and in the metrics
 Size = tuple[int, int]  # height and width, in pixels
 ImgSize = int | Size  # the side of a square, or height and width
 # `data.geometry` as `PreprocessSpec.crop_mode`, which has timm's word for it where there is one.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sightline.api.run import Run
 from sightline.config.compose import compose_job
 from sightline.errors import Interrupted, UserError
+from sightline.training.early_checks import check_early
 from sightline.training.given import Given
 from sightline.training.job import run_job
 from sightline.training.resumption import with_folder_to_resume
@@ -48,6 +49,7 @@ def train(
     if any(word.startswith("resume=") for word in words):
         words = with_folder_to_resume(words)
     config, job = compose_job(words)
+    check_early(config)
     call = ", ".join([repr(list(overrides)), *(f"{name}=..." for name in given.names)])
     job = replace(job, command=f"sightline.train({call})")
     try:

@@ -35,7 +35,13 @@ def load_command(name: str) -> Command:
 
 def run_command(name: str, words: Sequence[str]) -> int:
     """Run `sightline NAME WORDS`; returns the exit status."""
-    return load_command(name).call(name, words)
+    return load_command(name).call(name, words, _check_run)
+
+
+def _check_run(name: str, uri: str | None) -> None:
+    from sightline.runs.known_names import check_run_name
+
+    check_run_name(name, uri)
 
 
 def _plugins() -> dict[str, EntryPoint]:

@@ -23,7 +23,8 @@ class CompareOptions(Options):
     uri: str | None = Field(None, alias="tracking.uri", description=URI)
     runs: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         (),
-        description="these runs alone, by id or folder; a sweep's run stands for its jobs",
+        description="these runs alone, by id, folder or name; a sweep's run stands for its jobs",
+        json_schema_extra={"names_run": True},
     )
     metric: str | None = Field(
         None,

@@ -18,10 +18,14 @@ def run(options: DoctorOptions) -> int:
     """Check everything; 1 if a training would fail, or its numbers would be wrong.
 
     Raises:
-        UserError: the overrides do not compose.
+        UserError: the overrides do not compose, or name what is not there.
     """
-    from sightline.doctor.run import run_doctor
+    from sightline.config.compose import compose_job
     from sightline.paths import project_root
+    from sightline.training.early_checks import check_early
+
+    check_early(compose_job(options.overrides)[0])
+    from sightline.doctor.run import run_doctor
 
     folder = Path(options.output).absolute() if options.output else project_root() / "doctor"
     return 0 if run_doctor(options.overrides, folder) else 1

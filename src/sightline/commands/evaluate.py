@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PositiveInt
 
 from sightline.config.command import Command
-from sightline.config.options import DEVICE, PLUGINS, RUN, URI, Options, Several, as_tuple
+from sightline.config.options import DEVICE, PLUGINS, URI, Options, Several, as_tuple, run_named
 
 
 class EvaluateOptions(Options):
     """Options of `sightline evaluate`."""
 
-    run: str | None = Field(None, description=RUN)
+    run: str | None = run_named(None)
     split: Literal["train", "val", "test"] = Field("test", description="split that is evaluated")
     name: str | None = Field(
         None, pattern=r"^[A-Za-z][\w.-]{0,60}$",
@@ -40,11 +40,16 @@ def run(options: EvaluateOptions) -> int:
     Raises:
         UserError: the run, the data or an option cannot be used; nothing is logged then.
     """
+    from sightline.config.compose import compose_job
     from sightline.evaluation.overrides import read_data_overrides
-    from sightline.evaluation.run import evaluate
     from sightline.evaluation.settings import EvaluationSettings
+    from sightline.training.early_checks import check_early
 
     changes = read_data_overrides(options.overrides, EvaluateOptions.keys(), options.run)
+    if changes.other_data:
+        check_early(compose_job([*changes.data, *changes.model])[0])
+    from sightline.evaluation.run import evaluate
+
     settings = EvaluationSettings(**options.model_dump(exclude={"run", "uri"}))
     command = shlex.join(["sightline", "evaluate", *options.words])
     evaluate(options.run, options.uri, settings, changes, command)

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sightline.config.command import Command
-from sightline.config.options import PLUGINS, RUN, URI, Options, Several
+from sightline.config.options import PLUGINS, URI, Options, Several, run_named
 from sightline.errors import UserError
 
 
 class ExportOptions(Options):
     """Options of `sightline export`."""
 
-    run: Annotated[str, Field(description=RUN)]
+    run: str = run_named()
     format: Annotated[
         Literal["onnx", "torch_export"], Field(description="onnx (.onnx) or torch_export (.pt2)")
     ]

@@ -20,7 +20,7 @@ def run(options: PrefetchOptions) -> int:
     from huggingface_hub import constants as hub
 
     from sightline.config.compose import compose_job
-    from sightline.models.backbone import fetch_weights
+    from sightline.config.timm_names import check_timm_name
 
     words = options.overrides
     chosen = any(word.startswith(("model=", "experiment=")) for word in words)
@@ -32,6 +32,10 @@ def run(options: PrefetchOptions) -> int:
         )
     if node.get("pretrained_path") is not None:
         raise UserError("model.pretrained_path names weights on disk: there is nothing to fetch.")
+    if not config.plugins:
+        check_timm_name(node["name"])
+    from sightline.models.backbone import fetch_weights
+
     file = fetch_weights(node["name"])
     print(f"weights of {node['name']}: {file} ({file.stat().st_size / 2**20:,.1f} MiB)")
     if Path(hub.HF_HUB_CACHE) in file.parents:

@@ -1,18 +1,16 @@
 """`sightline reproduce`: a logged run trained again, and its metrics compared."""
 
-from typing import Annotated
-
 from pydantic import Field, NonNegativeFloat
 
 from sightline.config.command import Command
-from sightline.config.options import PLUGINS, RUN, URI, Options, Several
-from sightline.runs.resume import MAY_CHANGE
+from sightline.config.options import PLUGINS, URI, Options, Several, run_named
+from sightline.runs.changeable import MAY_CHANGE
 
 
 class ReproduceOptions(Options):
     """Options of `sightline reproduce`."""
 
-    run: Annotated[str, Field(description=RUN)]
+    run: str = run_named()
     tolerance: NonNegativeFloat = Field(
         0.005,
         description="largest difference of a metric that counts as the same result; of metrics "

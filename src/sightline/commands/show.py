@@ -10,7 +10,7 @@ from sightline.errors import UserError
 class ShowOptions(Options):
     """Options of `sightline show`."""
 
-    name: str | None = positional(RUN)
+    name: str | None = positional(RUN, names_run=True)
     uri: str | None = Field(None, alias="tracking.uri", description=URI)
 
 

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sightline.config.command import Command
-from sightline.config.options import DEVICE, PLUGINS, RUN, URI, Options, Several
+from sightline.config.options import DEVICE, PLUGINS, URI, Options, Several, run_named
 
 
 class SoupOptions(Options):
     """Options of `sightline soup`."""
 
-    runs: Annotated[Several, Field(description=f"two or more, each a {RUN}")]
+    runs: Several = run_named(several=True)
     output: Annotated[
         str, Field(description="checkpoint to write", json_schema_extra={"metavar": "FILE.ckpt"})
     ]

@@ -38,12 +38,16 @@ class Command:
     overrides: Mapping[str, str] = field(default_factory=dict)
     others: "Others" = "refused"
 
-    def call(self, name: str, words: Sequence[str]) -> int:
+    def call(
+        self, name: str, words: Sequence[str], check_run: Callable[[str, str | None], None]
+    ) -> int:
         """Read the words and run the command; returns the exit status.
 
         Args:
             name: of the command, for its usage text.
             words: the words after the name.
+            check_run: refuses a name that no run has, in the store of an address (None: the
+                default), before the command imports what it needs.
 
         Raises:
             UserError: an option that does not exist or has a wrong value, or an error of `run`.
@@ -51,9 +55,12 @@ class Command:
         """
         if self.options is None:
             return self.run(list(words))
-        from sightline.config.options import read_options
+        from sightline.config.options import named_runs, read_options
 
-        return self.run(read_options(words, self.options, self.usage(name), self.others))
+        options = read_options(words, self.options, self.usage(name), self.others)
+        for named in named_runs(options):
+            check_run(named, getattr(options, "uri", None))
+        return self.run(options)
 
     def usage(self, name: str) -> str:
         """The text of `sightline NAME --help`, of a command with a model of its options."""

@@ -9,6 +9,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 
 from sightline.config.search_path import choices_among, compose_train, list_groups
+from sightline.config.timm_names import is_timm_name
 from sightline.config.words import quoted
 from sightline.errors import did_you_mean
 
@@ -28,6 +29,8 @@ def explain(error: Exception, arguments: list[str]) -> str:
         # Of a group of which several are picked, Hydra does not name them.
         options = sorted(error.options or list_groups(arguments).get(group, []))
         hint = did_you_mean(option, options)
+        if group == "model" and is_timm_name(option):
+            hint = f" It is a model of timm's: model=timm model.name={option}."
         return (
             f"{group}={option}: no such option.{hint} The options of {group}: {', '.join(options)}."
         )

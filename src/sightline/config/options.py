@@ -25,7 +25,7 @@ URI = "tracking store; by default MLFLOW_TRACKING_URI, or the project's own"
 DEVICE = "auto (a GPU where there is one), cpu, cuda or cuda:1"
 
 
-def as_tuple(value: object) -> object:
+def as_tuple(value: Any) -> Any:
     """A tuple of one where a single text is given."""
     return (value,) if isinstance(value, str) else value
 
@@ -62,13 +62,27 @@ def flag(description: str, default: Any = False, metavar: str | None = None) -> 
     return Field(default, description=description, json_schema_extra=extra)
 
 
-def positional(description: str, default: Any = None) -> Any:
+def positional(description: str, default: Any = None, names_run: bool = False) -> Any:
     """A field that is given as a bare word, in the order of the fields; a tuple takes the rest."""
-    return Field(default, description=description, json_schema_extra={"form": "positional"})
+    extra: JsonDict = {"form": "positional", "names_run": names_run}
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+def run_named(default: Any = ..., several: bool = False) -> Any:
+    """A field whose value names a run, or several; a name that no run has is refused at once."""
+    description = f"two or more, each a {RUN}" if several else RUN
+    return Field(default, description=description, json_schema_extra={"names_run": True})
+
+
+def named_runs(options: "Options") -> list[str]:
+    """The names of runs among a command's options."""
+    given = [getattr(options, name) for name, field in type(options).model_fields.items()
+             if extra_of(field, "names_run")]  # fmt: skip
+    return [name for value in given for name in as_tuple(value) or ()]
 
 
 def extra_of(field: FieldInfo, name: str) -> Any:
-    """An entry of a field's `json_schema_extra`: `form` or `metavar`; None where there is none."""
+    """An entry of a field's `json_schema_extra`, such as `form`; None where there is none."""
     extra = field.json_schema_extra
     return extra.get(name) if isinstance(extra, dict) else None
 

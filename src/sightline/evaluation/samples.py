@@ -11,7 +11,8 @@ from sightline.data.from_config import read_given, read_source
 from sightline.data.reading.images import SelectedImages
 from sightline.data.source_data import SourceData, Split
 from sightline.errors import UserError, did_you_mean
-from sightline.label_modes.base import MISSING, LabelMode
+from sightline.label_modes.base import LabelMode
+from sightline.types import MISSING
 
 log = logging.getLogger(__name__)
 

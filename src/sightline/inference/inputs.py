@@ -17,7 +17,7 @@ from sightline.data.reading.images import FileImages, Images
 from sightline.data.reading.scan import scan_images
 from sightline.data.sources.folder import existing_folder
 from sightline.data.sources.image_paths import with_suffix
-from sightline.data.sources.manifest import IMAGE_COLUMNS
+from sightline.data.sources.manifest_checks import IMAGE_COLUMNS
 from sightline.data.tables.files import DELIMITERS, JSON_LINES, PARQUET, read_table, require_column
 from sightline.errors import UserError, did_you_mean, first_line
 from sightline.inference.parquet_images import ParquetImages, holds_images

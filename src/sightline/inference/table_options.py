@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from sightline.config.options import DEVICE, PLUGINS, RUN, URI, Options, Several
+from sightline.config.options import DEVICE, PLUGINS, URI, Options, Several, run_named
 
 
 class TableOptions(Options):
     """Options of a command that writes a table with a row for each image."""
 
-    run: Annotated[str, Field(description=RUN)]
+    run: str = run_named()
     input: Annotated[
         str,
         Field(

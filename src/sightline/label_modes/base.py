@@ -13,7 +13,6 @@ from sightline.label_modes.measures import ConfusionMatrix as ConfusionMatrix
 from sightline.label_modes.measures import Measures
 
 Count = Callable[[np.ndarray], np.ndarray]  # counts of samples to what counts as their number
-MISSING = -1  # a multilabel target that nobody knows: masked in the loss and in the metrics
 
 
 class LabelMode(Measures):

@@ -15,13 +15,14 @@ from torchmetrics.functional.classification import (
 )
 
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, Count, LabelMode, one_a_class
+from sightline.label_modes.base import Count, LabelMode, one_a_class
 from sightline.label_modes.counts import LabelCounts
 from sightline.label_modes.logits import log_of, rescale_logits
 from sightline.label_modes.measures import Average, Confidences, ConfusionMatrix, log_loss
 from sightline.label_modes.ranked_scores import RankedScores
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy, absent_and_present
 from sightline.predictions import Predictions
+from sightline.types import MISSING
 
 RATES = {
     "precision": multilabel_precision,

@@ -14,6 +14,7 @@ from sightline.models.lora import merged
 from sightline.models.nearest_model import nearest_model
 from sightline.models.timm_compat import Conversion
 from sightline.models.weight_file import read_weight_file
+from sightline.models.weight_paths import existing_weights
 from sightline.models.weights import MIN_SHARE, Match, best_match
 from sightline.types import PreprocessSpec
 
@@ -73,9 +74,7 @@ def open_weight_file(path: str) -> WeightFile:
     Raises:
         UserError: there is none, or it is not safe to load.
     """
-    file = Path(path).expanduser().absolute()
-    if not file.is_file():
-        raise UserError(f"model.pretrained_path={path}: there is no file {file}.")
+    file = existing_weights(path)
     content = read_weight_file(file)
     own = content.get("sightline") if isinstance(content, Mapping) else None
     if not isinstance(own, Mapping):

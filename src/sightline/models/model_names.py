@@ -5,6 +5,7 @@ import logging
 import timm
 from timm.models import get_deprecated_models
 
+from sightline.config.timm_names import unknown_model
 from sightline.errors import UserError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -35,5 +36,4 @@ def current_name(name: str) -> str:
                 f"model.name={name}: timm has no such weights.{did_you_mean(name, tags)}"
             )
         return name
-    hint = did_you_mean(name, [*timm.list_models(), *timm.list_models(pretrained=True)])
-    raise UserError(f"model.name={name}: timm {timm.__version__} has no such model.{hint}")
+    raise unknown_model(name, [*timm.list_models(), *timm.list_models(pretrained=True)])

@@ -6,12 +6,12 @@ from sightline import __version__
 from sightline.config.augment_form import with_logged_form
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
+from sightline.runs.changeable import MAY_CHANGE
 from sightline.runs.folder import RunFolder
 from sightline.runs.folders import run_folders
 from sightline.runs.frozen import Frozen
-from sightline.runs.resume import MAY_CHANGE, differences
-
-SHORTEST_ID = 4  # characters of an id that name a run
+from sightline.runs.known_names import SHORTEST_ID
+from sightline.runs.resume import differences
 
 
 def find_unfinished(root: Path, config: TrainConfig) -> RunFolder | None:

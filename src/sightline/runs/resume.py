@@ -14,15 +14,8 @@ from sightline.errors import UserError
 from sightline.io.redaction import redacted
 from sightline.io.secrets import with_credentials
 from sightline.metrics.monitor import with_monitor_mode
+from sightline.runs.changeable import MAY_CHANGE
 from sightline.runs.frozen import Frozen
-
-# Keys that may differ when a run is resumed. All others would be ignored, or change the result.
-MAY_CHANGE = (
-    "tracking", "checkpoint", "sweep", "evaluate_test", "trainer.max_epochs", "trainer.accelerator",
-    "trainer.devices", "trainer.strategy", "trainer.num_nodes", "data.num_workers", "data.cache",
-    "data.cache_max_gib", "data.root", "data.path", "data.download",
-    "method.teacher",
-)  # fmt: skip
 
 OF_ITS_LAUNCH = ("hydra.run.dir", "sweep")  # keys that say nothing of a job that is resumed alone
 

@@ -16,6 +16,7 @@ from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.relaunch import resume_launch
 from sightline.sweeps.sweep import Sweep, SweepJob, job_digest, new_name, open_job, read_launch
+from sightline.training.early_checks import check_early
 
 
 def plan_sweep(
@@ -55,6 +56,7 @@ def plan_sweep(
     if stored is not None:
         before, added, further = resume_launch(folder, stored, jobs, now.tracking)
         notes += further
+    check_early(*(each.config for each in added))
     for each in added:
         check_components(each.config)
         monitor_mode(each.config)  # refused where it contradicts the metric

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sightline.errors import UserError
 from sightline.paths import conf_dir
+from sightline.training.early_checks import check_early
 from sightline.training.job import run_job
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ def launch(arguments: list[str]) -> int:
         if config is not None:
             _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
             _refuse_sweep_options([str(word) for word in config.hydra.overrides.hydra])
-            run_job(*read_job(config, None, arguments))
+            composed, job = read_job(config, None, arguments)
+            check_early(composed)
+            run_job(composed, job)
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(error, arguments)
     except OSError as error:

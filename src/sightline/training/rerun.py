@@ -21,8 +21,8 @@ from sightline.io.stored_address import stored_address
 from sightline.paths import cache_dir, project_root, stamp
 from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich
+from sightline.runs.changeable import MAY_CHANGE
 from sightline.runs.folder import RunFolder
-from sightline.runs.resume import MAY_CHANGE
 from sightline.tracking.description import GROUPS
 from sightline.tracking.mlflow.queries import add_artifacts
 from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, read_from_journal

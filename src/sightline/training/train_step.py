@@ -5,10 +5,11 @@ from torch import Tensor, nn
 
 from sightline.data.loading.datasets import Batch
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING, LabelMode
+from sightline.label_modes.base import LabelMode
 from sightline.models.classifier import Classifier
 from sightline.training.epoch_sums import EpochSums, weight_of
 from sightline.training.methods.base import Method, StepOutput
+from sightline.types import MISSING
 
 RESERVED = {"loss", "accuracy", "images_per_second", "lr"}
 

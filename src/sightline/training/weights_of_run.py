@@ -18,7 +18,7 @@ def model_with_file(config: TrainConfig) -> Node:
         UserError: there is no such run, or it has no checkpoint.
     """
     given = config.model.get(KEY)
-    if given is None or not _names_run(str(given)):
+    if given is None or not names_run(str(given)):
         return config.model
     folder = RunFolder(Path(str(given)).expanduser().absolute())
     if folder.status == "FINISHED" and folder.best.is_file() and not folder.damage_of(BEST):
@@ -32,7 +32,8 @@ def model_with_file(config: TrainConfig) -> Node:
     return config.model | {KEY: str(file)}
 
 
-def _names_run(given: str) -> bool:
+def names_run(given: str) -> bool:
+    """Whether `model.pretrained_path` names a run, not a file of weights."""
     path = Path(given).expanduser()
     return path.is_dir() or (
         not path.exists() and re.fullmatch(r"runs:/.+|[0-9a-f]{32}", given) is not None

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from sightline.data.tables.files import LabelTable, as_text, require_column
 from sightline.errors import UserError
-from sightline.label_modes.base import MISSING
+from sightline.types import MISSING
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,9 @@ from sightline.data.reading.images import FileImages
 from sightline.data.source_data import SourceData
 from sightline.data.sources.folder import existing_folder
 from sightline.data.sources.image_paths import inside, local_paths, with_suffix
-from sightline.data.tables.files import TableOrigin, existing_file, read_table, require_column
+from sightline.data.sources.manifest_checks import check_columns_of
+from sightline.data.tables.files import TableOrigin, existing_file, read_table
 from sightline.data.tables.source import Columns, to_source
-
-IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "image_path", "image_id")
 
 
 def read_manifest(
@@ -52,15 +51,15 @@ def read_manifest(
     table = read_table(file := existing_file(path, "data.path"))
     base = file.parent if root is None else existing_folder(root, "data.root")
     origin = TableOrigin([str(file)], [table.num_rows])
-    if image_column is None:
-        image_column = next((c for c in IMAGE_COLUMNS if c in table.column_names), "image")
-    require_column(table, image_column, "data.image_column", str(file))
+    columns = Columns(split_column, group_column, metadata_columns)
+    labels = LabelColumns(label_column, label_separator, label_columns, none_label)
+    image_column = check_columns_of(
+        table, base, image_column, image_suffix, columns, labels, origin
+    )
     names = pc.fill_null(table[image_column].combine_chunks().cast(pa.string()), "")
     names = local_paths(with_suffix(names, image_suffix), base, origin, image_column)
     paths = names if allow_outside else inside(names, base, origin, image_column)
     return to_source(
         file.stem, str(file), table, paths, FileImages(base, paths), image_column,
-        Columns(split_column, group_column, metadata_columns),
-        LabelColumns(label_column, label_separator, label_columns, none_label),
-        multi_label, origin,
+        columns, labels, multi_label, origin,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from sightline.data.source_data import SPLITS, SourceData, Split, take
 from sightline.data.tables.files import existing_file
 from sightline.errors import UserError
 from sightline.io.declared_size import check_fits, zip_bytes
-from sightline.label_modes.base import MISSING
+from sightline.types import MISSING
 
 
 def read_npz(multi_label: bool, path: str, class_names: list[str] | None) -> SourceData:

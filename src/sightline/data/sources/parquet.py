@@ -51,9 +51,7 @@ def read_parquet(
         group_column: rows of a group stay in one split.
         metadata_columns: further columns, for slices.
     """
-    if (path is None) == (root is None):
-        raise UserError("data=parquet: give data.path=FILE, or data.root=FOLDER.")
-    tables = read_tables(files := _files(path if path is not None else [str(root)]))
+    tables = read_tables(files := parquet_files(path, root))
     required = [image_column, label_column, *(label_columns or []), split_column]
     notes = _check_columns(tables, files, [name for name in required if name])
     tables, split_column = _with_split_column(tables, files, split_column)
@@ -109,8 +107,15 @@ def _check_columns(tables: list[pa.Table], files: list[Path], required: list[str
     return [f"columns that some files lack are empty there: {listed}"]
 
 
-def _files(wanted: str | list[str]) -> list[Path]:
-    """The files that paths, folders and patterns mean, sorted."""
+def parquet_files(path: str | list[str] | None, root: str | None) -> list[Path]:
+    """The files that paths, folders and patterns mean, sorted; see `read_parquet`.
+
+    Raises:
+        UserError: one of them means no file, or both arguments are given.
+    """
+    if (path is None) == (root is None):
+        raise UserError("data=parquet: give data.path=FILE, or data.root=FOLDER.")
+    wanted = path if path is not None else [str(root)]
     found: list[Path] = []
     for each in [wanted] if isinstance(wanted, str) else wanted:
         path = Path(each).expanduser().absolute()

@@ -36,6 +36,7 @@ from sightline.sweeps.sweep import (
     read_launch,
     write_launch,
 )
+from sightline.training.early_checks import check_early
 
 
 @dataclass
@@ -113,6 +114,7 @@ def plan_search(
         given = [*fixed, *words]
         sample, job = compose_frozen(configs, given, folder / "0", name, arguments)
         check_plugins(sample.plugins, trusted_plugins(map(str, config.plugins)), folder)
+        check_early(sample)
         check_components(sample)
         checked.append((sample, job))
     check_label_modes([job for _, job in checked])

@@ -1,13 +1,9 @@
 """A client of an MLflow store for commands that read runs."""
 
-import os
-from pathlib import Path
-
 from mlflow import MlflowClient
 
-from sightline.errors import UserError
-from sightline.io.secrets import split_credentials, with_credentials
-from sightline.paths import default_store
+from sightline.io.secrets import split_credentials
+from sightline.runs.known_names import store_address
 from sightline.tracking.mlflow.environment import set_request_environment
 from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
 from sightline.tracking.mlflow.http_artifacts import register_repositories
@@ -19,14 +15,7 @@ def open_client(uri: str | None) -> MlflowClient:
     Raises:
         UserError: there is no such store, or it does not answer.
     """
-    address = with_credentials(uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store())
-    assert address is not None
-    if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
-        raise UserError(
-            f"There is no MLflow store {address}: nothing was trained here yet. Give another with "
-            "tracking.uri=URI or MLFLOW_TRACKING_URI."
-        )
-    address, credentials = split_credentials(address)
+    address, credentials = split_credentials(store_address(uri))
     set_request_environment(credentials)
     register_repositories()
     try:

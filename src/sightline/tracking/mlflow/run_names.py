@@ -13,21 +13,16 @@ from mlflow.exceptions import MlflowException
 from sightline.errors import UserError, did_you_mean
 from sightline.io.secrets import hide_password
 from sightline.metrics.monitor import direction_of
-from sightline.runs.find import SHORTEST_ID
+from sightline.runs.known_names import BEST, LATEST, MODEL, SHORTEST_ID, unknown_run
 from sightline.tracking.mlflow import tags
 from sightline.tracking.task import task_facts
 
-FORMS = (
-    f"an id or its first {SHORTEST_ID} characters, runs:/ID, a folder, a run's name, latest, "
-    "best:METRIC such as best:val/accuracy, or models:/NAME@ALIAS"
-)
-LATEST, BEST, MODEL = "latest", "best:", "models:/"
 SHOWN = 5  # runs, or names, in a message
 PAGE = 1000  # runs in one request
 
 
 def run_of_name(client: MlflowClient, name: str) -> Run:
-    """The run that a name stands for; see `FORMS`.
+    """The run that a name stands for; see `known_names.FORMS`.
 
     Raises:
         UserError: there is none, or the name stands for several.
@@ -46,13 +41,10 @@ def run_of_name(client: MlflowClient, name: str) -> Run:
         found = list(_search(client, f"attributes.run_id LIKE '{name}%'"))
     if len(found) == 1:
         return found[0]
-    store = hide_password(client.tracking_uri)
     if not found:
         names = [str(run.info.run_name) for run in _search(client)]
-        raise UserError(
-            f"run={name}: no such folder or file, and {store} has no such run."
-            f"{did_you_mean(name, names)} A run is named by {FORMS}."
-        )
+        raise unknown_run(name, client.tracking_uri, names)
+    store = hide_password(client.tracking_uri)
     raise UserError(f"run={name}: {len(found)} runs of {store} have this name; give the id of one: "
                     f"{_listed(found)}.")  # fmt: skip
 

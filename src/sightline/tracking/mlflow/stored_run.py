@@ -15,10 +15,10 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from sightline.errors import UserError
-from sightline.io.secrets import hide_password
 from sightline.io.stored_address import stored_address
 from sightline.runs.folder import BEST, RunFolder
 from sightline.runs.intact import check_journal, intact_file
+from sightline.runs.known_names import unknown_run
 from sightline.runs.resume import resume_command
 from sightline.tracking.mlflow.client import open_client
 from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
@@ -148,10 +148,7 @@ def _in_store(run_id: str, uri: str | None, folder: RunFolder | None) -> StoredR
     except STORE_ERRORS as error:
         unknown = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
         if isinstance(error, MlflowException) and error.error_code in unknown:
-            store = hide_password(client.tracking_uri)
-            raise UserError(
-                f"run={run_id}: no such folder or file, and {store} has no run with this id."
-            ) from error
+            raise unknown_run(f"runs:/{run_id}", client.tracking_uri, []) from error
         raise unanswered(client.tracking_uri, error) from error
     if run.info.lifecycle_stage != "active":
         raise UserError(f"run={run_id}: this run was deleted; `mlflow runs restore` restores it.")

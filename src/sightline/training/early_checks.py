@@ -1,0 +1,90 @@
+"""Paths and names of a config that are looked up before PyTorch is imported, which takes seconds.
+
+Whatever is refused here is refused by the part itself too; here the message comes at once.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sightline.config.schema import TrainConfig
+from sightline.config.timm_names import check_timm_name
+from sightline.config.validation import Node
+from sightline.data.labels.columns import LabelColumns
+from sightline.data.sources.folder import existing_folder, read_folder
+from sightline.data.sources.manifest import read_manifest
+from sightline.data.sources.manifest_checks import check_columns_of
+from sightline.data.sources.npz import read_npz
+from sightline.data.sources.parquet import parquet_files, read_parquet
+from sightline.data.tables.files import TableOrigin, existing_file, read_table
+from sightline.data.tables.source import Columns
+from sightline.errors import UserError
+from sightline.models.weight_paths import existing_weights
+from sightline.runs.known_names import check_run_name
+from sightline.training.weights_of_run import names_run
+
+MOST_BYTES = 32 * 2**20  # of a manifest that is read once more
+
+
+def check_early(*configs: TrainConfig) -> None:
+    """Refuse paths that are not there, and models that timm does not have.
+
+    Raises:
+        UserError: as the data source, or the model, would say it.
+    """
+    checked: list[tuple[Node, Node]] = []
+    for config in configs:  # of a sweep, whose jobs mostly share data and model
+        if (config.data, config.model) not in checked:
+            checked.append((config.data, config.model))
+            _check(config)
+
+
+def _check(config: TrainConfig) -> None:
+    sources: Mapping[str, Callable[[Node], object]] = {
+        _path(read_folder): lambda node: existing_folder(str(node["root"]), "data.root"),
+        _path(read_manifest): _check_manifest,
+        _path(read_npz): lambda node: existing_file(str(node["path"]), "data.path"),
+        _path(read_parquet): lambda node: parquet_files(node["path"], node["root"]),
+    }
+    check = sources.get(config.data["_target_"])
+    if check is not None:
+        check(config.data)
+    if config.data_common.split_file is not None:
+        existing_file(config.data_common.split_file, "data.split_file")
+    _check_model(config.model, config)
+
+
+def _path(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__name__}"
+
+
+def _check_manifest(node: Node) -> None:
+    file = existing_file(str(node["path"]), "data.path")
+    root = node.get("root")
+    base = file.parent if root is None else existing_folder(str(root), "data.root")
+    if file.stat().st_size > MOST_BYTES:
+        return
+    table = read_table(file)
+    columns = Columns(*(node.get(f"{name}_column") for name in ("split", "group")),
+                      node.get("metadata_columns"))  # fmt: skip
+    labels = LabelColumns(*(node.get(name) for name in (
+        "label_column", "label_separator", "label_columns", "none_label")))  # fmt: skip
+    check_columns_of(
+        table, base, node.get("image_column"), str(node.get("image_suffix", "")), columns, labels,
+        TableOrigin([str(file)], [table.num_rows]),
+    )  # fmt: skip
+
+
+def _check_model(node: Node, config: TrainConfig) -> None:
+    """A name of timm's (plugins may register others), and a file of weights or a run."""
+    if node["_target_"] == "sightline.models.backbone.timm_backbone" and not config.plugins:
+        check_timm_name(str(node["name"]))
+    weights = node.get("pretrained_path")
+    if weights is None:
+        return
+    if not names_run(str(weights)):
+        existing_weights(str(weights))
+        return
+    try:
+        check_run_name(str(weights), config.tracking.uri)
+    except UserError as error:
+        raise UserError(f"model.pretrained_path={weights}: {error}") from error
