@@ -110,9 +110,9 @@ def _table(
     meanings |= file.meanings
     rows = []
     for key, value in _leaves(file.values, kinds):
-        kind = type_name(_type_of(key, kinds) or hints.get(key))
+        typed = type_name(_type_of(key, kinds) or hints.get(key))
         meaning = meanings.get(key, "")
-        rows.append((code(f"{prefix}{key}"), cell(kind), _default(value), cell(meaning)))
+        rows.append((code(f"{prefix}{key}"), cell(typed), _default(value), cell(meaning)))
     return table(HEADS, rows)
 
 

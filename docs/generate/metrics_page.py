@@ -24,7 +24,7 @@ DEPENDS: dict[Basis, str] = {
     "probabilities": "probabilities",
 }  # fmt: skip
 MODES = {"single_label": "binary, multiclass", "multi_label": "multilabel"}
-HEADS = ("metric", "formula", "source", "better", "label modes", "depends on", "interval")
+HEADS = ("metric", "formula, *source*", "better, label modes, depends on", "interval")
 
 
 def metrics_page() -> str:
@@ -37,11 +37,11 @@ def metrics_page() -> str:
 
 
 def _row(metric: Metric) -> tuple[str, ...]:
-    modes = ", ".join(MODES.get(mode, mode) for mode in metric.modes) or "all"
+    modes = ", ".join(MODES.get(mode, mode) for mode in metric.modes) or "all modes"
+    better = "higher" if metric.higher_is_better else "lower"
     return (
-        code(metric.name), cell(metric.formula), cell(metric.source),
-        "higher" if metric.higher_is_better else "lower", modes, DEPENDS[metric.basis],
-        cell(_interval(metric)),
+        code(metric.name), f"{cell(metric.formula)}. *{cell(metric.source)}*",
+        f"{better}; {modes}; {DEPENDS[metric.basis]}", cell(_interval(metric)),
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ class Session:
         self.folder = folder
         self.names: dict[str, Any] = {"__name__": "__page__"}
         self.has_trained = False
+        self.sweeps = 0
         self.server: Served | None = None
         self.answer = ""  # of the last command that is not Sightline's
         compose = api_training.compose_job
@@ -81,16 +82,19 @@ class Session:
         if block.mark == "composed":
             single = [word for word in words if word not in ("-m", "--multirun")]
             return self.sightline(*single, "--cfg", "job", tracked=False)
-        words = [*words, *quick_words(words)]
+        in_full = block.mark == "trains"
         with self.patch.context() as patch:
-            in_full = block.mark == "trains"
             if "-m" in words and not in_full:
                 patch.setattr(process, "JOB_COMMAND", cheap_job.COMMAND)
-                words += [f"hydra.sweep.dir={self.folder.parent}/sweep", *cheap_job.AWAY]
+                self.sweeps += 1
+                away = [f"hydra.sweep.dir={self.folder.parent}/sweep_{self.sweeps}"]
+                words = [*words, *away, *cheap_job.AWAY]
             elif "-m" not in words and self.has_trained and not in_full:
                 patch.setattr(launch, "run_job", only_set_up)
+                words = [*words, *small_digits(words)]
             else:
                 self.has_trained = True
+                words = [*words, *quick_words(words)]
             return self.sightline(*words, tracked=False)
 
     def _shell(self, command: str, where: str) -> None:
@@ -111,9 +115,15 @@ def quick_words(words: list[str]) -> list[str]:
     found = [word for word in QUICK if not ("resume" in chosen and "max_epochs" in word)]
     if "report" not in chosen:
         found.append("report=none")
-    if not {"data", "experiment", "resume"} & set(chosen) or chosen.get("data") == "digits":
-        found += SMALL_DIGITS + few_canvases(chosen.get("label_mode", ""))
-    return found
+    return found + small_digits(words)
+
+
+def small_digits(words: list[str]) -> list[str]:
+    """Overrides that take few of the bundled digits, where these are the data."""
+    chosen = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    if {"data", "experiment", "resume"} & set(chosen) and chosen.get("data") != "digits":
+        return []
+    return SMALL_DIGITS + few_canvases(chosen.get("label_mode", ""))
 
 
 def only_set_up(config: TrainConfig, job: Job, *_: object) -> None:
