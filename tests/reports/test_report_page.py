@@ -178,7 +178,7 @@ def test_looked_at_in_chromium_at_both_widths(
         encoding="utf-8",
     )
     dom = browse(
-        outer, proxy, "--window-size=2000,1000", "--dump-dom", "--virtual-time-budget=5000"
+        outer, proxied(proxy), "--window-size=2000,1000", "--dump-dom", "--virtual-time-budget=5000"
     )
     found = json.loads(html.unescape(re.search(r"<body[^>]*>(.*)</body>", dom, re.S)[1]))  # type: ignore[index]
     assert len(found) == len(pages) * len(WIDTHS)

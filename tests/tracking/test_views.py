@@ -61,11 +61,14 @@ def test_a_view_shows_one_task_by_its_monitor(runs: tuple[MlflowClient, str]) ->
         (RUNS["data"], ["data"]),
         (RUNS["fold 0"], ["fold 1", "fold 0"]),
     ):
-        views = task_views(task_facts(params), "val/accuracy", maximise=True)
+        views = task_views(task_facts(params), "val/accuracy", maximise=True, results=["val f1"])
         assert len(views) == 2
         for view in views.values():
             assert shown(runs, view) == expected
             assert view["selectedColumns"][0] == "metrics.`val_best/accuracy`"
+            assert view["selectedColumns"][-1] == "tags.`val f1`"
+            charts = [chart["metricKey"] for chart in view.get("compareRunCharts", [])]
+            assert charts[:4] in ([], ["val/loss", "train/loss", "val/accuracy", "train/lr"])
     [lowest, *_] = task_views(task_facts(RUNS["low"]), "val/loss", maximise=False).values()
     assert (lowest["orderByKey"], lowest["orderByAsc"]) == ("metrics.`val_best/loss`", True)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
-COLUMNS = ("params.`model`", "params.`optimizer.lr`", "params.`seed`", "attributes.`Duration`")
+COLUMNS = ("params.`model`", "params.`optimizer.lr`")  # more would push the results out of sight
 STARTED = "attributes.start_time"
 FORMER = ("leaderboard", "curves")  # of each experiment
 LOSSES, CURVES = (
