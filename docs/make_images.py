@@ -93,11 +93,11 @@ def main() -> None:
         shoot(board.as_uri(), "sweep-board", 1280, 1300)
         shoot((folder / "compared" / "comparison.html").as_uri(), "comparison", 1280, 1300)
         run, leaderboard, curves = LINK.findall(trained)[:3]
-        sweep, runs = LINK.findall(swept)[-2:]
+        sweep, board_page, runs = LINK.findall(swept)[-3:]
         with mlflow_server(folder) as address:
             for name, link in {
                 "mlflow-run": run, "mlflow-leaderboard": leaderboard, "mlflow-curves": curves,
-                "mlflow-sweep": sweep, "mlflow-sweep-runs": runs,
+                "mlflow-sweep": sweep, "mlflow-sweep-board": board_page, "mlflow-sweep-runs": runs,
             }.items():  # fmt: skip
                 shoot(address + link, name, 1600, 1000)
 

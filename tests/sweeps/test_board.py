@@ -32,7 +32,11 @@ def test_groups_come_first_and_failed_jobs_are_named() -> None:
     failed = row(3, "0.3", "0", 0.0, status="FAILED", error=HOSTILE[0])
     page = to_board(sweep, [*rows, failed], [task], {"": groups}, {})
     assert "best val_best/accuracy 0.95 over 1 run: optimizer.lr=0.2" in page
-    assert page.index("Groups of seeds") < page.index("Jobs, best first") < page.index("Not finish")
+    assert (
+        page.index("Groups of seeds")
+        < page.index("Jobs, best first")
+        < page.index("<h2>Not finished")
+    )
     assert page.count("<script") == 1  # the sorter: an error is text
     alone = to_board(sweep, rows, [task], {"": []}, {})
     assert "best val_best/accuracy 0.95: optimizer.lr=0.2, seed=0" in alone

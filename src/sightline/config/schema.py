@@ -60,6 +60,7 @@ class TrackingConfig(Strict):
     start_timeout_s: PositiveFloat
     flush_timeout_s: PositiveFloat
     system_metrics_interval_s: PositiveFloat | None
+    every_n_steps: PositiveInt | None = None  # configs of before have no such key
 
 
 ImgSize = PositiveInt | tuple[PositiveInt, PositiveInt]

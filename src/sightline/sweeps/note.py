@@ -10,11 +10,12 @@ from sightline.reports.figures.axis_values import to_number
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import Row
 from sightline.sweeps.tasks import SweepTask
-from sightline.tracking.mlflow.links import run_link, view_link
+from sightline.tracking.mlflow.links import artifact_link, run_link, view_link
 from sightline.tracking.mlflow.views import view_key
 
 log = logging.getLogger(__name__)
 
+BOARD = "board.html"  # the first of the files that MLflow lists of a sweep
 SHOWN = 20  # jobs in a note
 LEAST = 3  # of each task, where there are many
 
@@ -56,6 +57,7 @@ def announce(sweep: Sweep, rows: Sequence[Row], tasks: Sequence[SweepTask], done
     if run is None:
         return
     log.info("in MLflow:  %s", run_link(run.uri, run.experiment_id, run.run_id))
+    log.info("board:      %s", artifact_link(run.uri, run.experiment_id, run.run_id, BOARD))
     log.info("its runs:   %s", view_link(run.uri, run.experiment_id, view_key(sweep.name)))
     for task in tasks:
         if task.facts is not None:

@@ -13,7 +13,7 @@ from sightline.reports.parts import Chart
 from sightline.sweeps.board import to_board
 from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.groups import group_rows, replicates
-from sightline.sweeps.note import announce, to_markdown
+from sightline.sweeps.note import BOARD, announce, to_markdown
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import Row, error_text, frozen_configs, job_row, swept_keys
 from sightline.sweeps.tasks import SweepTask, SweepTasks, with_tasks
@@ -26,7 +26,6 @@ from sightline.tracking.tracker import Tracker
 log = logging.getLogger(__name__)
 
 FIGURES_EVERY_S = 10  # at most, while jobs start and end; the last ones are always drawn
-BOARD = "board.html"  # MLflow lists a run's artifacts by name
 DONE = ("FINISHED", "PRUNED")  # such a job is not run again
 
 
@@ -138,7 +137,7 @@ class SweepTracker:
 
     def _charts(self, task: SweepTask) -> list[Chart]:
         drawn = self.figures(task).items()
-        return [to_chart(figure, name, name.replace("_", " ")) for name, figure in drawn]
+        return [to_chart(each, name, name.replace("_", " "), shrinks=True) for name, each in drawn]
 
     def _log_task(self, task: SweepTask, charts: Sequence[Chart]) -> list[Row]:
         """Log the groups of replicates, which it returns, figures, and a saved view."""

@@ -24,6 +24,7 @@ from sightline.training.logging.progress import progress_callbacks
 from sightline.training.logging.results import log_results
 from sightline.training.logging.schedule import ScheduleFigure
 from sightline.training.logging.start import log_description, start_run
+from sightline.training.logging.steps import StepLogger
 from sightline.training.logging.val_images import ValImages
 from sightline.training.optimizers import Optimizers
 from sightline.training.quiet import quiet_libraries
@@ -78,6 +79,8 @@ def train(
         with _run_status(tracker):
             log_description(tracker, setup, world_size)
             logs: list[Callback] = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
+            if config.tracking.every_n_steps is not None:
+                logs.append(StepLogger(tracker, config.tracking.every_n_steps))
             if "val" in setup.splits:
                 logs.append(ValImages(tracker, setup.splits["val"]))
             callbacks = [*logs, *progress_callbacks()]

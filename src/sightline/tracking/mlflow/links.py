@@ -14,6 +14,12 @@ def run_link(uri: str, experiment_id: str, run_id: str) -> str:
     return f"{_base(uri)}/#/experiments/{experiment_id}/runs/{run_id}?{MACHINE_LEARNING}"
 
 
+def artifact_link(uri: str, experiment_id: str, run_id: str, path: str) -> str:
+    """Address of a file of a run, which the UI opens beside the list of them."""
+    page = f"{_base(uri)}/#/experiments/{experiment_id}/runs/{run_id}/artifacts/{quote(path)}"
+    return f"{page}?{MACHINE_LEARNING}"
+
+
 def view_links(uri: str, experiment_id: str, task: TaskFacts) -> dict[str, str]:
     """Addresses of the saved views of a task's runs, by name."""
     curves = view_link(uri, experiment_id, curves_key(task))
