@@ -134,12 +134,6 @@ def test_the_nearest_architecture_is_named(stored: State, tmp_path: Path) -> Non
     assert "Nearest architecture of timm: model.name=resnet18, of which the file has 100 %" in said
 
 
-def test_names_of_hugging_face_are_explained(tmp_path: Path) -> None:
-    state = {f"vit.encoder.layer.{i}.attention.attention.query.weight": torch.ones(8, 8)
-             for i in range(3)}  # fmt: skip
-    assert "Hugging Face" in refusal(state, tmp_path, "test_vit")
-
-
 def test_values_that_are_not_finite_are_refused(stored: State, tmp_path: Path) -> None:
     name = "layer1.0.conv1.weight"
     said = refusal(stored | {name: stored[name] * float("nan")}, tmp_path)

@@ -13,6 +13,7 @@ from sightline.models.head import head_names
 from sightline.models.lora import merged
 from sightline.models.nearest_model import nearest_model
 from sightline.models.timm_compat import Conversion
+from sightline.models.transformers_names import READ, is_of_transformers
 from sightline.models.weight_file import read_weight_file
 from sightline.models.weight_paths import existing_weights
 from sightline.models.weights import MIN_SHARE, Match, best_match
@@ -20,7 +21,6 @@ from sightline.types import PreprocessSpec
 
 NEARLY = 0.9  # of a backbone: then the file is of no other architecture
 SHOWN = 3  # names of each kind in a message
-HUGGING_FACE = ("embeddings.", "encoder.layer.", "encoder.stages.", "embedder.")
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,28 @@ class LoadedWeights:
         share: of the backbone's values that are from the file; the head is new.
         missing: names of the backbone's tensors that are not.
         left_over: names of tensors in the file that are not used.
+        resized: names of tensors that were adapted to this size, with that in the file.
+        renamed: whether their names were those of transformers.
     """
 
     path: Path
     place: str
     share: float
-    missing: tuple[str, ...]
-    left_over: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    left_over: tuple[str, ...] = ()
+    resized: tuple[str, ...] = ()
+    renamed: bool = False
 
     def __str__(self) -> str:
         at = f", under {self.place}" if self.place else ""
+        at += ", in names of transformers" if self.renamed else ""
         text = f"{percent(self.share)} of the backbone from {self.path}{at}; the head is new"
         if self.missing:
             text += f"; not in the file: {_some(self.missing)}"
         if self.left_over:
             text += f"; not used: {_some(self.left_over)}"
+        if self.resized:
+            text += f"; adapted: {_some(self.resized)}"
         return text
 
 
@@ -129,8 +136,10 @@ def load_weights(
                 "its training had diverged, or the file is damaged."
             )
     network.load_state_dict(wanted, strict=False)
-    missing = (*match.missing, *match.unfit)
-    return LoadedWeights(file.path, match.place.name, match.share, missing, tuple(match.left_over))
+    return LoadedWeights(
+        file.path, match.place.name, match.share, (*match.missing, *match.unfit),
+        tuple(match.left_over), tuple(match.resized), match.renamed,
+    )  # fmt: skip
 
 
 def _refusal(match: Match, name: str, file: WeightFile) -> str:
@@ -152,10 +161,11 @@ def _refusal(match: Match, name: str, file: WeightFile) -> str:
     given = [*match.left_over, *match.foreign]
     if match.share > NEARLY and not given:
         return "\n".join(lines)  # a file of this architecture that lacks layers
-    if any(part in key for part in HUGGING_FACE for key in given):
+    if not match.renamed and is_of_transformers(file.content):
         lines.append(
-            "  Its names are those of Hugging Face's transformers, whose layers differ from timm's:"
-            " take timm's own weights of the model (model.pretrained=true), or convert the file."
+            "  Its names are those of Hugging Face's transformers, of a network that is not read "
+            f"here; {', '.join(READ)} are. Take timm's own weights of the model "
+            "(model.pretrained=true), or save them in timm's names."
         )
         return "\n".join(lines)
     nearest = nearest_model(file.content, name, match.share)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sightline.models.timm_compat import quiet_timm
+from sightline.models.transformers_names import from_transformers
 from sightline.models.weight_places import places
 
 # One of each family whose weights are passed around; then the relatives of the best are compared.
@@ -61,7 +62,10 @@ def _relatives(name: str) -> list[str]:
 def _score(content: object, name: str) -> tuple[float, float]:
     backbone, head = _shapes(name)
     shares = [
-        _overlap(place.tensors, backbone, head) for place in places(content, backbone, most=2)
+        _overlap(tensors, backbone, head)
+        for place in places(content, backbone, most=2)
+        for tensors in (place.tensors, from_transformers(place.tensors, head))
+        if tensors is not None
     ]
     return max(((of_model * of_file, of_model) for of_model, of_file in shares), default=(0.0, 0.0))
 

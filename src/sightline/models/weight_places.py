@@ -35,12 +35,10 @@ class Place:
     Attributes:
         name: the wrapper keys and the prefix, as `state_dict/model.`; empty for the top level.
         tensors: by their names without the prefix.
-        others: number of tensors beside the prefix.
     """
 
     name: str
     tensors: dict[str, Tensor]
-    others: int
 
 
 def places(content: Any, wanted: dict[str, Tensor], most: int = 8) -> list[Place]:
@@ -59,7 +57,7 @@ def places(content: Any, wanted: dict[str, Tensor], most: int = 8) -> list[Place
             rank = 0 if words & FIRST else 2 if words & LAST else 1
             inside = {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}
             name = "/".join([*keys, prefix] if prefix else keys)
-            place = Place(name, inside, len(tensors) - len(inside))
+            place = Place(name, inside)
             found.append((-fitting[prefix], rank, -len(inside), name, place))
     return [place for *_, place in sorted(found, key=lambda each: each[:-1])[:most]]
 

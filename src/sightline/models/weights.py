@@ -1,5 +1,6 @@
 """Weights from a file for a network's backbone: matched by name and shape, counted, and loaded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from sightline.models.timm_compat import Conversion, first_convolutions
+from sightline.models.transformers_names import from_transformers
 from sightline.models.weight_places import Place, places
 
 MIN_SHARE = 0.95  # of the backbone's values
@@ -19,6 +21,7 @@ class Match:
 
     Attributes:
         place: in the file.
+        renamed: whether its names were those of transformers.
         tensors: of the backbone, by the network's names and in its shapes.
         head: likewise of the head.
         share: of the backbone's values (parameters and running statistics) that are among them.
@@ -27,10 +30,13 @@ class Match:
         foreign: tensors in the file of layers that are the backbone's, but not this network's: of
             further blocks, of attention that it lacks.
         left_over: further tensors of the file that are not used.
+        resized: those of `tensors` that have another size in the file: position embeddings, and a
+            first layer for images of other channels.
         random_layers: those of `missing` and `unfit` that leave a layer random.
     """
 
     place: Place
+    renamed: bool = False
     tensors: dict[str, Tensor] = field(default_factory=dict)
     head: dict[str, Tensor] = field(default_factory=dict)
     share: float = 0.0
@@ -38,6 +44,7 @@ class Match:
     unfit: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
     random_layers: list[str] = field(default_factory=list)
 
     @property
@@ -52,7 +59,7 @@ class Match:
     @property
     def quality(self) -> tuple[float, ...]:
         """An order of matches, the best one first."""
-        return (-self.share, len(self.foreign), len(self.left_over))
+        return (-self.share, len(self.foreign), -len(self.head), len(self.left_over))
 
 
 def best_match(
@@ -70,9 +77,10 @@ def best_match(
     wanted = network.state_dict()
     best: Match | None = None
     for place in places(content, wanted):
-        for tensors in _forms(place.tensors, convert):
-            _adapt_input(tensors, network, in_chans)
-            match = _compare(place, tensors, network, wanted, head)
+        for form in _forms(place.tensors, head, convert):
+            _keep_patches(form, network)
+            _adapt_input(form.tensors, network, in_chans)
+            match = _compare(Match(place, form.renamed), form, network, wanted, head)
             if best is None or match.quality < best.quality:
                 best = match
         if best is not None and best.fits and not best.left_over:
@@ -80,12 +88,39 @@ def best_match(
     return best
 
 
-def _forms(tensors: dict[str, Tensor], convert: Conversion) -> list[dict[str, Tensor]]:
-    """The tensors as they are, and as timm converts them."""
-    try:
-        return [dict(tensors), dict(convert(tensors))]
-    except Exception:  # noqa: BLE001  it is made for certain files, and given another one
-        return [dict(tensors)]
+@dataclass(frozen=True)
+class _Form:
+    """Tensors of a file in names that a network may have.
+
+    Attributes:
+        tensors: by name.
+        before: the same before timm's conversion, which renames and resizes.
+        renamed: whether their names were those of transformers.
+    """
+
+    tensors: dict[str, Tensor]
+    before: dict[str, Tensor]
+    renamed: bool
+
+
+def _forms(tensors: dict[str, Tensor], head: set[str], convert: Conversion) -> Iterator[_Form]:
+    """The tensors as they are, and as timm converts them; those of transformers in timm's names."""
+    for renamed, before in [(False, tensors), (True, from_transformers(tensors, head))]:
+        if before is not None:
+            yield _Form(dict(before), before, renamed)
+            try:
+                yield _Form(dict(convert(before)), before, renamed)
+            except Exception:  # noqa: BLE001  it is made for certain files, and given another one
+                continue
+
+
+def _keep_patches(form: _Form, network: nn.Module) -> None:
+    """Undo timm's resizing of a first layer: one of other patches is of another architecture."""
+    for layer in first_convolutions(network):
+        weight = form.before.get(f"{layer}.weight")
+        own: Any = network.get_submodule(layer).weight
+        if weight is not None and weight.ndim == 4 and weight.shape[2:] != own.shape[2:]:
+            form.tensors[f"{layer}.weight"] = weight
 
 
 def _adapt_input(tensors: dict[str, Tensor], network: nn.Module, in_chans: int) -> None:
@@ -103,10 +138,9 @@ def _adapt_input(tensors: dict[str, Tensor], network: nn.Module, in_chans: int) 
 
 
 def _compare(
-    place: Place, tensors: dict[str, Tensor], network: nn.Module, wanted: dict[str, Tensor],
-    head: set[str],
-) -> Match:  # fmt: skip
-    match = Match(place)
+    match: Match, form: _Form, network: nn.Module, wanted: dict[str, Tensor], head: set[str]
+) -> Match:
+    tensors = form.tensors
     values = loaded = 0
     for name, own in wanted.items():
         given = tensors.get(name)
@@ -116,6 +150,9 @@ def _compare(
             continue
         if given is not None and given.shape == own.shape:
             match.tensors[name] = given
+            before = form.before.get(name, given)
+            if before.numel() != given.numel():
+                match.resized.append(f"{name} ({_size(before)} in the file)")
         if not own.is_floating_point():
             continue  # a counter or an index, which is no weight
         values += own.numel()
