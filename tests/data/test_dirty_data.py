@@ -283,7 +283,7 @@ def test_changes_and_similar_names_are_logged(
     assert logged in caplog.text
 
 
-@pytest.mark.parametrize("column", ["split", "Set", "subset", "partition", "fold"])
+@pytest.mark.parametrize("column", ["split", "Set", "fold", "mode", "Data Type"])
 def test_a_column_of_splits_is_found(column: str, tmp_path: Path) -> None:
     text = f"image,label,{column}\na.png,x,Train\nb.png,y,training\nc.png,x,dev\nd.png,y,TEST\n"
     data = manifest(tmp_path, text, {})
@@ -291,6 +291,23 @@ def test_a_column_of_splits_is_found(column: str, tmp_path: Path) -> None:
         "train": 2, "val": 1, "test": 1,
     }  # fmt: skip
     assert data.notes == (f"reads the splits from the column {column!r}",)
+
+
+def test_a_usual_name_comes_before_values_alone(tmp_path: Path) -> None:
+    text = "image,label,mode,split\na.png,x,test,train\nb.png,y,train,test\n"
+    data = manifest(tmp_path, text, {})
+    assert data.notes == ("reads the splits from the column 'split'",)
+    with pytest.raises(UserError, match="'mode' and 'kind' both look like"):
+        manifest(tmp_path, text.replace("split", "kind"), {})
+
+
+@pytest.mark.parametrize("column", ["is_valid", "IsTest", "in train"])
+def test_a_flag_of_a_split_is_said_to_be_no_split(
+    column: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = manifest(tmp_path, f"image,label,{column}\na.png,x,0\nb.png,y,1\n", {})
+    assert list(data.splits) == ["train"]
+    assert f"the column {column!r} is not read as the split of each row" in caplog.text
 
 
 def test_exact_repeats_are_counted(tmp_path: Path) -> None:

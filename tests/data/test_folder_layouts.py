@@ -238,6 +238,31 @@ def test_classes_that_hold_the_same_folders_are_warned_of(
     assert "hold the same folders (cat, dog)" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [("fold_0", "fold_1", "fold_2"), ("Part 1", "Part 2"), ("train_a", "Held-Out"),
+     ("my_train", "valid_images", "Held-Out")],
+)  # fmt: skip
+def test_folds_and_parts_of_a_set_are_no_classes(folders: tuple[str, ...], tmp_path: Path) -> None:
+    for folder in folders:
+        for name in ("cat", "dog"):
+            (tmp_path / folder / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / folder / name / "a.png")
+    with pytest.raises(
+        UserError, match=r"hold the same folders \(cat, dog\), and look like splits"
+    ):
+        read_folder(str(tmp_path))
+    assert read_folder(str(tmp_path), "none").class_names == tuple(sorted(folders))
+
+
+def test_classes_that_are_numbers_may_hold_the_same_folders(tmp_path: Path) -> None:
+    for folder in ("0", "1"):
+        for name in ("day", "night"):
+            (tmp_path / folder / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / folder / name / "a.png")
+    assert read_folder(str(tmp_path)).class_names == ("0", "1")
+
+
 def test_a_link_to_a_folder_above_adds_nothing(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()

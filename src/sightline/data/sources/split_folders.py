@@ -97,8 +97,11 @@ def _refuse_nested(base: Path, folders: list[str]) -> None:
 
 
 def _check_not_splits(base: Path, folders: list[str]) -> None:
-    """Refuse class folders that are called `seg_train` and `seg_test`, `train2017` and `val2017`;
-    warn of those that hold the same folders, as splits with other names do."""
+    """Refuse class folders that look like splits or parts of a set; warn of those that may be.
+
+    Splits by their names: `seg_train` and `seg_test`, `train2017` and `val2017`. Where all hold the
+    same folders one such name is enough, and so are names that differ in a number, as of folds.
+    """
     words = {folder: _split_in(folder) for folder in folders}
     if "train" in words.values() and len(set(words.values())) > 1 and None not in words.values():
         given = ", ".join(f"{split}: {folder}" for folder, split in words.items())
@@ -107,12 +110,18 @@ def _check_not_splits(base: Path, folders: list[str]) -> None:
             "reads them so, data.splits=none takes every folder as a class."
         )
     inside = [set(subfolders(base / folder)) for folder in folders[:SHOWN]]
-    if len(inside) > 1 and len(inside[0]) > 1 and all(each == inside[0] for each in inside):
-        log.warning(
-            "%s: the classes %s hold the same folders (%s). If these are the classes, and the "
-            "others splits: data.splits={train: FOLDER, ...}.",
-            base, _list(folders), _list(sorted(inside[0])),
-        )  # fmt: skip
+    if len(inside) < 2 or len(inside[0]) < 2 or any(each != inside[0] for each in inside):
+        return
+    alike = {re.sub(r"\d+", "", folder.lower()) for folder in folders}
+    same = f"{_list(folders)} hold the same folders ({_list(sorted(inside[0]))})"
+    if "train" in words.values() or (len(alike) == 1 and re.search(r"[^\W_]", alike.pop())):
+        raise UserError(
+            f"{base}: {same}, and look like splits or parts of one set, not like classes. {CHOOSE}"
+        )
+    log.warning(
+        "%s: the classes %s. If these are the classes, and the others splits: "
+        "data.splits={train: FOLDER, ...}.", base, same,
+    )  # fmt: skip
 
 
 def _split_in(folder: str) -> str | None:

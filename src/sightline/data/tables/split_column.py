@@ -1,6 +1,7 @@
 """The column of a table that says which split a row is in: as named, found, or none."""
 
 import logging
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ FEW = 20  # different values, as splits or folds have
 NONE = "none"  # data.split_column=none: a column that looks like one is not used
 # Usual names of such a column, in lower case.
 NAMES = ("split", "splits", "set", "subset", "partition", "fold", "phase", "usage")
+FLAG = re.compile(r"(is|in|for)[_ ]?(train|val|test|dev|holdout)", re.IGNORECASE)  # is_valid
+HEAD = 100  # rows by which most other columns are known to hold something else
 
 
 def find_split_column(
@@ -25,8 +28,8 @@ def find_split_column(
 
     Args:
         table: N rows.
-        wanted: its name; `none`; or None: a column with one of the usual names whose values are
-            names of splits, such as train, valid and test.
+        wanted: its name; `none`; or None: a column whose values are names of splits, such as
+            train, valid and test; with one of the usual names also where only some are.
         others: columns that hold something else.
         origin: the files of the rows.
 
@@ -35,26 +38,22 @@ def find_split_column(
     """
     if wanted is not None:
         return None if wanted == NONE and NONE not in table.column_names else wanted
-    found = []
+    found: list[str] = []
+    by_values: list[str] = []  # taken where none has a usual name
     for column in table.column_names:
-        if column in others or column.strip().lower() not in NAMES:
+        if column in others:
             continue
-        values = set(pc.unique(_texts(table, column)).to_pylist())
-        unknown = sorted(value for value in values if _split(value) is None)
-        if any(_split(value) == "train" for value in values):
-            if unknown:
-                raise UserError(
-                    f"{origin.name}, column {column!r}: it looks like the split of each row, but "
-                    f"{', '.join(map(repr, unknown[:5]))} is not train, val or test. Correct it, "
-                    f"or give data.split_column=none to make splits without it."
-                )
-            found.append(column)
-        elif len(values) <= FEW:
+        if column.strip().lower() in NAMES:
+            found += [column] if _named_holds_splits(table, column, origin) else []
+        elif _holds_splits(table, column):
+            by_values.append(column)
+        elif FLAG.match(column.strip()):
             log.warning(
-                "%s: the column %r is not read as the split of each row, as none of its values "
-                "(%s) is train; data.split_column=none leaves this warning out.",
-                origin.name, column, ", ".join(map(repr, unknown[:5])),
+                "%s: the column %r is not read as the split of each row: a column `split` of "
+                "train, val and test is; data.split_column=none leaves this warning out.",
+                origin.name, column,
             )  # fmt: skip
+    found = found or by_values
     if len(found) > 1:
         raise UserError(
             f"{origin.name}: the columns {' and '.join(map(repr, found))} both look like the split "
@@ -85,6 +84,40 @@ def read_parts(table: pa.Table, column: str | None, origin: TableOrigin) -> np.n
     if not (part == SPLITS.index("train")).any():
         raise UserError(f"{origin.name}, column {column!r}: no row is in train.")
     return part
+
+
+def _named_holds_splits(table: pa.Table, column: str, origin: TableOrigin) -> bool:
+    """Whether a column with a usual name holds splits; where only some values are, it is refused,
+    and where none is train it is said."""
+    values = set(pc.unique(_texts(table, column)).to_pylist())
+    unknown = sorted(value for value in values if _split(value) is None)
+    if any(_split(value) == "train" for value in values):
+        if unknown:
+            raise UserError(
+                f"{origin.name}, column {column!r}: it looks like the split of each row, but "
+                f"{', '.join(map(repr, unknown[:5]))} is not train, val or test. Correct it, "
+                f"or give data.split_column=none to make splits without it."
+            )
+        return True
+    if len(values) <= FEW:
+        log.warning(
+            "%s: the column %r is not read as the split of each row, as none of its values "
+            "(%s) is train; data.split_column=none leaves this warning out.",
+            origin.name, column, ", ".join(map(repr, unknown[:5])),
+        )  # fmt: skip
+    return False
+
+
+def _holds_splits(table: pa.Table, column: str) -> bool:
+    """Whether each value of a column of texts is a split's name, with train and another one."""
+    kind = table.schema.field(column).type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return False
+    head = _texts(table.slice(0, HEAD), column).to_pylist()
+    if any(_split(value) is None for value in head):
+        return False
+    splits = {_split(value) for value in pc.unique(_texts(table, column)).to_pylist()}
+    return None not in splits and "train" in splits and len(splits) > 1
 
 
 def _split(value: str) -> str | None:
