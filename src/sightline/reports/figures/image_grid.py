@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -20,7 +21,8 @@ def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     Of more than three channels the first three are shown, of two the first.
 
     Args:
-        images: shape (B, C, H, W), uint8, after augmentation and before normalisation.
+        images: shape (B, C, H, W), values of 0 to 255, whole or not, after augmentation and before
+            normalisation.
         captions: one an image.
         title: of the figure.
     """
@@ -31,7 +33,8 @@ def draw_samples(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     ax = figure.subplots()  # one for all images: axes for each would take a second to draw
     ax.set_axis_off()
     height = images.shape[-2] / images.shape[-1]  # widths of an image are the unit
-    for number, (image, caption) in enumerate(zip(images[:count].cpu(), captions, strict=False)):
+    shown = images[:count].cpu().float().round().clamp(0, 255).to(torch.uint8)  # of a batch's form
+    for number, (image, caption) in enumerate(zip(shown, captions, strict=False)):
         left, top = number % COLUMNS * PITCH, number // COLUMNS * (height + CAPTION)
         pixels = image[: 3 if len(image) >= 3 else 1].permute(1, 2, 0).numpy()
         place = (left, left + 1, top + height, top)
