@@ -90,8 +90,12 @@ def test_what_cannot_be_read_is_shown_in_quotes() -> None:
 
 
 def test_a_colour_is_checked() -> None:
-    with pytest.raises(UserError, match=r"data\.background: expected a colour's name.*'white'"):
+    with pytest.raises(UserError) as error:
         compose_job(["data.background=whit"])
+    assert str(error.value) == (
+        "data.background: expected a colour's name, such as white, or #rrggbb, but got 'whit'. "
+        "Did you mean 'white' or 'wheat'?"
+    )
     assert compose_job(["data.background='#aabbcc'"])[0].data_common.background == "#aabbcc"
 
 

@@ -36,9 +36,9 @@ def colour(name: str) -> str:
     try:
         ImageColor.getrgb(name)
     except ValueError as error:
-        hint = did_you_mean(name, ImageColor.colormap)
+        hint = did_you_mean(name, ImageColor.colormap)  # goes to the end of the message
         raise PydanticCustomError(
-            "colour", "a colour's name, such as white, or #rrggbb.{hint}", {"hint": hint}
+            "colour", "a colour's name, such as white, or #rrggbb", {"hint": hint}
         ) from error
     return name
 
@@ -74,4 +74,5 @@ def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
     if problem["type"] == "missing":
         return f"The key {prefix + '.'.join(path)!r} is missing from the config."
     expected = problem["msg"].removeprefix("Input should be ")
-    return f"{prefix}{'.'.join(path[:2])}: expected {expected}, but got {problem['input']!r}."
+    hint = problem.get("ctx", {}).get("hint", "")
+    return f"{prefix}{'.'.join(path[:2])}: expected {expected}, but got {problem['input']!r}.{hint}"
