@@ -50,6 +50,10 @@ FORMS: dict[str, tuple[Callable[[State], Any], str]] = {
     "lightning": (lightning, "state_dict/model."),
     "nested prefixes": (lambda s: under("module._orig_mod.net.encoder.", s),
                         "module._orig_mod.net.encoder."),
+    "wrapped layers": (lambda s: {"state_dict": {
+        f"module.{key.replace('layer1.', 'layer1._fsdp_wrapped_module.')}".replace(
+            "layer2.0.", "layer2.0._checkpoint_wrapped_module._orig_mod."): value
+        for key, value in s.items()}}, "state_dict/module."),
     "unknown prefix": (lambda s: under("my_net.", s), "my_net."),
     "moco": (lambda s: {"state_dict": under("module.encoder_k.", other(s))
                         | under("module.encoder_q.", s) | {"module.queue": torch.ones(4, 4)}},

@@ -17,6 +17,8 @@ WRAPPERS = frozenset({
     "momentum_encoder", "net", "network", "online_encoder", "resnet", "student",
     "target_encoder", "teacher", "timm_model", "trunk", "visual", "vit",
 })  # fmt: skip
+# Parts that wrappers of single layers put inside names: FSDP, checkpointing, torch.compile.
+INSIDE = frozenset({"_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_orig_mod"})
 # Of two equally fitting networks in a file the one of an average or a teacher is taken, as timm
 # does; that of a momentum encoder or a student last.
 FIRST = frozenset({"ema", "ema_model", "model_ema", "state_dict_ema", "averaged_model", "teacher"})
@@ -34,7 +36,7 @@ class Place:
 
     Attributes:
         name: the wrapper keys and the prefix, as `state_dict/model.`; empty for the top level.
-        tensors: by their names without the prefix.
+        tensors: by their names without the prefix, and without wrappers of single layers.
     """
 
     name: str
@@ -55,7 +57,11 @@ def places(content: Any, wanted: dict[str, Tensor], most: int = 8) -> list[Place
         for prefix in {"", *fitting, *_known_prefixes(tensors)}:
             words = {*keys, *prefix.split(".")}
             rank = 0 if words & FIRST else 2 if words & LAST else 1
-            inside = {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}
+            inside = {
+                _unwrapped(key[len(prefix) :]): tensor
+                for key, tensor in tensors.items()
+                if key.startswith(prefix)
+            }
             name = "/".join([*keys, prefix] if prefix else keys)
             place = Place(name, inside)
             found.append((-fitting[prefix], rank, -len(inside), name, place))
@@ -71,6 +77,10 @@ def _fitting_prefixes(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> 
             if name in wanted and wanted[name].shape == tensor.shape:
                 counts[key[: len(key) - len(name)]] += tensor.numel()
     return Counter({prefix: n for prefix, n in counts.items() if n >= MIN_SHARE * total})
+
+
+def _unwrapped(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in INSIDE)
 
 
 def _endings(key: str) -> Iterator[str]:
