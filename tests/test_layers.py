@@ -42,6 +42,7 @@ LAYERS = [
     [
         "models.weight_places",
         "models.transformers_names",
+        "models.weight_origin",
         "models.fitting_size",
         "models.lora",
         "models.head_cut",

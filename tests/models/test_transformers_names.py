@@ -318,7 +318,9 @@ def test_what_else_is_in_the_file_is_said(tmp_path: Path) -> None:
 def test_other_networks_and_sizes_are_refused_with_what_to_do(tmp_path: Path) -> None:
     state = random_state(vit_shapes())
     yolos = state | {"vit.encoder.mid_position_embeddings": torch.ones(1, 1, 17, WIDTH)}
-    with pytest.raises(UserError, match="not read here; ViT, DeiT"):
+    with pytest.raises(
+        UserError, match=r"transformers, of a network that is not read here; ViT, DeiT"
+    ):
         load(yolos, "vit_tiny_patch16_224", VIT, tmp_path)
     with pytest.raises(
         UserError, match=r"patch_embed\.proj\.weight \(16×3×8×8 in the file, 16×3×4×4"

@@ -138,6 +138,16 @@ def test_the_nearest_architecture_is_named(stored: State, tmp_path: Path) -> Non
     assert "Nearest architecture of timm: model.name=resnet18, of which the file has 100 %" in said
 
 
+@pytest.mark.parametrize(
+    "names", ["features.1.0.block.0.weight", "encoder.layers.encoder_layer_0.ln_1.weight"]
+)
+def test_names_of_torchvision_are_explained(names: str, tmp_path: Path) -> None:
+    content = {names: torch.ones(4, 4), "classifier.1.weight": torch.ones(3, 4)}
+    said = refusal(content, tmp_path)
+    assert "Its names are those of torchvision, of a network that is not read here" in said
+    assert names in said  # as it is in the file
+
+
 def test_values_that_are_not_finite_are_refused(stored: State, tmp_path: Path) -> None:
     name = "layer1.0.conv1.weight"
     said = refusal(stored | {name: stored[name] * float("nan")}, tmp_path)

@@ -13,8 +13,8 @@ from sightline.models.head import head_names
 from sightline.models.lora import merged
 from sightline.models.nearest_model import nearest_model
 from sightline.models.timm_compat import Conversion
-from sightline.models.transformers_names import READ, is_of_transformers
 from sightline.models.weight_file import read_weight_file
+from sightline.models.weight_origin import origin_words
 from sightline.models.weight_paths import existing_weights
 from sightline.models.weights import MIN_SHARE, Match, best_match
 from sightline.types import PreprocessSpec
@@ -161,12 +161,9 @@ def _refusal(match: Match, name: str, file: WeightFile) -> str:
     given = [*match.left_over, *match.foreign]
     if match.share > NEARLY and not given:
         return "\n".join(lines)  # a file of this architecture that lacks layers
-    if not match.renamed and is_of_transformers(file.content):
-        lines.append(
-            "  Its names are those of Hugging Face's transformers, of a network that is not read "
-            f"here; {', '.join(READ)} are. Take timm's own weights of the model "
-            "(model.pretrained=true), or save them in timm's names."
-        )
+    origin = None if match.renamed else origin_words(file.content)
+    if origin is not None:
+        lines.append(f"  {origin}")
         return "\n".join(lines)
     nearest = nearest_model(file.content, name, match.share)
     if nearest is not None and nearest[0] != name:

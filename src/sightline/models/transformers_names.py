@@ -11,10 +11,7 @@ import re
 import torch
 from torch import Tensor
 
-from sightline.models.weight_file import state_dicts
-
 Rows = tuple[tuple[str, str], ...]
-READ = ("ViT", "DeiT", "BEiT", "DINOv2", "Swin", "ConvNeXt", "ResNet")
 
 # Each name is changed by every row that it matches, in this order.
 _VIT: Rows = (
@@ -77,10 +74,6 @@ _FAMILIES: dict[str, Rows] = {
     "embeddings.patch_embeddings.weight": _CONVNEXT,
     "embedder.embedder.convolution.weight": _RESNET,
 }
-# Parts of names that other networks of transformers have too, and timm's do not.
-_PARTS = re.compile(
-    r"(^|\.)(embeddings\.|embedder\.|encoder\.(layers?|stages)\.\d+\.|vision_model\.)"
-)
 _COMPUTED = re.compile(r"\.relative_(position_index|coords_table)$")  # kept in files of version 4
 _UNUSED = re.compile(r"^pooler\.dense\.")  # not used by classification there either
 _HEAD = re.compile(r"(?:^|\.)(cls_|distillation_)?classifier\.(?:1\.)?(weight|bias)$")
@@ -102,11 +95,6 @@ def from_transformers(tensors: dict[str, Tensor], head: set[str]) -> dict[str, T
             if key == first or key.endswith(f".{first}"):
                 return _renamed(tensors, key.removesuffix(first), rows, head)
     return None
-
-
-def is_of_transformers(content: object) -> bool:
-    """Whether a file's names are those of a network of transformers', be it read here or not."""
-    return any(_PARTS.search(key) for _, tensors in state_dicts(content) for key in tensors)
 
 
 def _renamed(

@@ -59,7 +59,9 @@ class Match:
     @property
     def quality(self) -> tuple[float, ...]:
         """An order of matches, the best one first."""
-        return (-self.share, len(self.foreign), -len(self.head), len(self.left_over))
+        # Of those without anything in common that with the file's own names, for the message.
+        left_over = len(self.left_over) if self.share else -len(self.left_over)
+        return (-self.share, len(self.foreign), -len(self.head), left_over)
 
 
 def best_match(
