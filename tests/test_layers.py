@@ -43,6 +43,7 @@ LAYERS = [
         "models.weight_places",
         "models.transformers_names",
         "models.weight_origin",
+        "models.weight_values",
         "models.fitting_size",
         "models.lora",
         "models.head_cut",

@@ -148,10 +148,14 @@ def test_names_of_torchvision_are_explained(names: str, tmp_path: Path) -> None:
     assert names in said  # as it is in the file
 
 
-def test_values_that_are_not_finite_are_refused(stored: State, tmp_path: Path) -> None:
+def test_values_that_no_training_leaves_are_refused(stored: State, tmp_path: Path) -> None:
     name = "layer1.0.conv1.weight"
     said = refusal(stored | {name: stored[name] * float("nan")}, tmp_path)
     assert f"{name} holds values that are not finite" in said
+    said = refusal(stored | {name: (100 * stored[name]).to(torch.int8)}, tmp_path)
+    assert f"{name} holds whole numbers (int8): quantised weights are not read" in said
+    said = refusal({key: torch.zeros_like(value) for key, value in stored.items()}, tmp_path)
+    assert "all weights of a layer are the same, in every layer" in said
 
 
 class Anything:

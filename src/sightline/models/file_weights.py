@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from sightline.errors import UserError
@@ -16,6 +15,7 @@ from sightline.models.timm_compat import Conversion
 from sightline.models.weight_file import read_weight_file
 from sightline.models.weight_origin import origin_words
 from sightline.models.weight_paths import existing_weights
+from sightline.models.weight_values import check_values
 from sightline.models.weights import MIN_SHARE, Match, best_match
 from sightline.types import PreprocessSpec
 
@@ -129,12 +129,7 @@ def load_weights(
             f"that {name} has it: it holds no head with its classes."
         )
     wanted = match.tensors | (match.head if with_head else {})
-    for key, tensor in wanted.items():
-        if not torch.isfinite(tensor).all():
-            raise UserError(
-                f"model.pretrained_path={file.path}: {key} holds values that are not finite: "
-                "its training had diverged, or the file is damaged."
-            )
+    check_values(wanted, network.state_dict(), f"model.pretrained_path={file.path}")
     network.load_state_dict(wanted, strict=False)
     return LoadedWeights(
         file.path, match.place.name, match.share, (*match.missing, *match.unfit),
