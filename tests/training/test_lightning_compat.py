@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
 from sightline.training import lightning_compat as compat
+from sightline.training.rank_processes import RankProcesses
 
 
 class Line(pl.LightningModule):
@@ -84,10 +85,13 @@ def test_ranks_are_started_with_the_given_command(
         "import os, sys; open(sys.argv[1], 'w').write(os.environ['LOCAL_RANK'] + os.getenv('OWN'))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "rank")]
-    compat.start_ranks_with(two, command, {"OWN": "a"})
+    ranks = RankProcesses(command, {"OWN": "a"})
+    compat.start_ranks_with(two, ranks.start)
     launcher: Any = two.strategy.launcher
     launcher._call_children_scripts()
-    assert [process.wait() for process in launcher.procs] == [0]
+    assert [process.wait() for process in ranks._processes.values()] == [0]
+    ranks.leave()
+    assert launcher.procs == []  # Lightning's own observer has none to watch
     assert (tmp_path / "rank").read_text() == "1a"
     assert "OWN" not in os.environ
     assert os.environ["LOCAL_RANK"] == "0"

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 import torch
 from pytorch_lightning import Callback, Trainer
 
+from sightline.cluster.ranks import rank
 from sightline.cluster.requeue import watch
 from sightline.config.schema import TrainConfig
 from sightline.errors import DamagedError, UserError, counted
@@ -18,6 +20,7 @@ from sightline.metrics.tuning import Tuning, fit_tuning
 from sightline.models.weight_file import zip_damage
 from sightline.predictions import Predictions, with_columns
 from sightline.runs.folder import RunFolder
+from sightline.runs.hidden import environment_for
 from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import checkpoint_callbacks
 from sightline.training.checkpointing.files import (
@@ -27,8 +30,10 @@ from sightline.training.checkpointing.files import (
 )
 from sightline.training.checkpointing.tuning import save_tuning
 from sightline.training.finished_average import finish_average
-from sightline.training.lightning_compat import finished_epochs
+from sightline.training.lightning_compat import finished_epochs, start_ranks_with
 from sightline.training.prior_shift import prior_shift
+from sightline.training.rank_failures import failures_named
+from sightline.training.rank_processes import RankProcesses
 from sightline.training.setup import Setup
 from sightline.training.signals import Signals
 from sightline.training.trainer import build_trainer, refusals_named
@@ -75,7 +80,7 @@ def fit_and_evaluate(
         with_test: whether the test split is evaluated.
 
     Raises:
-        UserError: nothing was trained, or the best checkpoint is damaged.
+        UserError: nothing was trained, the best checkpoint is damaged, or another rank failed.
     """
     start = find_checkpoint(folder.last)
     watch(folder.last)
@@ -83,6 +88,17 @@ def fit_and_evaluate(
     callbacks = [first, SameConfig(config), *setup.callbacks, *deciding, *callbacks]
     sound = start in (None, folder.last)
     trainer = build_trainer(config, callbacks, folder, setup.speed.precision, sound)
+    command = [sys.executable, "-m", "sightline.cli", "job", str(folder), *config.plugins]
+    ranks = RankProcesses(command, environment_for([config]))
+    start_ranks_with(trainer, ranks.start)
+    with failures_named(ranks, rank()):
+        return _fit_and_evaluate(trainer, config, folder, setup, start, with_test)
+
+
+def _fit_and_evaluate(
+    trainer: Trainer, config: TrainConfig, folder: RunFolder, setup: Setup, start: Path | None,
+    with_test: bool,
+) -> Results:  # fmt: skip
     progress = _fit(trainer, setup, start)
     best = _best_checkpoint(trainer, folder)
     if config.swa.start_epoch is not None:

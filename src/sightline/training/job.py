@@ -95,12 +95,12 @@ def _take_part(config: TrainConfig, job: Job, folder: RunFolder) -> None:
     """Train as a further rank: rank 0 reports how the run ended, also with its exit status."""
     if folder.frozen is not None and not _is_unfinished(folder, config):
         return
+    from sightline.training.rank_failures import OtherRankFailed
     from sightline.training.run import train
 
     logging.getLogger().addHandler(logging.NullHandler())  # rank 0 prints
-    # Lightning kills rank 0, which has to log what happened, as soon as another rank leaves with
-    # a status of its own.
-    with suppress(Interrupted):
+    # With a status of its own it would make launchers end rank 0, which has to log what happened.
+    with _disk_errors_named(folder), suppress(Interrupted, OtherRankFailed):
         train(config, job, folder, None)
 
 

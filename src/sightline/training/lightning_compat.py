@@ -6,8 +6,7 @@ Each function or class has a test that fails when a release of Lightning changes
 
 import math
 import os
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -28,21 +27,20 @@ def disable_signal_handlers(trainer: Trainer) -> None:
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
 
 
-def start_ranks_with(trainer: Trainer, command: list[str], environment: Mapping[str, str]) -> None:
-    """Let further ranks on this machine start with this command, not with that of this process.
+def start_ranks_with(trainer: Trainer, start: Callable[[Iterable[int]], None]) -> None:
+    """Let `start` start further ranks on this machine, and watch them, in place of Lightning.
 
     Args:
         trainer: of the training.
-        command: of a rank.
-        environment: variables of a rank, beside those of this process.
+        start: takes their local ranks.
     """
     launcher = trainer.strategy.launcher
     if isinstance(launcher, _SubprocessScriptLauncher):
-        launcher._call_children_scripts = lambda: _start_ranks(launcher, command, environment)  # type: ignore[method-assign]
+        launcher._call_children_scripts = lambda: _start_ranks(launcher, start)  # type: ignore[method-assign]
 
 
 def _start_ranks(
-    launcher: _SubprocessScriptLauncher, command: list[str], environment: Mapping[str, str]
+    launcher: _SubprocessScriptLauncher, start: Callable[[Iterable[int]], None]
 ) -> None:
     launcher._check_can_spawn_children()
     cluster = launcher.cluster_environment
@@ -53,10 +51,7 @@ def _start_ranks(
         "LOCAL_RANK": str(cluster.local_rank()),
         "WORLD_SIZE": str(launcher.num_processes * launcher.num_nodes),
     }
-    launcher.procs = [
-        subprocess.Popen(command, env=os.environ | environment | {"LOCAL_RANK": str(local_rank)})
-        for local_rank in range(1, launcher.num_processes)
-    ]
+    start(range(1, launcher.num_processes))
 
 
 def stopped_early(trainer: Trainer) -> bool:

@@ -1,6 +1,5 @@
 """The Trainer of a run: as the config describes it, with what Sightline itself decides."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +12,8 @@ from sightline.config.components import build
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError, first_line
 from sightline.runs.folder import RunFolder
-from sightline.runs.hidden import environment_for
 from sightline.training.checkpointing.files import AtomicCheckpointIO
-from sightline.training.lightning_compat import disable_signal_handlers, start_ranks_with
+from sightline.training.lightning_compat import disable_signal_handlers
 
 
 def build_trainer(
@@ -49,8 +47,6 @@ def build_trainer(
     assert isinstance(trainer, Trainer)
     _refuse_idle(trainer)
     disable_signal_handlers(trainer)
-    command = [sys.executable, "-m", "sightline.cli", "job", str(folder), *config.plugins]
-    start_ranks_with(trainer, command, environment_for([config]))
     return trainer
 
 
