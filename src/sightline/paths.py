@@ -9,17 +9,22 @@ from functools import cache
 from pathlib import Path
 
 MAX_NAME = 80  # characters of a sweep's folder
-ROOT_MARKERS = (".git", "pyproject.toml", "mlflow.db")
+STORE = "mlflow.db"  # in the project's root
+ROOT_MARKERS = (".git", "pyproject.toml", STORE)
 
 
 @cache
 def project_root() -> Path:
     """The nearest folder from here upward that holds a project (or a store), else this folder."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    return root_above(Path.cwd())
+
+
+def root_above(place: Path) -> Path:
+    """The nearest folder from a place upward that holds a project (or a store), else the place."""
+    for folder in (place, *place.parents):
         if any((folder / marker).exists() for marker in ROOT_MARKERS):
             return folder
-    return here
+    return place
 
 
 def stamp() -> str:
@@ -42,7 +47,7 @@ def sweep_name(arguments: list[str]) -> str:
 
 def default_store() -> str:
     """The absolute SQLite URI that runs are logged to by default."""
-    return f"sqlite:///{project_root() / 'mlflow.db'}"
+    return f"sqlite:///{project_root() / STORE}"
 
 
 def cache_dir() -> Path:

@@ -21,10 +21,11 @@ from sightline.config.schema import TrainConfig
 from sightline.config.stored import PLUGINS, stored_config
 from sightline.config.stored_words import check_composed, check_words
 from sightline.errors import UserError
-from sightline.evaluation.overrides import UNCHANGED, overridden_config
+from sightline.evaluation.overrides import UNCHANGED, DataOverrides, overridden_config
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.models.build import rebuild_classifier
 from sightline.runs.frozen import read_frozen
+from sightline.runs.resume import no_download
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.training.rerun import _config_of
 from sightline.types import PreprocessSpec
@@ -142,6 +143,23 @@ def test_the_config_of_a_runs_folder_and_of_mlflow(
         assert refused(lambda: build_all(read_frozen(tmp_path / "run.json").config))  # type: ignore[union-attr]
         assert refused(lambda run=stored: build_all(_config_of(run, None, [])))
     assert LEFT == []
+
+
+def test_nothing_is_downloaded_that_only_a_file_names(own: TrainConfig, tmp_path: Path) -> None:
+    """data.download=true with any data.root would write there; a command says it itself."""
+    data = own.model_dump()["data"] | {"download": True, "root": "/home/somebody"}
+    stored = own.model_dump(mode="json") | {"data": data}
+    config = overridden_config(stored, own, (), UNCHANGED)
+    assert config.data["download"] is False
+    changes = DataOverrides(["data.download=true"], False, [])
+    assert overridden_config(stored, own, (), changes).data["download"] is True
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(stored))
+    run = StoredRun("1", None, None, None, "r", "FINISHED", {}, {}, {}, str(tmp_path))
+    assert _config_of(run, None, []).data["download"] is False
+    assert _config_of(run, None, ["data.download=true"]).data["download"] is True
+    assert no_download(config) == ["++data.download=false"]
+    assert no_download(own) == []
 
 
 def test_what_is_refused_is_named() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from sightline.errors import UserError
 from sightline.io.secrets import credentials_for_children
 from sightline.io.stored_address import check_address, stored_address
+from sightline.paths import project_root
+from sightline.tracking.mlflow.client import open_client
+from sightline.tracking.mlflow.databases import open_sqlite
 from sightline.tracking.mlflow.http_artifacts import LongUploadRepository
 
 OWN = "https://Mlflow.lab:443/team/"
@@ -23,7 +28,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", [
-    None, "sqlite:////tmp/mlflow.db", "https://mlflow.lab/team", "https://MLFLOW.lab:443/team/a/b",
+    None, "https://mlflow.lab/team", "https://MLFLOW.lab:443/team/a/b",
     "https://***@mlflow.lab/team", "https://mlflow.lab//team",
 ])  # fmt: skip
 def test_addresses_that_the_user_names_or_that_get_nothing(uri: str | None) -> None:
@@ -75,3 +80,65 @@ def test_files_of_a_store_that_somebody_made() -> None:
         LongUploadRepository(files, "sqlite:///x")
     LongUploadRepository(files, "https://mlflow.lab/team")  # which has the token
     LongUploadRepository(files.replace("evil.lab", "mlflow.lab/team"), "sqlite:///x")
+
+
+@pytest.mark.parametrize(("place", "taken"), [
+    ("{here}/mlflow.db", True), ("{here}/stores/x.db", True), ("{runs}/mlflow.db", True),
+    ("{here}/../other/mlflow.db", False), ("{here}/link/x.db", False),
+    ("file:{here}/x.db?uri=true", False), ("{here}/x.db?mode=rwc", False),
+])  # fmt: skip
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite+pysqlite"])
+def test_a_database_outside_the_project(
+    place: str, taken: bool, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow migrates what it opens, and adds its tables to any database."""
+    here, runs, other = (tmp_path / name for name in ("here", "strangers/runs", "other"))
+    for folder in (here, runs / "a", other):
+        folder.mkdir(parents=True)
+    for marker in (here / "pyproject.toml", runs / "mlflow.db"):
+        marker.touch()
+    (here / "link").symlink_to(other)
+    monkeypatch.chdir(here)
+    project_root.cache_clear()
+    uri = f"{scheme}:///{place.format(here=here, runs=runs)}"
+    if taken:
+        check_address(uri, runs / "a")
+    else:
+        with pytest.raises(UserError, match="is a database outside this project and the run's"):
+            check_address(uri, runs / "a")
+        check_address(uri, runs / "a", uri)  # this command names it
+        for name, value in credentials_for_children(uri).items():
+            monkeypatch.setenv(name, value)
+        check_address(uri, runs / "a")  # a child of such a command
+    monkeypatch.undo()
+    project_root.cache_clear()
+
+
+def test_a_home_folder_that_is_a_repository_is_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    project_root.cache_clear()
+    check_address(f"sqlite:///{tmp_path}/mlflow.db", "run")
+    with pytest.raises(UserError, match="outside this project"):
+        check_address(f"sqlite:///{tmp_path}/.mozilla/places.sqlite", "run")
+    monkeypatch.undo()
+    project_root.cache_clear()
+
+
+def test_another_programs_database_is_not_changed(tmp_path: Path) -> None:
+    """Whoever names it: MLflow would add its tables there."""
+    database = tmp_path / "places.sqlite"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE moz_places (id INTEGER)")
+    before = database.read_bytes()
+    with pytest.raises(UserError, match=r"places\.sqlite is no MLflow store .*'moz_places'"):
+        open_client(f"sqlite:///{database}")
+    with (
+        pytest.raises(UserError, match="another program's database"),
+        open_sqlite(database),
+    ):
+        pass
+    assert database.read_bytes() == before
+    assert not database.with_name("places.sqlite-wal").exists()

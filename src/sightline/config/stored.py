@@ -92,6 +92,18 @@ class _Copy:
         return key
 
 
+def without_download(config: dict[str, Any]) -> dict[str, Any]:
+    """A stored config by which no data is downloaded.
+
+    A stranger may have written what would be downloaded and into which folder of this machine; a
+    command that wants it says so itself (`data.download=true`).
+    """
+    data = config.get("data")
+    if isinstance(data, dict) and "download" in data:
+        return config | {"data": data | {"download": False}}
+    return config
+
+
 def is_of_hydra(key: str) -> bool:
     """Whether a key is an instruction to Hydra, such as `_partial_`; `_target_` is Sightline's."""
     return key.startswith("_") and key.endswith("_") and key != "_target_"

@@ -10,6 +10,7 @@ from sightline.config.checks import check
 from sightline.config.compose import compose_job
 from sightline.config.explain import explain
 from sightline.config.schema import Job, TrainConfig
+from sightline.config.stored import without_download
 from sightline.config.validation import Node
 from sightline.errors import UserError, did_you_mean
 from sightline.io.redaction import HIDDEN
@@ -101,6 +102,7 @@ def overridden_config(
     """
     if not isinstance(stored.get("data"), dict):
         raise UserError("The checkpoint's config describes no data.")
+    stored = without_download(stored)
     data = dict(stored["data"])
     if changes.other_data:
         data = compose_job(changes.data)[0].data

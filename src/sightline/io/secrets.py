@@ -24,9 +24,9 @@ def hide_password(text: str) -> str:
 def credentials_for_children(uri: str | None) -> dict[str, str]:
     """Variables with an address and its passwords, for a process that reads a frozen config.
 
-    It may send credentials there, because its own environment names the address.
+    It may send credentials there, or change that database, because its own environment names it.
     """
-    if uri is None or uri.startswith("sqlite:"):
+    if uri is None:
         return {}
     bare, credentials = split_credentials(uri)
     return {"MLFLOW_TRACKING_URI": bare} | credentials

@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -10,6 +11,7 @@ from sightline.errors import DamagedError, UserError
 
 SQLITE = "sqlite:///"  # of a file's URI
 LOCKS = Path("/proc/locks")
+STORE_TABLE = "experiments"  # every store of MLflow has it
 PATIENCE_S = 5  # for another process that writes
 
 
@@ -35,6 +37,34 @@ def check_sqlite(database: Path, patience_s: float = PATIENCE_S) -> None:
         raise DamagedError(database, str(error)) from error
     if found != "ok":
         raise DamagedError(database, " ".join(found.split()))
+
+
+def check_store(database: Path) -> None:
+    """Refuse a database of another program, to which MLflow would add its tables.
+
+    Args:
+        database: the file; one without tables is nobody's.
+
+    Raises:
+        UserError: it has other tables, or is locked.
+        DamagedError: it is no database.
+    """
+    if not database.is_file():
+        return
+    uri = f"file:{quote(str(database.absolute()))}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, timeout=PATIENCE_S, uri=True)) as connection:
+            found = connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            tables = {name for (name,) in found}
+    except sqlite3.DatabaseError as error:
+        if is_locked(error):
+            raise UserError(locked_message(database)) from error
+        raise DamagedError(database, str(error)) from error
+    if tables and STORE_TABLE not in tables:
+        raise UserError(
+            f"{database} is no MLflow store but another program's database (its first table is "
+            f"{min(tables)!r}), and was not changed. Give another file."
+        )
 
 
 def is_locked(error: BaseException) -> bool:

@@ -1,8 +1,9 @@
 """Stored addresses of MLflow stores: who named them decides whether credentials go there.
 
 A run's folder holds the address of its store, and a stranger may have written it. MLflow sends the
-user's name, password or token to whatever address it is given. So an address of a file is used
-only where the user names it too, or where there is nothing secret to send.
+user's name, password or token to whatever address it is given, and migrates a database that it
+opens. So an address of a file is used only where the user names it too, or where there is nothing
+secret to send and no database outside the run's project to change.
 """
 
 import os
@@ -13,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password, with_credentials
+from sightline.paths import STORE, project_root, root_above
 
 NAMED = "MLFLOW_TRACKING_URI"
 OVER_HTTP = (
@@ -40,27 +42,58 @@ def stored_address(uri: str | None, origin: object, given: str | None = None) ->
 
 
 def check_address(uri: str | None, origin: object, given: str | None = None) -> None:
-    """Refuse an address of a file that would get credentials which are not meant for it.
+    """Refuse an address of a file that is another's to use.
 
     Raises:
-        UserError: names this address and the user's own.
+        UserError: credentials would go there that are not meant for it, or it is a database outside
+            the project; names this address and the user's own.
     """
-    secrets = _sent_to(uri)
     named = [each for each in (given, os.environ.get(NAMED)) if each]
-    if uri is None or not secrets or any(_is_under(uri, each) for each in named):
+    if uri is None or any(_is_under(uri, each) for each in named):
+        return
+    secrets = _sent_to(uri)
+    if secrets:
+        what = f"would get {' and '.join(secrets)} of this environment"
+    elif _scheme(uri) == "sqlite" and not _is_in_project(uri, origin):
+        what = "is a database outside this project and the run's, and would be changed"
+    else:
         return
     own = hide_password(named[0]) if named else f"none ({NAMED} is not set)"
+    unset = ", or unset these credentials" if secrets else ""
     raise UserError(
-        f"{origin} names the store {hide_password(uri)}, which would get {' and '.join(secrets)} "
-        f"of this environment; the address that you name is {own}. If you trust that store, name "
-        f"it: tracking.uri={hide_password(uri)}, or {NAMED}. Else give another tracking.uri, or "
-        "unset these credentials."
+        f"{origin} names the store {hide_password(uri)}, which {what}; the address that you name "
+        f"is {own}. If you trust that store, name it: tracking.uri={hide_password(uri)}, or "
+        f"{NAMED}. Else give another tracking.uri{unset}."
     )
+
+
+def _scheme(uri: str) -> str:
+    return urlsplit(uri).scheme.partition("+")[0]
+
+
+def _is_in_project(uri: str, origin: object) -> bool:
+    """Whether a SQLite file lies in the project of this folder, or of the run that names it.
+
+    A home folder that is a repository is no project: all of the user's databases lie in it.
+    """
+    place = uri.partition(":///")[2]
+    if re.search(r"[?%#\x00]", place) or place.startswith("file:"):  # SQLAlchemy reads another path
+        return False
+    database = Path(place).resolve()
+    roots = [project_root()]
+    folder = Path(str(origin))
+    if folder.is_absolute() and folder.is_dir():
+        roots.append(root_above(folder))
+    if any(database == (root / STORE).resolve() for root in roots):
+        return True
+    home = Path.home().resolve()
+    own = [root.resolve() for root in roots if not home.is_relative_to(root.resolve())]
+    return any(database.is_relative_to(root) for root in own)
 
 
 def _sent_to(uri: str | None) -> list[str]:
     """What MLflow would send to an address that has no password of its own in it."""
-    scheme = urlsplit(uri).scheme.partition("+")[0] if uri else ""
+    scheme = _scheme(uri) if uri else ""
     if scheme in PORTS:
         file = Path.home() / ".mlflow/credentials"
         return _set(OVER_HTTP) or ([str(file)] if file.is_file() else [])

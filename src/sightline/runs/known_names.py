@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sightline.errors import UserError, did_you_mean
 from sightline.io.secrets import hide_password, with_credentials
-from sightline.io.sqlite import SQLITE
+from sightline.io.sqlite import SQLITE, check_store
 from sightline.paths import default_store
 
 SHORTEST_ID = 4  # characters of an id that name a run
@@ -23,15 +23,19 @@ def store_address(uri: str | None) -> str:
     """The address of this store, of MLFLOW_TRACKING_URI, or of the project's own.
 
     Raises:
-        UserError: it is a file of SQLite that is not there.
+        UserError: it is a file of SQLite that is not there, or of another program.
     """
     address = with_credentials(uri or os.environ.get("MLFLOW_TRACKING_URI") or default_store())
     assert address is not None
-    if address.startswith(SQLITE) and not Path(address.removeprefix(SQLITE)).is_file():
+    if not address.startswith(SQLITE):
+        return address
+    database = Path(address.removeprefix(SQLITE))
+    if not database.is_file():
         raise UserError(
             f"There is no MLflow store {address}: nothing was trained here yet. Give another with "
             "tracking.uri=URI or MLFLOW_TRACKING_URI."
         )
+    check_store(database)
     return address
 
 

@@ -111,6 +111,11 @@ def kept_choices(config: TrainConfig) -> list[str]:
     return [] if form == "auto" else [f"++augment.form={form}"]
 
 
+def no_download(config: TrainConfig) -> list[str]:
+    """Overrides by which a resumed run downloads no data, whatever its folder says."""
+    return ["++data.download=false"] if "download" in config.data else []
+
+
 def resumed_arguments(job: Job, given: list[str]) -> list[str]:
     """The arguments that a run was launched with, and those given now in place of their like.
 

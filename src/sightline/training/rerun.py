@@ -15,7 +15,12 @@ from sightline.config.checks import check
 from sightline.config.components import check_components
 from sightline.config.influence import FORM
 from sightline.config.schema import Job, TrainConfig
-from sightline.config.stored import check_plugins, stored_config, trusted_plugins
+from sightline.config.stored import (
+    check_plugins,
+    stored_config,
+    trusted_plugins,
+    without_download,
+)
 from sightline.errors import DamagedError, UserError, first_line
 from sightline.io.stored_address import stored_address
 from sightline.paths import cache_dir, project_root, stamp
@@ -86,7 +91,7 @@ def _config_of(stored: StoredRun, uri: str | None, overrides: Sequence[str]) -> 
     """The config of the run, with the store and the overrides that this machine needs."""
     stored_values = _read_yaml(stored.file("config/config.yaml"), dict)
     origin = f"The run {stored.name!r}"
-    values = stored_config(stored_values, origin)
+    values = without_download(stored_config(stored_values, origin))
     uri = uri or stored.uri or stored_address(values["tracking"]["uri"], origin)
     values["tracking"] |= {"uri": uri, "run_name": f"{stored.name} (again)"}
     # `auto` means "not in a job of a sweep", and the repetition is no job of a sweep.

@@ -12,7 +12,12 @@ from sightline.errors import UserError
 from sightline.paths import project_root
 from sightline.runs.find import find_run, find_unfinished
 from sightline.runs.folder import RunFolder
-from sightline.runs.resume import former_defaults, kept_choices, resumed_arguments
+from sightline.runs.resume import (
+    former_defaults,
+    kept_choices,
+    no_download,
+    resumed_arguments,
+)
 
 
 def with_folder_to_resume(arguments: list[str]) -> list[str]:
@@ -33,7 +38,7 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
         frozen = find_run(wanted[-1], project_root())
         params = RunFolder(frozen.job.output_dir).state.params
         began = with_logged_form(frozen.config, params)
-        before = [*former_defaults(began), *kept_choices(began)]
+        before = [*former_defaults(began), *kept_choices(began), *no_download(began)]
         words = resumed_arguments(frozen.job, [*before, *given])
         register_resolvers(words)
         uri = _given(given, "tracking.uri")

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password
+from sightline.io.sqlite import check_store
 from sightline.tracking.mlflow.errors import UnreachableError, short_message
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def open_sqlite(database: Path) -> Iterator[MlflowClient]:
         with lock:
             if not database.exists():
                 _create(database)
+            check_store(database)
             if network is None:
                 _use_wal(database)
             client = MlflowClient(f"sqlite:///{database}")
