@@ -8,6 +8,7 @@ from typing import Any
 from sightline.errors import DamagedError
 from sightline.io.atomic import write_atomically
 from sightline.io.digests import CHANGED
+from sightline.io.stored_text import read_stored_json
 
 DIGEST = "digest"  # the key of the digest, beside the facts
 
@@ -29,11 +30,7 @@ def read_sealed(path: Path, whole: str | None = None) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         DamagedError: it is no mapping in JSON, or its content is not what was written.
     """
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        empty = not path.stat().st_size
-        raise DamagedError(path, "it is empty" if empty else f"{error}") from error
+    facts = read_stored_json(path)
     if whole is not None and isinstance(facts, list):
         return {whole: facts}
     if not isinstance(facts, dict):

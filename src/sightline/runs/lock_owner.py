@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import psutil
+from pydantic import Field, TypeAdapter
 
 from sightline.cluster.slurm import own_job
-from sightline.errors import UserError
+from sightline.errors import DamagedError, UserError
+from sightline.io.stored_text import read_stored_json
 
 LOCK = "alive.json"
 GONE_AFTER_S = 60  # without a heartbeat, seen from another machine
@@ -42,7 +44,7 @@ class LockOwner:
 
     host: str
     space: str
-    pid: int
+    pid: Annotated[int, Field(gt=0, lt=2**31)]
     started: float
     token: str
     slurm_job: str | None
@@ -83,6 +85,9 @@ class LockOwner:
         return json.dumps(facts)
 
 
+_OWNER = TypeAdapter(LockOwner)
+
+
 def this_process() -> LockOwner:
     """This process as the owner of a new lock."""
     return LockOwner(platform.node(), space(), os.getpid(), psutil.Process().create_time(),
@@ -97,12 +102,14 @@ def read_owner(folder: Path) -> LockOwner | None:
     """
     path = folder / LOCK
     try:
+        facts = read_stored_json(path)
         with path.open("rb") as stream:
-            facts: dict[str, Any] = json.loads(stream.read())
-            return replace(LockOwner(**facts), holds=_is_locked(stream.fileno()))
+            return replace(
+                _OWNER.validate_python(facts, strict=True), holds=_is_locked(stream.fileno())
+            )
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (DamagedError, ValueError) as error:
         raise UserError(f"{path} is damaged; remove it if no run works in {folder}.") from error
 
 

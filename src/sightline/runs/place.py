@@ -9,8 +9,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from sightline.errors import UserError
+from sightline.errors import DamagedError, UserError
 from sightline.io.atomic import write_atomically
+from sightline.io.stored_text import read_stored_json
 
 FILE = "place.json"
 
@@ -70,7 +71,7 @@ def _place_of(folder: Path) -> dict[str, str | int]:
 
 def _recorded(tracking: Path) -> dict[str, str | int]:
     try:
-        found = json.loads((tracking / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # of an earlier version, or damaged by a crash
+        found = read_stored_json(tracking / FILE)
+    except (OSError, DamagedError):  # of an earlier version, or damaged by a crash
         return {}
     return found if isinstance(found, dict) else {}

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from sightline.errors import DamagedError
 from sightline.io.sealed import read_sealed
 
@@ -25,8 +27,25 @@ def read_results(path: Path, problem: str | None) -> dict[str, Any]:
         results, problem = {}, "it is missing"
     except DamagedError as error:
         results, problem = {}, error.problem
-    if problem is None and not isinstance(results.get("metrics"), dict):
-        problem = "it has no metrics"
+    if problem is None:
+        problem = _wrong_value(results)
     if problem is not None:
         raise DamagedError(path, problem, AGAIN)
     return results
+
+
+class _Values(BaseModel):
+    """The part of the results that is shown: by split, and then by the metric's name."""
+
+    metrics: dict[str, dict[str, float]]
+    intervals: dict[str, dict[str, tuple[float, float] | None]] = {}
+    withheld: dict[str, dict[str, str | None]] = {}
+
+
+def _wrong_value(results: dict[str, Any]) -> str | None:
+    try:
+        _Values.model_validate(results)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return None

@@ -174,7 +174,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         sound = int(checksum, 16) == zlib.crc32(text)
         stored = json.loads(text) if sound else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return stored if isinstance(stored, dict) else None
 

@@ -39,6 +39,8 @@ def upload_file(
     path = folder.path / name
     if not path.resolve().is_relative_to(folder.path.resolve()):
         raise UploadError(f"{name} is not in the run's folder, and was not read")
+    if path.exists() and not path.is_file():
+        raise UploadError(f"{path} is no regular file, and was not read")
     try:
         with path.open("rb"):
             pass
