@@ -80,9 +80,14 @@ def _print_redacted(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Print an error that nobody expected, with its stack trace, without secrets."""
+    print(_shown("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _shown(text: str) -> str:
+    from sightline.io.printable import printable
     from sightline.io.redaction import redact
 
-    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+    return printable(redact(text))
 
 
 def _run(name: str, words: Sequence[str]) -> int:
@@ -91,15 +96,14 @@ def _run(name: str, words: Sequence[str]) -> int:
     try:
         return run_command(name, words)
     except UserError as error:
-        from sightline.io.redaction import redact
-
         message = traceback.format_exc().rstrip() if debug else f"Error: {error}"
-        print(redact(message), file=sys.stderr)
+        print(_shown(message), file=sys.stderr)
         return 1
     except OSError as error:
         if error.filename is None or debug:
             raise
-        print(f"Error: Cannot use {error.filename}: {error.strerror}.", file=sys.stderr)
+        message = f"Error: Cannot use {error.filename}: {error.strerror}."
+        print(_shown(message), file=sys.stderr)
         return 1
     except Interrupted as interrupt:
         return 128 + interrupt.signum

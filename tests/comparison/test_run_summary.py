@@ -21,6 +21,8 @@ def test_a_curve_runs_from_the_least_to_the_greatest_value() -> None:
     assert sparkline([float(i) for i in range(8)]) == BARS
     assert sparkline([3.0, 3.0]) == BARS[0] * 2
     assert sparkline([0.0, 1.0, 0.5]) == "▁█▅"
+    assert sparkline([0.0, float("nan"), float("inf"), 1.0]) == "▁××█"
+    assert sparkline([float("inf")]) == "×"
     assert len(sparkline([float(i) for i in range(1001)])) <= 40
 
 

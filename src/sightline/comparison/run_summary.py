@@ -1,6 +1,7 @@
 """Summary of one run for a terminal: its config beside the defaults, metrics, classes, curves."""
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from rich.text import Text
 from sightline.config.compose import compose_job
 from sightline.config.influence import leaves
 from sightline.config.search_path import compose_train
-from sightline.errors import UserError
+from sightline.errors import DamagedError, UserError
+from sightline.io.printable import on_one_line, printable
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.reports.parts import Cell, Table
 from sightline.reports.terminal import to_rich
@@ -24,6 +26,7 @@ from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.tags import COMMAND, ERROR
 
 BARS = "▁▂▃▄▅▆▇█"
+NOT_FINITE = "×"
 WIDTH = 40  # characters of a curve
 WORST = 5  # classes
 ELSEWHERE = ("seed", "tracking", "plugins", "report")  # parts that do not tell what was trained
@@ -38,8 +41,10 @@ def summary(run: StoredRun) -> RenderableType:
         "command:": run.tags.get(COMMAND),
         "error:": run.tags.get(ERROR),
     }
-    title = Text.assemble((run.name, "bold"), f"  {run.status}")
-    lines = [Text(f"{name:8} {text}", overflow="fold") for name, text in shown.items() if text]
+    title = Text.assemble((on_one_line(run.name), "bold"), f"  {run.status}")
+    lines = [
+        Text(f"{name:8} {printable(text)}", overflow="fold") for name, text in shown.items() if text
+    ]
     parts: list[RenderableType] = [title, *lines]
     frozen = run.folder.frozen if run.folder else None
     if frozen is not None:
@@ -89,12 +94,15 @@ def _worst_classes(run: StoredRun, split: str) -> Iterator[Table]:
         path = run.file(f"per_class/{split}.csv")
     except UserError:
         return
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    scored = [row for row in rows if row.get("f1")]
-    scored.sort(key=lambda row: float(row["f1"]))
-    cells = [[row["class"], *(_number(row.get(name, "")) for name in PER_CLASS)]
-             for row in scored[:WORST]]  # fmt: skip
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        scored = [row for row in rows if row.get("f1")]
+        scored.sort(key=lambda row: float(row["f1"]))
+        cells = [[row["class"], *(_number(row.get(name, "")) for name in PER_CLASS)]
+                 for row in scored[:WORST]]  # fmt: skip
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise DamagedError(path, f"it is no table of classes ({error!r})") from error
     name = "Classes" if len(rows) <= WORST else f"The {WORST} worst of {len(rows):,} classes"
     yield Table(None, f"{name}, {split}", ["class", *PER_CLASS], cells)
 
@@ -115,12 +123,14 @@ def _curves(folder: RunFolder) -> Iterator[Table]:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Values as bars between the least and the greatest; of many, evenly chosen ones."""
+    """Values as bars between the least and the greatest; of many, evenly chosen ones; × for NaN."""
     step = max(1, -(-len(values) // WIDTH))
     chosen = list(values[::step])
-    low, high = min(chosen), max(chosen)
+    finite = [value for value in chosen if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BARS[round((value - low) * scale)] for value in chosen)
+    bars = (BARS[round((v - low) * scale)] if math.isfinite(v) else NOT_FINITE for v in chosen)
+    return "".join(bars)
 
 
 def _files(folder: Path) -> Table:

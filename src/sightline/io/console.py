@@ -8,6 +8,7 @@ from pathlib import Path
 from rich import get_console
 
 from sightline.cluster.ranks import rank
+from sightline.io.printable import printable
 from sightline.io.redaction import redact
 
 
@@ -49,11 +50,11 @@ def log_to(file: Path) -> Iterator[None]:
 
 
 class RedactingFormatter(logging.Formatter):
-    """A formatter of log lines, tracebacks included, without secrets."""
+    """A formatter of log lines, tracebacks included, without secrets and control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
-        return redact(super().format(record))
+        return printable(redact(super().format(record)))
 
 
 class LogFile(logging.FileHandler):

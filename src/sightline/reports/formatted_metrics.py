@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
+
+from sightline.io.printable import on_one_line
 
 FormattedMetrics = dict[str, dict[str, str]]  # by split, a metric's name to its value as text
 
@@ -37,11 +40,13 @@ def metrics_table(metrics: FormattedMetrics) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("metric [95 % interval]", overflow="fold")
     for title in metrics:
-        table.add_column(title, justify="right")
+        table.add_column(_escaped(title), justify="right")
     for name in dict.fromkeys(name for cells in metrics.values() for name in cells):
-        table.add_row(name, *(_escaped(cells.get(name, "")) for cells in metrics.values()))
+        table.add_row(
+            _escaped(name), *(_escaped(cells.get(name, "")) for cells in metrics.values())
+        )
     return table
 
 
 def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
+    return escape(on_one_line(text))

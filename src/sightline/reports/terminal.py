@@ -4,6 +4,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from sightline.io.printable import on_one_line
 from sightline.reports.parts import Cell, Table
 
 # Columns of short numbers, whose lines are never broken.
@@ -30,4 +31,4 @@ def to_rich(table: Table, rows: int | None = None) -> RichTable:
 
 
 def _text(value: Cell) -> str:
-    return "" if value is None else escape(str(value))
+    return "" if value is None else escape(on_one_line(str(value)))

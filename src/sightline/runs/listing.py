@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sightline.cluster.slurm import ENDED, SlurmError, job_state, slurm_is_here
 from sightline.errors import UserError, first_line
+from sightline.io.printable import on_one_line
 from sightline.runs.folder import RunFolder
 from sightline.runs.folders import run_folders
 from sightline.runs.intact import check_journal, check_run_file
@@ -104,7 +105,8 @@ def print_runs(runs: list[RunStatus], root: Path) -> None:
         status = run.status if run.end is None else f"{run.status}, but gone"
         where = str(run.folder.path.relative_to(root))
         note = run.note if run.end is None else run.end[1]
-        rows.append((status, f"{run.epochs}/{run.max_epochs}", ago, run.name, where, note))
+        cells = (status, f"{run.epochs}/{run.max_epochs}", ago, run.name, where, note)
+        rows.append(tuple(map(on_one_line, cells)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())

@@ -8,6 +8,7 @@ from filelock import Timeout
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
+from sightline.io.printable import printable
 from sightline.io.secrets import split_credentials
 from sightline.io.stored_address import stored_address
 from sightline.runs.folder import RunFolder
@@ -40,7 +41,7 @@ def sync_folder(root: Path, uri: str | None = None, again: bool = False) -> int:
             if _count_pending(folder, uri) or (again and folder.upload.journal.is_file()):
                 found.append(folder)
         except UserError as error:
-            print(f"Error: {error}", file=sys.stderr)
+            print(printable(f"Error: {error}"), file=sys.stderr)
             failures += 1
     if not found and not failures:
         print(f"Nothing is pending under {root}.")
@@ -120,7 +121,7 @@ def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -
             if not left:
                 folder.upload.write_destination(config)  # where later records belong too
     except Timeout:
-        print(f"{folder}: another process is uploading it.")
+        print(printable(f"{folder}: another process is uploading it."))
         return True
     except UPLOAD_ERRORS as error:
         left = run_upload.count_pending() if run_upload is not None else before
@@ -131,14 +132,16 @@ def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -
         return _failed(folder, left, before, why)
     newly = folder.upload.count_refused() - refused
     if newly:
-        print(f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; "
-              f"{folder.upload.refused} gives the reasons.", file=sys.stderr)  # fmt: skip
+        reasons = f"{folder.upload.refused} gives the reasons"
+        message = f"Error: {folder}: MLflow refuses {newly} records of run {run_id}; {reasons}."
+        print(printable(message), file=sys.stderr)
         return False
     sent = "all" if again else f"{before}"
-    print(f"{folder}: {sent} records are in MLflow, run {run_id}.")
+    print(printable(f"{folder}: {sent} records are in MLflow, run {run_id}."))
     return True
 
 
 def _failed(folder: RunFolder, left: int, before: int, why: str) -> bool:
-    print(f"Error: {folder}: {left} of {before} records are still pending: {why}", file=sys.stderr)
+    message = f"Error: {folder}: {left} of {before} records are still pending: {why}"
+    print(printable(message), file=sys.stderr)
     return False
