@@ -1,7 +1,8 @@
 """The soak: each row of the matrix meets a fault at a random moment, and ends as if it had not.
 
 `SOAK_SEED=N` repeats what a run drew; `SOAK_FAULTS=killed,server` chooses among the faults, of
-which each row otherwise meets one that is drawn; `-k "scheduler or mix"` chooses rows.
+which each row otherwise meets one that is drawn; `-k "scheduler or mix"` chooses rows. One row of
+many settings meets every fault.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pathlib import Path
 import pytest
 from support.commands import finish, start
 from support.differences import run_differences
-from support.soak_faults import FAULTS, Trial
-from support.soak_rows import Row, make_data, rows
+from support.soak_faults import FAULTS
+from support.soak_rows import FULL, Row, make_data, rows
+from support.soak_trial import Trial
 from support.stores import copy_store
 
 pytestmark = pytest.mark.soak
@@ -39,10 +41,24 @@ def table() -> Iterator[list[tuple[str, str, str]]]:
 def test_a_row_ends_as_it_would_have(
     row: Row, tmp_path: Path, empty_store: Path, table: list[tuple[str, str, str]]
 ) -> None:
-    rng = random.Random(f"{SEED} {row.name}")
+    _interrupt(row, CHOSEN, tmp_path, empty_store, table)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_full_config_ends_so_after_every_fault(
+    fault: str, tmp_path: Path, empty_store: Path, table: list[tuple[str, str, str]]
+) -> None:
+    _interrupt(FULL, [fault], tmp_path, empty_store, table)
+
+
+def _interrupt(
+    row: Row, faults: list[str], tmp_path: Path, empty_store: Path,
+    table: list[tuple[str, str, str]],
+) -> None:  # fmt: skip
+    rng = random.Random(f"{SEED} {row.name} {faults}")
     (tmp_path / "pyproject.toml").touch()
     copy_store(empty_store, tmp_path / "mlflow.db")
-    make_data(tmp_path)
+    make_data(tmp_path, row)
     whole, words = tmp_path / "whole", ["train", *row.words]
     began_s = time.monotonic()
     code, _, err = finish(start(tmp_path, *words, f"hydra.run.dir={whole}"), timeout_s=1200)
@@ -51,8 +67,8 @@ def test_a_row_ends_as_it_would_have(
         pytest.skip(err)
     assert code == 0, err
     duration_s = time.monotonic() - began_s
-    for name in CHOSEN or [rng.choice(list(FAULTS))]:
-        trial = Trial(tmp_path, tmp_path / name, list(words), duration_s, rng)
+    for name in faults or [rng.choice(list(FAULTS))]:
+        trial = Trial(tmp_path, tmp_path / name.replace(" ", "_"), list(words), duration_s, rng)
         result = _result(trial, name, whole)
         table.append((row.name, name, f"{result};{trial.done}"))
         print(*table[-1], sep=" | ", flush=True)  # long before the table

@@ -3,58 +3,26 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from support.commands import finish, start
-from support.server import TrackingServer
+from support.commands import ONE_THREAD, finish, start
 from support.soak import kill_all
+from support.soak_phases import PHASES
+from support.soak_servers import answers, server
+from support.soak_trial import Trial
 
 DAY_S = 86_400
 RESTORED = ("checkpoints/last.ckpt", "tracking/sent.json", "tracking/store.json",
             "tracking/place.json")  # fmt: skip
-
-
-@dataclass
-class Trial:
-    """One run that is interrupted.
-
-    Attributes:
-        root: the working folder, with the store.
-        folder: the run's own.
-        words: of its command.
-        duration_s: of the run without an interruption.
-        rng: draws what is done, and when.
-        done: what was done, for the table.
-    """
-
-    root: Path
-    folder: Path
-    words: list[str]
-    duration_s: float
-    rng: random.Random
-    done: str = ""
-
-    def start(self) -> subprocess.Popen[str]:
-        """The command, as a process."""
-        return start(self.root, *self.words, f"hydra.run.dir={self.folder}")
-
-    def kill(self) -> None:
-        """Start it, and kill it and mostly its sender at a random moment."""
-        process, after_s = self.start(), self.rng.uniform(0, self.duration_s)
-        time.sleep(after_s)
-        if process.poll() is None:
-            kill_all(process.pid, with_sender=self.rng.random() < 0.7)
-            self.done += f" killed after {after_s:.1f} s;"
-        finish(process)
 
 
 def killed(trial: Trial) -> None:
@@ -158,29 +126,30 @@ def full_disk(trial: Trial) -> None:
     filler.rename(trial.folder)
 
 
-def server(trial: Trial) -> None:
-    """A tracking server that is killed at a random moment and started again, twice."""
-    serving = TrackingServer(trial.root, f"sqlite:///{trial.root}/mlflow.db")
-    serving.start()
-    trial.words += [f"tracking.uri={serving.uri}", "tracking.offline=auto"]
-    try:
-        process = trial.start()
-        for _ in range(2):
-            time.sleep(trial.rng.uniform(0, trial.duration_s))
-            serving.stop()
-            time.sleep(trial.rng.uniform(0, 3))
-            serving.start()
-        code, _, err = finish(process)
-        assert code == 0, err
-        code, _, err = finish(start(trial.root, "sync", str(trial.folder)))
-        assert code == 0, err
-    finally:
-        serving.stop()
-    trial.words.pop(-2)
-    trial.done += " the server killed twice;"
+def phase(trial: Trial, name: str) -> None:
+    """SIGKILL at an entry into a phase of the run, mostly of its sender too."""
+    words = [name, str(trial.rng.randint(1, 2)), str(trial.rng.random() < 0.7), *trial.words]
+    here = str(Path(__file__).parent.parent)
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "support.soak_phases", *words, f"hydra.run.dir={trial.folder}"],
+        cwd=trial.root, env=os.environ | ONE_THREAD | {"PYTHONPATH": path}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    code, _, err = finish(process, timeout_s=1200)
+    assert code in (0, -9), err
+    killed_there = "killed" if code else "never killed, as it was not entered so often"
+    trial.done += f" {killed_there} in {name}, entry {words[1]};"
 
 
-FAULTS: dict[str, Callable[[Trial], None]] = {
-    each.__name__: each
-    for each in (killed, second_writer, copied, damaged, torn, clock, full_disk, server)
-}
+FAULTS: dict[str, Callable[[Trial], None]] = (
+    {
+        each.__name__: each
+        for each in (killed, second_writer, copied, damaged, torn, clock, full_disk, server)
+    }
+    | {
+        f"HTTP {kind}".replace("HTTP slow", "slow answers"): partial(answers, kind=kind)
+        for kind in ("302", "401", "413", "429", "503", "slow")
+    }
+    | {f"killed in {name}": partial(phase, name=name) for name in PHASES}
+)

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from sightline.config.schema import DataConfig
 from sightline.paths import conf_dir
-from support.commands import SMALL, few_canvases
+from support.commands import SMALL, few_canvases, finish, start
 from support.data_sets import make_shards
 from support.images import make_folder
 
@@ -30,6 +30,8 @@ MULTILABEL = ["label_mode=multilabel", *few_canvases("multilabel"), "data.batch_
 NEEDED = {
     "model=timm": TIMM[1:],
     "optimizer=timm": ["optimizer.name=lamb"],
+    "optimizer=schedule_free": ["scheduler=constant"],
+    "method=distill": ["method.teacher=teacher/checkpoints/best.ckpt"],
     "scheduler=multistep": ["scheduler.milestones=[1,2]"],
     "label_mode=multilabel": MULTILABEL[1:],
     "loss=asymmetric": MULTILABEL,
@@ -42,6 +44,12 @@ PRETRAINED = [*FILES, *TIMM, "model.img_size=32", "model.pretrained_path=test_re
 TWO_RANKS = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
 SETTINGS = {
     "averaged weights": ["ema.decay=0.9"],
+    "averaged weights, warmed up": ["ema.decay=0.99", "ema.warmup=true"],
+    "stochastic average": ["swa.start_epoch=1"],
+    "schedule-free, averaged state within epochs": [
+        "optimizer=schedule_free", "scheduler=constant", "+trainer.val_check_interval=2",
+    ],
+    "compiled": ["model.compile=true"],
     "averaged weights of a timm model": [*TIMM, "ema.decay=0.9", "trainer.gradient_clip_val=0.5"],
     "accumulation": ["trainer.accumulate_grad_batches=2"],
     "clipping by norm": ["trainer.gradient_clip_val=0.1"],
@@ -88,12 +96,15 @@ class Row:
     words: tuple[str, ...]
 
 
-def make_data(folder: Path) -> None:
-    """The images and weights that rows name by a relative path."""
+def make_data(folder: Path, row: Row) -> None:
+    """The images, weights and the teacher that a row names by a relative path."""
     for name in ("test_resnet", "test_vit"):
         save_file(timm.create_model(name).state_dict(), folder / f"{name}.safetensors")
     make_folder(folder / "photos", {"cat": 30, "dog": 30})
     make_shards(folder / "shards", {"train": [12, 9, 11, 6], "val": [9], "test": [9]})
+    if any(word.startswith("method.teacher=teacher/") for word in row.words):
+        code, _, err = finish(start(folder, "train", *BASE, "seed=5", "hydra.run.dir=teacher"))
+        assert code == 0, err
 
 
 def rows() -> Iterator[Row]:
@@ -116,3 +127,6 @@ def _words(*own: str) -> tuple[str, ...]:
     """The words of a row: the base too, but for the small network's keys beside another model."""
     timms = "model=timm" in own
     return (*(word for word in BASE if not (timms and word.startswith("model."))), *own)
+
+
+FULL = Row("a full config with a report", _words(*SETTINGS["a full config"], *SETTINGS["a report"]))
