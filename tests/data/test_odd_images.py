@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 from support.fuzz import originals, read_all
 
 from sightline.data.reading.decode import UnreadableImage, read_image
+from sightline.data.reading.images import FileImages
 from sightline.data.reading.transforms import ToMode
+from sightline.types import AS_STORED
 
 
 def test_damaged_files_are_read_or_refused_by_name() -> None:
@@ -76,6 +81,21 @@ def test_other_colour_spaces_are_converted() -> None:
     image = read_image(written.getvalue(), "a.tif")
     [value, *_] = np.asarray(ToMode(1, "white")(image)).ravel().tolist()
     assert abs(value - 127) <= 3  # L* 53.3 is the middle grey of sRGB
+
+
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
+    """In a folder that somebody made: one without a writer, one without an end."""
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("/dev/zero")
+    (tmp_path / "c.png").mkdir()
+    images = FileImages(tmp_path, pa.array(["a.png", "b.png", "c.png"]))
+    for index in range(3):
+        with pytest.raises(UnreadableImage, match=r"[abc]\.png: it is no regular file"):
+            images.read(index)
+        with pytest.raises(UnreadableImage, match="it is no regular file"):
+            images.facts(index, AS_STORED)
+        with pytest.raises(OSError, match="no regular file"):
+            images.content(index)
 
 
 def test_errors_that_are_not_about_files_name_the_file() -> None:

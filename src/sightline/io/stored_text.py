@@ -1,12 +1,13 @@
 """Text and JSON of a stored file, whatever a stranger put in its place."""
 
+import errno
 import json
 import os
-import stat
 from pathlib import Path
 from typing import Any
 
 from sightline.errors import DamagedError
+from sightline.io.regular import PROBLEM, open_regular
 
 MOST_BYTES = 256 * 2**20  # far above any file that Sightline writes
 
@@ -18,18 +19,18 @@ def read_stored_text(path: Path) -> str:
         FileNotFoundError: there is no such file.
         DamagedError: it is something else, too large, or not UTF-8.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as stream:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise DamagedError(path, "it is no regular file")
-        if about.st_size > MOST_BYTES:
-            raise DamagedError(path, f"it has {about.st_size:,} bytes, more than it can have")
-        content = stream.read(MOST_BYTES + 1)
     try:
-        return content.decode()
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MOST_BYTES:
+                raise DamagedError(path, f"it has {size:,} bytes, more than it can have")
+            return stream.read().decode()
     except UnicodeDecodeError as error:
         raise DamagedError(path, f"{error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise DamagedError(path, PROBLEM) from error
 
 
 def read_stored_json(path: Path) -> Any:

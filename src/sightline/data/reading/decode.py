@@ -17,6 +17,7 @@ from sightline.data.reading.opening import (
 )
 from sightline.data.reading.raster import ImageData, Raster
 from sightline.errors import UserError, first_line
+from sightline.io.regular import PROBLEM, check_regular
 from sightline.types import AS_STORED, PixelSpec
 
 EXTRA_OF = {"pydicom": "dicom", "imagecodecs": "tiff"}  # the extra that brings a package
@@ -72,6 +73,8 @@ def naming(name: str, file: Path | bytes | None = None) -> Iterator[None]:
         file: its path or bytes, where it is a file.
     """
     try:
+        if isinstance(file, Path):
+            check_regular(file)
         yield
     except Image.UnidentifiedImageError as error:
         raise UnreadableImage(f"Cannot read the image {name}: {_unknown(file)}.") from error
@@ -99,6 +102,8 @@ def _unknown(file: Path | bytes | None) -> str:
 def _reason(error: Exception) -> str:
     """An error of a decoder in a line; of those that are not about files with their type."""
     line = first_line(error).rstrip(".")
+    if PROBLEM in line:
+        return PROBLEM
     if "libjxl" in line:  # whose only message is about building it
         return "libjxl cannot decode it"
     if isinstance(error, (OSError, ValueError, SyntaxError, Image.DecompressionBombError)):

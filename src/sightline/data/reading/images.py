@@ -13,6 +13,7 @@ from sightline.data.reading.arrays import image_from_array, raster_of_array
 from sightline.data.reading.decode import PLAIN, Reading, naming, read_image
 from sightline.data.reading.facts import ORDINARY, Facts, facts_of_file, facts_of_raster
 from sightline.data.reading.raster import ImageData
+from sightline.io.regular import read_regular
 from sightline.types import PixelSpec
 
 
@@ -105,7 +106,7 @@ class FileImages(Images):
 
     def content(self, index: int) -> bytes:
         """The file's bytes."""
-        return self.path(index).read_bytes()
+        return read_regular(self.path(index))
 
     def fingerprint(self) -> str | None:
         """A digest of every path, size and time of change."""
@@ -121,12 +122,11 @@ class FileImages(Images):
 
     def missing(self) -> list[str]:
         """Paths without a file, from one listing of each folder."""
-        folders: dict[str, set[str]] = {}
-        absent = []
+        folders, absent = dict[str, set[str]](), list[str]()
         for path in self.paths.to_pylist():
             folder, _, name = path.rpartition("/")
             if folder not in folders:
-                place = self.root / folder if folder else self.root
+                place = self.root / folder  # itself, where that is empty
                 there = os.scandir(place) if place.is_dir() else ()
                 folders[folder] = {entry.name for entry in there}
             if name not in folders[folder]:
@@ -196,5 +196,5 @@ class BytesImages(Images):
         """The row's bytes."""
         value = self.column[index].as_py()
         if value is None and self.paths is not None and self.paths[index].is_valid:
-            return Path(self.paths[index].as_py()).read_bytes()
+            return read_regular(Path(self.paths[index].as_py()))
         return value if isinstance(value, bytes) else b""
