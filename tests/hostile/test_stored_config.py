@@ -204,7 +204,7 @@ def test_what_is_refused_is_named() -> None:
     ("scheduler", "torch.optim.SGD", "Expected a scheduler"),
     ("trainer", "pytorch_lightning.LightningModule", "takes a Trainer"),
     ("data", "sightline.data.sources.folder.existing_folder", "takes a data source"),
-    ("label_mode", "sightline.types.MISSING", "neither"),
+    ("label_mode", "sightline.types.MISSING", "could run any code"),
     ("report.x", "sightline.reports.sections.curves.draw_curves", "takes a section"),
 ])  # fmt: skip
 def test_a_place_takes_its_own_kind_alone(where: str, target: str, message: str) -> None:

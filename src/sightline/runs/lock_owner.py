@@ -21,7 +21,7 @@ from pydantic import Field, TypeAdapter
 
 from sightline.cluster.slurm import own_job
 from sightline.errors import DamagedError, UserError
-from sightline.io.stored_text import read_stored_json
+from sightline.io.stored_text import read_stored_text
 
 LOCK = "alive.json"
 GONE_AFTER_S = 60  # without a heartbeat, seen from another machine
@@ -102,10 +102,10 @@ def read_owner(folder: Path) -> LockOwner | None:
     """
     path = folder / LOCK
     try:
-        facts = read_stored_json(path)
+        facts = read_stored_text(path)
         with path.open("rb") as stream:
             return replace(
-                _OWNER.validate_python(facts, strict=True), holds=_is_locked(stream.fileno())
+                _OWNER.validate_json(facts, strict=True), holds=_is_locked(stream.fileno())
             )
     except FileNotFoundError:
         return None
