@@ -32,6 +32,11 @@ IDLE = {
     "data.group_column": [*HUB, "data.streaming=true", "data.group_column=x"],
     "data.label_columns": [*HUB, "data.streaming=true", "data.label_columns=[x]"],
     "data.metadata_columns": [*HUB, "data.streaming=true", "data.metadata_columns=[x]"],
+    "data.effective_batch_size": ["data.effective_batch_size=32"],
+    "trainer.accumulate_grad_batches": [
+        "data.batch_size=auto", "trainer.accumulate_grad_batches=2",
+    ],
+    "optimizer.lr_base_size": ["optimizer.lr_base_size=64"],
     "model.max_img_size": ["model.max_img_size=32", "model.img_size=32"],
     "model.max_img_size, pretrained": [
         "model=timm", "model.pretrained=true", "model.max_img_size=99",

@@ -20,6 +20,7 @@ from sightline.config.checks import check
 from sightline.config.effects import check_effects
 from sightline.config.explain import explain, first_lines
 from sightline.config.fitting import fitting
+from sightline.config.open_batch import without_idle_size
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.search_path import search_path_override
 from sightline.config.typed import as_typed
@@ -158,4 +159,4 @@ def read_job(
     assert isinstance(plain, dict)
     config = check({str(key): value for key, value in plain.items()})
     check_effects(config, overrides, job.in_sweep)
-    return with_form(config, overrides), job
+    return with_form(without_idle_size(config), overrides), job

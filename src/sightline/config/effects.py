@@ -47,6 +47,13 @@ RULES = (
          "val is one of data.folds equal parts of what is not test"),
     Rule("data.bits", lambda c: c.data["range"] is not None,
          "data.range says what becomes black and white", "auto"),
+    Rule("data.effective_batch_size", lambda c: c.data["batch_size"] != "auto",
+         "a step has data.batch_size times trainer.accumulate_grad_batches images; it is held "
+         "where data.batch_size=auto"),
+    Rule("trainer.accumulate_grad_batches", lambda c: c.data["batch_size"] == "auto",
+         "data.batch_size=auto accumulates batches to data.effective_batch_size", 1),
+    Rule("optimizer.lr_base_size", lambda c: c.optimizer.get("lr_scaling") is None,
+         "optimizer.lr_scaling=null takes optimizer.lr as it is", 256),
     Rule("data.max_skipped_fraction", lambda c: c.data["on_error"] == "raise",
          "an unreadable image ends the training; data.on_error=skip leaves them out"),
     Rule("data.cache_max_gib", lambda c: c.data["cache"] == "none",

@@ -16,6 +16,7 @@ from sightline.config.schema import REPLICATES
 NO_INFLUENCE: Final[Mapping[str, str]] = MappingProxyType({
     "tracking": "where and as what a run is logged",
     "report": "sections of report.html",
+    "lr_finder": "tries learning rates on a copy",
     "sweep": "when a sweep ends",
     "hydra": "folders and processes",
     "checkpoint": "a resumed training repeats the uninterrupted one",
@@ -58,6 +59,9 @@ IMAGES: Final = "images"
 GEOMETRY: Final = "model.crop_mode"  # of its preprocessing: as given, of its weights or the data
 WORLD_SIZE: Final = "trainer.world_size"
 PRECISION: Final = "trainer.precision.used"  # of trainer.precision=auto, as the device decided
+BATCH_SIZE: Final = "data.batch_size.used"  # of data.batch_size=auto, as memory decided
+ACCUMULATED: Final = "trainer.accumulate_grad_batches.used"  # likewise
+LR: Final = "optimizer.lr.used"  # of optimizer.lr_scaling
 TEACHER: Final = "method.teacher.digest"  # of the weights of method.teacher
 TEACHER_RUN: Final = "method.teacher.run"  # its id in MLflow
 WEIGHTS: Final = "model.pretrained_digest"  # of the content of the file model.pretrained_path
@@ -65,11 +69,13 @@ WEIGHTS: Final = "model.pretrained_digest"  # of the content of the file model.p
 DECIDED: Final = (
     REVISION_KEY, FORM, GEOMETRY, WORLD_SIZE, WEIGHTS, "data.digest.train", "data.digest.val",
     "data.digest.test", "model.input", "model.parameters", PRECISION, TEACHER,
+    BATCH_SIZE, ACCUMULATED, LR,
 )  # fmt: skip
 # Keys that say nothing with the value that stands for their absence in older configs.
 SILENT: Final = (
     "model", "optimizer", "method", "callbacks", "augment.geometry", "augment.frame_size",
     "augment.repeats", "mix_off_epochs", "data.img_size_schedule", "ema.warmup", "swa",
+    "data.effective_batch_size",
 )  # fmt: skip
 AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
 OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")
@@ -128,6 +134,14 @@ def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
         found.pop("model.pretrained_path", None)
     if PRECISION in decided:
         found["trainer.precision"] = decided.pop(PRECISION)
+    if BATCH_SIZE in decided:  # as a run to which these numbers were given
+        found["data.batch_size"] = int(decided.pop(BATCH_SIZE))
+        found["trainer.accumulate_grad_batches"] = int(decided.pop(ACCUMULATED))
+        found.pop("data.effective_batch_size", None)
+    if LR in decided:
+        found["optimizer.lr"] = float(decided.pop(LR))
+        for key in ("optimizer.lr_scaling", "optimizer.lr_base_size"):
+            found.pop(key, None)
     if TEACHER in decided:
         found.pop("method.teacher", None)
     return found | decided

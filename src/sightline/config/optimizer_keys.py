@@ -1,6 +1,6 @@
 """The part of `optimizer` that is the same for every optimizer: the groups of its parameters."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
@@ -43,6 +43,8 @@ class OptimizerConfig(Strict):
     head_lr_factor: of the head's learning rate.
     param_groups: the first whose pattern matches a parameter's name counts.
     agc: largest ratio of a unit's gradient to its weights, by norm; not of the head.
+    lr_scaling: how the learning rate follows the samples of a step; null: it does not.
+    lr_base_size: samples of a step for which `lr` is given, where it is scaled.
     """
 
     decay_all: bool
@@ -50,6 +52,8 @@ class OptimizerConfig(Strict):
     head_lr_factor: PositiveFloat
     param_groups: list[ParamGroupConfig]
     agc: PositiveFloat | None
+    lr_scaling: Literal["linear", "sqrt"] | None
+    lr_base_size: PositiveInt
 
     @property
     def chooses(self) -> bool:

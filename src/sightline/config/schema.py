@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from sightline.config.augment_keys import AugmentConfig
 from sightline.config.fine_tuning_keys import FineTuningConfig
 from sightline.config.fit_keys import CheckpointConfig, EarlyStoppingConfig, EmaConfig, SwaConfig
 from sightline.config.optimizer_keys import OptimizerConfig
@@ -77,7 +78,8 @@ class DataConfig(Strict):
     folds: Annotated[int, Field(ge=2)] | None
     fold: Annotated[int, Field(ge=0)]
     split_file: str | None
-    batch_size: PositiveInt
+    batch_size: Literal["auto"] | PositiveInt
+    effective_batch_size: PositiveInt | None  # of batch_size=auto alone
     num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
     cache: Literal["auto", "none", "ram", "disk", "device"]
     cache_max_gib: PositiveFloat
@@ -91,6 +93,12 @@ class DataConfig(Strict):
     channels: Literal["auto", "all", "first", "last", "rgba"] | Channels | None
     sampler: Literal["shuffle", "balanced"]
     img_size_schedule: list[tuple[Annotated[int, Field(ge=0)], ImgSize]] | None
+
+    @property
+    def images_a_batch(self) -> int:
+        """The batch size of a training, which `auto` has become before images are loaded."""
+        assert isinstance(self.batch_size, int)
+        return self.batch_size
 
     @property
     def fractions(self) -> dict[str, float]:
@@ -108,21 +116,6 @@ class ModelInputConfig(Strict):
 
 # What a model itself is not given.
 MODEL_COMMON = (ModelInputConfig, FineTuningConfig, ModelSpeedConfig)
-
-
-class AugmentConfig(Strict):
-    """What is done to training images before they are normalised.
-
-    transforms: torchvision v2, one image at a time, in the loader's processes.
-    batch_transforms: the same for whole batches, on the device (kornia); null: no such form.
-    """
-
-    form: Literal["auto", "images", "batches"]
-    geometry: Node | None
-    frame_size: Literal["auto"] | PositiveInt | None
-    repeats: PositiveInt
-    transforms: list[Node]
-    batch_transforms: list[Node] | None
 
 
 class SweepConfig(Strict):
@@ -158,6 +151,7 @@ class TrainConfig(Strict):
     tracking: TrackingConfig
     report: dict[str, Node]  # sections of report.html by name
     tuning: TuningConfig
+    lr_finder: bool
     sweep: SweepConfig
 
     @property

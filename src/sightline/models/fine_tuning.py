@@ -92,5 +92,5 @@ def describe_fine_tuning(config: TrainConfig) -> str:
     }[way_of_training(model)]  # fmt: skip
     start = "as the model starts it" if tuning.head_std is None else f"at std {tuning.head_std:g}"
     frozen = "; batch normalisation is frozen" if tuning.freeze_batch_norm else ""
-    steps = f"lr {config.optimizer.get('lr')}, {config.data_common.batch_size} images a batch"
+    steps = f"lr {config.optimizer.get('lr')}, {config.data_common.images_a_batch} images a batch"
     return f"{learns}; the head starts {start}{frozen}; {steps}"

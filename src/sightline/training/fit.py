@@ -31,6 +31,7 @@ from sightline.training.checkpointing.files import (
 from sightline.training.checkpointing.tuning import save_tuning
 from sightline.training.finished_average import finish_average
 from sightline.training.lightning_compat import finished_epochs, start_ranks_with
+from sightline.training.memory import out_of_memory_named
 from sightline.training.prior_shift import prior_shift
 from sightline.training.rank_failures import failures_named
 from sightline.training.rank_processes import RankProcesses
@@ -151,7 +152,7 @@ def _fit(trainer: Trainer, setup: Setup, start: Path | None) -> Progress:
             return progress
         log.info("training: resumes in epoch %d, after step %d",
                  progress.epochs + 1, progress.step)  # fmt: skip
-    with refusals_named():
+    with refusals_named(), out_of_memory_named(setup.config):
         trainer.fit(setup.module, datamodule=setup.datamodule, ckpt_path=start, weights_only=True)
     return Progress(finished_epochs(trainer), trainer.global_step, trainer.should_stop)
 
@@ -176,7 +177,7 @@ def _evaluate(trainer: Trainer, setup: Setup, split: str, checkpoint: Path | Non
     """Predict a split with a checkpoint's weights, or those that are loaded; the loss."""
     run = {"val": trainer.validate, "test": trainer.test}[split]
     setup.module.epoch_metrics.clear()
-    with refusals_named():
+    with refusals_named(), out_of_memory_named(setup.config):
         run(
             setup.module, datamodule=setup.datamodule, ckpt_path=checkpoint, verbose=False,
             weights_only=True,

@@ -5,6 +5,7 @@ from sightline.data.loading.from_augment import mixed_epochs
 from sightline.data.loading.size_schedule import size_schedule
 from sightline.errors import UserError, did_you_mean
 from sightline.metrics.values import metric_names
+from sightline.training.batches import check_open
 from sightline.training.methods.build import check_method
 from sightline.training.methods.teacher import Teachers
 from sightline.training.module import LitClassifier
@@ -17,16 +18,18 @@ from sightline.training.size_checks import check_sizes
 from sightline.training.stand_in import check_on_stand_in
 
 
-def check_before_data(config: TrainConfig, teachers: Teachers) -> None:
+def check_before_data(config: TrainConfig, teachers: Teachers, world_size: int = 1) -> None:
     """Find what is wrong with method, optimizer, groups and schedule before anything is read.
 
     Args:
         config: of the training.
         teachers: finds the teacher of a distillation.
+        world_size: processes that train together.
 
     Raises:
         UserError: names it.
     """
+    check_open(config, world_size)
     size_schedule(config)
     mixed_epochs(config)
     check_method(config, teachers)
@@ -43,7 +46,7 @@ def check_plan(config: TrainConfig, module: LitClassifier) -> None:
     """
     if is_schedule_free(config):
         check_statistics(module)
-    module.classifier.check_batch(config.data_common.batch_size)
+    module.classifier.check_batch(config.data_common.images_a_batch)
     check_sizes(size_schedule(config), module.classifier)
     common = config.optimizer_common
     check_network(module.classifier.network, common)

@@ -14,6 +14,7 @@ WARNINGS = (
     ".*`IterableDataset` has `__len__` defined.*",
     ".*your dataloader is not resumable.*",  # it is, by its sampler
     ".*smaller than the logging interval.*",
+    ".*passed in a `val_dataloader` but have no `validation_step`.*",  # of trials
     ".*Checkpoint directory .* exists and is not empty.*",
 )
 

@@ -14,6 +14,7 @@ from sightline.config.augment_form import with_form
 from sightline.config.checks import check
 from sightline.config.components import check_components
 from sightline.config.influence import FORM
+from sightline.config.open_batch import as_decided
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import (
     check_plugins,
@@ -111,7 +112,7 @@ def _config_of(stored: StoredRun, uri: str | None, overrides: Sequence[str]) -> 
     # Runs of before decided it by their cache, and logged it.
     values["augment"].setdefault("form", stored.params.get(FORM, "auto"))
     try:
-        return with_form(check(values), ())
+        return as_decided(with_form(check(values), ()), stored.params)
     except UserError as error:
         raise UserError(
             f"The config of {stored.name!r} does not fit this version of Sightline: {error}"

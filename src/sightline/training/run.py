@@ -20,6 +20,7 @@ from sightline.training.devices import check_devices
 from sightline.training.fit import fit_and_evaluate
 from sightline.training.given import NOTHING, Given, check_processes
 from sightline.training.logging.epochs import EpochLogger
+from sightline.training.logging.lr_finder import find_lr
 from sightline.training.logging.progress import progress_callbacks
 from sightline.training.logging.results import log_results
 from sightline.training.logging.schedule import ScheduleFigure
@@ -66,11 +67,11 @@ def train(
         world_size = build_trainer(config, [], folder, speed.precision).world_size
         check_processes(given, world_size)
         if connection is None:
-            setup = set_up(config, job.overrides, speed=speed, before=before)
-            fit_and_evaluate(config, folder, setup, signals, [], with_test)
+            setup = set_up(config, job.overrides, speed=speed, before=before, world_size=world_size)
+            fit_and_evaluate(setup.config, folder, setup, signals, [], with_test)
             return None
         connection.wait_until_ready()
-        setup = set_up(config, job.overrides, given, speed, before)
+        setup = set_up(config, job.overrides, given, speed, before, world_size)
         data = setup.data_digests
         check_same_data(folder.frozen, data)
         tracker = Tracker(folder)
@@ -78,14 +79,16 @@ def train(
         start_run(tracker, connection)
         with _run_status(tracker):
             log_description(tracker, setup, world_size)
+            if config.lr_finder:
+                find_lr(tracker, setup)
             logs: list[Callback] = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
             if config.tracking.every_n_steps is not None:
                 logs.append(StepLogger(tracker, config.tracking.every_n_steps))
             if "val" in setup.splits:
                 logs.append(ValImages(tracker, setup.splits["val"]))
             callbacks = [*logs, *progress_callbacks()]
-            results = fit_and_evaluate(config, folder, setup, signals, callbacks, with_test)
-            return log_results(tracker, config, setup, results)
+            results = fit_and_evaluate(setup.config, folder, setup, signals, callbacks, with_test)
+            return log_results(tracker, setup.config, setup, results)
 
 
 def _choose_speed(config: TrainConfig, folder: RunFolder) -> tuple[Speed, Mapping[str, str]]:

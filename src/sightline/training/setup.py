@@ -6,11 +6,13 @@ The number of classes comes from the data, the preprocessing from the model.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from pytorch_lightning import Callback
 
 from sightline.config.components import build
+from sightline.config.open_batch import as_decided
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import contents_of_splits
 from sightline.data.cache.images import cache_images
@@ -27,6 +29,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuning import check_aim
 from sightline.models.build import build_classifier
 from sightline.models.classifier import Classifier
+from sightline.training.batches import decide
 from sightline.training.callbacks import user_callbacks
 from sightline.training.devices import uses_gpu
 from sightline.training.feature_cache import use_cached_features
@@ -41,33 +44,44 @@ from sightline.training.optimizers import Optimizers
 from sightline.training.plan_checks import check_before_data, check_plan
 from sightline.training.schedules import Schedulers
 from sightline.training.speed import Speed, check_format, choose_speed
+from sightline.training.trials import MakeModule, train_on, training_device
 from sightline.training.weights_of_run import model_with_file
-from sightline.types import DatasetInfo
+from sightline.types import DatasetInfo, PixelSpec
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The parts of a training, ready to run."""
+    """The parts of a training, ready to run.
 
+    Attributes:
+        config: with numbers in place of what was left open; `decided`: these, as parameters.
+        sizes: of a sample of the training images.
+        data_digests: of each split's content; of a stream, what is known before.
+        make_module: another module around a classifier.
+    """
+
+    config: TrainConfig
+    decided: dict[str, str]
     source: SourceData
     splits: dict[str, Split]
     contents: dict[str, np.ndarray]
     skipped: list[SkippedSample]
     info: DatasetInfo
-    sizes: ImageSizes  # of a sample of the training images
+    sizes: ImageSizes
     label_mode: LabelMode
     datamodule: ImageDataModule
     module: LitClassifier
     callbacks: list[Callback]
     speed: Speed
-    data_digests: dict[str, str]  # of each split's content; of a stream, what is known before
+    data_digests: dict[str, str]
+    make_module: MakeModule
 
 
 def set_up(
     config: TrainConfig, overrides: Iterable[str] = (), given: Given = NOTHING,
-    speed: Speed | None = None, before: Mapping[str, str] | None = None,
+    speed: Speed | None = None, before: Mapping[str, str] | None = None, world_size: int = 1,
 ) -> Setup:  # fmt: skip
     """Build the parts of one training.
 
@@ -77,22 +91,17 @@ def set_up(
         given: parts that Python code gives in place of a config's.
         speed: as it was chosen; None: it is chosen now.
         before: parameters of the run that is resumed.
+        world_size: processes that train together.
 
     Raises:
         UserError: a part cannot be built from what the config says.
     """
     speed = speed or choose_speed(config)
     teachers = Teachers(config.tracking.uri, tuple(config.plugins), before or {})
-    check_before_data(config, teachers)
+    check_before_data(config, teachers, world_size)
     callbacks = user_callbacks(config, given.callbacks)
-    source = read_source(config, overrides, given.data)
-    label_mode, splits = apply_label_mode(config, source)
-    check_aim(label_mode, config.tuning)
+    source, pixels, label_mode, splits, contents = _read(config, overrides, given)
     common = config.data_common
-    contents = contents_of_splits(splits)
-    for problem in check_columns(splits, contents, label_mode):
-        log.warning("%s (`sightline doctor` shows more.)", problem.message)
-    source, pixels = choose_pixels(source, common)
     sample = sample_images(source, common, pixels)
     info = describe_data(source, sample, label_mode.class_names, common, pixels)
     classifier = _classifier(config, info, label_mode, given, speed)
@@ -102,18 +111,38 @@ def set_up(
     cached_images, splits, skipped = cache_images(
         splits, contents, spec, common, source.name, uses_gpu(config.trainer), augment.form
     )
-    datamodule = ImageDataModule(
-        splits, cached_images, spec, augment, label_mode, common, config.seed, progress_in,
-        source.stream,
-    )  # fmt: skip
     targets = None if source.stream else splits["train"].targets
     data = data_digests(source, splits, contents)
-    module = _module(config, label_mode, classifier, targets, splits, info, data, teachers)
+    make = partial(_module, label_mode=label_mode, targets=targets, splits=splits, info=info,
+                   data=data, teachers=teachers)  # fmt: skip
+    trial = partial(train_on, make, config, classifier, speed.precision)
+    place = training_device(config), cached_images.device_bytes
+    decided = decide(config, before or {}, world_size, targets, *place, trial)
+    config = as_decided(config, decided)
+    datamodule = ImageDataModule(
+        splits, cached_images, spec, augment, label_mode, config.data_common, config.seed,
+        progress_in, source.stream,
+    )  # fmt: skip
+    module = make(config, classifier)
     use_cached_features(config, classifier, module.own_method, datamodule)
     check_plan(config, module)
     check_sections(config.report, config.plugins)
-    return Setup(source, splits, contents, skipped, info, sizes, label_mode,
-                 datamodule, module, callbacks, speed, data)  # fmt: skip
+    return Setup(config, decided, source, splits, contents, skipped, info, sizes, label_mode,
+                 datamodule, module, callbacks, speed, data, make)  # fmt: skip
+
+
+def _read(
+    config: TrainConfig, overrides: Iterable[str], given: Given
+) -> tuple[SourceData, PixelSpec, LabelMode, dict[str, Split], dict[str, np.ndarray]]:
+    """The source, its pixels, the mode of its labels, its splits, and digests of their images."""
+    source = read_source(config, overrides, given.data)
+    label_mode, splits = apply_label_mode(config, source)
+    check_aim(label_mode, config.tuning)
+    contents = contents_of_splits(splits)
+    for problem in check_columns(splits, contents, label_mode):
+        log.warning("%s (`sightline doctor` shows more.)", problem.message)
+    source, pixels = choose_pixels(source, config.data_common)
+    return source, pixels, label_mode, splits, contents
 
 
 def _classifier(
@@ -130,7 +159,7 @@ def _classifier(
 
 
 def _module(
-    config: TrainConfig, label_mode: LabelMode, classifier: Classifier, targets: np.ndarray | None,
+    config: TrainConfig, classifier: Classifier, label_mode: LabelMode, targets: np.ndarray | None,
     splits: dict[str, Split], info: DatasetInfo, data: dict[str, str], teachers: Teachers,
 ) -> LitClassifier:  # fmt: skip
     """The module; `targets` are those of train, None where it is streamed; `data`: digests."""

@@ -42,6 +42,11 @@ class CachedImages:
     decoded: dict[str, DecodedImages]
     nbytes: int
 
+    @property
+    def device_bytes(self) -> int:
+        """What they take of the training's device."""
+        return self.nbytes if self.mode == "device" else 0
+
 
 @dataclass(frozen=True)
 class TrainingForm:

@@ -75,7 +75,7 @@ class ImageDataModule(LightningDataModule):
     def use_features(self, classifier: Classifier) -> None:
         """Let batches hold the inputs of this classifier's head in place of images."""
         assert isinstance(self._loaders, SplitLoaders)
-        self._loaders = FeatureLoaders(self._loaders, classifier, self.config.batch_size)
+        self._loaders = FeatureLoaders(self._loaders, classifier, self.config.images_a_batch)
 
     @property
     def _rank_and_world(self) -> tuple[int, int]:
@@ -107,7 +107,7 @@ class ImageDataModule(LightningDataModule):
         if self.stream is not None:
             return self._stream_loader(self.stream)
         split = self.splits["train"]
-        size = self.config.batch_size
+        size = self.config.images_a_batch
         weights = None
         if self.config.sampler == "balanced":
             weights = torch.from_numpy(self.label_mode.sampling_weights(split.targets))
@@ -142,7 +142,7 @@ class ImageDataModule(LightningDataModule):
         self._stream_dataset = dataset
         return DataLoader(
             dataset,
-            batch_size=self.config.batch_size,
+            batch_size=self.config.images_a_batch,
             num_workers=workers,
             persistent_workers=workers > 0,
             worker_init_fn=start_worker,

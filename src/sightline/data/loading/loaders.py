@@ -85,7 +85,7 @@ class SplitLoaders:
         workers = self._workers(in_tensor, split)
         return DataLoader(
             dataset,
-            batch_size=self.config.batch_size,
+            batch_size=self.config.images_a_batch,
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,

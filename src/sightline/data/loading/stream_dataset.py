@@ -63,7 +63,7 @@ class StreamDataset(IterableDataset[Any]):
         self.first_epoch, self.batches_done = 0, 0
 
     def __len__(self) -> int:
-        samples, size = self.stream.samples // self.world, self.config.batch_size
+        samples, size = self.stream.samples // self.world, self.config.images_a_batch
         return samples - is_lone(samples, size)
 
     def begin_at(self, epoch: int, batches: int) -> None:
@@ -83,7 +83,7 @@ class StreamDataset(IterableDataset[Any]):
         # The loader takes batches from the workers in turn. When it resumes after `batches`, worker
         # 0 gives the first batch, so it takes the part of the worker whose turn it was.
         index = ((worker.id if worker else 0) + batches) % workers
-        size = self.config.batch_size
+        size = self.config.images_a_batch
         done = len(range(index, batches, workers)) * size
         firsts = range(index * size, len(self), workers * size)  # of this worker's batches
         quota = sum(min(size, len(self) - first) for first in firsts)

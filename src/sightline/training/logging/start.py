@@ -68,7 +68,7 @@ def log_description(tracker: Tracker, setup: "Setup", world_size: int) -> None:
         world_size: number of processes that train together.
     """
     config, job = _launched(tracker)
-    for key, value in facts(config, setup).items():
+    for key, value in facts(setup.config, setup).items():
         log.info("%s %s", f"{key}:".ljust(8), value)
     _log_data_and_model(tracker, config, job, setup, world_size)
     _log_provenance(tracker, config, job)
@@ -159,6 +159,7 @@ def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, 
         "data.skipped": len(setup.skipped),
         PRECISION: setup.speed.precision,
         **setup.module.own_method.facts(),
+        **setup.decided,
         WORLD_SIZE: world_size,
         REVISION_KEY: REVISION,
     }
