@@ -17,8 +17,10 @@ from sightline import load
 from sightline.config.schema import ModelInputConfig
 from sightline.errors import UserError
 from sightline.models.build import build_classifier
+from sightline.models.cifar_resnet import CifarResNet
 from sightline.models.cnn import SimpleCNN
 from sightline.models.model_names import current_name
+from sightline.models.two_stage import TwoStageCNN
 from sightline.types import DatasetInfo, PreprocessSpec
 
 TIMM = [
@@ -36,6 +38,42 @@ def test_cnn_is_the_classic_small_network() -> None:
     by_hand = (3 * 9 + 1) * 32 + (32 * 9 + 1) * 64 + (64 * 16 * 16 + 1) * 128 + (128 + 1) * 10
     assert sum(p.numel() for p in model.parameters()) == by_hand
     assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 10)
+
+
+def test_cnn_takes_larger_convolutions() -> None:
+    model = SimpleCNN(10, 1, 28, [16, 32], 48, 0.0, kernel_size=5)
+    by_hand = (25 + 1) * 16 + (16 * 25 + 1) * 32 + (32 * 7 * 7 + 1) * 48 + (48 + 1) * 10
+    assert sum(p.numel() for p in model.parameters()) == by_hand == 89_066
+    with pytest.raises(UserError, match=r"model\.kernel_size=4: expected an odd number"):
+        SimpleCNN(10, 1, 28, [16], 48, 0.0, kernel_size=4)
+
+
+@pytest.mark.parametrize(("depth", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85)])
+def test_a_residual_network_has_the_papers_parameters(depth: int, millions: float) -> None:
+    model = CifarResNet(10, 3, depth, 16)
+    total = sum(p.numel() for p in model.parameters())
+    assert round(total / 1e6, 2) == millions
+    assert sum(isinstance(m, torch.nn.Conv2d) for m in model.modules()) == depth - 1
+    if depth == 20:
+        images = torch.randn(2, 3, 32, 32)
+        features = model.forward_features(images)
+        assert features.shape == (2, 64, 8, 8)
+        assert torch.equal(model.forward_head(features), model(images))
+        assert model.forward_head(features, pre_logits=True).shape == (2, 64)
+
+
+def test_a_residual_network_has_whole_stages() -> None:
+    with pytest.raises(UserError, match=r"model\.depth=18: expected 6 n \+ 2 layers, such as 20"):
+        CifarResNet(10, 3, 18, 16)
+
+
+def test_a_head_sees_both_stages() -> None:
+    model = TwoStageCNN(43, 3, 32, (108, 108), 100, 0.0)
+    assert model.neck[0].in_features == 108 * 7 * 7 + 108 * 5 * 5
+    assert model(torch.randn(2, 3, 32, 32)).shape == (2, 43)
+    assert TwoStageCNN(4, 1, (16, 24), (4, 6), 8, 0.1)(torch.zeros(2, 1, 16, 24)).shape == (2, 4)
+    with pytest.raises(UserError, match="images of 16 pixels or more, but they have 12"):
+        TwoStageCNN(4, 1, (12, 24), (4, 6), 8, 0.1)
 
 
 def test_cnn_refuses_more_halvings_than_pixels() -> None:

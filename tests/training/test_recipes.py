@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import timm
 import torchvision
+from PIL import Image
 from safetensors.torch import save_file
 from support.commands import Sightline
-from support.data_sets import make_celeba, make_files, make_gtsrb, make_lfw, make_mnist
+from support.data_sets import (
+    make_celeba,
+    make_cifar10,
+    make_files,
+    make_gtsrb,
+    make_lfw,
+    make_mnist,
+)
 from support.images import make_folder
 
 from sightline.paths import conf_dir
 
 QUICK_TIMM = ["model.name=test_resnet", "model.img_size=32"]
 FROM_FILE = ["model.img_size=32", "model.pretrained_path={root}/../weights.safetensors"]
+AT_ONCE = ["data.effective_batch_size=16", "scheduler.warmup_epochs=0.2"]
 QUICK = ["trainer.max_epochs=1", "tracking.system_metrics_interval_s=null", "data.batch_size=16"]
 
 
@@ -64,6 +77,38 @@ def fashion(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def cifar(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_cifar10(root)
+    monkeypatch.setattr(torchvision.datasets.CIFAR10, "_check_integrity", lambda self: True)
+    return root
+
+
+def tracks(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Parquet files with WebP images of 32 pixels, and four images to a track."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 72), ("test", 12)):
+        images = []
+        for number in range(count):
+            stream = io.BytesIO()
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            pixels[..., number // 4 % 3] //= 4
+            Image.fromarray(pixels).save(stream, "WEBP", lossless=True)
+            images.append({"bytes": stream.getvalue(), "path": f"{number}.webp"})
+        columns: dict[str, Any] = {
+            "image": images, "label": [n // 4 % 3 for n in range(count)],
+            "track": [f"{split}-{n // 4}" for n in range(count)],
+        }  # fmt: skip
+        pq.write_table(pa.table(columns), root / f"{split}.parquet")
+    return root
+
+
+def classes(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three classes with a long tail, in splits of their own."""
+    for split in ("train", "val", "test"):
+        make_folder(root / "images" / split, {"many": 24, "some": 8, "few": 4})
+    return root / "images"
+
+
 def celeba(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make_celeba(root)
     monkeypatch.setattr(torchvision.datasets.CelebA, "_check_integrity", lambda self: True)
@@ -106,8 +151,21 @@ RECIPES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], Path], list[str]]]
     "linear_probe": (pretrained("test_resnet"), ["model.name=test_resnet", *FROM_FILE]),
     "finetune_vit": (pretrained("test_vit"), ["model.name=test_vit", *FROM_FILE]),
     "lora_vit": (pretrained("test_vit"), ["model.name=test_vit", *FROM_FILE]),
+    "a3": (classes, [*QUICK_TIMM, *AT_ONCE, "data.img_size_schedule=[[0,24]]"]),
+    "deit3": (classes, ["model.name=test_vit", "model.img_size=32", *AT_ONCE]),
+    "long_tail": (classes, QUICK_TIMM),
+    "distill": (classes, [*QUICK_TIMM, "method.teacher={teacher}"]),
+    "cifar_resnet": (cifar, ["model.depth=8"]),
+    "cifar_speedrun": (cifar, ["model.depth=8", "model.width=8"]),
+    "fashion_conv2": (fashion, ["model.hidden=16"]),
+    "fashion_conv2_small": (fashion, []),
+    "fashion_conv3": (fashion, []),
+    "gtsrb_convnet": (tracks, ["model.widths=[4,6]"]),
     "content_moderation": (uploads, [*QUICK_TIMM, "data.max_skipped_fraction=0.1"]),
 }
+
+
+BY_TRYING = ("a3", "deit3")  # how large a batch fits
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -117,16 +175,22 @@ def test_a_recipe_trains_on_its_layout(
     make, overrides = RECIPES[name]
     (tmp_path / "data").mkdir()
     root = make(tmp_path / "data", monkeypatch)
-    own = [each.format(root=root) for each in overrides]
-    done = sightline("train", f"experiment={name}", f"data.root={root}", *own, *QUICK)
+    if name == "distill":
+        words = ["data=folder", f"data.root={root}", "model=timm", *QUICK_TIMM, *QUICK]
+        teacher = sightline("train", *words, "report=none").folder
+    else:
+        teacher = tmp_path
+    own = [each.format(root=root, teacher=teacher) for each in overrides]
+    quick = [word for word in QUICK if not (name in BY_TRYING and word.startswith("data.batch"))]
+    done = sightline("train", f"experiment={name}", f"data.root={root}", *own, *quick)
     assert done.status == 0, done.err
     assert done.run.info.status == "FINISHED"
-    assert "test/accuracy" in done.run.data.metrics
+    assert name in BY_TRYING or "test/accuracy" in done.run.data.metrics
+    if name in BY_TRYING:
+        assert "batch:   16 images" in done.out
     if name == "linear_probe":
         assert "features: 41×" in done.out
     if name == "chest_xrays":
-        import pyarrow.parquet as pq
-
         table = pq.read_table(done.folder / "split" / "split.parquet")
         assert {"group", "Patient Gender"} <= set(table.column_names)
         by_group = table.group_by("group").aggregate([("split", "count_distinct")])

@@ -76,6 +76,8 @@ def read_data_overrides(words: list[str], known: Sequence[str], run: str | None)
                 f"{word}: images are prepared as in the training, by what the checkpoint holds; "
                 f"leave {key} out."
             )
+        if key == "data.batch_size" and word.endswith("=auto"):
+            raise UserError(f"{word}: it is tried in a training; give an evaluation a number.")
     data = [word for word, key in keys.items() if key == "data" or key.startswith("data.")]
     tracking = [word for word, key in keys.items() if key.startswith("tracking.")]
     return DataOverrides(data, any(keys[word] == "data" for word in data), tracking, model)

@@ -49,7 +49,7 @@ def published_model(changes: DataOverrides) -> StoredModel:
     spec = replace(network.preprocess, decode=config.data_common.decode)
     mode = Multiclass(names)
     model = LoadedModel(
-        Classifier(network, spec).eval(), mode, spec, batch_size=config.data_common.batch_size
+        Classifier(network, spec).eval(), mode, spec, batch_size=config.data_common.images_a_batch
     )
     total = sum(parameter.numel() for parameter in network.parameters())
     log.info(

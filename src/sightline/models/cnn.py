@@ -13,7 +13,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class SimpleCNN(nn.Module):
-    """(conv 3×3, ReLU, max-pool 2) for each width, flatten, dense, ReLU, dropout, head.
+    """(conv, ReLU, max-pool 2) for each width, flatten, dense, ReLU, dropout, head.
 
     Args:
         num_classes: outputs of the head.
@@ -22,6 +22,7 @@ class SimpleCNN(nn.Module):
         widths: channels of each convolution.
         hidden: units of the dense layer.
         dropout: probability, before the head.
+        kernel_size: side of the convolutions in pixels, odd; padding keeps the size.
     """
 
     def __init__(
@@ -32,8 +33,11 @@ class SimpleCNN(nn.Module):
         widths: Annotated[Sequence[Positive], Field(min_length=1)],
         hidden: Positive,
         dropout: Annotated[float, Field(ge=0, lt=1)],
+        kernel_size: Positive = 3,
     ) -> None:
         super().__init__()
+        if kernel_size % 2 == 0:
+            raise UserError(f"model.kernel_size={kernel_size}: expected an odd number of pixels.")
         height, width = (side // 2 ** len(widths) for side in as_size(img_size))
         if min(height, width) == 0:
             raise UserError(
@@ -44,7 +48,8 @@ class SimpleCNN(nn.Module):
         layers: list[nn.Module] = []
         channels = in_chans
         for outputs in widths:
-            layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            conv = nn.Conv2d(channels, outputs, kernel_size, padding=kernel_size // 2)
+            layers += [conv, nn.ReLU(), nn.MaxPool2d(2)]
             channels = outputs
         self.backbone = nn.Sequential(*layers, nn.Flatten())
         self.neck = nn.Sequential(

@@ -4,14 +4,14 @@ import copy
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from sightline.config.components import build
 from sightline.config.schema import TrainConfig
@@ -107,7 +107,9 @@ def train_on(
                        accumulate_grad_batches=1) as trainer:  # fmt: skip
         module = copied(make, config, classifier)
         batch = _random_batch(size, config, classifier.preprocess, module)
-        loader = DataLoader([batch] * STEPS, batch_size=None, collate_fn=as_it_is)
+        loader = DataLoader(
+            cast(Dataset[Batch], [batch] * STEPS), batch_size=None, collate_fn=as_it_is
+        )
         trainer.fit(Trial(module), train_dataloaders=loader)
 
 
