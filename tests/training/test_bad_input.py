@@ -28,7 +28,7 @@ CASES = {
     "out of range": (["model.dropout=1.5"], "model.dropout: expected less than 1"),
     "negative seed": (["seed=-1"], "seed: expected greater than or equal to 0"),
     "no seed": (["seed=null"], "seed: expected"),
-    "zero batch": (["data.batch_size=0"], "data.batch_size: expected greater than 0"),
+    "zero batch": (["data.batch_size=0"], "data.batch_size: expected 'auto' or greater than 0"),
     "binary on ten classes": (
         ["data=folder", "data.root={ten}", "label_mode=binary"],
         "exactly 2 classes",

@@ -55,11 +55,28 @@ def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        lines = [_describe(kind, problem, prefix) for problem in error.errors()]
-        raise UserError("\n".join(dict.fromkeys(lines))) from error
+        raise UserError("\n".join(_lines(kind, error.errors(), prefix))) from error
 
 
-def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
+def _lines(kind: type[BaseModel], problems: list[Any], prefix: str) -> list[str]:
+    """One line for each wrong field, also where it may be of several types."""
+    lines: list[str] = []
+    expected: dict[tuple[str, str, str], list[str]] = {}
+    for problem in problems:
+        line, place = _describe(kind, problem, prefix)
+        if place is None:
+            lines.append(line)
+        else:
+            given = place, repr(problem["input"]), problem.get("ctx", {}).get("hint", "")
+            expected.setdefault(given, []).append(line)
+    for (place, value, hint), each in expected.items():
+        kinds = " or ".join(dict.fromkeys(each))
+        lines.append(f"{place}: expected {kinds}, but got {value}.{hint}")
+    return list(dict.fromkeys(lines))
+
+
+def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> tuple[str, str | None]:
+    """What is wrong, and None; or what was expected, and of which field."""
     path = [str(part) for part in problem["loc"] if str(part).isidentifier()]
     # A union names the branch that failed last; the field is what the user knows.
     path = [part for part in path if not part.startswith(("literal", "constrained"))]
@@ -70,9 +87,8 @@ def _describe(kind: type[BaseModel], problem: Any, prefix: str) -> str:
             owner = next(iter(get_args(owner)), owner)  # of a list, what is in it
         siblings = ["".join([f"{p}." for p in path[:-1]]) + f for f in owner.model_fields]
         key = ".".join(path)
-        return f"Unknown key {prefix + key!r}.{did_you_mean(key, siblings)}"
+        return f"Unknown key {prefix + key!r}.{did_you_mean(key, siblings)}", None
     if problem["type"] == "missing":
-        return f"The key {prefix + '.'.join(path)!r} is missing from the config."
+        return f"The key {prefix + '.'.join(path)!r} is missing from the config.", None
     expected = problem["msg"].removeprefix("Input should be ")
-    hint = problem.get("ctx", {}).get("hint", "")
-    return f"{prefix}{'.'.join(path[:2])}: expected {expected}, but got {problem['input']!r}.{hint}"
+    return expected, f"{prefix}{'.'.join(path[:2])}"
