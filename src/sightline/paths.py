@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-MAX_NAME = 80  # characters of a sweep's folder
+MAX_NAME = 60  # characters of a sweep's folder
+SEVERAL = re.compile(r"\b(choice|range|interval|glob)\(")  # values of a key, in Hydra's grammar
 STORE = "mlflow.db"  # in the project's root
 ROOT_MARKERS = (".git", "pyproject.toml", STORE)
 
@@ -33,7 +34,11 @@ def stamp() -> str:
 
 
 def sweep_name(arguments: list[str]) -> str:
-    """A sweep's folder: the same for the same command, whatever its launcher and its store."""
+    """A sweep's folder: the same for the same command, whatever its launcher and its store.
+
+    It says what differs and on which data: `hidden-x-seed-photos-6229882b`. A folder that an
+    earlier version named otherwise is found again.
+    """
     words = [
         word
         for word in arguments
@@ -41,8 +46,30 @@ def sweep_name(arguments: list[str]) -> str:
         or ("=" in word and not word.startswith(("hydra", "sweep.", "tracking.", "-")))
     ]
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=4).hexdigest()
-    readable = re.sub(r"[^\w=,.+-]+", "_", " ".join(words))[:MAX_NAME].strip("_.")
+    former = re.sub(r"[^\w=,.+-]+", "_", " ".join(words))[:80].strip("_.")
+    if (project_root() / "sweeps" / f"{former or 'sweep'}-{digest}").is_dir():
+        return f"{former or 'sweep'}-{digest}"
+    readable = re.sub(r"[^\w.+-]+", "-", _title_of(words))[:MAX_NAME].strip("-.")
     return f"{readable or 'sweep'}-{digest}"
+
+
+def sweep_title(folder: str) -> str:
+    """The name of a sweep's folder as people read it: without its digest."""
+    return re.sub(r"-[0-9a-f]{8}$", "", folder).replace("-x-", " × ")
+
+
+def _title_of(words: list[str]) -> str:
+    """The keys with several values, the recipe and the data, without paths to them."""
+    given = {key.lstrip("+~"): value for key, _, value in (word.partition("=") for word in words)}
+    several = [
+        key.rsplit(".", 1)[-1]
+        for key, value in given.items()
+        if SEVERAL.search(value) or ("," in value and not value.startswith(("[", "{", "'", '"')))
+    ]
+    keys = ("experiment", "data.name", "data.path", "data.root", "data")
+    about = [Path(given[key]).stem for key in keys if given.get(key) and "," not in given[key]][:1]
+    about = [name for name in about if name not in several]
+    return "-".join(["-x-".join(several), *about]).strip("-")
 
 
 def default_store() -> str:

@@ -4,8 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from sightline.comparison.settings import ComparisonSettings
 from sightline.config.command import Command
 from sightline.config.options import URI, Options, Several
+
+DEFAULTS = ComparisonSettings()
 
 
 def _split(value: object) -> object:
@@ -15,11 +18,7 @@ def _split(value: object) -> object:
 class CompareOptions(Options):
     """Options of `sightline compare`."""
 
-    experiment: str | None = Field(
-        None,
-        alias="tracking.experiment",
-        description="whose runs are compared; by default the project's",
-    )
+    experiment: str | None = Field(None, alias="tracking.experiment", description="by name")
     uri: str | None = Field(None, alias="tracking.uri", description=URI)
     runs: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         (),
@@ -36,14 +35,16 @@ class CompareOptions(Options):
     split: str | None = Field(
         None, description="split whose predictions are tested; by default the metric's own"
     )
-    against: NonNegativeInt = Field(10, description="next groups that the best is tested against")
+    against: NonNegativeInt = Field(
+        DEFAULTS.against, description="next groups that the best is tested against"
+    )
     margin: PositiveFloat | None = Field(
         None, allow_inf_nan=False, description="difference that does not matter: tests equivalence"
     )
     resamples: PositiveInt = Field(
-        2000, description="samples of the bootstrap, for metrics other than accuracy"
+        DEFAULTS.resamples, description="of the bootstrap, for metrics other than accuracy"
     )
-    seed: NonNegativeInt = Field(0, description="seed of the bootstrap")
+    seed: NonNegativeInt = Field(DEFAULTS.seed, description="seed of the bootstrap")
     output: str | None = Field(None, description="folder for CSV, comparison.md, comparison.html")
     overwrite: bool = Field(False, description="replace the files of an earlier comparison there")
     plugins: Several = Field((), description="packages whose metrics are compared")
@@ -56,7 +57,6 @@ def run(options: CompareOptions) -> int:
         UserError: no such experiment, run or metric; nothing is written.
     """
     from sightline.comparison.run import compare_and_write
-    from sightline.comparison.settings import ComparisonSettings
 
     compare_and_write(ComparisonSettings(**options.model_dump()))
     return 0
@@ -66,12 +66,11 @@ COMMAND = Command(
     help="rank runs on a leaderboard, with tests",
     section="runs",
     about="""\
-A leaderboard of the finished runs of each task (label mode, classes, data): runs of one config, of
-any seed and fold, are one group, ranked by the mean over its runs. The best group is tested against
-the next ones, over seeds and samples.""",
+A leaderboard of the finished runs of each task (label mode, classes, data): runs of one config are
+one group, ranked by the mean over seeds and folds. The best is tested against the next ones.""",
     examples={
         "sightline compare": "the project's experiment",
-        "sightline compare runs=[RUN_ID,RUN_ID]": "two runs, by id or folder",
+        "sightline compare runs=[RUN,RUN]": "two runs",
         "sightline compare runs=SWEEP_RUN_ID metric=accuracy": "the jobs of a sweep",
         "sightline compare metric=val_best/f1_macro split=test": "ranked on val, tested on test",
         "sightline compare margin=0.01": "also tests equivalence within 0.01",

@@ -2,12 +2,10 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich import get_console
 from rich.markup import escape
-from rich.segment import Segment
 
 from sightline.comparison.boards import Boards, write_boards
 from sightline.comparison.compare import compare
@@ -16,7 +14,7 @@ from sightline.comparison.settings import ComparisonSettings
 from sightline.errors import UserError, counted
 from sightline.paths import project_root, stamp
 from sightline.reports.parts import Table
-from sightline.reports.terminal import to_rich
+from sightline.reports.terminal import fitted, to_rich
 from sightline.tracking.mlflow.queries import (
     add_artifacts,
     default_experiment,
@@ -142,7 +140,7 @@ def print_boards(found: Boards) -> None:
             console.rule(f"[bold]{escape(board.task.title)}", align="left")
         columns = board.comparison.board.columns
         for table, notes in tables_and_notes(board.comparison):
-            _print(_fitting(table, columns))
+            _print(fitted(table, columns, SHOWN))
             for note in notes:
                 console.print(f"- {note}", highlight=False, markup=False)
             console.print()
@@ -151,28 +149,6 @@ def print_boards(found: Boards) -> None:
         console.print()
     for note in found.notes:
         console.print(f"- {note}", highlight=False, markup=False)
-
-
-def _fitting(table: Table, columns: Sequence[str]) -> Table:
-    """A table that is wider than the terminal with its columns of config values in one."""
-    console = get_console()
-    lines = Segment.split_lines(console.render(to_rich(table, SHOWN), console.options))
-    width = max(Segment.get_line_length(line) for line in lines)
-    if width <= console.width or not set(columns) <= set(table.columns):
-        return table
-    places = {table.columns.index(name): name for name in columns}
-    last = [name.rpartition(".")[2] for name in columns]
-    ends = zip(columns, last, strict=True)
-    short = {name: end if last.count(end) == 1 else name for name, end in ends}
-    kept = [place for place in range(len(table.columns)) if place not in places]
-    rows = [
-        [
-            *(row[place] for place in kept),
-            "\n".join(f"{short[name]}={row[at]}" for at, name in places.items() if row[at]),
-        ]
-        for row in table.rows
-    ]
-    return replace(table, columns=[*(table.columns[place] for place in kept), "config"], rows=rows)
 
 
 def _print(table: Table) -> None:

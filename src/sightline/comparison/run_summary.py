@@ -1,6 +1,5 @@
 """Summary of one run for a terminal: its config beside the defaults, metrics, classes, curves."""
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,8 +13,9 @@ from rich.text import Text
 from sightline.config.compose import compose_job
 from sightline.config.influence import leaves
 from sightline.config.search_path import compose_train
-from sightline.errors import DamagedError, UserError
+from sightline.errors import UserError
 from sightline.io.printable import on_one_line, printable
+from sightline.reports.class_table import worst_classes
 from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.reports.parts import Cell, Table
 from sightline.reports.terminal import to_rich
@@ -28,9 +28,7 @@ from sightline.tracking.mlflow.tags import COMMAND, ERROR
 BARS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "×"
 WIDTH = 40  # characters of a curve
-WORST = 5  # classes
 ELSEWHERE = ("seed", "tracking", "plugins", "report")  # parts that do not tell what was trained
-PER_CLASS = ("support", "precision", "recall", "f1")
 
 
 def summary(run: StoredRun) -> RenderableType:
@@ -89,22 +87,14 @@ def changed_values(frozen: Frozen) -> Table:
 
 
 def _worst_classes(run: StoredRun, split: str) -> Iterator[Table]:
-    """The classes with the lowest F1 score."""
+    """The classes with the lowest F1 score, where a run logged a table of classes."""
     try:
         path = run.file(f"per_class/{split}.csv")
     except UserError:
         return
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        scored = [row for row in rows if row.get("f1")]
-        scored.sort(key=lambda row: float(row["f1"]))
-        cells = [[row["class"], *(_number(row.get(name, "")) for name in PER_CLASS)]
-                 for row in scored[:WORST]]  # fmt: skip
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise DamagedError(path, f"it is no table of classes ({error!r})") from error
-    name = "Classes" if len(rows) <= WORST else f"The {WORST} worst of {len(rows):,} classes"
-    yield Table(None, f"{name}, {split}", ["class", *PER_CLASS], cells)
+    found = worst_classes(path, split)
+    if found is not None:
+        yield found
 
 
 def _curves(folder: RunFolder) -> Iterator[Table]:
@@ -144,10 +134,6 @@ def _files(folder: Path) -> Table:
             )
     rows = [[name, ", ".join(files)] for name, files in found.items()]
     return Table(None, "Files", ["folder", "files"], rows)
-
-
-def _number(text: str) -> str:
-    return f"{float(text):.3f}".removesuffix(".000") if text else ""
 
 
 def _short(value: object) -> str:

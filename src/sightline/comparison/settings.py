@@ -25,16 +25,16 @@ class ComparisonSettings:
         plugins: packages whose metrics are compared.
     """
 
-    runs: tuple[str, ...]
-    experiment: str | None
-    uri: str | None
-    metric: str | None
-    mode: Literal["max", "min"] | None
-    split: str | None
-    against: int
-    resamples: int
-    seed: int
-    output: str | None
-    overwrite: bool
+    runs: tuple[str, ...] = ()
+    experiment: str | None = None
+    uri: str | None = None
+    metric: str | None = None
+    mode: Literal["max", "min"] | None = None
+    split: str | None = None
+    against: int = 10
+    resamples: int = 2000
+    seed: int = 0
+    output: str | None = None
+    overwrite: bool = False
     margin: float | None = None
     plugins: tuple[str, ...] = ()

@@ -30,6 +30,9 @@ class LabelMode(Measures):
     multi_label: ClassVar[bool] = False  # targets are rows of labels, not one class an image
     exclusive: ClassVar[bool] = False  # outputs compete (softmax), else each is yes or no
     epoch_line: ClassVar[tuple[str, ...]] = ("accuracy",)  # metrics that the progress shows
+    main_metrics: ClassVar[tuple[str, ...]] = (  # that are printed at the end, of all headlines
+        "accuracy", "recall_macro", "f1_macro", "auroc_macro", "ece",
+    )  # fmt: skip
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self.class_names = class_names

@@ -25,6 +25,7 @@ class Binary(SingleLabel):
     """
 
     name = "binary"
+    main_metrics = ("accuracy", "precision", "recall", "auroc_macro", "average_precision_macro")
 
     def __init__(self, class_names: tuple[str, ...], positive_class: str | None) -> None:
         source_names = tuple(class_names)

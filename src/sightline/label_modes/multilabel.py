@@ -24,11 +24,7 @@ from sightline.label_modes.sigmoid import SigmoidCrossEntropy, absent_and_presen
 from sightline.predictions import Predictions
 from sightline.types import MISSING
 
-RATES = {
-    "precision": multilabel_precision,
-    "recall": multilabel_recall,
-    "f1": multilabel_f1_score,
-}
+RATES = {"precision": multilabel_precision, "recall": multilabel_recall, "f1": multilabel_f1_score}
 
 
 class Multilabel(LabelMode):
@@ -41,6 +37,7 @@ class Multilabel(LabelMode):
     family = "multi_label"
     multi_label = True
     epoch_line = ("average_precision_macro", "average_precision_micro")  # labels are often rare
+    main_metrics = (*epoch_line, "auroc_macro", "f1_macro", "f1_micro")
 
     @property
     def num_outputs(self) -> int:

@@ -1,7 +1,11 @@
 """A report's table in a terminal."""
 
-from rich import box
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich import box, get_console
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table as RichTable
 
 from sightline.io.printable import on_one_line
@@ -20,14 +24,43 @@ def to_rich(table: Table, rows: int | None = None) -> RichTable:
         box=box.SIMPLE_HEAD, title=table.caption, title_justify="left", pad_edge=False,
         padding=(0, 1, 0, 0),
     )  # fmt: skip
-    for name in table.columns:
+    cells = [[_text(cell) for cell in row] for row in table.rows[:rows]]
+    for place, name in enumerate(table.columns):
         longest = max(len(word) for word in name.split())
-        whole = name in NUMBERS
+        whole = name in NUMBERS or all(len(row[place]) < NARROWEST for row in cells)
         width = None if whole else min(WIDEST, max(NARROWEST, longest))
         drawn.add_column(name, overflow="fold", no_wrap=whole, min_width=width)
-    for row in table.rows[:rows]:
-        drawn.add_row(*(_text(cell) for cell in row))
+    for row in cells:
+        drawn.add_row(*row)
     return drawn
+
+
+def fitted(table: Table, columns: Sequence[str], rows: int | None = None) -> Table:
+    """A table that is wider than the terminal with its columns of config values in one.
+
+    Args:
+        table: as it is.
+        columns: of config values.
+        rows: how many are shown; None: all.
+    """
+    console = get_console()
+    lines = Segment.split_lines(console.render(to_rich(table, rows), console.options))
+    width = max(Segment.get_line_length(line) for line in lines)
+    if width <= console.width or not set(columns) <= set(table.columns):
+        return table
+    places = {table.columns.index(name): name for name in columns}
+    last = [name.rpartition(".")[2] for name in columns]
+    ends = zip(columns, last, strict=True)
+    short = {name: end if last.count(end) == 1 else name for name, end in ends}
+    kept = [place for place in range(len(table.columns)) if place not in places]
+    cells = [
+        [
+            *(row[place] for place in kept),
+            "\n".join(f"{short[name]}={row[at]}" for at, name in places.items() if row[at]),
+        ]
+        for row in table.rows
+    ]
+    return replace(table, columns=[*(table.columns[place] for place in kept), "config"], rows=cells)
 
 
 def _text(value: Cell) -> str:

@@ -7,6 +7,7 @@ from sightline.comparison.expected_maximum import optimism
 from sightline.comparison.tasks import ABOUT_TASKS
 from sightline.errors import counted
 from sightline.reports.figures.axis_values import to_number
+from sightline.sweeps.printed_board import print_board
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import Row
 from sightline.sweeps.tasks import SweepTask
@@ -48,6 +49,7 @@ def announce(sweep: Sweep, rows: Sequence[Row], tasks: Sequence[SweepTask], done
         done: how many need not be run again.
     """
     log.info("sweep:   %d of %s done", done, counted(len(rows), "job"))
+    print_board(sweep)
     log.info("table:   %s", sweep.folder.path / "summary.csv")
     for task in tasks:
         if len(task.rows) > 1:

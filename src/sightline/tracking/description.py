@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from sightline.config.influence import has_influence, leaves
@@ -89,6 +90,8 @@ def _short_override(override: str) -> str:
         return ""
     if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
         value = f"{float(value):.6g}"  # as a search samples it
+    if "/" in value and not value.startswith(("[", "{")):
+        value = PurePath(value).name  # a path says where, not what
     return f"{key.rsplit('.', 1)[-1]}={value}"
 
 

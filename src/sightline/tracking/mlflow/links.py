@@ -2,10 +2,10 @@
 
 from urllib.parse import quote
 
+from sightline.tracking.mlflow.ui_address import FIRST_PORT, HOST, served_at
 from sightline.tracking.mlflow.views import curves_key, leaderboard_key
 from sightline.tracking.task import TaskFacts
 
-LOCAL_UI = "http://127.0.0.1:5000"  # the default address of `mlflow ui`
 MACHINE_LEARNING = "workflowType=machine_learning"  # a fresh browser opens the GenAI view
 
 
@@ -35,8 +35,13 @@ def view_link(uri: str, experiment_id: str, key: str) -> str:
     return f"{runs}&viewStateShareKey={quote(key)}"
 
 
+def served(uri: str) -> bool:
+    """Whether the pages of a store can be opened now, as far as this machine knows."""
+    return uri.startswith(("http://", "https://")) or served_at(uri) is not None
+
+
 def _base(uri: str) -> str:
     if not uri.startswith(("http://", "https://")):
-        return LOCAL_UI
+        return served_at(uri) or f"http://{HOST}:{FIRST_PORT}"
     scheme, _, rest = uri.rstrip("/").partition("://")
     return f"{scheme}://{rest.rsplit('@', 1)[-1]}"
