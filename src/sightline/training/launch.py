@@ -12,37 +12,6 @@ from sightline.training.job import run_job
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-HELP = """\
-usage: sightline train [-m] [--cfg job] [--config-dir FOLDER] [OVERRIDES]
-
-Train an image classifier; everything about it is logged to MLflow.
-
-examples:
-  sightline train                                  digits, a small CNN
-  sightline train label_mode=binary seed=1
-  sightline train data=folder data.root=PHOTOS model=timm model.name=resnet18
-  sightline train -m model=cnn,timm seed=1,2,3     a sweep of six runs
-  sightline train experiment=digits_cnn            a recipe from experiments/
-
-  sightline train -m seed=range(0,5) hydra.launcher.n_jobs=2          two jobs at a time
-  sightline train -m hydra/sweeper=optuna hydra.sweeper.n_trials=20 \
-      'optimizer.lr=tag(log,interval(1e-4,1e-1))'
-
-  sightline train resume=auto                      resume the same command's unfinished run
-
-flags:
-  -m, --multirun        a sweep: one job for every combination of comma-separated values; the same
-                        command again runs what is missing
-  --cfg job             print the composed config and stop (--resolve fills in references)
-  --config-dir FOLDER   add your own folder of configs
-  --hydra-help          Hydra's further flags
-
-config groups, to pick from with GROUP=OPTION:
-{groups}
-
-all values, as chosen; change one with KEY=VALUE:
-{config}"""
-
 
 def launch(arguments: list[str]) -> int:
     """Run `sightline train ARGUMENTS`.
@@ -58,9 +27,6 @@ def launch(arguments: list[str]) -> int:
     from sightline.config.compose import read_job, register_resolvers
     from sightline.config.typed import as_typed
 
-    if "--help" in arguments or "-h" in arguments:
-        register_resolvers(arguments)
-        return _show_help(arguments)
     if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
         print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
         return 2
@@ -136,23 +102,6 @@ def _refuse_sweep_options(overrides: list[str]) -> None:
     for word in overrides:
         if word.lstrip("+").startswith(("hydra.launcher", "hydra.sweep", "hydra/sweeper")):
             raise UserError(f"{word} has no effect: a single training is no sweep; add -m.")
-
-
-def _show_help(arguments: list[str]) -> int:
-    """Print what can be given and its values now (Hydra's own help takes a second to list this)."""
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-
-    from sightline.config.search_path import compose_train, list_groups
-    from sightline.config.typed import as_typed
-
-    try:
-        config = compose_train(arguments, [word for word in as_typed(arguments) if "=" in word])
-    except HydraException as error:
-        _refuse(error, arguments)
-    groups = [f"  {name}: {', '.join(options)}" for name, options in list_groups(arguments).items()]
-    print(HELP.format(groups="\n".join(groups), config=OmegaConf.to_yaml(config)), end="")
-    return 0
 
 
 def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
