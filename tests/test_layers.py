@@ -192,6 +192,7 @@ LAYERS = [
     ["commands"],
     ["api.options"],
     ["api.run"],
+    ["api.comparison"],
     ["api"],
     ["cli"],
 ]

@@ -3,8 +3,13 @@
 From Python:
 
     train([...overrides], data=..., model=..., callbacks=...) -> Run
-    Run(run), search_runs(where=...), compare(runs, metric=...)
+    sweep([...overrides], n_jobs=...) -> SweepRuns, with runs, board and best
+    Run(run), search_runs(where=...), compare(runs, metric=...) -> ComparedRuns
     load(run) -> LoadedModel, which predicts images
+
+`run` is an id or its first characters, a folder, a name, `latest`, `best:val/accuracy` or
+`models:/NAME@ALIAS`. `help(sightline.train)` and so on describe each; errors that you can fix are
+`UserError`.
 """
 
 from importlib import import_module
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
     from sightline.api.comparison import ComparedRuns, compare
     from sightline.api.listing import search_runs
     from sightline.api.run import Run
+    from sightline.api.sweeping import SweepRuns, sweep
     from sightline.api.training import train
     from sightline.data.source_data import SourceData, Split
     from sightline.errors import UserError
@@ -22,8 +28,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "ComparedRuns", "LoadedModel", "Run", "SourceData", "Split", "UserError", "__version__",
-    "compare", "load", "search_runs", "train",
+    "ComparedRuns", "LoadedModel", "Run", "SourceData", "Split", "SweepRuns", "UserError",
+    "__version__", "compare", "load", "search_runs", "sweep", "train",
 ]  # fmt: skip
 
 # Imported on first use, so that the command line starts at once.
@@ -32,6 +38,8 @@ _PLACES = {
     "compare": "api.comparison",
     "search_runs": "api.listing",
     "Run": "api.run",
+    "SweepRuns": "api.sweeping",
+    "sweep": "api.sweeping",
     "train": "api.training",
     "SourceData": "data.source_data",
     "Split": "data.source_data",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 MAX_NAME = 60  # characters of a sweep's folder
 SEVERAL = re.compile(r"\b(choice|range|interval|glob)\(")  # values of a key, in Hydra's grammar
+ONE_VALUE = re.compile(r"""\[[^\]]*\]|\{[^}]*\}|'[^']*'|"[^"]*\"""")  # that may hold commas
 STORE = "mlflow.db"  # in the project's root
 ROOT_MARKERS = (".git", "pyproject.toml", STORE)
 
@@ -64,7 +65,7 @@ def _title_of(words: list[str]) -> str:
     several = [
         key.rsplit(".", 1)[-1]
         for key, value in given.items()
-        if SEVERAL.search(value) or ("," in value and not value.startswith(("[", "{", "'", '"')))
+        if SEVERAL.search(value) or "," in ONE_VALUE.sub("", value)
     ]
     keys = ("experiment", "data.name", "data.path", "data.root", "data")
     about = [Path(given[key]).stem for key in keys if given.get(key) and "," not in given[key]][:1]

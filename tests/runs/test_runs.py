@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -146,12 +147,36 @@ def test_a_journal_of_another_version_is_listed_beside_the_other_runs(
     assert "name of good" in out
 
 
+def test_runs_are_chosen_sorted_and_fitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"a": 0.5, "b": 0.25}.items():
+        journal = JournalWriter(make_run(tmp_path / name, "FINISHED") / "tracking/journal.jsonl")
+        journal.append(MetricsRecord(metrics={"val_best/loss": value}, step=1), sync=True)
+        journal.close()
+    make_run(tmp_path / "c", "FAILED")
+    listed: dict[str, list[str]] = {}
+    for words in (["sort=val"], ["sort=name", "status=finished"], ["name=*c"], ["data=other"]):
+        assert run_command("runs", [str(tmp_path), *words]) == 0
+        out = capsys.readouterr().out
+        listed[words[0]] = re.findall(r"name of (\w)", out)
+    assert listed == {"sort=val": ["b", "a", "c"], "sort=name": ["a", "b"], "name=*c": ["c"],
+                      "data=other": []}  # fmt: skip
+    assert "that fit, of 3 runs" in out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "45")
+    assert run_command("runs", [str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 45
+    assert "loss 0.2500" in "".join(lines)
+
+
 def test_misuse_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command("runs", [str(tmp_path)]) == 0
     assert "no runs" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         run_command("runs", ["--kill"])
-    assert "'--kill': expected one of --reap" in capsys.readouterr().err
+    assert "'--kill': expected KEY=VALUE" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         run_command("runs", [str(tmp_path), str(tmp_path)])
     with pytest.raises(UserError, match="no such folder"):

@@ -58,10 +58,11 @@ def compare(runs: Iterable[str | Path | Run] = (), **options: Any) -> ComparedRu
     named = [str(run.folder or run.id) if isinstance(run, Run) else str(run) for run in runs]
     given = options_of(CompareOptions, {"runs": named, **options})
     settings = ComparisonSettings(**given.model_dump())
-    return _tables(compare_found(find_runs(settings), settings))
+    return as_tables(compare_found(find_runs(settings), settings))
 
 
-def _tables(found: Boards) -> ComparedRuns:
+def as_tables(found: Boards) -> ComparedRuns:
+    """The boards of a comparison as tables of pandas."""
     several = len(found.boards) > 1
     ranked = [_frame(leaderboard_records(each.comparison.board), each, several)
               for each in found.boards]  # fmt: skip

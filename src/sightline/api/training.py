@@ -1,4 +1,4 @@
-"""train and sweep: trainings from Python, as `sightline train` runs them."""
+"""train: a training from Python, as `sightline train` runs it."""
 
 import signal
 from collections.abc import Sequence

@@ -40,15 +40,12 @@ def run(options: EvaluateOptions) -> int:
     Raises:
         UserError: the run, the data or an option cannot be used; nothing is logged then.
     """
-    from sightline.config.compose import compose_job
-    from sightline.evaluation.overrides import read_data_overrides
+    from sightline.evaluation.overrides import check_other_data, read_data_overrides
     from sightline.evaluation.settings import EvaluationSettings
-    from sightline.training.early_checks import check_early
 
     changes = read_data_overrides(options.overrides, EvaluateOptions.keys(), options.run)
-    if changes.other_data:
-        check_early(compose_job([*changes.data, *changes.model])[0])
-    from sightline.evaluation.run import evaluate
+    check_other_data(changes)
+    from sightline.evaluation.run import evaluate  # imports PyTorch
 
     settings = EvaluationSettings(**options.model_dump(exclude={"run", "uri"}))
     command = shlex.join(["sightline", "evaluate", *options.words])
@@ -68,7 +65,6 @@ that were in the run's train or val are counted, and the metrics given with and 
 Without run=, model=timm model.name=NAME evaluates a model as published, as timm's validate.py does;
 classes are matched by ImageNet's synsets and words.""",
     examples={
-        "sightline evaluate run=RUN": "",
         "sightline evaluate run=RUN slices=[site] robustness=true": "",
         "sightline evaluate run=RUN data=folder data.root=FOLDER name=other": "",
         "sightline evaluate model=timm model.name=resnet18 data=folder data.root=FOLDER": "",

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from sightline.comparison.comparability import NotComparable
 from sightline.comparison.compared_run import ComparedRun, split_of
-from sightline.tracking.task import CLASSES, TaskFacts, data_name, task_facts
+from sightline.config.data_name import data_name
+from sightline.tracking.task import CLASSES, TaskFacts, task_facts
 
 ABOUT_TASKS = "for each task (label mode, classes, data): values of different tasks do not compare."
 

@@ -14,6 +14,7 @@ from sightline.config.stored import without_download
 from sightline.config.validation import Node
 from sightline.errors import UserError, did_you_mean
 from sightline.io.redaction import HIDDEN
+from sightline.training.early_checks import check_early
 
 # Keys of `data` that are part of the model's preprocessing.
 OF_THE_MODEL = ("data.geometry", "data.background", "data.bits", "data.range", "data.channels")
@@ -81,6 +82,16 @@ def read_data_overrides(words: list[str], known: Sequence[str], run: str | None)
     data = [word for word, key in keys.items() if key == "data" or key.startswith("data.")]
     tracking = [word for word, key in keys.items() if key.startswith("tracking.")]
     return DataOverrides(data, any(keys[word] == "data" for word in data), tracking, model)
+
+
+def check_other_data(changes: DataOverrides) -> None:
+    """Refuse other data, or a published model, that is not there, before PyTorch is imported.
+
+    Raises:
+        UserError: as the data source, or the model, would say it.
+    """
+    if changes.other_data:
+        check_early(compose_job([*changes.data, *changes.model])[0])
 
 
 def compose_now(changes: DataOverrides) -> tuple[TrainConfig, Job]:

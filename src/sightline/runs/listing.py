@@ -1,13 +1,14 @@
 """The list of runs under a folder: status, progress, and the runs whose process is gone."""
 
+import math
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from sightline.cluster.slurm import ENDED, SlurmError, job_state, slurm_is_here
+from sightline.config.data_name import data_of
 from sightline.errors import UserError, first_line
-from sightline.io.printable import on_one_line
 from sightline.runs.folder import RunFolder
 from sightline.runs.folders import run_folders
 from sightline.runs.intact import check_journal, check_run_file
@@ -25,6 +26,10 @@ class RunStatus:
         epochs: the number of epochs recorded.
         max_epochs: the number of epochs to train; `?` without a limit.
         silent_s: seconds since its last record or heartbeat.
+        run_id: in MLflow; empty where it is not there.
+        data: the name of its data.
+        metric: what it monitors, without its split.
+        val, test: the monitored metric of its best checkpoint; NaN where there is none.
         end: its final status and the evidence, where it is RUNNING and its process is gone.
         note: the process or Slurm job that runs it, where one is known; what is damaged.
     """
@@ -37,6 +42,11 @@ class RunStatus:
     silent_s: float
     end: tuple[str, str] | None
     note: str
+    run_id: str = ""
+    data: str = ""
+    metric: str = ""
+    val: float = math.nan
+    test: float = math.nan
 
 
 def list_runs(root: Path) -> list[RunStatus]:
@@ -61,10 +71,15 @@ def _status_of(folder: RunFolder) -> RunStatus:
     end, note = None, ""
     if state.status == "RUNNING":
         silent_s, end, note = _find_process(folder, silent_s)
+    metric = frozen.config.monitor.partition("/")[2]
+    data = data_of(frozen.config.data, frozen.job.choices.get("data", ""))
     most = frozen.config.trainer.get("max_epochs", "?")
     return RunStatus(
         folder, state.name or folder.path.name, state.status or "WAITING", state.epochs,
         "?" if most == -1 else most, silent_s, end, note,
+        folder.upload.position().get("run_id", ""), data, metric,
+        state.metrics.get(f"val_best/{metric}", math.nan),
+        state.metrics.get(f"test/{metric}", math.nan),
     )  # fmt: skip
 
 
@@ -91,22 +106,3 @@ def _find_process(folder: RunFolder, silent_s: float) -> tuple[float, tuple[str,
         ago = timedelta(seconds=round(silent_s))
         return silent_s, ("FAILED", f"{where} is gone; last sign of life {ago} ago"), ""
     return silent_s, None, where
-
-
-def print_runs(runs: list[RunStatus], root: Path) -> None:
-    """Print a table, one line a run.
-
-    The lines are not wrapped in a narrow terminal: names and folders are there to be copied.
-    """
-    rows = [("STATUS", "EPOCH", "LAST SIGN OF LIFE", "RUN", "FOLDER", "")]
-    for run in runs:
-        unknown = run.status in ("WAITING", "UNREADABLE")
-        ago = "" if unknown else f"{timedelta(seconds=round(run.silent_s))} ago"
-        status = run.status if run.end is None else f"{run.status}, but gone"
-        where = str(run.folder.path.relative_to(root))
-        note = run.note if run.end is None else run.end[1]
-        cells = (status, f"{run.epochs}/{run.max_epochs}", ago, run.name, where, note)
-        rows.append(tuple(map(on_one_line, cells)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from sightline.config.data_name import data_of
 from sightline.config.influence import has_influence, leaves
 from sightline.config.schema import Job, TrainConfig
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow import tags
-from sightline.tracking.task import data_name
 
 # Config groups whose choice is a parameter of the run.
 GROUPS = (
@@ -71,9 +71,7 @@ def _name_parts(config: TrainConfig, job: Job) -> list[str]:
 
 
 def _data(config: TrainConfig, job: Job) -> str:
-    texts = {key: value for key, value in config.data.items() if isinstance(value, str)}
-    named = {f"data.{key}": value for key, value in texts.items()}
-    return data_name({"data": job.choices["data"], **named})
+    return data_of(config.data, job.choices["data"])
 
 
 def _model(config: TrainConfig, job: Job) -> str:

@@ -4,8 +4,8 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
+from sightline.config.data_name import data_name
 from sightline.config.influence import OF_A_FOLD
 
 CLASSES = "data.classes"
@@ -86,15 +86,6 @@ def task_facts(params: Mapping[str, str], splits: Sequence[str] = RANKED) -> Tas
         params.get("label_mode"), params.get(CLASSES), data_name(params),
         {split: params.get(f"data.digest.{split}") for split in splits}, folds,
     )  # fmt: skip
-
-
-def data_name(params: Mapping[str, str]) -> str:
-    """The data set's name, its table's or its folder's, else the choice of `data`; or empty."""
-    for key in ("name", "path", "root"):
-        value = params.get(f"data.{key}", "[")
-        if not value.startswith("["):  # of a list of files none names the data
-            return PurePath(value).name if key == "root" else PurePath(value).stem
-    return params.get("data", "")
 
 
 def _as_name(text: str) -> str:

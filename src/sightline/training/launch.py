@@ -25,7 +25,6 @@ def launch(arguments: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     from sightline.config.compose import read_job, register_resolvers
-    from sightline.config.typed import as_typed
 
     if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
         print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
@@ -34,9 +33,7 @@ def launch(arguments: list[str]) -> int:
         from sightline.training.resumption import with_folder_to_resume
 
         arguments = with_folder_to_resume(arguments)
-    # Hydra takes flags before overrides alone.
-    arguments = sorted(arguments, key=_is_override)
-    arguments = as_typed(arguments)
+    arguments = as_launched(arguments)
     register_resolvers(arguments)
     try:
         config = _compose(arguments)
@@ -53,6 +50,17 @@ def launch(arguments: list[str]) -> int:
             raise
         raise UserError(f"Cannot use {error.filename}: {error.strerror}.") from error
     return 0
+
+
+def as_launched(arguments: list[str]) -> list[str]:
+    """The words as Hydra takes them: flags before overrides, values in quotes where it needs them.
+
+    Raises:
+        UserError: a config group is given something other than the name of an option.
+    """
+    from sightline.config.typed import as_typed
+
+    return as_typed(sorted(arguments, key=_is_override))
 
 
 def _compose(arguments: list[str]) -> "DictConfig | None":

@@ -1,7 +1,11 @@
 """The progress of a training on the terminal: a live bar, and one line an epoch."""
 
 import logging
+import math
 import sys
+import time
+from collections.abc import Mapping
+from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
@@ -9,6 +13,8 @@ from pytorch_lightning.callbacks import RichProgressBar
 from sightline.training.module import LitClassifier
 
 log = logging.getLogger(__name__)
+
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class EpochLines(Callback):
@@ -28,11 +34,53 @@ class EpochLines(Callback):
 
 
 class EpochBar(RichProgressBar):
-    """Lightning's bar, which counts epochs from 1 as the lines above it do."""
+    """Lightning's bar: epochs from 1 as the lines above it, the loss, and what is left of the run."""
+
+    _began_s = 0.0  # by the monotonic clock
+    _first_step = 0  # of this process: a run may be resumed
+    _loss: float | None = None  # of the last batch that was read
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        super().on_train_start(trainer, pl_module)
+        self._began_s, self._first_step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Read the loss as often as the bar is drawn: reading it waits for a GPU."""
+        if isinstance(outputs, Mapping) and batch_idx % self.refresh_rate == 0:
+            self._loss = float(outputs["loss"])
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """The loss, the label mode's metrics of the last validation, and the time that is left."""
+        found = super().get_metrics(trainer, pl_module)
+        loss = {} if self._loss is None else {"loss": self._loss}
+        total, step = float(trainer.estimated_stepping_batches), trainer.global_step
+        left = time_left(time.monotonic() - self._began_s, step - self._first_step, total - step)
+        return {**loss, **found, **({"left": left} if left else {})}
 
     def _get_train_description(self, current_epoch: int) -> str:
         epochs = self.trainer.max_epochs or -1
         return f"epoch {current_epoch + 1}" + (f"/{epochs}" if epochs > 0 else "")
+
+
+def time_left(elapsed_s: float, done: int, left: float) -> str:
+    """The time for the steps that are left, in its greatest unit; empty where nobody can say.
+
+    Args:
+        elapsed_s: since the first step.
+        done: steps in that time.
+        left: further steps; infinite without an end.
+    """
+    if done < 1 or not math.isfinite(left):
+        return ""
+    seconds = elapsed_s / done * left
+    size, unit = next((each for each in UNITS if seconds >= 2 * each[0]), UNITS[-1])
+    return f"{seconds / size:.0f} {unit}"
 
 
 def progress_callbacks() -> list[Callback]:
