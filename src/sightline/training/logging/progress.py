@@ -34,7 +34,7 @@ class EpochLines(Callback):
 
 
 class EpochBar(RichProgressBar):
-    """Lightning's bar: epochs from 1 as the lines above it, the loss, and what is left of the run."""
+    """Lightning's bar: epochs from 1 as the lines above it, the loss, the time that is left."""
 
     _began_s = 0.0  # by the monotonic clock
     _first_step = 0  # of this process: a run may be resumed
