@@ -176,7 +176,7 @@ LAYERS = [
     ["sweeps.figures", "sweeps.board", "sweeps.printed_board"],
     ["sweeps.note"],
     ["sweeps.summary"],
-    ["sweeps.jobs"],
+    ["sweeps.jobs", "sweeps.progress"],
     ["sweeps.local"],
     ["sweeps.run"],
     ["sweeps.slurm.sbatch"],

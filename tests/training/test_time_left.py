@@ -2,7 +2,7 @@
 
 import pytest
 
-from sightline.training.logging.progress import time_left
+from sightline.training.logging.time_left import time_left
 
 
 @pytest.mark.parametrize(("elapsed_s", "done", "left", "words"), [

@@ -6,6 +6,7 @@ import time
 
 from sightline.sweeps.jobs import Jobs, announce_job, record_end
 from sightline.sweeps.process import Running, error_of, running_pid, start
+from sightline.sweeps.progress import shown
 from sightline.sweeps.signals import record_signals
 from sightline.sweeps.slots import Slot
 from sightline.sweeps.summary import SweepTracker
@@ -28,7 +29,7 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
     """
     running: list[Running] = []
     limit = sweep.max_failures
-    with record_signals() as received:
+    with record_signals() as received, shown(sweep) as progress:
         handled = 0
         while True:
             too_many = limit is not None and len(tracker.errors) >= limit
@@ -45,6 +46,7 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
             for each in list(running):
                 gone = each.ended()
                 each.repeat_output()
+                progress.update(running)
                 if jobs.should_prune(each.number):
                     each.send(signal.SIGINT)
                 if gone:

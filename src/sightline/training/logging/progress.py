@@ -1,7 +1,6 @@
 """The progress of a training on the terminal: a live bar, and one line an epoch."""
 
 import logging
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -10,11 +9,10 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
 
+from sightline.training.logging.time_left import time_left
 from sightline.training.module import LitClassifier
 
 log = logging.getLogger(__name__)
-
-UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class EpochLines(Callback):
@@ -66,21 +64,6 @@ class EpochBar(RichProgressBar):
     def _get_train_description(self, current_epoch: int) -> str:
         epochs = self.trainer.max_epochs or -1
         return f"epoch {current_epoch + 1}" + (f"/{epochs}" if epochs > 0 else "")
-
-
-def time_left(elapsed_s: float, done: int, left: float) -> str:
-    """The time for the steps that are left, in its greatest unit; empty where nobody can say.
-
-    Args:
-        elapsed_s: since the first step.
-        done: steps in that time.
-        left: further steps; infinite without an end.
-    """
-    if done < 1 or not math.isfinite(left):
-        return ""
-    seconds = elapsed_s / done * left
-    size, unit = next((each for each in UNITS if seconds >= 2 * each[0]), UNITS[-1])
-    return f"{seconds / size:.0f} {unit}"
 
 
 def progress_callbacks() -> list[Callback]:
