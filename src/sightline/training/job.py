@@ -110,7 +110,7 @@ def _train(config: TrainConfig, job: Job, folder: RunFolder, given: Given, resum
         config = config.model_copy(update={"tracking": tracking})
     connection = SenderClient(config.tracking, folder, continue_offline=resumed or job.in_sweep)
     try:
-        from sightline.training.logging.results import announce
+        from sightline.training.logging.announce import announce
         from sightline.training.run import train
 
         results = train(config, job, folder, connection, given)
@@ -132,7 +132,7 @@ def _train(config: TrainConfig, job: Job, folder: RunFolder, given: Given, resum
 
 
 def _announce_finished(folder: RunFolder, config: TrainConfig) -> None:
-    from sightline.training.logging.results import announce
+    from sightline.training.logging.announce import announce
 
     frozen, results = folder.frozen, folder.results()
     assert frozen is not None

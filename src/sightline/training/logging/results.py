@@ -1,29 +1,20 @@
 """The log of a training's results: tables, figures, best values, a note, and the last lines."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
-from rich import get_console
-
 from sightline.config.schema import TrainConfig
-from sightline.config.targets import locate
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.metric_sets import headline_names
 from sightline.metrics.tuned_table import parts_of_val, rule_words, tuning_facts
 from sightline.metrics.tuning import Tuning, tuning_record
 from sightline.reports.evaluated_split import EvaluatedSplit
-from sightline.reports.formatted_metrics import format_metrics, metrics_table
+from sightline.reports.formatted_metrics import format_metrics
 from sightline.reports.verdict import rounded, verdict
-from sightline.runs.folder import BEST, LAST, RunFolder
+from sightline.runs.folder import BEST, LAST
 from sightline.tracking.description import note
 from sightline.tracking.mlflow.tags import DECISION_RULE, NOTE, result
-from sightline.metrics.metric import TUNED
-from sightline.reports.class_table import worst_classes
-from sightline.reports.terminal import to_rich
-from sightline.tracking.mlflow.links import run_link, served, view_links
-from sightline.tracking.task import task_facts
 from sightline.tracking.tracker import Tracker
 from sightline.training.fit import Results
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
@@ -120,57 +111,3 @@ def _log_rule(tracker: Tracker, label_mode: LabelMode, tuning: Tuning) -> dict[s
     by_part = [each.to_dict() for each in tuning.parts]
     tracker.log_json(record | {"parts": by_part}, "tuning.json")
     return record
-
-
-def announce(folder: RunFolder, results: Mapping[str, Any], with_links: bool) -> None:
-    """Print the last lines of the command: metrics, the run's id and where to look at it.
-
-    Args:
-        folder: the run's own.
-        results: the content of `results.json`.
-        with_links: whether addresses in the UI are printed.
-    """
-    main = _main_names(folder, results)
-    words = {
-        f"{split} (best checkpoint)": {name: cells[name] for name in main if name in cells}
-        for split, cells in format_metrics(results).items()
-    }
-    run = folder.upload.location
-    if not with_links:  # a job of a sweep, which ends with its board
-        split, cells = next(iter(words.items()))
-        log.info("%s: %s", split, "  ".join(f"{n} {value}" for n, value in cells.items()))
-        return
-    console = get_console()
-    console.print(metrics_table(words))
-    split = list(results["metrics"])[-1]
-    path = folder.path / "per_class" / f"{split}.csv"
-    worst = worst_classes(path, split) if path.is_file() else None
-    if worst is not None:
-        console.print(to_rich(worst))
-    log.info("folder:           %s", folder)
-    log.info("MLflow run:       %s", run.run_id if run else "not in MLflow yet")
-    name = run.run_id[:8] if run else folder
-    log.info("everything else:  sightline show %s", name)
-    if run is None:
-        return
-    if not served(run.uri):
-        log.info("its pages:        sightline ui, then:")
-    links = {"this run": run_link(run.uri, run.experiment_id, run.run_id)}
-    links |= view_links(run.uri, run.experiment_id, task_facts(folder.state.params))
-    for title, link in links.items():
-        log.info("%s %s", f"{title}:".ljust(17), link)
-
-
-def _main_names(folder: RunFolder, results: Mapping[str, Any]) -> list[str]:
-    """The metrics that are read first in the run's label mode: the loss, the monitor, and its own.
-
-    Of decisions those by the run's decision rule.
-    """
-    frozen = folder.frozen
-    assert frozen is not None
-    config = frozen.config
-    mode = locate(config.label_mode, "label_mode", config.plugins)
-    wanted = dict.fromkeys(("loss", config.monitor.partition("/")[2], *mode.main_metrics))
-    known = dict.fromkeys(name for found in results["metrics"].values() for name in found)
-    bare = {name.removesuffix(TUNED): name for name in known}
-    return [bare[name] for name in wanted if name in bare]
