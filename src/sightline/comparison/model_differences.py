@@ -1,4 +1,4 @@
-"""Where two models differ: images that one decides rightly and the other wrongly."""
+"""Differences of two models: images that one decides rightly and the other wrongly."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

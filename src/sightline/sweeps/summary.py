@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from sightline.io.csv_files import to_csv
-from sightline.paths import sweep_title
 from sightline.reports.canvas import to_chart
 from sightline.reports.parts import Chart
 from sightline.sweeps.board import to_board
@@ -73,9 +72,7 @@ class SweepTracker:
         sweep = self.sweep
         origin = origin_tags(self.tracker.folder, sweep.command)
         own = {tags.KIND: tags.KIND_SWEEP, tags.SWEEP_NAME: sweep.name}
-        given = {each.config.tracking.run_name for each in sweep.jobs}
-        shared = next(iter(given)) if len(given) == 1 else None
-        self.tracker.start(shared or sweep_title(sweep.folder.path.name), origin | own)
+        self.tracker.start(sweep.title, origin | own)
         self.tracker.log_text(sweep.command + "\n", "command.txt")
         self.tracker.log_artifact("sweep.json")
         self.update()

@@ -13,6 +13,7 @@ from sightline.errors import DamagedError, UserError
 from sightline.io.redaction import redacted
 from sightline.io.sealed import read_sealed, write_sealed
 from sightline.metrics.monitor import monitor_mode, with_monitor_mode
+from sightline.paths import sweep_title
 from sightline.runs.folder import RunFolder
 
 PUT_BACK = "Put back a copy of it, or give another hydra.sweep.dir."
@@ -63,6 +64,13 @@ class Sweep:
     tracking: TrackingConfig
     objectives: list[tuple[str, bool]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The name that all of its jobs were given, else what differs between them and the data."""
+        given = {each.config.tracking.run_name for each in self.jobs}
+        shared = next(iter(given)) if len(given) == 1 else None
+        return shared or sweep_title(self.folder.path.name)
 
 
 def open_job(config: TrainConfig, job: Job) -> SweepJob:

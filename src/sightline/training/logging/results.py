@@ -60,21 +60,15 @@ def log_results(
     shown = "test" if "test" in found else "val"
     evaluated = EvaluatedSplit(shown, mode, results.predictions[shown], tuning, found[shown].parts)
     said = verdict(evaluated, found[shown], epoch_history(tracker), plugins)
-    about = (
-        {"verdict": "; ".join(said)}
-        | facts(config, setup)
-        | {
-            "training": f"{results.epochs} epochs, best {config.monitor} in epoch "
-            f"{results.best_epoch + 1}; the figures below are of that checkpoint",
-        }
+    trained = (
+        f"{results.epochs} epochs, best {config.monitor} in epoch {results.best_epoch + 1}; the "
+        "figures below are of that checkpoint"
     )
+    about = {"verdict": "; ".join(said), **facts(config, setup), "training": trained}
     about |= tuning_facts(mode, tuning)
-    reached |= {
-        "best_epoch": results.best_epoch,
-        "epochs": results.epochs,
-        "stopped_early": results.stopped_early,
-        "parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
-    }
+    size = sum(parameter.numel() for parameter in setup.module.parameters())
+    reached |= {"best_epoch": results.best_epoch, "epochs": results.epochs,
+                "stopped_early": results.stopped_early, "parameters": size}  # fmt: skip
     tracker.log_json(reached, "results.json")
     tracker.set_tags({NOTE: note(about, format_metrics(reached))})
     tracker.log_model_checkpoint(
