@@ -11,6 +11,8 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
 from support.scripts import load_script
 
+from sightline.comparison.compared_run import ComparedRun
+from sightline.comparison.estimates import estimate, over_samples
 from sightline.comparison.expected_maximum import expected_maximum, optimism
 from sightline.comparison.replicates import Replicates, difference_uncertainty, mean_uncertainty
 from sightline.comparison.sampling_errors import covariance_of_shares
@@ -117,6 +119,23 @@ def test_the_covariance_of_shares() -> None:
     assert covariance_of_shares(right, codes, 2) == pytest.approx(expected, rel=0.1)
     perfect = covariance_of_shares(np.ones((3, 50)), None, 3)
     assert 0.02 < math.sqrt(perfect.mean()) < 0.04  # 50 of 50 do not show that all will be right
+
+
+@pytest.mark.parametrize("samples", [0, 1, 200])
+def test_runs_of_one_value_have_no_interval_of_no_width(samples: int) -> None:
+    """Three equal trainings show no spread over seeds; over samples it is known all the same."""
+    right = {str(seed): np.arange(samples) < 0.78 * samples for seed in range(3)}
+    values = {run: float(each.mean()) if samples else 0.78 for run, each in right.items()}
+    runs = [
+        ComparedRun(run, run, "FINISHED", {"seed": run}, {"test/accuracy": value}, {})
+        for run, value in values.items()
+    ]
+    found = estimate(runs, "test/accuracy")
+    assert found.half_width is None
+    assert "±" not in str(found)
+    if samples:
+        found = over_samples(found, runs, StoredValues(values, {}, right, samples=samples))
+        assert (found.half_width is not None) == found.over_samples == (samples > 1)
 
 
 def test_an_undefined_metric_has_no_sampling_error() -> None:

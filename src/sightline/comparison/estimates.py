@@ -11,6 +11,7 @@ from sightline.comparison.replicates import mean_uncertainty
 from sightline.comparison.stored_values import StoredValues
 from sightline.errors import UserError
 
+ROUNDING = 1e-12
 AGREE = 1e-3  # up to which a value from the stored table is the logged one
 
 
@@ -20,7 +21,8 @@ class Estimate:
 
     Attributes:
         mean: over the runs.
-        half_width: of the interval; None with fewer than two runs.
+        half_width: of the interval; None with fewer than two runs, and where nothing varies, so
+            that the spread is not known.
         values: of each run.
         over_samples: whether the interval covers the choice of samples too, or the runs alone.
     """
@@ -46,7 +48,7 @@ def estimate(runs: Sequence[ComparedRun], metric: str) -> Estimate:
     if len(values) < 2:
         return Estimate(mean, None, tuple(values))
     group, _ = replicates_of(runs, values)
-    return Estimate(mean, mean_uncertainty(group).half_width(), tuple(values))
+    return Estimate(mean, _known(mean_uncertainty(group).half_width()), tuple(values))
 
 
 def over_samples(found: Estimate, runs: Sequence[ComparedRun], stored: StoredValues) -> Estimate:
@@ -58,7 +60,7 @@ def over_samples(found: Estimate, runs: Sequence[ComparedRun], stored: StoredVal
         stored: the metric that was logged, of the same checkpoints.
     """
     ids = [run.run_id for run in runs]
-    if len(ids) < 2 or found.half_width is None:
+    if len(ids) < 2:
         return found
     try:
         stored.check(ids)
@@ -70,4 +72,10 @@ def over_samples(found: Estimate, runs: Sequence[ComparedRun], stored: StoredVal
         return found  # of another checkpoint, or a loss that no table holds
     group, weights = replicates_of(runs, values)
     uncertainty = mean_uncertainty(group, weights @ covariance @ weights.T, stored.units)
-    return replace(found, half_width=uncertainty.half_width(), over_samples=True)
+    half = _known(uncertainty.half_width())
+    return replace(found, half_width=half, over_samples=half is not None)
+
+
+def _known(half_width: float) -> float | None:
+    """A half-width, or None where it is 0 but for rounding: of values that are all the same."""
+    return half_width if half_width > ROUNDING else None
