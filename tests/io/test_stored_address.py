@@ -10,6 +10,7 @@ import pytest
 
 from sightline.errors import UserError
 from sightline.io.secrets import credentials_for_children
+from sightline.io.sqlite import has_run
 from sightline.io.stored_address import check_address, stored_address
 from sightline.paths import project_root
 from sightline.tracking.mlflow.client import open_client
@@ -112,6 +113,23 @@ def test_a_database_outside_the_project(
         check_address(uri, runs / "a")  # a child of such a command
     monkeypatch.undo()
     project_root.cache_clear()
+
+
+def test_a_database_that_has_the_run(tmp_path: Path) -> None:
+    """It was logged there by whoever can name its id: the database is as good as named."""
+    database = tmp_path / "a ? b #.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE runs (run_uuid TEXT)")
+        connection.execute("INSERT INTO runs VALUES ('0af')")
+    assert has_run(database, "0af")
+    assert not has_run(database, "0ae")
+    assert not has_run(tmp_path / "none.db", "0af")
+    assert not (tmp_path / "none.db").exists()
+    database = database.rename(tmp_path / "x.db")
+    check_address(f"sqlite:///{database}", "run", run_id="0af")
+    for unknown in ("0ae", None):
+        with pytest.raises(UserError, match="outside this project"):
+            check_address(f"sqlite:///{database}", "run", run_id=unknown)
 
 
 def test_a_home_folder_that_is_a_repository_is_no_project(

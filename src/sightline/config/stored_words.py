@@ -54,8 +54,9 @@ def _is_value(word: str) -> bool:
 
 
 def check_composed(
-    arguments: list[str], allowed: Iterable[str], origin: object, given: str | None
-) -> None:
+    arguments: list[str], allowed: Iterable[str], origin: object, given: str | None,
+    run_id: str | None = None,
+) -> None:  # fmt: skip
     """Refuse arguments by which code of others would run, or credentials go to their address.
 
     Args:
@@ -63,6 +64,7 @@ def check_composed(
         allowed: packages that this command allows.
         origin: where they are stored.
         given: the address of the store that this command names, or None.
+        run_id: of the run in the store, or None.
 
     Raises:
         UserError: they cannot be composed, change what Hydra runs, or name another package, or a
@@ -90,7 +92,7 @@ def check_composed(
             f"{origin}: the configs that it was launched with set tracking.uri={address}, an "
             "interpolation. Give tracking.uri=ADDRESS in this command."
         )
-    check_address(str(address), origin, given)
+    check_address(str(address), origin, given, run_id)
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

@@ -67,6 +67,17 @@ def check_store(database: Path) -> None:
         )
 
 
+def has_run(database: Path, run_id: str) -> bool:
+    """Whether a database is a store of MLflow's that has this run; it is only read."""
+    uri = f"file:{quote(str(database.absolute()))}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, timeout=PATIENCE_S, uri=True)) as store:
+            found = store.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,))
+            return found.fetchone() is not None
+    except sqlite3.Error:
+        return False
+
+
 def is_locked(error: BaseException) -> bool:
     """Whether an error, of SQLite or of a library above it, says that the database is locked."""
     return "database is locked" in str(error) or "database table is locked" in str(error)

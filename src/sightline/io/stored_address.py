@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from sightline.errors import UserError
 from sightline.io.secrets import hide_password, with_credentials
+from sightline.io.sqlite import has_run
 from sightline.paths import STORE, project_root, root_above
 
 NAMED = "MLFLOW_TRACKING_URI"
@@ -25,28 +26,33 @@ TO_DATABASES = ("PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE", "MYSQL_PWD")
 PORTS = {"http": 80, "https": 443}
 
 
-def stored_address(uri: str | None, origin: object, given: str | None = None) -> str | None:
+def stored_address(
+    uri: str | None, origin: object, given: str | None = None, run_id: str | None = None
+) -> str | None:
     """An address that a file holds, complete with the password of the environment.
 
     Args:
         uri: as it is stored; None: the project's own store.
         origin: where it is stored, for the message.
         given: the address that the command names, or None.
+        run_id: of the run in that store, or None.
 
     Raises:
-        UserError: credentials would go to an address that the user does not name, or the
-            environment does not have the password of a database.
+        UserError: credentials would go to an address that the user does not name, it is another's
+            database, or the environment does not have the password of a database.
     """
-    check_address(uri, origin, given)
+    check_address(uri, origin, given, run_id)
     return with_credentials(uri)
 
 
-def check_address(uri: str | None, origin: object, given: str | None = None) -> None:
+def check_address(
+    uri: str | None, origin: object, given: str | None = None, run_id: str | None = None
+) -> None:
     """Refuse an address of a file that is another's to use.
 
     Raises:
         UserError: credentials would go there that are not meant for it, or it is a database outside
-            the project; names this address and the user's own.
+            the project that does not have the run; names this address and the user's own.
     """
     named = [each for each in (given, os.environ.get(NAMED)) if each]
     if uri is None or any(_is_under(uri, each) for each in named):
@@ -54,7 +60,7 @@ def check_address(uri: str | None, origin: object, given: str | None = None) -> 
     secrets = _sent_to(uri)
     if secrets:
         what = f"would get {' and '.join(secrets)} of this environment"
-    elif _scheme(uri) == "sqlite" and not _is_in_project(uri, origin):
+    elif _scheme(uri) == "sqlite" and not _is_known(uri, origin, run_id):
         what = "is a database outside this project and the run's, and would be changed"
     else:
         return
@@ -71,8 +77,8 @@ def _scheme(uri: str) -> str:
     return urlsplit(uri).scheme.partition("+")[0]
 
 
-def _is_in_project(uri: str, origin: object) -> bool:
-    """Whether a SQLite file lies in the project of this folder, or of the run that names it.
+def _is_known(uri: str, origin: object, run_id: str | None) -> bool:
+    """Whether a SQLite file has the run, or lies in the project of this folder or of the run.
 
     A home folder that is a repository is no project: all of the user's databases lie in it.
     """
@@ -80,6 +86,8 @@ def _is_in_project(uri: str, origin: object) -> bool:
     if re.search(r"[?%#\x00]", place) or place.startswith("file:"):  # SQLAlchemy reads another path
         return False
     database = Path(place).resolve()
+    if run_id is not None and has_run(database, run_id):
+        return True
     roots = [project_root()]
     folder = Path(str(origin))
     if folder.is_absolute() and folder.is_dir():

@@ -76,7 +76,8 @@ def run_frozen(path: Path, plugins: Sequence[str]) -> None:
         raise UserError(f"{folder} holds no job of Sightline (no run.json).")
     check_plugins(frozen.config.plugins, trusted_plugins(plugins), folder)
     tracking = frozen.config.tracking
-    tracking = tracking.model_copy(update={"uri": stored_address(tracking.uri, folder)})
+    uri = stored_address(tracking.uri, folder, run_id=folder.upload.position().get("run_id"))
+    tracking = tracking.model_copy(update={"uri": uri})
     if rank() == 0:
         folder.error = ""
     try:

@@ -36,13 +36,15 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
     given = [word for word in arguments if not word.startswith("resume=")]
     if wanted[-1] != "auto":
         frozen = find_run(wanted[-1], project_root())
-        params = RunFolder(frozen.job.output_dir).state.params
+        run = RunFolder(frozen.job.output_dir)
+        params = run.state.params
         began = with_logged_form(frozen.config, params)
         before = [*former_defaults(began), *kept_choices(began), *no_download(began)]
         words = resumed_arguments(frozen.job, [*before, *given])
         register_resolvers(words)
         uri = _given(given, "tracking.uri")
-        check_composed(words, trusted_plugins(_plugins_of(given)), frozen.job.output_dir, uri)
+        known = run.upload.position().get("run_id")
+        check_composed(words, trusted_plugins(_plugins_of(given)), run.path, uri, known)
         return words
     folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
     if folder is None:

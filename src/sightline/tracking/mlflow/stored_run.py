@@ -183,7 +183,7 @@ def _in_folder(folder: RunFolder, uri: str | None) -> StoredRun:
         raise UserError(f"{folder} holds no run of Sightline.")
     location = folder.upload.location
     if location is not None:
-        address = uri or stored_address(location.uri, folder)
+        address = uri or stored_address(location.uri, folder, run_id=location.run_id)
         return _in_store(location.run_id, address, folder)
     return read_from_journal(folder)
 

@@ -87,7 +87,8 @@ def _destination(folder: RunFolder, given: str | None) -> TrackingConfig:
                 "it; give tracking.uri=URI."
             )
         config = frozen.config.tracking
-    uri = given or stored_address(config.uri, folder)
+    known = folder.upload.position().get("run_id")
+    uri = given or stored_address(config.uri, folder, run_id=known)
     if uri is not None:
         uri, credentials = split_credentials(uri)
         set_request_environment(credentials)
