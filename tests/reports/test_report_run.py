@@ -90,7 +90,8 @@ def test_a_training_ends_with_a_report(
         (epoch,) = csv.DictReader(stream)
     assert float(epoch["val/loss"]) == pytest.approx(done.run.data.metrics["val/loss"])
     accuracy = done.run.data.metrics["test/accuracy"]
-    assert f'<td class="number">{accuracy:.4f}</td>' in text
+    assert 'data-label="test"' in text
+    assert f'<span>{accuracy:.4f} <span class="interval">' in text
 
 
 def test_sections_are_chosen_and_their_options_hold(sightline: Sightline) -> None:
