@@ -52,6 +52,7 @@ LAYERS = [
     ["models.weights", "models.nearest_model", "models.recipe", "models.weight_paths"],
     ["models.file_weights"],
     ["models.classifier", "models.backbone", "models.cnn"],
+    ["models.cifar_resnet", "models.two_stage"],
     ["models.feature_map", "models.build"],
     ["models.grad_cam"],
     ["data.reading"],

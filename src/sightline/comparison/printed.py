@@ -10,7 +10,7 @@ from sightline.comparison.estimates import Estimate
 from sightline.comparison.leaderboard import Group, Leaderboard
 from sightline.comparison.tables import Comparison
 from sightline.comparison.verdicts import Pair
-from sightline.reports.parts import Table
+from sightline.reports.parts import Cell, Table
 from sightline.reports.terminal import fitted, to_rich
 
 MOST_DECIMALS = 4
@@ -40,7 +40,7 @@ def board_table(
     board: Leaderboard, shown: int, columns: Sequence[str], title: str | None = None
 ) -> Table:
     """The first rows of a board: rank, runs, the metric, and what differs."""
-    rows = [
+    rows: list[list[Cell]] = [
         [group.rank, len(group.runs), warranted(group.score), *(group.config[c] for c in columns)]
         for group in board.groups[:shown]
     ]

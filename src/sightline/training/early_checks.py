@@ -64,8 +64,9 @@ def _check_manifest(node: Node) -> None:
     if file.stat().st_size > MOST_BYTES:
         return
     table = read_table(file)
-    columns = Columns(*(node.get(f"{name}_column") for name in ("split", "group")),
-                      node.get("metadata_columns"))  # fmt: skip
+    columns = Columns(
+        node.get("split_column"), node.get("group_column"), node.get("metadata_columns")
+    )
     labels = LabelColumns(*(node.get(name) for name in (
         "label_column", "label_separator", "label_columns", "none_label")))  # fmt: skip
     check_columns_of(

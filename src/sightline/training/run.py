@@ -29,7 +29,7 @@ from sightline.training.logging.steps import StepLogger
 from sightline.training.logging.val_images import ValImages
 from sightline.training.optimizers import Optimizers
 from sightline.training.quiet import quiet_libraries
-from sightline.training.setup import set_up
+from sightline.training.setup import Setup, set_up
 from sightline.training.signals import Signals
 from sightline.training.speed import Speed, choose_speed
 from sightline.training.trainer import build_trainer
@@ -81,14 +81,20 @@ def train(
             log_description(tracker, setup, world_size)
             if config.lr_finder:
                 find_lr(tracker, setup)
-            logs: list[Callback] = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
-            if config.tracking.every_n_steps is not None:
-                logs.append(StepLogger(tracker, config.tracking.every_n_steps))
-            if "val" in setup.splits:
-                logs.append(ValImages(tracker, setup.splits["val"]))
-            callbacks = [*logs, *progress_callbacks()]
+            callbacks = [*_loggers(tracker, connection, setup), *progress_callbacks()]
             results = fit_and_evaluate(setup.config, folder, setup, signals, callbacks, with_test)
             return log_results(tracker, setup.config, setup, results)
+
+
+def _loggers(tracker: Tracker, connection: SenderClient, setup: Setup) -> list[Callback]:
+    """What is logged while the model trains."""
+    loggers: list[Callback] = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
+    every_n_steps = setup.config.tracking.every_n_steps
+    if every_n_steps is not None:
+        loggers.append(StepLogger(tracker, every_n_steps))
+    if "val" in setup.splits:
+        loggers.append(ValImages(tracker, setup.splits["val"]))
+    return loggers
 
 
 def _choose_speed(config: TrainConfig, folder: RunFolder) -> tuple[Speed, Mapping[str, str]]:

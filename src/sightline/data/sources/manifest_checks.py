@@ -1,6 +1,7 @@
 """Checks of a manifest's columns before its rows are read: every problem in one message."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def check_columns_of(
     if found is not None:
         problems += _suffix(table, found, base, image_suffix)
     for key, column in _named(columns, labels):
-        problems += _problem(lambda k=key, c=column: require_column(table, c, k, origin.name))
+        problems += _problem(partial(require_column, table, column, key, origin.name))
     if labels.column is None and labels.columns is None:
         taken = {c for c in (found, columns.split, columns.group) if c}
         if not any(c in names and c not in taken for c in LABEL_COLUMNS):
@@ -87,10 +88,8 @@ def _named(columns: Columns, labels: LabelColumns) -> list[tuple[str, str]]:
 
 def _no_image_column(table: pa.Table, wanted: str, found: str | None, where: str) -> str:
     if found is None:
-        try:
-            require_column(table, wanted, "data.image_column", where)
-        except UserError as error:
-            return str(error)
+        [problem] = _problem(partial(require_column, table, wanted, "data.image_column", where))
+        return problem
     example = next((each for each in _texts(table, found).to_pylist() if each.strip()), "")
     return (
         f"data.image_column={wanted}: {where} has no such column. The values of {found!r}, such as "

@@ -118,16 +118,16 @@ def parquet_files(path: str | list[str] | None, root: str | None) -> list[Path]:
     wanted = path if path is not None else [str(root)]
     found: list[Path] = []
     for each in [wanted] if isinstance(wanted, str) else wanted:
-        path = Path(each).expanduser().absolute()
-        if path.is_dir():
-            files = sorted(p for ending in PARQUET for p in path.rglob(f"*{ending}"))
+        place = Path(each).expanduser().absolute()
+        if place.is_dir():
+            files = sorted(p for ending in PARQUET for p in place.rglob(f"*{ending}"))
         elif "*" in each or "?" in each:
-            anchor = Path(path.anchor)
-            files = sorted(anchor.glob(str(path.relative_to(anchor))))
+            anchor = Path(place.anchor)
+            files = sorted(anchor.glob(str(place.relative_to(anchor))))
         else:
-            files = [path] if path.is_file() else []
+            files = [place] if place.is_file() else []
         if not files:
-            raise UserError(f"data.path={each}: there is no Parquet file {path}.")
+            raise UserError(f"data.path={each}: there is no Parquet file {place}.")
         found += files
     return found
 
