@@ -27,7 +27,7 @@ SEVERAL: Options = {"multi_label": True}
 REFUSED: dict[str, Case] = {
     "missing image column": ("img_file,label\na.png,x\n", {}, ["m.csv", "data.image_column=image"]),
     "misspelt image column": (
-        "imagee,label\na.png,x\n", {"image_column": "image"}, ["m.csv", "Did you mean 'imagee'"],
+        "imagee,label\na.png,x\n", {"image_column": "image"}, ["m.csv", "data.image_column=imagee"],
     ),
     "missing label column": ("image,other\na.png,x\n", {}, ["m.csv", "no column of labels"]),
     "misspelt label column": (
