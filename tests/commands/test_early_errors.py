@@ -94,7 +94,7 @@ def test_all_problems_of_a_manifest(sightline: Sightline, tmp_path: Path) -> Non
     for part in (
         "5 problems", "The values of 'Id', such as 'a/000', name images: data.image_column=Id",
         "data.image_suffix=.png", "data.group_column=person", "no column of labels",
-        "'a/000.png' in rows 1 and 2",
+        "'a/000' in rows 1 and 2",
     ):  # fmt: skip
         assert part in done.err, done.err
     assert "Did you mean 'Crime'" not in done.err

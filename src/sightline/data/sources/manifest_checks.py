@@ -65,7 +65,9 @@ def check_columns_of(
 def _joined(problems: list[str], where: str) -> str:
     if len(problems) == 1:
         return problems[0]
-    return f"{where} has {len(problems)} problems:" + "".join(f"\n- {each}" for each in problems)
+    lines = [each.removeprefix(f"{where}: ").removeprefix(f"{where}, ") for each in problems]
+    lines = [each.replace(f": {where} has no", ": it has no") for each in lines]
+    return f"{where} has {len(problems)} problems:" + "".join(f"\n- {each}" for each in lines)
 
 
 def _problem(check: Callable[[], object]) -> list[str]:
