@@ -186,6 +186,9 @@ LOADED: dict[str, Loaded] = {
         "image,label,split\na.png,x,train\nb.png,y,test\n", {"split_column": "none"},
         ["a.png", "b.png"], ("x", "y"), [0, 1],
     ),
+    "spaces around names of columns": (
+        " image , label\na.png,x\nb.png,y\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
     "quotes and commas": (
         'image,label\n"a, b.png","x ""y"""\nc.png,z\n', {}, ["a, b.png", "c.png"],
         ('x "y"', "z"), [0, 1],
@@ -294,7 +297,7 @@ def test_a_column_of_splits_is_found(column: str, tmp_path: Path) -> None:
 
 
 def test_a_usual_name_comes_before_values_alone(tmp_path: Path) -> None:
-    text = "image,label,mode,split\na.png,x,test,train\nb.png,y,train,test\n"
+    text = "image,label,mode,split\na.png,x,test,train\nb.png,y,train,train\nc.png,x,train,test\n"
     data = manifest(tmp_path, text, {})
     assert data.notes == ("reads the splits from the column 'split'",)
     with pytest.raises(UserError, match="'mode' and 'kind' both look like"):
@@ -308,6 +311,19 @@ def test_a_flag_of_a_split_is_said_to_be_no_split(
     data = manifest(tmp_path, f"image,label,{column}\na.png,x,0\nb.png,y,1\n", {})
     assert list(data.splits) == ["train"]
     assert f"the column {column!r} is not read as the split of each row" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [('{"image": ["a.png", "b.png"], "label": ["x", "y"]}', "one object with lists"),
+     ('{"data": [{"image": "a.png", "label": "x"}]}', "one object with lists"),
+     ('{"image": ["a.png"], "label": "x"}\n{"image": ["b.png"], "label": "y"}',
+      "column 'image': expected a path a row, not lists")],
+)  # fmt: skip
+def test_json_of_another_shape_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(UserError, match=said):
+        source("manifest", path=str(tmp_path / "m.json"))
 
 
 def test_exact_repeats_are_counted(tmp_path: Path) -> None:

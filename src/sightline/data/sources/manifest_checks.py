@@ -45,6 +45,9 @@ def check_columns_of(
     found = wanted if wanted in names else _by_content(table, base)
     if wanted not in names:
         problems.append(_no_image_column(table, wanted, found, origin.name))
+    if found is not None and pa.types.is_nested(table.schema.field(found).type):
+        problems.append(f"{origin.name}, column {found!r}: expected a path a row, not lists.")
+        found = None
     if found is not None:
         problems += _suffix(table, found, base, image_suffix)
     for key, column in _named(columns, labels):

@@ -63,12 +63,24 @@ def read_delimited(file: Path, separator: str) -> pa.Table:
     if empty:
         said.append(f"{counted(len(empty), 'empty column')} without a name left out")
         table = table.select([i for i in range(len(names)) if i not in empty])
+    if (plain := _without_spaces(table)) is not None:
+        said.append("spaces around names of columns left out")
+        table = plain
     twice = sorted(n for n, count in Counter(table.column_names).items() if count > 1)
     if twice:
         raise UserError(f"{file}: the column {twice[0]!r} is there twice.")
     if said:
         log.warning("%s: read with %s.", file, "; ".join(said))
     return table
+
+
+def _without_spaces(table: pa.Table) -> pa.Table | None:
+    """The table without spaces around its columns' names; None where that changes nothing, or would
+    make one name of two."""
+    names = [name.strip() or name for name in table.column_names]
+    if names == table.column_names or len(set(names)) < len(set(table.column_names)):
+        return None
+    return table.rename_columns(names)
 
 
 def _separator(content: pa.Buffer, usual: str) -> str:

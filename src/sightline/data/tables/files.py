@@ -105,7 +105,14 @@ def _read_json(file: Path) -> pa.Table:
     with file.open("rb") as stream:
         start = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(b"["):
-        return pyarrow.json.read_json(file)
+        table = pyarrow.json.read_json(file)
+        lists = [kind for kind in table.schema.types if pa.types.is_list(kind)]
+        rows = any(pa.types.is_struct(kind.value_type) for kind in lists)
+        if table.num_rows == 1 and (rows or len(lists) == table.num_columns):
+            raise pa.ArrowInvalid(
+                "one object with lists; expected an object a line, or one array of objects"
+            )
+        return table
     try:
         rows = json.loads(file.read_text(encoding="utf-8-sig"))
     except ValueError as error:
