@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 HEADER = {"op": "journal", "version": VERSION}
+LONGEST = 64 * 2**20  # bytes of a line; a longer one is none of Sightline's
 BLOCK = 65536  # bytes that are read at once in search of the last line
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -127,7 +128,7 @@ def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[Record, int]]:
             if stream.read(1) != b"\n":
                 offset = 0
                 stream.seek(0)
-        for line in stream:
+        while line := stream.readline(LONGEST):
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
