@@ -18,9 +18,10 @@ from sightline.io.stored_text import MOST_BYTES
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import read_journal
 from sightline.runs.journal.records import ArtifactRecord
-from sightline.runs.listing import list_runs, print_runs
+from sightline.runs.listing import list_runs
 from sightline.runs.lock_owner import read_owner
 from sightline.runs.place import FILE as PLACE_FILE
+from sightline.runs.printed_list import print_runs
 from sightline.tracking.mlflow.artifacts import upload_file
 from sightline.tracking.mlflow.errors import UploadError
 

@@ -15,7 +15,8 @@ from sightline.reports.formatted_metrics import format_metrics, metrics_table
 from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich
 from sightline.runs.folder import RunFolder
-from sightline.runs.listing import RunStatus, print_runs
+from sightline.runs.listing import RunStatus
+from sightline.runs.printed_list import print_runs
 
 EVIL = "a\x1b]0;owned\x07\x1b[2J\r\x9b31m\x08\u202eb[/bold][red]"
 
