@@ -1,5 +1,6 @@
 """The frozen form of a run, `run.json`: config, command and data as it was launched."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def read_frozen(path: Path) -> Frozen | None:
     Raises:
         UserError: the file is damaged, or another version's.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
         facts = read_sealed(path)
