@@ -8,14 +8,19 @@ import contextlib
 import copy
 import io
 import logging
+from collections.abc import Callable
+from typing import Any
 
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.tuner import Tuner
+from torch.optim import Optimizer
 
 from sightline.errors import UserError
 from sightline.io.csv_files import to_csv
 from sightline.reports.canvas import to_png
 from sightline.reports.figures.lr_finder import draw_lr_finder
 from sightline.tracking.tracker import Tracker
+from sightline.training.memory import out_of_memory_named
 from sightline.training.setup import Setup
 from sightline.training.trials import Trial, copied, trial_trainer
 
@@ -29,7 +34,10 @@ KEY = "lr_finder.suggestion"
 class RisingTrial(Trial):
     """A trial in which the groups keep the factors of their learning rates."""
 
-    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None) -> None:  # type: ignore[no-untyped-def]
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:  # fmt: skip
         """Step at the finder's rate times each group's factor."""
         groups = optimizer.param_groups
         rates = [group["lr"] for group in groups]
@@ -49,7 +57,8 @@ def find_lr(tracker: Tracker, setup: Setup) -> None:
     """
     if KEY in tracker.before.params:
         return
-    rates, losses, suggestion = try_rates(setup)
+    with out_of_memory_named(setup.config):
+        rates, losses, suggestion = try_rates(setup)
     figure = draw_lr_finder(rates, losses, suggestion, float(setup.config.optimizer["lr"]))
     tracker.log_png(to_png(figure, dpi=90), "lr_finder/lr_finder.png")
     rows = [{"lr": lr, "loss": loss} for lr, loss in zip(rates, losses, strict=True)]
