@@ -161,7 +161,7 @@ def test_a_plugin_package_brings_a_command(
     [
         (["forget"], "unknown command"),
         (["cache", "forget"], "'forget': expected clear"),
-        (["sync", "--agin"], "'--agin': expected KEY=VALUE"),
+        (["sync", "--agin"], "'--agin': expected one of --again"),
         (["evaluate", "run"], "'run': expected KEY=VALUE"),
         (["runs", "--reap=1"], "'--reap=1': expected one of --reap"),
     ],

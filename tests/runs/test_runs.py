@@ -176,7 +176,7 @@ def test_misuse_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "no runs" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         run_command("runs", ["--kill"])
-    assert "'--kill': expected KEY=VALUE" in capsys.readouterr().err
+    assert "'--kill': expected one of --reap" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         run_command("runs", [str(tmp_path), str(tmp_path)])
     with pytest.raises(UserError, match="no such folder"):

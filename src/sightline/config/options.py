@@ -70,15 +70,14 @@ def positional(description: str, default: Any = None, names_run: bool = False) -
 
 def run_named(default: Any = ..., several: bool = False) -> Any:
     """A field whose value names a run, or several; a name that no run has is refused at once."""
-    description = f"two or more, each a {RUN}" if several else RUN
-    return Field(default, description=description, json_schema_extra={"names_run": True})
+    text = f"two or more, each a {RUN}" if several else RUN
+    return Field(default, description=text, json_schema_extra={"names_run": True})
 
 
 def named_runs(options: "Options") -> list[str]:
     """The names of runs among a command's options."""
-    given = [getattr(options, name) for name, field in type(options).model_fields.items()
-             if extra_of(field, "names_run")]  # fmt: skip
-    return [name for value in given for name in as_tuple(value) or ()]
+    named = {k for k, f in type(options).model_fields.items() if extra_of(f, "names_run")}
+    return [name for key in sorted(named) for name in as_tuple(getattr(options, key)) or ()]
 
 
 def extra_of(field: FieldInfo, name: str) -> Any:
@@ -152,7 +151,8 @@ def read_options(words: Sequence[str], kind: type[T], usage: str, others: Others
                 )
             rest.append(word)
         else:
-            _refuse(word, "KEY=VALUE" if keys else f"one of {', '.join(flags)}", usage)
+            is_flag = word.startswith("-") or not keys
+            _refuse(word, f"one of {', '.join(flags)}" if flags and is_flag else "KEY=VALUE", usage)
     missing = [f"{k}=..." for k, field in keys.items() if field.is_required() and k not in values]
     if missing:
         raise UserError(f"A value is missing: give {' and '.join(missing)}.")
