@@ -250,7 +250,7 @@ def test_a_sweep_comes_back_with_its_runs_board_and_best(project: Path) -> None:
     assert swept.name == "hidden × seed"
     assert [run.params["model.hidden"] for run in swept.runs] == ["4", "4", "32", "32"]
     board = swept.board.leaderboard
-    losses = {run.id: run.logged["val_best/loss"] for run in swept.runs}
+    losses = {str(run.folder): run.logged["val_best/loss"] for run in swept.runs}
     means = [np.mean([losses[each] for each in ids.split()]) for ids in board["run ids"]]
     assert list(board["val_best/loss mean"]) == pytest.approx(means)
     assert means[0] < means[1]
