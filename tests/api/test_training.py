@@ -244,19 +244,19 @@ def test_a_finished_run_is_resumed_with_its_objects_for_more_epochs(
 
 
 def test_a_sweep_comes_back_with_its_runs_board_and_best(project: Path) -> None:
-    words = ["model.widths=[4]", "model.hidden=4,32", "seed=1,2", *QUICK, "trainer.max_epochs=1",
+    words = ["model.widths=[4]", "model.hidden=4,32", *QUICK, "trainer.max_epochs=1",
              "data.batch_size=512"]  # fmt: skip
     swept = sightline.sweep(words)
-    assert swept.name == "hidden × seed"
-    assert [run.params["model.hidden"] for run in swept.runs] == ["4", "4", "32", "32"]
+    assert swept.name == "hidden"
+    assert [run.params["model.hidden"] for run in swept.runs] == ["4", "32"]
     board = swept.board.leaderboard
     losses = {str(run.folder): run.logged["val_best/loss"] for run in swept.runs}
     means = [np.mean([losses[each] for each in ids.split()]) for ids in board["run ids"]]
     assert list(board["val_best/loss mean"]) == pytest.approx(means)
     assert means[0] < means[1]
     assert swept.best.params["model.hidden"] == board["model.hidden"][0]
-    assert len(swept.table) == 4
-    assert repr(swept) == "<SweepRuns hidden × seed, 4 finished runs>"
+    assert len(swept.table) == 2
+    assert repr(swept) == "<SweepRuns hidden, 2 finished runs>"
     assert "<table" in swept._repr_html_()
     with pytest.raises(UserError, match="no sweep of Sightline"):
         sightline.SweepRuns(project)
