@@ -116,7 +116,7 @@ def test_a_plugins_own_arguments_are_checked(sightline: Sightline, configs: Path
 
 
 def test_the_users_options_are_shown_and_suggested(sightline: Sightline, configs: Path) -> None:
-    done = sightline("train", "--config-dir", str(configs), "--help", tracked=False)
+    done = sightline("train", "--config-dir", str(configs), "--help", "model", tracked=False)
     assert done.status == 0
     assert "linear" in done.out
     done = sightline("train", "--config-dir", str(configs), "model=linaer")

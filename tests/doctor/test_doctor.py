@@ -95,8 +95,6 @@ def test_groups_across_splits_and_labels_always_on(sightline: Sightline, tmp_pat
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        (["data=folder", "data.root=nowhere"], "nowhere"),
-        (["model=timm", "model.name=resnet81", "~model.widths", "~model.hidden"], "resnet81"),
         (["optimizer._target_=torch.optim.AdamV"], "AdamV"),
         (["trainer=gpu"], "no GPU"),
         (["label_mode=binary", "label_mode.positive_class=od"], "Did you mean"),
@@ -105,12 +103,26 @@ def test_groups_across_splits_and_labels_always_on(sightline: Sightline, tmp_pat
 def test_a_mistake_is_a_finding(
     sightline: Sightline, overrides: list[str], expected: str, tmp_path: Path
 ) -> None:
-    removed = any(o.startswith("~") for o in overrides)
-    given = [o for o in overrides if not o.startswith("~")] + ([] if removed else QUICK)
-    done = sightline("doctor", "--output", "out", *given)
+    done = sightline("doctor", "--output", "out", *overrides, *QUICK)
     assert done.status == 1
     levels = [f for each in findings(tmp_path / "work" / "out").values() for f in each]
     assert any(f["level"] == "error" and expected in f["message"] for f in levels)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["data=folder", "data.root=nowhere"], "nowhere"),
+        (["model=timm", "model.name=resnet81"], "Did you mean 'resnet18'"),
+    ],
+)
+def test_what_is_not_there_is_one_message(
+    sightline: Sightline, overrides: list[str], expected: str, tmp_path: Path
+) -> None:
+    done = sightline("doctor", "--output", "out", *overrides)
+    assert done.status == 1
+    assert expected in done.err
+    assert not (tmp_path / "work" / "out").exists()
 
 
 def test_an_unreachable_store_is_a_finding(

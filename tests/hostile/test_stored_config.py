@@ -156,8 +156,9 @@ def test_nothing_is_downloaded_that_only_a_file_names(own: TrainConfig, tmp_path
     (tmp_path / "config").mkdir()
     (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(stored))
     run = StoredRun("1", None, None, None, "r", "FINISHED", {}, {}, {}, str(tmp_path))
-    assert _config_of(run, None, []).data["download"] is False
-    assert _config_of(run, None, ["data.download=true"]).data["download"] is True
+    uri = "sqlite:///x.db"
+    assert _config_of(run, uri, []).data["download"] is False
+    assert _config_of(run, uri, ["data.download=true"]).data["download"] is True
     assert no_download(config) == ["++data.download=false"]
     assert no_download(own) == []
 

@@ -109,7 +109,7 @@ def test_classes_that_cannot_be_matched_are_refused(
 
 REFUSED = {
     "nothing": (["split=test"], "Nothing to evaluate: give run=RUN"),
-    "both": (["run=a", "model=timm"], "leave one out"),
+    "both": (["run=.", "model=timm"], "leave one out"),
     "no data": (["model=timm"], "has no data of its own: give data=SOURCE"),
     "cnn": (["model=cnn", "data=folder", "data.root=."], "was not published with weights"),
     "a key of training": (["model=timm", "model.freeze_backbone=true", "data=digits"],

@@ -17,7 +17,7 @@ from sightline.io.folders import make_folder, remove_empty
 from sightline.runs.lock import run_lock
 from sightline.runs.unbegun import RUN, SWEEP, check_unbegun, undone_unless_begun
 
-REFUSED = ["data=folder", "data.root=absent"]
+REFUSED = ["data=folder", "data.root=../hollow"]  # found where the run has its folder
 
 
 def contents(root: Path) -> dict[str, str | None]:
@@ -34,6 +34,7 @@ def places(tmp_path: Path) -> Path:
     root = tmp_path / "places"
     for name in ("mine", "empty", "sweep"):
         (root / name).mkdir(parents=True)
+    (tmp_path / "hollow").mkdir()
     (root / "mine/train.log").write_text("my own log\n")
     (root / "sweep/sweep.log").write_text("my own too\n")
     (root / "file").write_text("a file\n")
@@ -50,9 +51,9 @@ def places(tmp_path: Path) -> Path:
         ("file", "is a file"),
         ("dangling", "is a link to nothing"),
         ("file/below", "Not a directory"),
-        ("empty", "data.root=absent"),
-        ("link", "data.root=absent"),
-        ("new/of/three", "data.root=absent"),
+        ("empty", "hollow"),
+        ("link", "hollow"),
+        ("new/of/three", "hollow"),
     ],
 )
 def test_a_refused_training_leaves_the_folder_as_it_was(

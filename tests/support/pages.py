@@ -1,7 +1,7 @@
 """Pages of the documentation as sessions: their commands and snippets, run in order in one folder.
 
 A fenced block of a page is run by its language: `bash` line by line, `python` as a whole, in one
-namespace a page; a block whose first line is `# some/file.yaml` (or `.py`) is written to that file.
+namespace a page; a block that begins with `# some/file.yaml` (or `.py`) is written to that file.
 A comment of HTML before a block changes that:
 
     <!-- not run: REASON -->     it needs what a test machine lacks
@@ -23,7 +23,7 @@ BLOCK = re.compile(
     r"^```(?P<language>\w+)\n(?P<text>.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
-FILE = re.compile(r"# (?P<path>[\w./-]+\.(?:yaml|py))\n")
+FILE = re.compile(r"(?:# @package .*\n)?# (?P<path>[\w./-]+\.(?:yaml|py))\n")
 PAGES = sorted(
     path
     for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))

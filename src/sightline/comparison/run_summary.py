@@ -80,7 +80,8 @@ def changed_values(frozen: Frozen) -> Table:
         for key, value in leaves(frozen.config.model_dump(mode="json"))
         if value != known.get(key)
         and key.partition(".")[0] not in ELSEWHERE
-        and (known.get(key) != "auto" or key in given)  # else it was decided at the launch
+        # Else it was decided at the launch, or left out as idle.
+        and (key in given or (value is not None and known.get(key) != "auto"))
     ]
     caption = "Values that are not the default" if rows else "Every value is the default"
     return Table(None, caption, ["key", "here", "default"], rows)

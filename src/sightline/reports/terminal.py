@@ -27,7 +27,8 @@ def to_rich(table: Table, rows: int | None = None) -> RichTable:
     cells = [[_text(cell) for cell in row] for row in table.rows[:rows]]
     for place, name in enumerate(table.columns):
         longest = max(len(word) for word in name.split())
-        whole = name in NUMBERS or all(len(row[place]) < NARROWEST for row in cells)
+        short = " " not in name and all(len(row[place]) < NARROWEST for row in cells)
+        whole = short or name in NUMBERS
         width = None if whole else min(WIDEST, max(NARROWEST, longest))
         drawn.add_column(name, overflow="fold", no_wrap=whole, min_width=width)
     for row in cells:
