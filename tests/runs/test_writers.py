@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +21,11 @@ from support.telling import Tell
 
 from sightline.commands import run_command
 from sightline.errors import UserError
-from sightline.runs import lock_owner
+from sightline.runs import lock_owner, locked_folder
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import RunRecord, StatusRecord
-from sightline.runs.lock import LockLostError, run_lock
+from sightline.runs.lock import Fence, LockLostError, run_lock
 from sightline.runs.lock_owner import read_owner, start_ticks, this_process
 from sightline.tracking.mlflow.store import Store
 from sightline.tracking.mlflow.tags import RUN_FOLDER, RUN_KEY
@@ -261,6 +263,40 @@ def test_the_sender_of_a_frozen_training_uploads_no_more(tmp_path: Path) -> None
     with pytest.raises(LockLostError):
         Nothing(sender, config, never).upload_all()
     assert sender.upload.position() == {}
+
+
+def test_a_thread_that_uploads_does_not_see_a_lock_half_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender of a killed training takes the lock to record FAILED, while a thread uploads."""
+    sender = RunFolder(tmp_path)
+    sender.work_for("the token of the training")
+    lost: list[Exception] = []
+
+    def check() -> None:
+        try:
+            sender.check_held()
+        except LockLostError as error:
+            lost.append(error)
+
+    checks = [threading.Thread(target=check) for _ in range(2)]
+
+    @contextmanager
+    def slow(folder: Path) -> Iterator[Fence]:
+        with run_lock(folder) as fence:
+            checks[0].start()
+            checks[0].join(0.2)  # a lock's file is there, and its token is not known yet
+            yield fence
+            checks[1].start()
+            checks[1].join(0.2)  # its token is forgotten, and its file still there
+
+    monkeypatch.setattr(locked_folder, "run_lock", slow)
+    with sender.lock():
+        pass
+    for each in checks:
+        each.join()
+    assert lost == []
+    sender.check_held()
 
 
 def test_failed_is_not_recorded_after_finished(tmp_path: Path) -> None:

@@ -372,7 +372,8 @@ def test_a_journal_of_another_version_is_one_message_and_stops_no_other(
     make_future(bad)
     message = f"{bad.upload.journal}: the record that ends at byte"
     for again in ([], ["--again"]):
-        assert run_command("sync", [*again, str(tmp_path)]) == 1
+        words = [*again, f"tracking.uri={told.uri}", str(tmp_path)]
+        assert run_command("sync", words) == 1
         out, err = capfd.readouterr()
         assert err.count(message) == 1, err
         assert "the operation 'audio'" in err

@@ -19,7 +19,7 @@ COMMON = [
     "efficientnet_b0", "tf_efficientnet_lite0", "swin_tiny_patch4_window7_224", "densenet121",
     "mobilenetv3_large_100", "mobilenetv2_100", "vgg16", "vgg16_bn", "regnety_016",
     "deit_small_distilled_patch16_224", "vit_small_patch14_dinov2", "beit_base_patch16_224",
-    "convnextv2_tiny", "tf_efficientnetv2_s", "inception_v3", "xception", "mixer_b16_224",
+    "convnextv2_tiny", "tf_efficientnetv2_s", "inception_v3", "legacy_xception", "mixer_b16_224",
 ]  # fmt: skip
 MAX_RELATIVES, MAX_S = 30, 20.0
 ENOUGH, MIN_SCORE = 0.999, 0.5

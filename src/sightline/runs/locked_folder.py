@@ -5,8 +5,9 @@ the checkpoints and the results, and each upload, checks the lock's token first.
 """
 
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sightline.io.atomic import atomic_path
@@ -36,6 +37,8 @@ class LockedFolder:
         self.upload = UploadState(path / "tracking")
         self._reader = JournalReader(self.upload.journal)
         self._fence: Fence | None = None
+        # Other threads see the token and the lock's file change together.
+        self._changing = threading.Lock()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -48,16 +51,20 @@ class LockedFolder:
             UserError: another process holds it, or it is a copy of a run's folder.
         """
         before = self._fence
-        with run_lock(self.path) as self._fence:
+        with ExitStack() as held:
+            with self._changing:
+                self._fence = fence = held.enter_context(run_lock(self.path))
             try:
                 if self.upload.folder.is_dir():
                     self.check_original()
                     self.record_place()
-                if self._fence.took_over:
+                if fence.took_over:
                     self._shut_out()
                 yield
             finally:
-                self._fence = before
+                with self._changing:
+                    self._fence = before
+                    held.close()
 
     def owner(self) -> tuple[LockOwner, float] | None:
         """The process that holds it and the seconds since its last heartbeat, or None."""
@@ -82,8 +89,9 @@ class LockedFolder:
         Raises:
             LockLostError: names that process.
         """
-        if self._fence is not None:
-            self._fence.check()
+        with self._changing:
+            if self._fence is not None:
+                self._fence.check()
 
     def check_original(self) -> None:
         """Refuse a copy of a run's folder, whose records would go into the original's run.

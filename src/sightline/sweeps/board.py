@@ -39,7 +39,7 @@ def to_board(
     text = f"A board {ABOUT_TASKS}" if len(tasks) > 1 else ""
     facts = {"jobs": found, "command": sweep.command}
     said = [words for task in tasks for words in _verdict(task, groups.get(task.folder, ()))]
-    return render_page(Page(sweep.folder.path.name, text, facts, [], sections, [], verdict=said))
+    return render_page(Page(sweep.title, text, facts, [], sections, [], verdict=said))
 
 
 def _section(
