@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,8 +20,7 @@ def row(job: int, lr: str, seed: str, value: float, **more: Any) -> dict[str, An
 
 
 def test_groups_come_first_and_failed_jobs_are_named() -> None:
-    folder = SimpleNamespace(path=Path("/x/a sweep"))
-    sweep = cast(Sweep, SimpleNamespace(folder=folder, command="sightline train -m"))
+    sweep = cast(Sweep, SimpleNamespace(title="a sweep", command="sightline train -m"))
     rows = [row(0, "0.1", "0", 0.7), row(1, "0.1", "1", 0.9), row(2, "0.2", "0", 0.95)]
     task = SweepTask(None, [(METRIC, True)], rows, ["optimizer.lr", "seed"])
     groups = [
