@@ -136,19 +136,19 @@ def verdict(comparison: Comparison) -> list[str]:
         return []
     best = board.groups[0]
     config = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in best.config.items())
-    said = [f"best: {config or best.runs[0].name}, {bare_name(board.metric)} {best.score}"]
+    lines = [f"best: {config or best.runs[0].name}, {bare_name(board.metric)} {best.score}"]
     shown = sum(pair.is_shown for pair in comparison.pairs if pair.of_configs)
     tested = sum(pair.tested is not None for pair in comparison.pairs if pair.of_configs)
     if tested:
-        said.append(
+        lines.append(
             f"a difference to it is shown for {shown} of the {counted(tested, 'group')} tested"
         )
     if any(not pair.of_configs and pair.tested for pair in comparison.pairs):
-        said += [
+        lines += [
             f"{pair_ranks(pair)}: {pair.verdict}, of single runs: several seeds would say more"
             for pair in comparison.pairs[:1]
         ]
-    return said
+    return lines
 
 
 def _subtitle(comparison: Comparison) -> str:

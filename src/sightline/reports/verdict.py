@@ -31,12 +31,12 @@ def verdict(
         history: metrics of each epoch; empty for an evaluation.
         plugins: packages with metrics of their own.
     """
-    said = [
+    sentences = [
         result_words(evaluated, found, plugins),
         overfitting_words(history),
         worst_class_words(found.per_class, evaluated.tuning.suffix),
     ]
-    return [words for words in said if words]
+    return [each for each in sentences if each]
 
 
 def result_words(

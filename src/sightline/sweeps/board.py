@@ -38,8 +38,8 @@ def to_board(
         sections.append(Section("Not finished", "", [table]))
     text = f"A board {ABOUT_TASKS}" if len(tasks) > 1 else ""
     facts = {"jobs": found, "command": sweep.command}
-    said = [words for task in tasks for words in _verdict(task, groups.get(task.folder, ()))]
-    return render_page(Page(sweep.title, text, facts, [], sections, [], verdict=said))
+    verdict = [words for task in tasks for words in _verdict(task, groups.get(task.folder, ()))]
+    return render_page(Page(sweep.title, text, facts, [], sections, [], verdict=verdict))
 
 
 def _section(

@@ -42,15 +42,15 @@ def read_delimited(file: Path, separator: str) -> pa.Table:
         pa.ArrowInvalid: it is not such a table.
     """
     content = pa.memory_map(str(file)).read_buffer()
-    said = []
+    notes = []
     start = content[:4].to_pybytes()
     encoding = next((e for mark, e in BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
     if encoding is not None:
         content = pa.py_buffer(content.to_pybytes().decode(encoding).encode())
-        said.append("UTF-16")
+        notes.append("UTF-16")
     found = _separator(content, separator)
     if found != separator:
-        said.append(f"{SEPARATORS[found]} between columns")
+        notes.append(f"{SEPARATORS[found]} between columns")
     table = _read(content, found)
     columns = [original_column(column) if pa.types.is_string(column.type) else column
                for column in table.columns]  # fmt: skip
@@ -61,16 +61,16 @@ def read_delimited(file: Path, separator: str) -> pa.Table:
         raise UserError(f"{file}: the first line names no columns.")
     empty = [index for index in blank if _is_empty(table.column(index))]
     if empty:
-        said.append(f"{counted(len(empty), 'empty column')} without a name left out")
+        notes.append(f"{counted(len(empty), 'empty column')} without a name left out")
         table = table.select([i for i in range(len(names)) if i not in empty])
     if (plain := _without_spaces(table)) is not None:
-        said.append("spaces around names of columns left out")
+        notes.append("spaces around names of columns left out")
         table = plain
     twice = sorted(n for n, count in Counter(table.column_names).items() if count > 1)
     if twice:
         raise UserError(f"{file}: the column {twice[0]!r} is there twice.")
-    if said:
-        log.warning("%s: read with %s.", file, "; ".join(said))
+    if notes:
+        log.warning("%s: read with %s.", file, "; ".join(notes))
     return table
 
 

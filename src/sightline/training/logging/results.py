@@ -59,12 +59,12 @@ def log_results(
         tracker.log_artifact(path)
     shown = "test" if "test" in found else "val"
     evaluated = EvaluatedSplit(shown, mode, results.predictions[shown], tuning, found[shown].parts)
-    said = verdict(evaluated, found[shown], epoch_history(tracker), plugins)
+    sentences = verdict(evaluated, found[shown], epoch_history(tracker), plugins)
     trained = (
         f"{results.epochs} epochs, best {config.monitor} in epoch {results.best_epoch + 1}; the "
         "figures below are of that checkpoint"
     )
-    about = {"verdict": "; ".join(said), **facts(config, setup), "training": trained}
+    about = {"verdict": "; ".join(sentences), **facts(config, setup), "training": trained}
     about |= tuning_facts(mode, tuning)
     size = sum(parameter.numel() for parameter in setup.module.parameters())
     reached |= {"best_epoch": results.best_epoch, "epochs": results.epochs,
