@@ -114,7 +114,7 @@ LAYERS = [
         "tracking.mlflow.system_metrics",
         "tracking.mlflow.client",
     ],
-    ["tracking.mlflow.run_names", "tracking.mlflow.model_words"],
+    ["tracking.mlflow.run_names", "tracking.mlflow.model_words", "tracking.mlflow.model_code"],
     ["tracking.mlflow.store", "tracking.mlflow.stored_run", "tracking.mlflow.model"],
     ["tracking.mlflow.artifacts", "tracking.mlflow.queries"],
     ["tracking.mlflow.stored_files", "tracking.mlflow.stored_tunings"],

@@ -1,10 +1,12 @@
 """The model for MLflow (pyfunc): images in, decisions and probabilities out.
 
 MLflow runs this file when the model is loaded ("models from code"). Beside it lie the checkpoint,
-which holds everything else, and Sightline's own code.
+which holds everything else, and Sightline's own code, in a zip file.
 """
 
 import base64
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,12 @@ from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from sightline.errors import UserError
-from sightline.types import PixelSpec
+CODE = Path(__file__).parent / "code" / "sightline.zip"  # of a logged model
+if CODE.is_file():
+    sys.path.insert(0, str(CODE))
+
+from sightline.errors import UserError  # noqa: E402
+from sightline.types import PixelSpec  # noqa: E402
 
 
 class SightlinePyfunc(PythonModel):

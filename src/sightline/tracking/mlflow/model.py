@@ -1,13 +1,10 @@
 """The best checkpoint as an MLflow model, which loads and serves without Sightline installed."""
 
-import importlib.util
 import io
-import os
-import shutil
 import tempfile
 import warnings
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +20,10 @@ from mlflow.types.schema import Array
 from PIL import Image
 
 from sightline.runs.journal.records import ModelRecord
+from sightline.tracking.mlflow.model_code import CODE_FILE, SIGHTLINE, own_code, plugin_code
 from sightline.tracking.mlflow.model_words import describe_model, model_params
 from sightline.tracking.mlflow.tags import DECISION_RULE, RECORD_MS
 
-SIGHTLINE = Path(__file__).parents[2]  # the package, which is shipped with the model
-CODE = SIGHTLINE / "inference" / "pyfunc.py"
 # Imports of loading and prediction, besides Sightline's own code, which is shipped.
 REQUIREMENTS = (
     "mlflow", "torch", "torchvision", "timm", "torchmetrics", "hydra-core", "pydantic", "numpy",
@@ -106,22 +102,20 @@ def _logged(
 
 def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: CheckpointModel) -> None:
     rule = client.get_run(run_id).data.tags.get(DECISION_RULE)  # none in older journals
-    requirements, code = _plugins(record.plugins)
+    requirements, code = plugin_code(record.plugins)
     pinned = [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Advice about MLflow's own type hints: the signature is given.
         warnings.simplefilter("ignore", UserWarning)
-        own = shutil.copytree(
-            SIGHTLINE, Path(folder) / "sightline", ignore=shutil.ignore_patterns("conf", "__pyc*"),
-            copy_function=os.symlink,  # MLflow copies the files themselves
-        )  # fmt: skip
+        own = Path(folder) / CODE_FILE
+        own.write_bytes(own_code())
         # Not `log_model`, which loads the complete model once to try the example.
         mlflow.pyfunc.save_model(
             f"{folder}/model",
             mlflow_model=Model(
                 model.artifact_location, run_id, model_uuid=model.model_id, model_id=model.model_id
             ),
-            python_model=str(CODE),
+            python_model=str(SIGHTLINE / "inference" / "pyfunc.py"),
             artifacts={"checkpoint": str(record.checkpoint)},
             code_paths=[str(own), *code],
             model_config={"plugins": record.plugins},
@@ -131,25 +125,6 @@ def _upload(client: MlflowClient, run_id: str, model: LoggedModel, record: Check
             pip_requirements=[*pinned, *requirements],
         )
         client.log_model_artifacts(model.model_id, f"{folder}/model")
-
-
-def _plugins(packages: list[str]) -> tuple[list[str], list[str]]:
-    """Requirements for plugins from a package index, and the code of other plugins."""
-    requirements, code = [], []
-    names = packages_distributions() if packages else {}
-    for package in dict.fromkeys(each.partition(".")[0] for each in packages):
-        try:
-            found = distribution(names.get(package, [package])[0])
-        except PackageNotFoundError:
-            found = None
-        if found is not None and found.read_text("direct_url.json") is None:
-            requirements.append(f"{found.name}=={found.version}")
-            continue
-        spec = importlib.util.find_spec(package)  # of a part of it, this would run its code
-        if spec is not None and spec.origin is not None:
-            file = Path(spec.origin)
-            code.append(str(file.parent if file.name == "__init__.py" else file))
-    return requirements, code
 
 
 def _signature(record: CheckpointModel) -> ModelSignature:
