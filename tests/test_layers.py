@@ -197,7 +197,7 @@ LAYERS = [
     ["sweeps.search.trials"],
     ["sweeps.search.run"],
     ["commands"],
-    ["api.options"],
+    ["api.options", "api.figures"],
     ["api.run"],
     ["api.comparison"],
     ["api"],

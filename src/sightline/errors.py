@@ -15,6 +15,10 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message.rsplit("UserError: ", 1)[-1].strip())
 
+    def _render_traceback_(self) -> list[str]:
+        """The message alone, also in a notebook: IPython shows these lines."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class DamagedError(UserError):
     """A stored file that is missing, or not as it was written.

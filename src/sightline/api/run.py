@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sightline.api.figures import Figures
 from sightline.api.options import options_of
 from sightline.commands.evaluate import EvaluateOptions
 from sightline.errors import UserError
@@ -24,6 +25,8 @@ from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run
 
 if TYPE_CHECKING:
     from torch import nn
+
+SHOWN = ("report/learning_curves_loss", "confusion_matrix/test", "report/per_class")
 
 
 class Run:
@@ -111,10 +114,9 @@ class Run:
         return pd.read_parquet(path)
 
     @property
-    def figures(self) -> list[Path]:
-        """Its figures, as image files in its folder."""
-        folder = self.folder
-        return sorted(folder.rglob("*.png")) if folder else []
+    def figures(self) -> Figures:
+        """Its figures by name, such as `confusion_matrix/test`; a notebook shows them inline."""
+        return Figures(self.folder)
 
     @cached_property
     def model(self) -> LoadedModel:
@@ -181,4 +183,4 @@ class Run:
 
     def _repr_html_(self) -> str:
         table = self.metrics.round(4).to_html(index=False) if self.status == "FINISHED" else ""
-        return f"<p>{html.escape(repr(self))}</p>{table}"
+        return f"<p>{html.escape(repr(self))}</p>{table}{self.figures.inline(SHOWN)}"

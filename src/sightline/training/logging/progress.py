@@ -4,10 +4,12 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
+from rich import get_console
 
 from sightline.training.logging.time_left import time_left
 from sightline.training.module import LitClassifier
@@ -67,6 +69,10 @@ class EpochBar(RichProgressBar):
 
 
 def progress_callbacks() -> list[Callback]:
-    """A live bar in a terminal, and one line an epoch everywhere."""
-    bar = [EpochBar(refresh_rate=5, leave=False)] if sys.stdout.isatty() else []
+    """A live bar in a terminal and in a notebook, and one line an epoch everywhere."""
+    notebook = get_console().is_jupyter
+    if notebook and find_spec("ipywidgets") is None:
+        log.info("no progress bar without ipywidgets: pip install 'sightline[notebook]'")
+        notebook = False
+    bar = [EpochBar(refresh_rate=5, leave=False)] if notebook or sys.stdout.isatty() else []
     return [EpochLines(), *bar]
