@@ -49,6 +49,8 @@ def announce(folder: RunFolder, results: Mapping[str, Any], with_links: bool) ->
     log.info("everything else:  sightline show %s", name)
     if run is None:
         return
+    log.info("its model:        runs:/%s/model", run.run_id)
+    log.info("serve it:         sightline serve run=%s   # prints a request to try", name)
     if not served(run.uri):
         log.info("its pages:        sightline ui, then:")
     links = {"this run": run_link(run.uri, run.experiment_id, run.run_id)}

@@ -34,7 +34,10 @@ class EpochLines(Callback):
 
 
 class EpochBar(RichProgressBar):
-    """Lightning's bar: epochs from 1 as the lines above it, the loss, the time that is left."""
+    """Lightning's bar: epochs from 1 as the lines above it, the loss, the time that is left.
+
+    A finished bar goes: the lines stay.
+    """
 
     _began_s = 0.0  # by the monotonic clock
     _first_step = 0  # of this process: a run may be resumed
@@ -43,7 +46,24 @@ class EpochBar(RichProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         super().on_train_start(trainer, pl_module)
+        self._go_when_finished()
         self._began_s, self._first_step = time.monotonic(), trainer.global_step
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the bar of a validation, also of one after the training."""
+        super().on_validation_start(trainer, pl_module)
+        self._go_when_finished()
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the bar of the test."""
+        super().on_test_start(trainer, pl_module)
+        self._go_when_finished()
+
+    def configure_columns(self, trainer: Trainer) -> list[Any]:
+        """Description, bar and batches: Lightning's times are an epoch's, and fill the line."""
+        shown = super().configure_columns(trainer)[:3]
+        shown[1].bar_width = 20  # with the metrics it fits in 80 columns
+        return shown
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -62,6 +82,10 @@ class EpochBar(RichProgressBar):
         total, step = float(trainer.estimated_stepping_batches), trainer.global_step
         left = time_left(time.monotonic() - self._began_s, step - self._first_step, total - step)
         return {**loss, **found, **({"left": left} if left else {})}
+
+    def _go_when_finished(self) -> None:
+        if self.progress is not None:
+            self.progress.live.transient = True
 
     def _get_train_description(self, current_epoch: int) -> str:
         epochs = self.trainer.max_epochs or -1
