@@ -361,6 +361,38 @@ def test_a_rare_class_among_many_does_not_take_the_average_away() -> None:
     assert compute_intervals(five, few).withheld["f1_macro"] == "4 positives of c2"
 
 
+def test_a_spread_that_one_sample_makes_is_no_interval() -> None:
+    """As on a small val: average precision 0.99 with one positive far down its ranking."""
+    mode, rng = make_mode("multiclass", 4), np.random.default_rng(0)
+    targets = np.arange(160) % 4
+    scores = rng.normal(size=(160, 4)) + 4.2 * np.eye(4)[targets]
+    scores[3] = [3.0, 0.0, 0.0, -5.0]
+    probs = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    table = replace(random_table(mode, 160), targets=targets, probs=probs.astype(np.float32))
+    found = compute_intervals(mode, table)
+    assert found.withheld["average_precision_macro"] == "1 sample decides its spread"
+    assert found.per_class["average_precision"][3] is None
+    assert all(each.freedom >= 4 for each in found.metrics.values())
+    again = replace(table, probs=np.where(np.arange(160)[:, None] % 8 == 3, probs[[3]], probs))
+    assert "average_precision_macro" in compute_intervals(mode, again).metrics
+
+
+@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("samples", [1, 2, 3, 6])
+def test_an_interval_that_is_the_whole_range_is_not_given(name: str, samples: int) -> None:
+    mode = make_mode(name)
+    for seed in range(4):
+        found = compute_intervals(mode, random_table(mode, samples, seed=seed))
+        given = [each for part in found.per_class.values() for each in part if each]
+        assert all(each.high - each.low < 0.9 for each in given)
+        for metric in registry_of().of(mode):
+            if metric.name in found.metrics and metric.bounds[1] < np.inf:
+                each = found.metrics[metric.name]
+                assert each.high - each.low < 0.9 * (metric.bounds[1] - metric.bounds[0])
+        if samples == 1 and name != "multilabel":
+            assert found.withheld["accuracy"].startswith("the interval would be 0.0")
+
+
 def test_a_metric_that_does_not_vary_has_no_interval() -> None:
     assert (
         jackknife_interval(0.5, np.full(20, 0.5), "logit", Units(np.arange(20), 20, False)) is None

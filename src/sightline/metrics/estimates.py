@@ -7,7 +7,7 @@ contributions that outweigh the others make an interval wide.
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,13 @@ SCALES: dict[Scale, tuple[Transform, Transform]] = {
     "logit": (special.logit, special.expit),
     "fisher": (np.arctanh, np.tanh),
 }
+# Least and greatest value of what each is for.
+BOUNDS: dict[Scale, tuple[float, float]] = {
+    "identity": (-math.inf, math.inf),
+    "log": (0.0, math.inf),
+    "logit": (0.0, 1.0),
+    "fisher": (-1.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,13 @@ class Interval:
         low: lower end.
         high: upper end.
         method: its name, and what it takes as independent: "mid-P, 200 samples".
+        freedom: degrees of freedom of Student's t; infinite where the interval is none of it.
     """
 
     low: float
     high: float
     method: str
+    freedom: float = math.inf
 
 
 def spread(contributions: np.ndarray) -> tuple[float, float]:
@@ -76,7 +85,7 @@ def t_interval(
     """
     half = se * float(special.stdtrit(df, (1 + level) / 2))
     low, high = SCALES[scale][1](np.array([middle - half, middle + half]))
-    return Interval(float(low), float(high), method)
+    return Interval(float(low), float(high), method, df)
 
 
 def jackknife_interval(
@@ -107,7 +116,7 @@ def jackknife_interval(
     se *= (count - 1) / count
     bias = (count - 1) * (float(values.mean()) - middle)
     found = t_interval(middle - bias, se, df, scale, f"jackknife, {units.name}", level)
-    return Interval(min(found.low, value), max(found.high, value), found.method)
+    return replace(found, low=min(found.low, value), high=max(found.high, value))
 
 
 def delong_interval(

@@ -15,11 +15,13 @@ import numpy as np
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.decided import DecidedTable
 from sightline.metrics.estimates import (
+    BOUNDS,
     LEVEL,
     Interval,
     delong_interval,
     jackknife_interval,
 )
+from sightline.metrics.informative import if_informative, why_uninformative
 from sightline.metrics.metric import TUNED, Metric
 from sightline.metrics.metric_sets import MetricSet, metric_sets
 from sightline.metrics.resampling import HELD
@@ -31,6 +33,7 @@ from sightline.predictions import Predictions
 
 FEWEST_BLOCKS = 100  # of a table so large that more would take minutes
 WORK = 4e9  # weights times classes that are summed in about 10 s
+SHARES = BOUNDS["logit"]
 NO_SPREAD = "it does not vary over these samples"
 
 
@@ -97,7 +100,7 @@ def intervals_of(
                 withheld[name] = reason
             elif metric.has_formula:
                 interval = metric.interval(part.table, units, level)
-                _keep(found, withheld, name, interval)
+                _keep(found, withheld, name, interval, metric.bounds, units)
             elif metric.not_resampled is None:
                 waiting.append((name, metric, part.table))
     left_out, areas = _leave_out(table, waiting, units, per_class)
@@ -105,7 +108,7 @@ def intervals_of(
         value = metric.value(decided)
         if value == value:
             each = jackknife_interval(value, left_out[name], metric.scale, units, level)
-            _keep(found, withheld, name, each)
+            _keep(found, withheld, name, each, metric.bounds, units)
     columns = _per_class(table, areas, units, level) if areas is not None else {}
     for part in parts:
         if per_class and part.suffix == TUNED:
@@ -115,10 +118,12 @@ def intervals_of(
 
 
 def _keep(
-    found: dict[str, Interval], withheld: dict[str, str], name: str, interval: Interval | None
-) -> None:
-    if interval is None:
-        withheld[name] = NO_SPREAD
+    found: dict[str, Interval], withheld: dict[str, str], name: str, interval: Interval | None,
+    bounds: tuple[float, float], units: Units,
+) -> None:  # fmt: skip
+    reason = NO_SPREAD if interval is None else why_uninformative(interval, bounds, units)
+    if interval is None or reason is not None:
+        withheld[name] = reason or NO_SPREAD
     else:
         found[name] = interval
 
@@ -156,7 +161,8 @@ def _rates(table: DecidedTable, units: Units, level: float) -> dict[str, list[In
         ):
             given = present.any() and few_trials(trials, units) is None
             each = share_interval(hit, trials, units, level) if given else None
-            found[name].append(of_jaccard(each) if each and name == "f1" else each)
+            each = of_jaccard(each) if each and name == "f1" else each
+            found[name].append(if_informative(each, SHARES, units))
     return found
 
 
@@ -171,11 +177,9 @@ def _per_class(
         sides = scores.misplaced(len(table))
         given = enough[index] and min(units.number(side) for side in sides) >= FEWEST
         ranked = scores.placements(units.codes) if given else None
-        found["auroc"].append(delong_interval([ranked], units, level) if ranked else None)
-        found["average_precision"].append(
-            jackknife_interval(
-                float(areas[index]), left_out[:, index], "logit", units, level
-            )
-            if given else None
-        )  # fmt: skip
+        auroc = delong_interval([ranked], units, level) if ranked else None
+        found["auroc"].append(if_informative(auroc, SHARES, units))
+        area, without = float(areas[index]), left_out[:, index]
+        average = jackknife_interval(area, without, "logit", units, level) if given else None
+        found["average_precision"].append(if_informative(average, SHARES, units))
     return found

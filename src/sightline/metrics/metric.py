@@ -50,7 +50,7 @@ class Metric(ABC):
         basis: what the value depends on.
         role: where it is computed and shown.
         place: order among the metrics of one role.
-        scale: of the jackknife's interval.
+        scale: of its values, by their bounds; that of the jackknife's interval.
         has_formula: whether `interval` has a formula of its own, and the jackknife is not needed.
         not_resampled: the reason why there is no resampled form, and so no jackknife interval; None
             where `resampled` is implemented.
@@ -77,6 +77,13 @@ class Metric(ABC):
     def is_headline(self) -> bool:
         """Whether it is among the metrics that are read first."""
         return self.role != "further"
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Its least and its greatest value; infinite where it has none."""
+        from sightline.metrics.estimates import BOUNDS
+
+        return BOUNDS[self.scale]
 
     def is_for(self, label_mode: LabelMode) -> bool:
         """Whether a table of this label mode has the metric."""

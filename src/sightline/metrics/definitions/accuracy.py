@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Share(Metric):
     """A share of answers or samples, with the mid-P interval."""
 
+    scale = "logit"
     has_formula = True
     interval_method = "mid-P"
 

@@ -28,6 +28,7 @@ class BalancedAccuracy(Metric):
     higher_is_better = True
     modes = ("single_label",)
     place = 50
+    scale = "logit"
     has_formula = True
     interval_method = "of the mean of the classes' mid-P intervals"
 

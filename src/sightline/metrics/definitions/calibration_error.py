@@ -26,6 +26,7 @@ class CalibrationError(Metric):
 
     higher_is_better = False
     basis = "probabilities"
+    scale = "logit"
     not_resampled = "resampling would inflate it"
 
     def scarce(self, table: DecidedTable, units: Units) -> str | None:

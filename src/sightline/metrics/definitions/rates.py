@@ -33,6 +33,7 @@ class PositiveRate(Metric):
     higher_is_better = True
     modes = ("binary",)
     role = "epoch"
+    scale = "logit"
     has_formula = True
     interval_method = "mid-P"
 
