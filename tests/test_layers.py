@@ -66,7 +66,7 @@ LAYERS = [
     ["data.loading", "data.from_config"],
     ["metrics.decided", "metrics.units"],
     ["metrics.scarcity", "metrics.estimates"],
-    ["metrics.shares"],
+    ["metrics.shares", "metrics.informative"],
     ["metrics.class_shares"],
     ["metrics.metric"],
     ["metrics.binned_calibration"],

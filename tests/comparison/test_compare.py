@@ -390,7 +390,7 @@ def test_a_margin_tests_equivalence(sightline: Sightline, logged: Logged) -> Non
     assert re.search(r"equivalent\s+within 0.03", done.out)
     for margin, words in (
         ("0", "margin"), ("-0.1", "margin"), ("nan", "margin"), ("inf", "margin"), ("x", "margin"),
-        ("3", "values up to 1"),
+        ("3", "values from 0 to 1"),
     ):  # fmt: skip
         refused = sightline("compare", f"margin={margin}", "output=no")
         assert refused.status == 1, margin

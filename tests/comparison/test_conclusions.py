@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -11,13 +12,20 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
 from support.scripts import load_script
 
-from sightline.comparison.compared_run import ComparedRun
+from sightline.comparison import tables
+from sightline.comparison.compared_run import ComparedRun, bounds_of
 from sightline.comparison.estimates import estimate, over_samples
 from sightline.comparison.expected_maximum import expected_maximum, optimism
+from sightline.comparison.leaderboard import make_leaderboard
+from sightline.comparison.notes import about_tests
+from sightline.comparison.pair_tests import compare_pairs
+from sightline.comparison.printed import verdict_line
 from sightline.comparison.replicates import Replicates, difference_uncertainty, mean_uncertainty
 from sightline.comparison.sampling_errors import covariance_of_shares
 from sightline.comparison.stored_values import StoredValues
+from sightline.comparison.tables import Comparison
 from sightline.comparison.uncertainty import Part, Uncertainty
+from sightline.comparison.verdicts import TOO_FEW
 from sightline.errors import UserError
 
 WORLDS = 400
@@ -136,6 +144,48 @@ def test_runs_of_one_value_have_no_interval_of_no_width(samples: int) -> None:
     if samples:
         found = over_samples(found, runs, StoredValues(values, {}, right, samples=samples))
         assert (found.half_width is not None) == found.over_samples == (samples > 1)
+
+
+def test_runs_that_differ_by_the_whole_range_have_no_interval() -> None:
+    runs = [
+        ComparedRun(seed, seed, "FINISHED", {"seed": seed}, {"test/accuracy": value}, {})
+        for seed, value in (("0", 0.35), ("1", 0.95))
+    ]
+    assert estimate(runs, "test/accuracy").half_width == pytest.approx(3.81, abs=0.01)
+    assert estimate(runs, "test/accuracy", bounds_of("test/accuracy")).half_width is None
+    assert bounds_of("val_best/cohen_kappa_tuned") == (-1, 1)
+    assert bounds_of("val/loss") == bounds_of("val/of_a_plugin") == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 40])
+def test_no_difference_beyond_the_range_is_named(samples: int) -> None:
+    """With one or two images none would be shown, however great."""
+    right = {"a": np.ones(samples, bool), "b": np.arange(samples) % 2 == 1}
+    runs = [
+        ComparedRun(run, run, "FINISHED", {"lr": run}, {"val/accuracy": each.mean()}, {})
+        for run, each in right.items()
+    ]
+    values = {run.run_id: run.metrics["val/accuracy"] for run in runs}
+    board = make_leaderboard(runs, "val/accuracy", True, bounds=bounds_of("val/accuracy"))
+    stored = StoredValues(values, {}, right, samples=samples)
+    pair = compare_pairs(board, 1, "val", stored)[0]
+    row = tables.tests_table(Comparison("", board, "val", (pair,), None)).rows[0]
+    notes = " ".join(about_tests(Comparison("", board, "val", (pair,), None)))
+    if samples == 40:
+        assert pair.smallest_shown is None or pair.smallest_shown < 1
+        assert TOO_FEW not in row
+        assert "Too few to say" not in notes
+    else:
+        assert pair.is_too_small
+        assert row[-1] == TOO_FEW
+        assert "accuracy has values from 0 to 1" in notes
+    assert pair.tested is not None
+    assert pair.ends == (pair.tested.low, pair.tested.high)  # Tango's, within what is possible
+    wide = replace(pair, tested=replace(pair.tested, low=-1.5, high=0.4))
+    assert wide.ends == (-1, 0.4)  # as of a few seeds that differ much
+    whole = replace(pair, tested=replace(pair.tested, low=-1.5, high=1.4))
+    assert verdict_line(whole).endswith("[too few to say])")
+    assert tables.tests_table(Comparison("", board, "val", (whole,), None)).rows[0][3] == TOO_FEW
 
 
 def test_an_undefined_metric_has_no_sampling_error() -> None:

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from sightline.comparison.boards import Board, Boards
 from sightline.comparison.comparability import NotComparable
-from sightline.comparison.compared_run import ComparedRun, choose_metric, higher_is_better, split_of
+from sightline.comparison.compared_run import (
+    ComparedRun,
+    bounds_of,
+    choose_metric,
+    higher_is_better,
+    split_of,
+)
 from sightline.comparison.differing_models import differing_models
 from sightline.comparison.grouping import group_key, knows_its_group, with_stored_config
 from sightline.comparison.leaderboard import Leaderboard, Unranked, make_leaderboard, why_not
@@ -82,7 +88,8 @@ def _compare_task(
     """The leaderboard of one task, and the tests of the best group."""
     maximise = higher_is_better(metric, settings.plugins, settings.mode)
     alone = as_named and len({group_key(run) for run in task.runs}) == 1
-    board = make_leaderboard(task.runs, metric, maximise, each_alone=alone)
+    bounds = bounds_of(metric, settings.plugins)
+    board = make_leaderboard(task.runs, metric, maximise, alone, bounds)
     split = settings.split or split_of(metric)
     tested = add_tests(board, stored, split, settings)
     for pair in tested.pairs:

@@ -1,12 +1,15 @@
 """A run as it is compared, and the keys of its metrics."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sightline.errors import UserError, did_you_mean
 from sightline.metrics.monitor import direction_of
+from sightline.metrics.registry import registry_of
 
+UNBOUNDED = (-math.inf, math.inf)
 BEST = "val_best"
 SUFFIX = "_best"  # of a split's name: its metrics are the best checkpoint's, beside each epoch's
 
@@ -71,6 +74,17 @@ def higher_is_better(
             "Give mode=max or mode=min, or plugins=[PACKAGE] of the package that defines it."
         )
     return found == "max"
+
+
+def bounds_of(metric: str, plugins: Sequence[str] = ()) -> tuple[float, float]:
+    """The least and the greatest value of a metric; infinite where it has none or is not known.
+
+    Args:
+        metric: a key, or a name without a split.
+        plugins: packages with metrics of their own.
+    """
+    found = registry_of(plugins).find(bare_name(metric))
+    return UNBOUNDED if found is None else found.bounds
 
 
 def beside(metric: str) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sightline.comparison.compared_run import ComparedRun
+from sightline.comparison.compared_run import UNBOUNDED, ComparedRun
 from sightline.comparison.config_tests import replicates_of
 from sightline.comparison.replicates import mean_uncertainty
 from sightline.comparison.stored_values import StoredValues
@@ -21,8 +21,8 @@ class Estimate:
 
     Attributes:
         mean: over the runs.
-        half_width: of the interval; None with fewer than two runs, and where nothing varies, so
-            that the spread is not known.
+        half_width: of the interval; None with fewer than two runs, where nothing varies, so that
+            the spread is not known, and where the interval would be the metric's whole range.
         values: of each run.
         over_samples: whether the interval covers the choice of samples too, or the runs alone.
     """
@@ -38,26 +38,38 @@ class Estimate:
         return f"{self.mean:.4f} ± {self.half_width:.4f}"
 
 
-def estimate(runs: Sequence[ComparedRun], metric: str) -> Estimate:
+def estimate(
+    runs: Sequence[ComparedRun], metric: str, bounds: tuple[float, float] = UNBOUNDED
+) -> Estimate:
     """The mean, and a t-interval over the runs: t(0.975, k - 1) · s / √k.
 
     Over folds the variance is corrected for the images that trainings share (Nadeau & Bengio 2003).
+
+    Args:
+        runs: of one config, each with a value.
+        metric: its key.
+        bounds: its least and its greatest value.
     """
     values = [run.metrics[metric] for run in runs]
     mean = float(np.mean(values))
     if len(values) < 2:
         return Estimate(mean, None, tuple(values))
     group, _ = replicates_of(runs, values)
-    return Estimate(mean, _known(mean_uncertainty(group).half_width()), tuple(values))
+    half = _known(mean, mean_uncertainty(group).half_width(), bounds)
+    return Estimate(mean, half, tuple(values))
 
 
-def over_samples(found: Estimate, runs: Sequence[ComparedRun], stored: StoredValues) -> Estimate:
+def over_samples(
+    found: Estimate, runs: Sequence[ComparedRun], stored: StoredValues,
+    bounds: tuple[float, float] = UNBOUNDED,
+) -> Estimate:  # fmt: skip
     """The same with an interval over runs and samples, where all runs have stored values.
 
     Args:
         found: of the runs' logged values.
         runs: of one config.
         stored: the metric that was logged, of the same checkpoints.
+        bounds: the metric's least and its greatest value.
     """
     ids = [run.run_id for run in runs]
     if len(ids) < 2:
@@ -72,10 +84,16 @@ def over_samples(found: Estimate, runs: Sequence[ComparedRun], stored: StoredVal
         return found  # of another checkpoint, or a loss that no table holds
     group, weights = replicates_of(runs, values)
     uncertainty = mean_uncertainty(group, weights @ covariance @ weights.T, stored.units)
-    half = _known(uncertainty.half_width())
+    half = _known(found.mean, uncertainty.half_width(), bounds)
     return replace(found, half_width=half, over_samples=half is not None)
 
 
-def _known(half_width: float) -> float | None:
-    """A half-width, or None where it is 0 but for rounding: of values that are all the same."""
-    return half_width if half_width > ROUNDING else None
+def _known(mean: float, half_width: float, bounds: tuple[float, float]) -> float | None:
+    """A half-width, or None where it says nothing.
+
+    It is 0 but for rounding of values that are all the same; of a few runs that differ much it may
+    reach beyond the metric's whole range.
+    """
+    low, high = bounds
+    everything = mean - half_width <= low and mean + half_width >= high
+    return half_width if half_width > ROUNDING and not everything else None

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sightline.comparison.compared_run import ComparedRun, beside, split_of
+from sightline.comparison.compared_run import UNBOUNDED, ComparedRun, beside, split_of
 from sightline.comparison.config_columns import config_columns
 from sightline.comparison.estimates import Estimate, estimate
 from sightline.comparison.grouping import config_of, group_key
@@ -52,6 +52,7 @@ class Leaderboard:
         columns: of config that differ between the groups.
         groups: ranked.
         unranked: runs that failed, did not finish or lack the metric.
+        bounds: the least and the greatest value of the metric.
     """
 
     metric: str
@@ -60,11 +61,13 @@ class Leaderboard:
     columns: tuple[str, ...]
     groups: tuple[Group, ...]
     unranked: tuple[Unranked, ...]
+    bounds: tuple[float, float] = UNBOUNDED
 
 
 def make_leaderboard(
-    runs: Iterable[ComparedRun], metric: str, maximise: bool, each_alone: bool = False
-) -> Leaderboard:
+    runs: Iterable[ComparedRun], metric: str, maximise: bool, each_alone: bool = False,
+    bounds: tuple[float, float] = UNBOUNDED,
+) -> Leaderboard:  # fmt: skip
     """Rank by the mean of a metric.
 
     Args:
@@ -72,6 +75,7 @@ def make_leaderboard(
         metric: a key of `ComparedRun.metrics`.
         maximise: whether more is better.
         each_alone: every run is a group of its own, named by its seed and fold.
+        bounds: the least and the greatest value of the metric.
     """
     grouped: dict[str, list[ComparedRun]] = {}
     unranked = []
@@ -88,20 +92,20 @@ def make_leaderboard(
     columns, rows = config_columns([_config(run, each_alone) for run in first], list(grouped))
     partner = _comparable_partner(first, beside(metric))
     scored = [
-        (estimate(members, metric), key, row)
+        (estimate(members, metric, bounds), key, row)
         for (key, members), row in zip(grouped.items(), rows, strict=True)
     ]
     scored.sort(key=lambda each: -each[0].mean if maximise else each[0].mean)
     groups = tuple(
         Group(
             rank, tuple(grouped[key]), left_out.get(key, 0), score,
-            _partner_of(grouped[key], partner), row,
+            _partner_of(grouped[key], partner, bounds), row,
         )
         for rank, (score, key, row) in enumerate(scored, start=1)
     )  # fmt: skip
     if all(group.partner is None for group in groups):
         partner = None
-    return Leaderboard(metric, partner, maximise, columns, groups, tuple(unranked))
+    return Leaderboard(metric, partner, maximise, columns, groups, tuple(unranked), bounds)
 
 
 def _config(run: ComparedRun, alone: bool) -> dict[str, str]:
@@ -120,11 +124,13 @@ def _comparable_partner(runs: Sequence[ComparedRun], metric: str | None) -> str 
     return metric if len(digests) == 1 else None
 
 
-def _partner_of(runs: Sequence[ComparedRun], metric: str | None) -> Estimate | None:
+def _partner_of(
+    runs: Sequence[ComparedRun], metric: str | None, bounds: tuple[float, float]
+) -> Estimate | None:
     if metric is None:
         return None
     having = [run for run in runs if metric in run.metrics]
-    return estimate(having, metric) if having else None
+    return estimate(having, metric, bounds) if having else None
 
 
 def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | None:

@@ -7,11 +7,15 @@ from sightline.comparison.leaderboard import Group
 from sightline.comparison.stored_metrics import is_tuned
 from sightline.comparison.tables import RUNS_ALONE, Comparison, is_marked, over_what, pair_ranks
 from sightline.comparison.uncertainty import LEVEL
-from sightline.comparison.verdicts import NO_DIFFERENCE, Pair
+from sightline.comparison.verdicts import NO_DIFFERENCE, TOO_FEW, Pair
 from sightline.errors import counted
 from sightline.metrics.registry import registry_of
 
 FEW = 3  # seeds
+WITHOUT = (
+    "Several runs without ±: they have the same value, or differ so much that the interval would "
+    "be the metric's whole range."
+)
 
 
 def about_ranks(comparison: Comparison) -> list[str]:
@@ -45,8 +49,10 @@ def _about_intervals(comparison: Comparison) -> list[str]:
     if board.groups and all(len(group.runs) == 1 for group in board.groups):
         return ["Each group is a single run: an interval takes several seeds."]
     having = [group for group in board.groups if group.score.half_width is not None]
+    lacking = any(len(group.runs) > 1 and group not in having for group in board.groups)
+    notes = [WITHOUT] if lacking else []
     if not having:
-        return []
+        return notes
     over = " or ".join(dict.fromkeys(map(over_what, having)))
     images = f"{split_of(board.metric)} images"
     alone = f"covers {over}, on these {images}"
@@ -58,7 +64,7 @@ def _about_intervals(comparison: Comparison) -> list[str]:
         words = f"± (95 %) {alone}"
     if board.partner:
         words += f"; that of {board.partner} covers {over} alone"
-    notes = [f"{words}."]
+    notes = [f"{words}.", *notes]
     if "folds" in over:
         notes.append("Over folds it is corrected for shared images (Nadeau and Bengio 2003).")
     return notes
@@ -90,6 +96,12 @@ def about_tests(comparison: Comparison) -> list[str]:
             f"{NO_DIFFERENCE.capitalize()!r} (p over {LEVEL} after Holm's correction) does not say "
             "that there is none. 'Shown from': the smallest true difference that would have been "
             "shown with power 80 %."
+        )
+    if any(pair.is_too_small for pair in tested):
+        low, high = board.bounds
+        notes.append(
+            f"{TOO_FEW.capitalize()!r}: of so few images or runs no difference, however great, "
+            f"would be shown with power 80 % ({board.metric} has values from {low:g} to {high:g})."
         )
     return [*notes, *_about_margin(comparison), *_about_refused(pairs)]
 

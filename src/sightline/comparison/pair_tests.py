@@ -95,7 +95,7 @@ def _tested(
                 result = over_runs(best.runs, other.runs, metric)
     except UserError as error:
         refused = error
-    return Pair(best, other, runs, covers, result, refused, board.maximise)
+    return Pair(best, other, runs, covers, result, refused, board.maximise, board.bounds)
 
 
 def logged_key(metric: str, split: str) -> str:

@@ -9,7 +9,7 @@ from sightline.comparison.compared_run import explained
 from sightline.comparison.estimates import Estimate
 from sightline.comparison.leaderboard import Group, Leaderboard
 from sightline.comparison.tables import Comparison
-from sightline.comparison.verdicts import Pair
+from sightline.comparison.verdicts import TOO_FEW, Pair
 from sightline.reports.parts import Cell, Table
 from sightline.reports.terminal import fitted, to_rich
 
@@ -64,7 +64,8 @@ def verdict_line(pair: Pair) -> str:
     found = pair.tested
     if found is None:
         return f"{words} ({pair.refused})" if pair.refused else words
-    return f"{words} (difference {found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}])"
+    interval = "{:+.4f}, {:+.4f}".format(*pair.ends) if pair.ends else TOO_FEW
+    return f"{words} (difference {found.difference:+.4f} [{interval}])"
 
 
 def _named(group: Group, columns: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from sightline.comparison.estimates import Estimate
 from sightline.comparison.leaderboard import Group, Leaderboard
 from sightline.comparison.selection import Selection
 from sightline.comparison.uncertainty import LEVEL
-from sightline.comparison.verdicts import Pair
+from sightline.comparison.verdicts import TOO_FEW, Pair
 from sightline.reports.parts import Cell, Section, Table
 
 ESTIMATED = ("mean", "± 95 %", "± covers", "values")
@@ -102,11 +102,18 @@ def tests_table(comparison: Comparison) -> Table:
         if found is None:
             rows.append([*cells, None, None, None, None])
             continue
-        cells += [f"{found.difference:+.4f}", f"{found.low:+.4f} … {found.high:+.4f}"]
-        least = None if pair.is_shown else pair.smallest_shown
-        rows.append([*cells, _p(pair.p_holm), None if least is None else f"{least:.4f}"])
+        interval = "{:+.4f} … {:+.4f}".format(*pair.ends) if pair.ends else TOO_FEW
+        cells += [f"{found.difference:+.4f}", interval, _p(pair.p_holm)]
+        rows.append([*cells, None if pair.is_shown else _shown_from(pair)])
     columns = ["pair", "verdict", "difference", "95 % interval", "p (Holm)", "shown from"]
     return Table("tests", f"The best group against the next, on {comparison.split}", columns, rows)
+
+
+def _shown_from(pair: Pair) -> str | None:
+    least = pair.smallest_shown
+    if least is None:
+        return TOO_FEW if pair.is_too_small else None
+    return f"{least:.4f}"
 
 
 def _verdicts(pair: Pair) -> str:

@@ -13,7 +13,6 @@ from sightline.comparison.stored_metrics import is_tuned
 from sightline.comparison.stored_values import Sampling, StoredValues, evaluate_runs
 from sightline.comparison.verdicts import Pair
 from sightline.errors import UserError
-from sightline.metrics.registry import registry_of
 from sightline.tracking.mlflow.stored_files import read_tables
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.stored_tunings import read_tunings
@@ -58,7 +57,7 @@ def add_tests(
     if split != ranked_by:  # the intervals and the selection are of the split that is ranked by
         values = _evaluate(board, stored, ranked_by, settings)
     groups = [
-        replace(group, score=over_samples(group.score, group.runs, values))
+        replace(group, score=over_samples(group.score, group.runs, values, board.bounds))
         if group in tested_groups(board, against) else group
         for group in board.groups
     ]  # fmt: skip
@@ -82,11 +81,12 @@ def check_margin(board: Leaderboard, settings: ComparisonSettings) -> None:
             f"margin={margin:g} with against=0: nothing is tested, so the margin has no effect; "
             "leave one of them out."
         )
-    metric = registry_of(settings.plugins).find(bare_name(board.metric))
-    if metric is not None and metric.basis != "probabilities" and margin >= 1:
+    low, high = board.bounds
+    if margin >= high - low:
         raise UserError(
-            f"margin={margin:g}: {board.metric} has values up to 1, so every difference would be "
-            "within it; give points as a fraction, such as margin=0.01 for one point."
+            f"margin={margin:g}: {board.metric} has values from {low:g} to {high:g}, so every "
+            "difference would be within it; give points as a fraction, such as margin=0.01 for one "
+            "point."
         )
 
 

@@ -10,6 +10,7 @@ from sightline.errors import UserError
 
 NO_DIFFERENCE = "no difference shown"
 TWO_RUNS = "these two runs"
+TOO_FEW = "too few to say"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Pair:
         p_holm: its p, corrected for all pairs.
         level: that its p is compared with before the correction.
         maximise: whether more is better.
+        bounds: the least and the greatest value of the metric.
         margin: of a difference that does not matter; None where no equivalence is tested.
         equivalent_p: p of the test of equivalence, corrected for all pairs.
     """
@@ -37,6 +39,7 @@ class Pair:
     tested: PairedResult | None
     refused: UserError | None
     maximise: bool
+    bounds: tuple[float, float]
     p_holm: float | None = None
     level: float = LEVEL
     margin: float | None = None
@@ -79,5 +82,26 @@ class Pair:
 
     @property
     def smallest_shown(self) -> float | None:
-        """The smallest true difference that is shown with power 80 %; None where none is tested."""
-        return None if self.tested is None else self.tested.uncertainty.smallest_shown(self.level)
+        """The smallest true difference that is shown with power 80 %.
+
+        None where none is tested, and where it would be greater than any that the metric can have.
+        """
+        if self.tested is None:
+            return None
+        least = self.tested.uncertainty.smallest_shown(self.level)
+        return least if least <= self.bounds[1] - self.bounds[0] else None
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether no true difference, however great, would be shown with power 80 %."""
+        return self.tested is not None and self.smallest_shown is None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the difference's interval, within what is possible; None where that is all
+        of it, and without a test."""
+        if self.tested is None:
+            return None
+        span = self.bounds[1] - self.bounds[0]
+        low, high = max(self.tested.low, -span), min(self.tested.high, span)
+        return None if high - low >= 2 * span else (low, high)
