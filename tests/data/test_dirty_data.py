@@ -111,12 +111,32 @@ REFUSED: dict[str, Case] = {
     "hidden path out of the root": (
         "image,label\na/../../b.png,x\n", {}, ["row 1", "'image'", "data.allow_outside"],
     ),
-    "too few cells": ("image,label\na.png,x\nb.png\n", {}, ["m.csv", "Expected 2 columns"]),
-    "too many cells": ("image,label\na.png,x\nb.png,y,z\n", {}, ["m.csv", "Expected 2 columns"]),
+    "too few cells": (
+        "image,label\na.png,x\nb.png\n", {}, ["m.csv, line 3: 1 cell between commas", "has 2 (image"],
+    ),
+    "too many cells": ("image,label\na.png,x\nb.png,y,z\n", {}, ["m.csv, line 3: 3 cells"]),
+    "too few cells below comments": (
+        "sep=;\n# v2\nimage;label\na.png;x\nb.png\n", {}, ["line 5: 1 cell between semicolons"],
+    ),
+    "a title above the names": (
+        "My data\n\nimage,label\na.png,x\n", {}, ["line 3: 2 cells", "no part of the table"],
+    ),
+    "a separator that is none": ("sep=_\nimage_label\na.png_x\n", {}, ["m.csv", "separator '_'"]),
+    "no line of names": ("a.png,x\nb.png,y\n", {}, ["first line holds values (a.png, x)"]),
+    "one file in two spellings": (
+        "image,label\nd/a.png,x\n./d//a.png,y\n", {}, ["'d/a.png' in rows 1 and 2", "'x' and 'y'"],
+    ),
+    "one file in two spellings, outside": (
+        "image,label\n../a.png,x\nb/../../a.png,y\n", {"allow_outside": True},
+        ["in rows 1 and 2", "'x' and 'y'"],
+    ),
     "column twice": ("image,label,label\na.png,x,y\n", {}, ["m.csv", "'label'", "twice"]),
     "empty file": ("", {}, ["m.csv is empty"]),
     "header alone": ("image,label\n", {}, ["m.csv", "no rows"]),
-    "latin-1": ("image,label\na.png,caf\xe9\n".encode("latin-1"), {}, ["m.csv", "UTF-8"]),
+    "latin-1": (
+        "image,label\nb.png,x\na.png,caf\xe9\n".encode("latin-1"), {},
+        ["m.csv, line 3 is not UTF-8", r"a.png,caf\xe9"],
+    ),
     "missing root": ("image,label\na.png,x\n", {"root": "nowhere"}, ["data.root=nowhere"]),
 }  # fmt: skip
 
@@ -148,6 +168,39 @@ LOADED: dict[str, Loaded] = {
     "UTF-16": (
         "image;label\na.png;été\nb.png;y\n".encode("utf-16"), {}, ["a.png", "b.png"],
         ("y", "été"), [1, 0],
+    ),
+    "UTF-16 without a mark": (
+        "image,label\na.png,x\nb.png,y\n".encode("utf-16-be"), {}, ["a.png", "b.png"],
+        ("x", "y"), [0, 1],
+    ),
+    "UTF-32": (
+        "image,label\na.png,x\nb.png,y\n".encode("utf-32"), {}, ["a.png", "b.png"],
+        ("x", "y"), [0, 1],
+    ),
+    "the separator stated": (
+        "\ufeffsep=;\r\nimage;label;of, two\r\na.png;x;1,5\r\nb.png;y;2,5\r\n", {},
+        ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "the separator stated in quotes": (
+        '"sep=\t"\nimage\tlabel\na.png\tx\nb.png\ty\n', {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "comments above": (
+        "# made by me, on Monday\n#\nimage;label\na.png;x\nb.png;y\n", {}, ["a.png", "b.png"],
+        ("x", "y"), [0, 1],
+    ),
+    "comments between and below": (
+        "image,label\n# cats\na.png,x\n# dogs, and others, too\nb.png,y\n# 2 rows\n", {},
+        ["a.png", "b.png"], ("x", "y"), [0, 1],
+    ),
+    "names that begin like a comment": (
+        "# v2\n#image,label\na.png,x\nb.png,y\n", {"image_column": "#image"}, ["a.png", "b.png"],
+        ("x", "y"), [0, 1],
+    ),
+    "files that begin like a comment": (
+        "image,label\n#1.png,x\n#2.png,y\n", {}, ["#1.png", "#2.png"], ("x", "y"), [0, 1],
+    ),
+    "one file in two spellings": (
+        "image,label\n./a.png,x\nb.png,y\na.png,x\n", {}, ["./a.png", "b.png"], ("x", "y"), [0, 1],
     ),
     "semicolons and decimal commas": (
         "image;label;score\na.png;x;0,5\nb.png;y;1,5\n", {}, ["a.png", "b.png"], ("x", "y"), [0, 1],
@@ -317,6 +370,8 @@ def test_a_flag_of_a_split_is_said_to_be_no_split(
     ("text", "said"),
     [('{"image": ["a.png", "b.png"], "label": ["x", "y"]}', "one object with lists"),
      ('{"data": [{"image": "a.png", "label": "x"}]}', "one object with lists"),
+     ('{"a.png": "x", "b.png": "y"}', "one object from names of images; expected an object a line"),
+     ('{"image": {"0": "a.png"}, "label": {"0": "x"}}', "one object of objects"),
      ('{"image": ["a.png"], "label": "x"}\n{"image": ["b.png"], "label": "y"}',
       "column 'image': expected a path a row, not lists")],
 )  # fmt: skip
@@ -324,6 +379,18 @@ def test_json_of_another_shape_is_refused(text: str, said: str, tmp_path: Path) 
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(UserError, match=said):
         source("manifest", path=str(tmp_path / "m.json"))
+
+
+def test_columns_found_to_hold_labels_are_said(tmp_path: Path) -> None:
+    text = "image,ill,old,age,split\na.png,1,0,30,train\nb.png,0,1,40,test\n"
+    said = "the labels are the columns of 0 and 1: ill, old, and other values in age"
+    assert manifest(tmp_path, text, SEVERAL).notes == (  # type: ignore[attr-defined]
+        "reads the splits from the column 'split'", said,
+    )  # fmt: skip
+    with pytest.raises(UserError, match=said.replace("age", "age, split")):
+        manifest(tmp_path, text, {**SEVERAL, "group_column": "g"})
+    with pytest.raises(UserError, match="As for labels: the labels are in the column 'class'"):
+        manifest(tmp_path, "image,class\na.png,x\n", {"group_column": "g"})
 
 
 def test_exact_repeats_are_counted(tmp_path: Path) -> None:

@@ -168,7 +168,16 @@ def test_one_word_in_two_forms_of_unicode_is_one_class(
         for split, each in source.splits.items()
     }
     assert counts == {"train": [3, 3], "test": [2, 2]}
-    assert caplog.text.count("the same word in another form of Unicode") == 4
+    assert caplog.text.count("the same word in another form of Unicode") == 3
+    assert caplog.text.count("the same word with invisible characters") == 1
+
+
+def test_spaces_around_a_class_folder_are_said_to_be_spaces(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_folder(tmp_path, {"cat": 2, "cat ": 1, "dog": 2}, (4, 4))
+    assert read_folder(str(tmp_path)).class_names == ("cat", "dog")
+    assert "'cat ' is read as 'cat': the same word with spaces around it." in caplog.text
 
 
 def test_names_that_hardly_differ_are_reported(

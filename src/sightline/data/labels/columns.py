@@ -53,9 +53,7 @@ def read_labels(
     table = rows.table
     if wanted.column is not None and wanted.columns is not None:
         raise UserError("Give data.label_column or data.label_columns, not both.")
-    column = wanted.column
-    if column is None and wanted.columns is None:
-        column = next((c for c in LABEL_COLUMNS if _free(rows, c)), None)
+    column = label_column(rows, wanted)
     if column is not None:
         require_column(table, column, "data.label_column", rows.origin.name)
         if multi_label:
@@ -67,14 +65,18 @@ def read_labels(
     return (names, targets) if multi_label else only_one_on(rows, names, targets)
 
 
+def label_column(rows: LabelTable, wanted: LabelColumns) -> str | None:
+    """The column of labels, as named or found; None where they are columns of 0 and 1."""
+    if wanted.column is not None or wanted.columns is not None:
+        return wanted.column
+    names = set(rows.table.column_names) - rows.others
+    return next((c for c in LABEL_COLUMNS if c in names), None)
+
+
 def _refuse_idle(wanted: LabelColumns, because: str) -> None:
     for key, value in (("label_separator", wanted.separator), ("none_label", wanted.none_label)):
         if value is not None:
             raise UserError(f"data.{key}={value!r} has no effect: {because}. Leave it out.")
-
-
-def _free(rows: LabelTable, name: str) -> bool:
-    return name in rows.table.column_names and name not in rows.others
 
 
 def _one(

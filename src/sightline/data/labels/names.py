@@ -14,6 +14,15 @@ def canonical(name: str) -> str:
     return unicodedata.normalize("NFC", visible).strip()
 
 
+def difference(form: str) -> str:
+    """The words for how a name differs from its canonical form."""
+    if form.strip() == canonical(form):
+        return "with spaces around it"
+    if any(unicodedata.category(c) == "Cf" for c in form):
+        return "with invisible characters"
+    return "in another form of Unicode"
+
+
 def alike(names: Iterable[str]) -> list[list[str]]:
     """Sets of different names that differ only in case, in a number's form (0 and 0.0), or in
     compatibility forms of Unicode (NFKC)."""

@@ -64,6 +64,24 @@ def _local(text: str, origin: TableOrigin, row: int, column: str) -> str:
     return text.replace("\\", "/")
 
 
+def one_form(paths: pa.Array, base: Path) -> pa.Array:
+    """The paths in one form, by which two of one file are known: `./a.png` and `a.png`.
+
+    Args:
+        paths: relative to `base`, or absolute.
+        base: the folder.
+    """
+    spelt = pc.match_substring_regex(paths, r"(^|/)\.{0,2}(/|$)")
+    rows = np.flatnonzero(spelt.to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return paths
+    texts = paths.to_pylist()
+    for row in rows:
+        if texts[row].strip():
+            texts[row] = os.path.relpath(os.path.normpath(base / texts[row]), base)
+    return pa.array(texts, pa.string())
+
+
 def inside(names: pa.Array, base: Path, origin: TableOrigin, column: str) -> pa.Array:
     """Paths relative to `base`; those that lead out of it are refused."""
     suspicious = pc.or_(pc.match_substring(names, ".."), pc.starts_with(names, "/"))

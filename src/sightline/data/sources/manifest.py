@@ -7,7 +7,7 @@ from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import FileImages
 from sightline.data.source_data import SourceData
 from sightline.data.sources.folder import existing_folder
-from sightline.data.sources.image_paths import inside, local_paths, with_suffix
+from sightline.data.sources.image_paths import inside, local_paths, one_form, with_suffix
 from sightline.data.sources.manifest_checks import check_columns_of
 from sightline.data.tables.files import TableOrigin, existing_file, read_table
 from sightline.data.tables.source import Columns, to_source
@@ -61,5 +61,5 @@ def read_manifest(
     paths = names if allow_outside else inside(names, base, origin, image_column)
     return to_source(
         file.stem, str(file), table, paths, FileImages(base, paths), image_column,
-        columns, labels, multi_label, origin,
+        columns, labels, multi_label, origin, same=one_form(paths, base),
     )  # fmt: skip

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.data.labels.columns import LABEL_COLUMNS, LabelColumns
+from sightline.data.labels.columns import LabelColumns, label_column
 from sightline.data.labels.indicators import indicator_columns
+from sightline.data.labels.report import labels_found
 from sightline.data.reading.formats import image_suffixes
 from sightline.data.sources.image_paths import with_suffix
 from sightline.data.tables.files import LabelTable, TableOrigin, require_column
@@ -52,25 +53,37 @@ def check_columns_of(
         problems += _suffix(table, found, base, image_suffix)
     for key, column in _named(columns, labels):
         problems += _problem(partial(require_column, table, column, key, origin.name))
+    if _is_without_names(table):
+        raise UserError(_no_names(table, origin.name))
+    rows = LabelTable(table, origin, np.ones(table.num_rows, bool),
+                      {c for c in (found, columns.split, columns.group) if c})  # fmt: skip
+    seen = ""
     if labels.column is None and labels.columns is None:
-        taken = {c for c in (found, columns.split, columns.group) if c}
-        if not any(c in names and c not in taken for c in LABEL_COLUMNS):
-            rows = LabelTable(table, origin, np.ones(table.num_rows, bool), taken)
-            problems += _problem(lambda: indicator_columns(rows, None))
+        column = label_column(rows, labels)
+        try:
+            of_columns = () if column is not None else indicator_columns(rows, None)[0]
+            seen = labels_found(rows, column, of_columns)
+        except UserError as error:
+            problems.append(str(error))
     if problems and found is not None:
         ids = with_suffix(_texts(table, found), image_suffix)
         problems += _problem(lambda: rows_to_keep(table, ids, found, origin))
     if problems:
-        raise UserError(_joined(problems, origin.name))
+        raise UserError(_joined(problems, origin.name, seen))
     return wanted
 
 
-def _joined(problems: list[str], where: str) -> str:
+def _joined(problems: list[str], where: str, seen: str) -> str:
+    """All problems, and the columns that were found to hold the labels."""
     if len(problems) == 1:
-        return problems[0]
+        return problems[0] + (f" As for labels: {seen}." if seen else "")
     lines = [each.removeprefix(f"{where}: ").removeprefix(f"{where}, ") for each in problems]
     lines = [each.replace(f": {where} has no", ": it has no") for each in lines]
-    return f"{where} has {len(problems)} problems:" + "".join(f"\n- {each}" for each in lines)
+    return (
+        f"{where} has {len(problems)} problems:"
+        + "".join(f"\n- {each}" for each in lines)
+        + (f"\nAs for labels: {seen}." if seen else "")
+    )
 
 
 def _problem(check: Callable[[], object]) -> list[str]:
@@ -89,6 +102,18 @@ def _named(columns: Columns, labels: LabelColumns) -> list[tuple[str, str]]:
               "data.label_column": labels.column}  # fmt: skip
     given = [(key, column) for key, column in single.items() if column not in (None, "none")]
     return [(key, str(column)) for key, column in [*given, *several]]
+
+
+def _is_without_names(table: pa.Table) -> bool:
+    """Whether the line of names is a row: one of its cells is the name of an image file."""
+    return any(Path(name).suffix.lower() in image_suffixes() for name in table.column_names)
+
+
+def _no_names(table: pa.Table, where: str) -> str:
+    return (
+        f"{where}: its first line holds values ({', '.join(table.column_names[:5])}), not names of "
+        "columns. Put a line of names above it, such as image,label."
+    )
 
 
 def _no_image_column(table: pa.Table, wanted: str, found: str | None, where: str) -> str:

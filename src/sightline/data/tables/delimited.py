@@ -1,24 +1,22 @@
 """Delimited text as a table: the separators and encodings that programs write."""
 
-import codecs
 import csv
-import io
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 
+from sightline.data.tables.delimited_rows import SEPARATORS, is_comment, read_rows, rows_of
+from sightline.data.tables.encoding import as_utf8, lenient_text
+from sightline.data.tables.preamble import find_preamble
 from sightline.errors import UserError, counted
 from sightline.io.csv_cells import original, original_column
 
 log = logging.getLogger(__name__)
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SNIFFED = 65536  # characters from which the separator is found
 LINES = 50
 
@@ -26,32 +24,32 @@ LINES = 50
 def read_delimited(file: Path, separator: str) -> pa.Table:
     """A table of text columns; cells stay as they are written, so that 007 is not 7.
 
-    Read are UTF-8 and UTF-16 (with a byte-order mark), columns between commas, semicolons, tabs or
-    vertical bars, and rows that end with empty cells beyond the header's. A separator other than
-    the suffix's, another encoding and dropped empty columns are logged. The apostrophe before what
-    a spreadsheet would take for a formula is taken away (`io.csv_cells`).
+    Read are UTF-8, UTF-16 and UTF-32, columns between commas, semicolons, tabs or vertical bars,
+    and rows that end with empty cells beyond the header's. Comment lines (#) and a first line
+    `sep=;` are left out. A separator other than the suffix's, another encoding, dropped empty
+    columns and lines left out are logged. The apostrophe before what a spreadsheet would take for
+    a formula is taken away (`io.csv_cells`).
 
     Args:
         file: the path.
         separator: that the file's suffix stands for; another one is taken where it alone splits
-            the first lines into equally many cells.
+            the first lines into equally many cells, or the line `sep=` states it.
 
     Raises:
-        UserError: a column without a name holds cells, a name is there twice, or the first line
-            names no columns.
+        UserError: a column without a name holds cells, a name is there twice, the first line
+            names no columns, or a line has other cells than it.
         pa.ArrowInvalid: it is not such a table.
     """
-    content = pa.memory_map(str(file)).read_buffer()
-    notes = []
-    start = content[:4].to_pybytes()
-    encoding = next((e for mark, e in BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
-    if encoding is not None:
-        content = pa.py_buffer(content.to_pybytes().decode(encoding).encode())
-        notes.append("UTF-16")
-    found = _separator(content, separator)
+    content, encoding = as_utf8(pa.memory_map(str(file)).read_buffer())
+    notes = [encoding.upper()] if encoding else []
+    lines = content[:SNIFFED].to_pybytes().splitlines(keepends=True)
+    above = find_preamble([lenient_text(line) for line in lines], list(SEPARATORS), str(file))
+    content = content[sum(map(len, lines[: above.lines])) :]
+    found = above.separator or _separator(content, separator)
     if found != separator:
         notes.append(f"{SEPARATORS[found]} between columns")
-    table = _read(content, found)
+    notes += above.notes
+    table = _read(content, found, notes, f"{file}, line", above.lines)
     columns = [original_column(column) if pa.types.is_string(column.type) else column
                for column in table.columns]  # fmt: skip
     table = pa.Table.from_arrays(columns, [original(name) for name in table.column_names])
@@ -85,7 +83,7 @@ def _without_spaces(table: pa.Table) -> pa.Table | None:
 
 def _separator(content: pa.Buffer, usual: str) -> str:
     """The usual one, unless another one alone splits all of the first lines alike."""
-    text = content[:SNIFFED].to_pybytes().decode("utf-8", "replace")
+    text = lenient_text(content[:SNIFFED].to_pybytes())
     if len(_widths(text, usual)) == 1 < min(_widths(text, usual)):
         return usual
     others = [each for each in SEPARATORS if each != usual]
@@ -94,16 +92,25 @@ def _separator(content: pa.Buffer, usual: str) -> str:
 
 
 def _widths(text: str, separator: str) -> set[int]:
-    """The numbers of cells in the first lines."""
+    """The numbers of cells in the first lines, without those of comments."""
     complete = text if len(text) < SNIFFED else text[: text.rfind("\n")]
     try:
-        return {len(row) for row in islice(_rows(complete, separator), LINES)} or {0}
+        rows = enumerate(islice(rows_of(complete, separator), LINES))
+        return {len(row) for index, row in rows if not index or not is_comment(row)} or {0}
     except csv.Error:
         return {0}
 
 
-def _read(content: pa.Buffer, separator: str) -> pa.Table:
-    names = next(_rows(content[:SNIFFED].to_pybytes().decode("utf-8", "replace"), separator), [])
+def _read(content: pa.Buffer, separator: str, notes: list[str], where: str, above: int) -> pa.Table:
+    """The table; `notes` gets what was left out of it.
+
+    Args:
+        content: UTF-8, from the names of the columns on.
+        separator: between cells.
+        where: the words before a line's number.
+        above: how many lines are left out above the content.
+    """
+    names = next(rows_of(lenient_text(content[:SNIFFED].to_pybytes()), separator), [])
     try:
         return pyarrow.csv.read_csv(
             pa.BufferReader(content),
@@ -113,31 +120,10 @@ def _read(content: pa.Buffer, separator: str) -> pa.Table:
             ),
         )
     except pa.ArrowInvalid:
-        trimmed = _without_trailing(content, separator, names)
+        trimmed = read_rows(content, separator, notes, where, above)
         if trimmed is None:
             raise
         return trimmed
-
-
-def _rows(text: str, separator: str) -> Iterator[list[str]]:
-    """The rows that are not blank."""
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=separator)
-    return (row for row in reader if row)
-
-
-def _without_trailing(content: pa.Buffer, separator: str, names: list[str]) -> pa.Table | None:
-    """The table without empty cells beyond the header's; None where the rows differ otherwise."""
-    width = len(names)
-    cells: list[list[str]] = []
-    try:
-        for row in _rows(content.to_pybytes().decode(), separator):
-            if any(cell.strip() for cell in row[width:]) or len(row) < width:
-                return None
-            cells.append(row[:width])
-    except (UnicodeDecodeError, csv.Error):
-        return None
-    columns = [pa.array(column, pa.string()) for column in zip(*cells[1:], strict=True)]
-    return pa.Table.from_arrays(columns, names) if columns else None
 
 
 def _is_empty(column: pa.ChunkedArray) -> bool:

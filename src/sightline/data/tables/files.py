@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from sightline.data.reading.formats import image_suffixes
 from sightline.data.tables.delimited import read_delimited
 from sightline.errors import DamagedError, UserError, did_you_mean, first_line
 from sightline.io.declared_size import read_parquet
@@ -108,9 +109,13 @@ def _read_json(file: Path) -> pa.Table:
         table = pyarrow.json.read_json(file)
         lists = [kind for kind in table.schema.types if pa.types.is_list(kind)]
         rows = any(pa.types.is_struct(kind.value_type) for kind in lists)
-        if table.num_rows == 1 and (rows or len(lists) == table.num_columns):
+        nested = sum(map(pa.types.is_nested, table.schema.types))
+        named = any(Path(key).suffix.lower() in image_suffixes() for key in table.column_names)
+        if table.num_rows == 1 and (rows or named or nested == table.num_columns):
+            kind = "from names of images" if named else "with lists" if lists else "of objects"
             raise pa.ArrowInvalid(
-                "one object with lists; expected an object a line, or one array of objects"
+                f"one object {kind}; expected an object a line, or one array of objects, such as "
+                '{"image": "a.png", "label": "cat"}'
             )
         return table
     try:

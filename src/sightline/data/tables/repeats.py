@@ -15,7 +15,7 @@ def rows_to_keep(table: pa.Table, ids: pa.Array, column: str, origin: TableOrigi
 
     Args:
         table: N rows.
-        ids: the name of each row's image.
+        ids: the name of each row's image, of which each image has one.
         column: the column of the images.
         origin: the files of the rows.
 

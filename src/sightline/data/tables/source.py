@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.data.labels.columns import LabelColumns, read_labels
+from sightline.data.labels.columns import LabelColumns, label_column, read_labels
+from sightline.data.labels.report import labels_found
 from sightline.data.reading.images import Images
 from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.tables.files import LabelTable, TableOrigin, require_column
@@ -42,6 +43,7 @@ def to_source(
     multi_label: bool,
     origin: TableOrigin,
     class_names: tuple[str, ...] | None = None,
+    same: pa.Array | None = None,
 ) -> SourceData:
     """The rows as splits over shared images.
 
@@ -55,13 +57,16 @@ def to_source(
         multi_label: whether an image carries any number of labels.
         origin: the files of the rows.
         class_names: the names that numbers stand for, where the file knows them.
+        same: the names in a form that each image has one of; None: the names themselves.
     """
-    keep = rows_to_keep(table, ids, image_column, origin)
+    keep = rows_to_keep(table, ids if same is None else same, image_column, origin)
     columns, notes = _with_split(columns, table, {image_column, labels.column or ""}, origin)
     others = {image_column} | _existing(columns, table, origin.name)
     part = read_parts(table, columns.split, origin)
     rows = LabelTable(table, origin, part == SPLITS.index("train"), others)
     names, targets = read_labels(rows, labels, multi_label, class_names)
+    if labels.columns is None and label_column(rows, labels) is None:
+        notes.append(labels_found(rows, None, names))
     used = others | {c for c in (labels.column, *(labels.columns or names)) if c}
     groups, group_names = _groups(table, columns.group, origin)
     metadata = _metadata(table, columns, used)
