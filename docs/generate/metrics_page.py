@@ -21,7 +21,7 @@ SHOWN: dict[Role, str] = {
 }
 DEPENDS: dict[Basis, str] = {
     "decisions": "decisions", "ranking": "the order of probabilities",
-    "probabilities": "probabilities",
+    "probabilities": "probabilities", "fitted": "what was fitted on val (`tuning`)",
 }  # fmt: skip
 MODES = {"single_label": "binary, multiclass", "multi_label": "multilabel"}
 HEADS = ("metric", "formula, *source*", "better, label modes, depends on", "interval")

@@ -127,11 +127,32 @@ def multilabel_reference(table: Predictions) -> dict[str, float]:
     return found
 
 
+def selective_reference(table: Predictions) -> dict[str, float]:
+    """Each answer with all that are as sure; the surest, in random orders of what is tied."""
+    probs, target = table.probs.astype(np.float64), table.targets
+    if table.label_mode == "multilabel":
+        known = target >= 0
+        sure, right = np.maximum(probs, 1 - probs)[known], ((probs > 0.5) == target)[known]
+    else:
+        sure, right = probs.max(axis=1), probs.argmax(axis=1) == target
+    if not len(sure):
+        return {}
+    found = {"aurc": np.mean([1 - right[sure >= each].mean() for each in sure])}
+    for percent in (80, 90, 95):
+        number = int(np.ceil(percent * len(sure) / 100))
+        cut = np.sort(sure)[-number]
+        over, tied = sure > cut, sure == cut
+        hits = right[over].sum() + (number - over.sum()) * right[tied].mean()
+        found[f"accuracy_coverage{percent}"] = hits / number
+    return found
+
+
 def all_reference(table: Predictions) -> dict[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         one = table.label_mode != "multilabel"
-        return one_class_reference(table) if one else multilabel_reference(table)
+        found = one_class_reference(table) if one else multilabel_reference(table)
+        return found | selective_reference(table)
 
 
 def degenerate(mode: LabelMode, kind: str) -> Predictions:

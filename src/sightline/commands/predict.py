@@ -36,9 +36,10 @@ COMMAND = Command(
     section="trained models",
     about="""\
 Writes a row for each image: path, id (as in the run's stored tables), pred (the class, or the
-list of labels), prob_CLASS for each class, and error, where an image cannot be used. The output is
-a .csv, .jsonl, .ndjson, .parquet or .pq file. After an interruption the same command resumes from
-FILE.partial.""",
+list of labels), prob_CLASS for each class, and error, where an image cannot be used. Where the run
+fitted a certainty (tuning.risk), abstain says which answers it withholds: whether the class, or
+which labels. The output is a .csv, .jsonl, .ndjson, .parquet or .pq file. After an interruption the
+same command resumes from FILE.partial.""",
     examples={
         "sightline predict run=RUN input=photos output=predictions.csv": "",
         "sightline predict run=RUN input='photos/*.jpg' output=top.parquet top_k=3": "",

@@ -92,8 +92,9 @@ def _check_tuning(tuning: TuningConfig) -> None:
             raise UserError(f"tuning.aim={aim} needs tuning.{key}=NUMBER.")
         if given is not None and not needs:
             raise UserError(f"tuning.{key}={given}: tuning.aim={aim} does not take it.")
-    if tuning.guarantee is not None and (tuning.hold is None or tuning.hold == 1):
+    held = tuning.hold is not None and tuning.hold < 1
+    if tuning.guarantee is not None and not held and tuning.risk is None:
         raise UserError(
             f"tuning.guarantee={tuning.guarantee}: expected tuning.aim=precision or recall with "
-            "tuning.hold under 1, which is what is guaranteed."
+            "tuning.hold under 1, or tuning.risk, which is what is guaranteed."
         )

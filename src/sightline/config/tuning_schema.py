@@ -15,7 +15,9 @@ class TuningConfig(Strict):
     aim: what thresholds are fitted for, in binary and for each label in multilabel; auto: f1
         there, used if that shows a gain, and nothing in multiclass; null: they stay at 0.5.
     hold: the precision (or recall) that is held while the other is made as great as it can be.
-    guarantee: the confidence with which `hold` is held on new samples; older runs have none.
+    risk: the share of given answers that may be wrong: the less certain ones are withheld.
+    guarantee: the confidence with which `hold` and `risk` are held on new samples; older runs have
+        none.
     false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
     """
 
@@ -23,6 +25,7 @@ class TuningConfig(Strict):
     aim: Literal["auto", "f1", "precision", "recall", "cost"] | None
     hold: Annotated[float, Field(gt=0, le=1)] | None
     guarantee: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    risk: Annotated[float, Field(gt=0, lt=1)] | None = None
     false_positive_cost: PositiveFloat | None
     false_negative_cost: PositiveFloat | None
 

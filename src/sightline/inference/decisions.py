@@ -8,7 +8,10 @@ import torch
 
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
+from sightline.metrics.tuned_table import decision_certainty
 from sightline.metrics.tuning import Tuning
+
+KINDS = {"boolean": pa.bool_(), "double": pa.float64(), "texts": pa.list_(pa.string())}
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,23 @@ class Decisions:
 
     @property
     def schema(self) -> pa.Schema:
-        """`pred`, `prob_CLASS` for each class, `top_K` and `prob_top_K`."""
+        """`pred`, `prob_CLASS` for each class, `top_K` and `prob_top_K`, and the fitted columns."""
         multi_label = self.label_mode.multi_label
         fields = [pa.field("pred", pa.list_(pa.string()) if multi_label else pa.string())]
         fields += [pa.field(f"prob_{name}", pa.float32()) for name in self.label_mode.class_names]
         for rank in range(1, self.top_k + 1):
             fields += [pa.field(f"top_{rank}", pa.string())]
             fields += [pa.field(f"prob_top_{rank}", pa.float32())]
+        fields += [pa.field(name, KINDS[kind]) for name, kind in self.fitted_columns.items()]
         return pa.schema(fields)
+
+    @property
+    def fitted_columns(self) -> dict[str, str]:
+        """The columns of what was fitted on val beyond decisions: a key of KINDS, by name."""
+        columns = {}
+        if self.tuning.abstention is not None:
+            columns["abstain"] = "texts" if self.label_mode.multi_label else "boolean"
+        return columns
 
     def rows(self, probs: np.ndarray) -> pa.RecordBatch:
         """N rows of the columns of `schema`.
@@ -56,11 +68,12 @@ class Decisions:
         if tuning.calibrates:
             calibrated = self.label_mode.calibrate(raw, tuning.temperature, tuning.biases)
         if tuning.rule == "tuned":
-            decided = self.label_mode.decide(calibrated, tuning.thresholds).numpy()
+            decided = self.label_mode.decide(calibrated, tuning.thresholds)
         else:
-            decided = self.label_mode.decide(raw).numpy()
+            decided = self.label_mode.decide(raw)
         calibrated_probs = calibrated.to(torch.float32).numpy()
-        columns = [pa.array(decision_names(names, decided), self.schema.field("pred").type)]
+        kind = self.schema.field("pred").type
+        columns = [pa.array(decision_names(names, decided.numpy()), kind)]
         columns += [pa.array(column) for column in np.ascontiguousarray(calibrated_probs.T)]
         if self.top_k:
             order = np.argsort(-calibrated_probs, axis=1, kind="stable")[:, : self.top_k]
@@ -68,7 +81,17 @@ class Decisions:
             for classes, values in zip(order.T, best.T, strict=True):
                 columns += [pa.array([names[i] for i in classes], pa.string())]
                 columns += [pa.array(np.ascontiguousarray(values))]
+        if tuning.abstention is not None:
+            sure = decision_certainty(self.label_mode, tuning, calibrated, decided).numpy()
+            columns += [self._withheld(~tuning.abstention.answers(sure))]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _withheld(self, withheld: np.ndarray) -> pa.Array:
+        """Whether a sample's answer is withheld, or the labels whose answers are; (N, A), bool."""
+        kind = self.schema.field("abstain").type
+        if not self.label_mode.multi_label:
+            return pa.array(withheld[:, 0], kind)
+        return pa.array(decision_names(self.label_mode.class_names, withheld), kind)
 
 
 def decision_names(

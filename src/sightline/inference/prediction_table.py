@@ -50,6 +50,8 @@ def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> No
         }
         log.info("decision rule: %s", made_of["decision_rule"])
         log.info("calibration:   %s", calibration_words(decisions.tuning))
+        if decisions.tuning.abstention is not None:
+            log.info("abstention:    %s", decisions.tuning.abstention.words())
         make_table(
             options, schema_of(decisions.schema), made_of, len(inputs),
             lambda start: model.predict_rows(inputs, decisions, start, options.num_workers),

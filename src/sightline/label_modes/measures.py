@@ -89,6 +89,14 @@ class Measures(ABC):
         A is 1 with one class a sample, and the number of labels with several.
         """
 
+    def options(self, probs: Tensor) -> Tensor:
+        """Probabilities (N, A, K), double, of the K options of each of A answers.
+
+        With several labels each one's options are absent and present; with one class a sample
+        there is one answer, and its options are the classes.
+        """
+        return torch.stack([1 - probs.double(), probs.double()], dim=-1)
+
     @abstractmethod
     def one_class(
         self, preds: np.ndarray, target: np.ndarray, index: int

@@ -34,6 +34,10 @@ class SingleLabel(LabelMode):
         right = (preds == target)[:, None]
         return right, torch.ones_like(right)
 
+    def options(self, probs: Tensor) -> Tensor:
+        """All classes."""
+        return probs.double()[:, None, :]
+
     def one_class(
         self, preds: np.ndarray, target: np.ndarray, index: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

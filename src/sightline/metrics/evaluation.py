@@ -110,7 +110,8 @@ def evaluate_table(
         row |= _interval_cells({name: each[index] for name, each in found.per_class.items()})
     tuned = TunedTable(label_mode, table, tuning, parts).calibrated
     if tuning.thresholds is not None:
-        _add_tuned_cells(label_mode.thresholds_by_class(tuning.thresholds), rows, sets[-1])
+        (by_thresholds,) = (each for each in sets if each.suffix == TUNED)
+        _add_tuned_cells(label_mode.thresholds_by_class(tuning.thresholds), rows, by_thresholds)
     return Evaluation(
         samples=len(table),
         metrics=there,

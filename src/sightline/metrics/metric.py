@@ -30,8 +30,9 @@ NOTATION = (
 )
 
 # What a value depends on: decisions have a value by the fitted thresholds too (`_tuned`),
-# probabilities one after calibration (`_calibrated`), and neither changes a ranking.
-Basis = Literal["decisions", "ranking", "probabilities"]
+# probabilities one after calibration (`_calibrated`), and neither changes a ranking. fitted: what
+# was fitted on val beyond decisions, so that the metric is there only where the run has it.
+Basis = Literal["decisions", "ranking", "probabilities", "fitted"]
 # epoch: a headline metric that is computed at each validation and can be monitored; headline: one
 # that an evaluation shows first; further: one that an evaluation shows after those.
 Role = Literal["epoch", "headline", "further"]
@@ -55,6 +56,7 @@ class Metric(ABC):
         not_resampled: the reason why there is no resampled form, and so no jackknife interval; None
             where `resampled` is implemented.
         interval_method: what the formula of the interval is, where `has_formula`.
+        needs: of the basis `fitted`, the tuning's attribute without which the metric is not there.
         stored_as: name of the metric that replaces it where only predictions are stored.
     """
 
@@ -71,6 +73,7 @@ class Metric(ABC):
     has_formula: bool = False
     not_resampled: str | None = None
     interval_method: str = ""
+    needs: str = ""
     stored_as: ClassVar[str | None] = None
 
     @property

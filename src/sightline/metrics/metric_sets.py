@@ -70,4 +70,11 @@ def metric_sets(
         decisions = tuned.decisions("tuned")
         decided = DecidedTable(label_mode, tuned.calibrated, decisions=decisions)
         sets.append(MetricSet(TUNED, decided, registry.of(label_mode, "epoch", "decisions")))
+    fitted = [
+        metric
+        for metric in registry.of(label_mode, basis="fitted")
+        if getattr(tuning, metric.needs) is not None
+    ]
+    if fitted:
+        sets.append(MetricSet("", tuned.fitted, fitted))
     return sets

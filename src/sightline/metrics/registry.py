@@ -52,12 +52,15 @@ class Registry:
     def of(
         self, label_mode: "LabelMode", role: Role | None = None, basis: Basis | None = None
     ) -> list[Metric]:
-        """The metrics of a label mode; role, basis: only those."""
+        """The metrics of a label mode; role, basis: only those.
+
+        Metrics of what was fitted on val are there only where their basis is named.
+        """
         return [
             metric
             for metric in self.metrics
             if role in (None, metric.role)
-            and basis in (None, metric.basis)
+            and (metric.basis == basis if basis else metric.basis != "fitted")
             and metric.is_for(label_mode)
         ]
 

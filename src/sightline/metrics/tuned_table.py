@@ -12,6 +12,8 @@ from sightline.label_modes.base import LabelMode
 from sightline.label_modes.measures import to_tensors
 from sightline.metrics.calibration import calibrated
 from sightline.metrics.crossfit import parts_of
+from sightline.metrics.fitted_table import FittedTable
+from sightline.metrics.selective import certainty
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 
@@ -68,6 +70,32 @@ class TunedTable:
             margins[rows] = self.label_mode.margin(probs, each.thresholds).numpy()
         return margins
 
+    @cached_property
+    def certainties(self) -> np.ndarray:
+        """How sure each answer by the run's rule is, shape (N, A), see `certainty`."""
+        decided = self.decisions(self.tuning.rule)
+        found = np.empty(decided.reshape(len(self.table), -1).shape)
+        for rows, each in self._by_part():
+            probs = torch.from_numpy(self.calibrated.probs[rows])
+            sure = decision_certainty(self.label_mode, each, probs, decided[rows])
+            found[rows] = sure.numpy()
+        return found
+
+    @cached_property
+    def answered(self) -> np.ndarray:
+        """Answers that the model gives, and does not abstain from: shape (N, A), bool."""
+        answered = np.ones(self.certainties.shape, bool)
+        for rows, each in self._by_part():
+            if each.abstention is not None:
+                answered[rows] = each.abstention.answers(self.certainties[rows])
+        return answered
+
+    @property
+    def fitted(self) -> FittedTable:
+        """The table decided by the run's rule, with the answers that are withheld."""
+        decisions = self.decisions(self.tuning.rule)
+        return FittedTable(self.label_mode, self.calibrated, decisions, self.answered)
+
     def _by_part(self) -> Iterator[tuple[np.ndarray, Tuning]]:
         """Rows, and the tuning that judges them."""
         if self.parts is None:
@@ -107,6 +135,8 @@ def tuning_facts(label_mode: LabelMode, tuning: Tuning) -> dict[str, str]:
         "decision rule": rule_words(label_mode, tuning),
         "calibration": calibration_words(tuning),
     }
+    if tuning.abstention is not None:
+        facts["abstention"] = tuning.abstention.words()
     return facts | ({"tuning": " ".join(tuning.remarks)} if tuning.remarks else {})
 
 
@@ -117,6 +147,20 @@ def decide_calibrated(label_mode: LabelMode, tuning: Tuning, probs: Tensor) -> T
     if tuning.biases is None:
         return label_mode.decide(probs)
     return label_mode.decide(label_mode.calibrate(probs, 1.0, [-each for each in tuning.biases]))
+
+
+def decision_certainty(
+    label_mode: LabelMode, tuning: Tuning, probs: Tensor, decided: Tensor
+) -> Tensor:
+    """How sure decisions by the run's rule are, shape (N, A), see `selective.certainty`.
+
+    Args:
+        label_mode: of the probabilities.
+        tuning: of the model.
+        probs: calibrated, shape (N, C).
+        decided: in the form of targets.
+    """
+    return certainty(label_mode, probs, decided, thresholds_of_calibrated(label_mode, tuning))
 
 
 def thresholds_of_calibrated(label_mode: LabelMode, tuning: Tuning) -> list[float] | None:

@@ -10,6 +10,7 @@ import numpy as np
 from sightline.config.tuning_schema import TuningConfig
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
+from sightline.metrics.abstention import Abstention
 from sightline.metrics.crossfit import parts_of
 from sightline.metrics.fitted_calibration import CalibrationFit, fit_calibration
 from sightline.metrics.fitted_thresholds import fit_thresholds
@@ -36,6 +37,7 @@ class Tuning:
             are thresholds, which is what checkpoints without a rule mean.
         refused: whether a calibration was fitted and refused; the metrics of calibrated
             probabilities are then those of the probabilities as trained.
+        abstention: at or below which certainty the model abstains; None: never.
         remarks: sentences about the fit: what was refused, and why.
         parts: the same fitted without each part of val (`crossfit.parts_of`), by which val itself
             is judged; empty in older checkpoints.
@@ -49,6 +51,7 @@ class Tuning:
     refused: bool = False
     remarks: tuple[str, ...] = ()
     parts: tuple["Tuning", ...] = ()
+    abstention: Abstention | None = None
 
     def __post_init__(self) -> None:
         derived = "default" if self.thresholds is None else "tuned"
@@ -95,6 +98,7 @@ class Tuning:
             refused=bool(values.get("refused", False)),
             remarks=tuple(map(str, values.get("remarks", ()))),
             parts=tuple(parts),
+            abstention=Abstention.from_dict(values.get("abstention")),
         )
 
 

@@ -72,6 +72,12 @@ class EvaluatedSplit:
         return decided
 
     @cached_property
+    def answers(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Answers by the run's rule that are right, and those that are known: (N, A), bool."""
+        decided, target = torch.from_numpy(self.decisions), to_tensors(self.table)[1]
+        return self.label_mode.answers(decided, target)
+
+    @cached_property
     def matrices(self) -> list[ConfusionMatrix]:
         """Confusion matrices of targets and decisions."""
         target = to_tensors(self.table)[1]

@@ -134,7 +134,7 @@ class Tracker:
 
     def log_model_checkpoint(
         self, checkpoint: str, class_names: Sequence[str], multi_label: bool,
-        plugins: list[str], epoch: int,
+        plugins: list[str], epoch: int, columns: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Log a checkpoint of the run's folder as the model `model`, linked to the run.
 
@@ -146,11 +146,12 @@ class Tracker:
             multi_label: whether an image can have any number of labels.
             plugins: packages that the model may be built with.
             epoch: of the checkpoint, from 0; each is logged once.
+            columns: further ones of its answers: boolean, double or texts, by name.
         """
         if epoch not in self.before.model_epochs:
             self._journal.append(ModelRecord(
                 checkpoint=checkpoint, class_names=list(class_names), multi_label=multi_label,
-                plugins=plugins, epoch=epoch,
+                plugins=plugins, epoch=epoch, columns=dict(columns or {}),
             ))  # fmt: skip
 
     def save_view(self, key: str, view: Mapping[str, Any]) -> None:

@@ -16,7 +16,8 @@ from sightline.cluster.requeue import watch
 from sightline.config.schema import TrainConfig
 from sightline.errors import DamagedError, UserError, counted
 from sightline.io.atomic import atomic_path
-from sightline.metrics.tuning import Tuning, fit_tuning
+from sightline.metrics.fitted_tuning import fit_on_val
+from sightline.metrics.tuning import Tuning
 from sightline.models.weight_file import zip_damage
 from sightline.predictions import Predictions, with_columns
 from sightline.runs.folder import RunFolder
@@ -114,7 +115,7 @@ def _fit_and_evaluate(
     targets = None if setup.source.stream else setup.splits["train"].targets
     sampler, criterion = config.data_common.sampler, setup.module.criterion
     shift = prior_shift(setup.label_mode, criterion, targets, sampler)
-    tuning = fit_tuning(setup.label_mode, predictions["val"], config.tuning, shift)
+    tuning = fit_on_val(setup.label_mode, predictions["val"], config.tuning, shift)
     if trainer.is_global_zero:
         save_tuning(folder, tuning)
     return Results(losses, predictions, tuning, epoch, progress.epochs, progress.over, raw)

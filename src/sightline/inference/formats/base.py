@@ -4,6 +4,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
@@ -81,6 +82,7 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
         "decision_rule": json.dumps(rule_words(mode, tuning), ensure_ascii=False),
         "thresholds": json.dumps(thresholds_of_calibrated(mode, tuning)),
         "decision_weights": json.dumps(weights),
+        "abstention": json.dumps(asdict(tuning.abstention) if tuning.abstention else None),
         "preprocess": json.dumps(spec.to_dict()),
         "how": json.dumps(
             f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.size[0]}, {spec.size[1]}), resized "
@@ -89,6 +91,8 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
             "biases are applied), a column a class name; logits, raw. By `decision_rule`, a label "
             "of several, or the positive class of two, is decided where its probability is over "
             "its threshold (null: 0.5), one of several classes where its probability, times its "
-            "decision weight (null: 1), is largest."
+            "decision weight (null: 1), is largest. With `abstention` an answer is withheld unless "
+            "its certainty is over `threshold`: the probability of what is decided, whose odds are "
+            "divided by those of its threshold where it has one."
         ),
     }

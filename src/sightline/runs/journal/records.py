@@ -131,6 +131,7 @@ class ModelRecord(Record):
         multi_label: whether an image can have any number of labels.
         plugins: packages that the model may be built with.
         epoch: of the checkpoint, from 0.
+        columns: further ones that it answers with: boolean, double or texts, by name.
     """
 
     op = "model"
@@ -140,6 +141,7 @@ class ModelRecord(Record):
     multi_label: bool
     plugins: list[str]
     epoch: int
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +191,8 @@ def from_json(stored: Mapping[str, Any]) -> Record:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
-        raise UnknownRecordError(
-            f"{place} of the operation {kind.op!r}: {problem['msg']}"
-        ) from error
+        where = f"{place} of the operation {kind.op!r}"
+        raise UnknownRecordError(f"{where}: {problem['msg']}") from error
 
 
 @cache

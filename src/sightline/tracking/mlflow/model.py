@@ -3,7 +3,7 @@
 import io
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -42,6 +42,7 @@ class CheckpointModel:
         multi_label: whether an image can have any number of labels.
         plugins: packages that the model may be built with.
         record_ms: the time of its record, ms; the same record is not logged twice.
+        columns: further ones of the answer, by name: boolean, double or texts.
     """
 
     checkpoint: Path
@@ -49,13 +50,13 @@ class CheckpointModel:
     multi_label: bool
     plugins: list[str]
     record_ms: int
+    columns: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: ModelRecord, checkpoint: Path) -> Self:
         """The model of a record, whose checkpoint is this file."""
-        return cls(
-            checkpoint, record.class_names, record.multi_label, record.plugins, record.time_ms
-        )
+        own = (record.class_names, record.multi_label, record.plugins, record.time_ms)
+        return cls(checkpoint, *own, record.columns)
 
 
 def log_model(
@@ -131,6 +132,8 @@ def _signature(record: CheckpointModel) -> ModelSignature:
     pred = Array(DataType.string) if record.multi_label else DataType.string
     outputs: list[ColSpec | TensorSpec] = [ColSpec(pred, "pred")]
     outputs += [ColSpec(DataType.float, f"prob_{name}") for name in record.class_names]
+    for name, kind in record.columns.items():
+        outputs.append(ColSpec(Array(DataType.string) if kind == "texts" else kind, name))
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.binary, "image")]),
         outputs=Schema(outputs),

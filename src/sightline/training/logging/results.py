@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from sightline.config.schema import TrainConfig
+from sightline.inference.decisions import Decisions
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.metric_sets import headline_names
@@ -72,8 +73,9 @@ def log_results(
     tracker.log_json(reached, "results.json")
     tracker.set_tags({NOTE: note(about, format_metrics(reached))})
     tracker.log_model_checkpoint(
-        BEST, mode.class_names, mode.multi_label, plugins, results.best_epoch
-    )
+        BEST, mode.class_names, mode.multi_label, plugins, results.best_epoch,
+        Decisions(mode, tuning).fitted_columns,
+    )  # fmt: skip
     return reached
 
 
