@@ -119,7 +119,7 @@ LAYERS = [
     ["tracking.mlflow.artifacts", "tracking.mlflow.queries"],
     ["tracking.mlflow.stored_files", "tracking.mlflow.stored_tunings"],
     ["tracking.mlflow.delivery"],
-    ["tracking.sender.launch", "tracking.sender.run_upload", "tracking.sender.pending"],
+    ["tracking.sender.run_upload", "tracking.sender.pending"],
     ["tracking.sender"],
     [
         "comparison.settings",
@@ -176,6 +176,7 @@ LAYERS = [
     ["sweeps.slots", "sweeps.signals", "sweeps.overrides", "sweeps.sweep"],
     ["sweeps.relaunch"],
     ["sweeps.plan"],
+    ["sweeps.forked_jobs", "sweeps.job_server"],
     ["sweeps.process"],
     ["sweeps.table"],
     ["sweeps.groups"],

@@ -1,7 +1,8 @@
 """`sightline job`: one job whose config is frozen in its folder; not for people.
 
-Ranks, sweeps and Slurm start their processes with this command: the folder, and the packages beside
-Sightline's that may build its parts.
+Ranks, sweeps and Slurm start their processes with this command: the folder, the packages beside
+Sightline's that may build its parts, and `--loaded` where the process was forked with all imports
+done.
 """
 
 from pathlib import Path
@@ -14,9 +15,11 @@ def run(words: list[str]) -> int:
     from sightline.cluster.requeue import ignore_signals
 
     ignore_signals()
+    from sightline.io.forked import LOADED
     from sightline.training.job import run_frozen
 
-    run_frozen(Path(words[0]), words[1:])
+    plugins = [word for word in words[1:] if word != LOADED]
+    run_frozen(Path(words[0]), plugins, loaded=LOADED in words[1:])
     return 0
 
 

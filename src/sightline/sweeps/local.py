@@ -4,6 +4,7 @@ import logging
 import signal
 import time
 
+from sightline.sweeps.forked_jobs import JobServer
 from sightline.sweeps.jobs import Jobs, announce_job, record_end
 from sightline.sweeps.process import Running, error_of, running_pid, start
 from sightline.sweeps.progress import shown
@@ -29,7 +30,8 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
     """
     running: list[Running] = []
     limit = sweep.max_failures
-    with record_signals() as received, shown(sweep) as progress:
+    server = JobServer(free[0].environment)
+    with server, record_signals() as received, shown(sweep) as progress:
         handled = 0
         while True:
             too_many = limit is not None and len(tracker.errors) >= limit
@@ -37,7 +39,7 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
                 number = jobs.next_job()
                 if number is None:
                     break
-                running.append(_start(number, sweep, free.pop(0)))
+                running.append(_start(number, sweep, free.pop(0), server))
                 tracker.update_table({each.number for each in running})
             if not running:
                 break
@@ -51,16 +53,16 @@ def run_jobs(jobs: Jobs, free: list[Slot], tracker: SweepTracker, sweep: Sweep) 
                     each.send(signal.SIGINT)
                 if gone:
                     running.remove(each)
-                    _after(each, running, jobs, tracker, free, bool(received))
+                    _after(each, running, jobs, tracker, free, server, bool(received))
         if received:
             tracker.stopped_by = received[0]
         elif too_many:
             log.warning("sweep.max_failures=%s is reached: no further job is started.", limit)
 
 
-def _start(number: int, sweep: Sweep, slot: Slot) -> Running:
+def _start(number: int, sweep: Sweep, slot: Slot, server: JobServer) -> Running:
     job = sweep.jobs[number]
-    running = start(number, job, slot)
+    running = start(number, job, slot, server)
     note = "" if running.process else f" (running already, process {running.pid})"
     announce_job(number, job, note)
     return running
@@ -68,14 +70,14 @@ def _start(number: int, sweep: Sweep, slot: Slot) -> Running:
 
 def _after(
     each: Running, running: list[Running], jobs: Jobs, tracker: SweepTracker, free: list[Slot],
-    stopping: bool,
+    server: JobServer, stopping: bool,
 ) -> None:  # fmt: skip
     """Record a job that ended; restart one that an earlier command started and that was lost."""
     error = error_of(each)
     folder = each.job.folder
     lost = each.process is None or running_pid(folder) is not None
     if error is not None and lost and not stopping and folder.pruned is None:
-        running.append(_start(each.number, tracker.sweep, each.slot))
+        running.append(_start(each.number, tracker.sweep, each.slot, server))
         return
     free.append(each.slot)
     each.send(signal.SIGKILL)  # ranks that its first process left behind

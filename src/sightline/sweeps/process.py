@@ -7,8 +7,10 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sightline.io.forked import LOADED, ForkedProcess
 from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import environment_for
+from sightline.sweeps.forked_jobs import UNBUFFERED, JobServer
 from sightline.sweeps.slots import Slot
 from sightline.sweeps.sweep import SweepJob
 
@@ -34,7 +36,7 @@ class Running:
     job: SweepJob
     slot: Slot
     pid: int
-    process: subprocess.Popen[bytes] | None
+    process: subprocess.Popen[bytes] | ForkedProcess | None
     offset: int
 
     def ended(self) -> bool:
@@ -66,11 +68,12 @@ class Running:
             os.killpg(self.pid, signum)
 
 
-def start(number: int, job: SweepJob, slot: Slot) -> Running:
+def start(number: int, job: SweepJob, slot: Slot, server: JobServer) -> Running:
     """Start a job's process, unless one that an earlier command started still runs.
 
-    It leads a session of its own: the sweep passes signals on, and a job survives a sweep that is
-    killed with SIGKILL. Its output goes to a file, which survives the sweep as well.
+    It is forked where that can be, and leads a session of its own: the sweep passes signals on, and
+    a job survives a sweep that is killed with SIGKILL. Its output goes to a file, which survives
+    the sweep as well.
     """
     path = job.folder.output
     offset = path.stat().st_size if path.is_file() else 0
@@ -79,10 +82,10 @@ def start(number: int, job: SweepJob, slot: Slot) -> Running:
         return Running(number, job, slot, pid, None, offset)
     job.folder.error = ""
     own = slot.environment | environment_for([job.config])
+    words = [str(job.folder.path), *job.config.plugins]
     with path.open("ab") as output:
-        process = subprocess.Popen(
-            [*JOB_COMMAND, str(job.folder.path), *job.config.plugins],
-            env=os.environ | {"PYTHONUNBUFFERED": "1"} | own, start_new_session=True,
+        process = server.fork([*JOB_COMMAND, *words, LOADED], own, output) or subprocess.Popen(
+            [*JOB_COMMAND, *words], env=os.environ | UNBUFFERED | own, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     return Running(number, job, slot, process.pid, process, offset)

@@ -27,13 +27,14 @@ from sightline.training.given import NOTHING, Given
 log = logging.getLogger(__name__)
 
 
-def run_job(config: TrainConfig, job: Job, given: Given = NOTHING) -> None:
+def run_job(config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool = False) -> None:
     """Train in the job's folder, or resume there; of a finished run only print the results.
 
     Args:
         config: of the training.
         job: where it runs, and by which command.
         given: parts that Python code gives in place of a config's.
+        loaded: whether this process has all imports done, and may fork its sender.
 
     Raises:
         UserError: the job cannot be run; a new one leaves no files.
@@ -57,15 +58,16 @@ def run_job(config: TrainConfig, job: Job, given: Given = NOTHING) -> None:
             if not _is_unfinished(folder, config):
                 _announce_finished(folder, config)
                 return
-        _train(config, job, folder, given, resumed=frozen is not None)
+        _train(config, job, folder, given, frozen is not None, loaded)
 
 
-def run_frozen(path: Path, plugins: Sequence[str]) -> None:
+def run_frozen(path: Path, plugins: Sequence[str], loaded: bool = False) -> None:
     """Run the job that is frozen in a folder: further ranks, and jobs of a sweep, start here.
 
     Args:
         path: the folder.
         plugins: packages that the command which starts it allows.
+        loaded: whether this process has all imports done, and may fork its sender.
 
     Raises:
         UserError: there is no job, its config names another package, or `run_job` refuses it.
@@ -82,7 +84,8 @@ def run_frozen(path: Path, plugins: Sequence[str]) -> None:
         folder.error = ""
     try:
         config = with_hidden_values(frozen.config)
-        run_job(config.model_copy(update={"tracking": tracking}), frozen.job)
+        config = config.model_copy(update={"tracking": tracking})
+        run_job(config, frozen.job, loaded=loaded)
     except BaseException as error:
         if rank() == 0 and not isinstance(error, (Interrupted, LockLostError)):
             message = str(error)
@@ -105,11 +108,13 @@ def _take_part(config: TrainConfig, job: Job, folder: RunFolder) -> None:
         train(config, job, folder, None)
 
 
-def _train(config: TrainConfig, job: Job, folder: RunFolder, given: Given, resumed: bool) -> None:
+def _train(
+    config: TrainConfig, job: Job, folder: RunFolder, given: Given, resumed: bool, loaded: bool
+) -> None:
     if config.tracking.uri is None:  # the same store, wherever it is resumed or synced from
         tracking = config.tracking.model_copy(update={"uri": default_store()})
         config = config.model_copy(update={"tracking": tracking})
-    connection = SenderClient(config.tracking, folder, continue_offline=resumed or job.in_sweep)
+    connection = SenderClient(config.tracking, folder, resumed or job.in_sweep, forks=loaded)
     try:
         from sightline.training.logging.announce import announce
         from sightline.training.run import train

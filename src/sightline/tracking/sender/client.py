@@ -44,13 +44,17 @@ class SenderClient:
         folder: the run's own folder.
         continue_offline: continue without a store that does not answer, as
             `tracking.offline=auto` does.
+        forks: whether the first sender is forked from this process, which has MLflow imported and
+            does not use CUDA yet.
 
     Attributes:
         run: its ids, once it is created.
         failed: set where the training ends with an error.
     """
 
-    def __init__(self, config: TrackingConfig, folder: RunFolder, continue_offline: bool) -> None:
+    def __init__(
+        self, config: TrackingConfig, folder: RunFolder, continue_offline: bool, forks: bool = False
+    ) -> None:
         self.config = config
         self.folder = folder
         self.continue_offline = continue_offline or config.offline == "auto"
@@ -58,7 +62,7 @@ class SenderClient:
         self.failed = False
         self._events: list[Event] = []  # handled, and not yet waited for
         self._failing: set[str] = set()  # names of the streams whose upload fails
-        self._process = SenderProcess(config, folder)
+        self._process = SenderProcess(config, folder, forks)
 
     def wait_until_ready(self) -> None:
         """Return when the store answers; at once with `tracking.offline=true`.

@@ -1,8 +1,8 @@
 """The process that uploads a run's journal to MLflow, so that no training step waits for a server.
 
-Started by `SenderProcess` as `python -m sightline.tracking.sender.process`. The first line of its
-standard input has the settings as JSON, the second how the training ended; each line of its
-standard output is an event as JSON.
+Started by `SenderProcess` as `python -m sightline.tracking.sender.process`, or forked. The first
+line of its standard input has the settings as JSON, the second how the training ended; each line of
+its standard output is an event as JSON.
 """
 
 import contextlib
@@ -180,7 +180,8 @@ def send_event(**event: str) -> None:
         os.write(EVENTS, json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
 
 
-def _run() -> int:
+def run() -> int:
+    """The exit status of `main`; the training is told of an error that nobody expected."""
     try:
         return main()
     except Exception as error:
@@ -189,4 +190,4 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_run())
+    sys.exit(run())
