@@ -33,7 +33,7 @@ class PixelSpec:
 
     @property
     def chooses(self) -> bool:
-        """Whether the channels are said one by one, and so are data, not transparency."""
+        """Whether the channels are named one by one, and so are data, not transparency."""
         return self.channels == "all" or isinstance(self.channels, tuple)
 
     @classmethod

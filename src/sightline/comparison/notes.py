@@ -107,7 +107,7 @@ def about_tests(comparison: Comparison) -> list[str]:
 
 
 def _about_levels(tested: Sequence[Pair]) -> list[str]:
-    """The pairs under each level, with the test: what a verdict is said of."""
+    """The pairs under each level, with the test: what a verdict is about."""
     found: dict[tuple[str, str], list[str]] = {}
     for pair in tested:
         assert pair.tested is not None

@@ -83,8 +83,8 @@ def different_tasks(tasks: Sequence[Task]) -> NotComparable:
 
 
 def _by_classes(runs: list[ComparedRun]) -> list[list[ComparedRun]]:
-    said = {run.params[CLASSES] for run in runs if CLASSES in run.params}
-    if len(said) < 2:
+    known = {run.params[CLASSES] for run in runs if CLASSES in run.params}
+    if len(known) < 2:
         return [runs]
     found: dict[str | None, list[ComparedRun]] = {}
     for run in runs:

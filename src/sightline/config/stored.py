@@ -1,7 +1,7 @@
 """Stored config: what a checkpoint, a run's folder or MLflow holds, which a stranger may have made.
 
-It is data alone: plain containers, without any of Hydra's keys and interpolations. Which packages
-may build objects from it is said by the command that reads it, never by the file.
+It is data alone: plain containers, without any of Hydra's keys and interpolations. The
+command that reads it names the packages that may build objects from it, never the file.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Sizes of a sample of images: the geometry and the side that suit them, and how they are said."""
+"""Sizes of a sample of images: the geometry and the side that suit them, and the words for both."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

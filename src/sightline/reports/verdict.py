@@ -23,7 +23,7 @@ def verdict(
     evaluated: EvaluatedSplit, found: Evaluation, history: Iterable[Point],
     plugins: Sequence[str] = (),
 ) -> list[str]:  # fmt: skip
-    """Sentences on the result, the curves and the worst class; none where nothing can be said.
+    """Sentences on the result, the curves and the worst class; none where there is too little.
 
     Args:
         evaluated: the split.

@@ -52,7 +52,7 @@ def chosen(
 
 
 def print_runs(runs: Sequence[RunStatus], root: Path) -> None:
-    """Print a table, one line a run; columns in which all runs agree are said once above it.
+    """Print a table, one line a run; columns in which all runs agree stand once above it.
 
     A terminal gets the columns that fit, a pipe all of them; no line is wrapped.
     """

@@ -85,5 +85,5 @@ def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        with suppress(OSError):  # what refused the command is what is said
+        with suppress(OSError):  # the message is about what refused the command
             path.unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def _network(config: TrainConfig) -> nn.Module | None:
     try:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
             return recipe.build(recipe.size, random=True)[0]
-    except Exception:  # noqa: BLE001  what is wrong with the model is said where it is built
+    except Exception:  # noqa: BLE001  the model's own error comes where it is built
         return None
 
 

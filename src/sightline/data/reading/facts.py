@@ -75,10 +75,10 @@ def facts_of_raster(raster: Raster, pixels: PixelSpec) -> Facts:
     """
     chosen = raster.choose(pixels)
     names = () if chosen.is_image(pixels) else chosen.names
-    said = [raster.note] if raster.note else []
+    notes = [raster.note] if raster.note else []
     if pixels.chooses or not (chosen.alpha or chosen.names in BANDS.values()):
-        said.append(f"{counted(len(chosen.names), 'channel')}: {', '.join(chosen.names)}")
-    facts = Facts(names=names, note="; ".join(said))
+        notes.append(f"{counted(len(chosen.names), 'channel')}: {', '.join(chosen.names)}")
+    facts = Facts(names=names, note="; ".join(notes))
     if not chosen.deep:
         return facts
     low, high = chosen.extent()

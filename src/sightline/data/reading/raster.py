@@ -62,7 +62,7 @@ class Raster:
         return self.shown.min().item(), self.shown.max().item()
 
     def choose(self, pixels: PixelSpec) -> "Raster":
-        """The channels that are read; where they are said one by one, none is transparency.
+        """The channels that are read; where they are named one by one, none is transparency.
 
         Raises:
             ValueError: the file does not have one of them.

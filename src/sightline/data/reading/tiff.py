@@ -40,7 +40,7 @@ def read_tiff(source: Any, pixels: PixelSpec, plain: bool) -> Raster | None:
         plain: whether Pillow reads the first page as what it is.
 
     Raises:
-        ValueError: the file has several planes, and it is not said which of them are read.
+        ValueError: the file has several planes, and the config does not choose among them.
         ImportError: its compression needs Imagecodecs.
         Exception: it is damaged; any type.
     """
@@ -64,7 +64,7 @@ def read_tiff(source: Any, pixels: PixelSpec, plain: bool) -> Raster | None:
         if not single:
             names, stated = ome_channels(tiff)
             names = names if len(names) == array.shape[2] else numbered(array.shape[2])
-            note = f"{planes[0][1]} {_said(planes[0][0])} are channels" if planes else ""
+            note = f"{planes[0][1]} {_axis_name(planes[0][0])} are channels" if planes else ""
             return Raster(array, names, bits=stated or bits, note=note)
         extra = numbers(page.extrasamples)
         names, alpha = sample_names(page, extra, array.shape[2], pixels)
@@ -105,16 +105,16 @@ def _by_pillow(source: Any, series: Any) -> np.ndarray:
 def _check_planes(planes: list[tuple[str, int]], pixels: PixelSpec) -> None:
     if not planes or (len(planes) == 1 and (pixels.chooses or pixels.channels is None)):
         return
-    said = " and ".join(f"{n} {_said(axis)}" for axis, n in planes)
+    found = " and ".join(f"{n} {_axis_name(axis)}" for axis, n in planes)
     if len(planes) > 1:
-        raise ValueError(f"it has {said}; save the plane that is meant as a file of its own")
+        raise ValueError(f"it has {found}; save the plane that is meant as a file of its own")
     raise ValueError(
-        f"it has {said}, of the same size, which its metadata does not call channels; "
+        f"it has {found}, of the same size, which its metadata does not call channels; "
         "data.channels=[0] reads the first one, data.channels=all each as a channel"
     )
 
 
-def _said(axis: str) -> str:
+def _axis_name(axis: str) -> str:
     return PLANES.get(axis, "pages")
 
 

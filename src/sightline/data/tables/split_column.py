@@ -88,7 +88,7 @@ def read_parts(table: pa.Table, column: str | None, origin: TableOrigin) -> np.n
 
 def _named_holds_splits(table: pa.Table, column: str, origin: TableOrigin) -> bool:
     """Whether a column with a usual name holds splits; where only some values are, it is refused,
-    and where none is train it is said."""
+    and where none is train it is logged."""
     values = set(pc.unique(_texts(table, column)).to_pylist())
     unknown = sorted(value for value in values if _split(value) is None)
     if any(_split(value) == "train" for value in values):
