@@ -107,6 +107,78 @@ def test_what_a_run_decided_makes_another_group() -> None:
     assert digest_of(config, **facts, **of_the_run) == digest
 
 
+RECORDED = {
+    "": "3e43a5a218531155fac0ff4375d4642a",
+    "model=timm model.name=resnet18": "3efa20492122d5c101dd95df5856aacb",
+    "data=folder data.root=photos augment=strong loss.class_weights=balanced":
+        "ed02008af428f009fe56ebf1dc24b75f",
+}  # fmt: skip
+FOUND_OUT = {
+    "model__crop_mode": "center", "model__input": "1x8x8", "data__digest__train": "a",
+    "tuning__aim__used": "none",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "facts"),
+    [
+        (["data.geometry=crop"], {}),
+        (["data.geometry=null"], {}),
+        (["model.img_size=8"], {}),
+        (["model.in_chans=1"], {}),
+        (["data.bits=16"], {}),
+        (["tuning.aim=null"], {}),
+        (["loss.class_weights=auto"], {"loss__class_weights__used": "none"}),
+        (["loss.class_weights=[1,1]"], {"loss__class_weights__used": "none"}),
+    ],
+)
+def test_a_value_that_is_what_was_decided_makes_no_group(
+    words: list[str], facts: dict[str, str]
+) -> None:
+    default, given = config_of(), config_of(*words)
+    assert digest_of(given, **FOUND_OUT, **facts) == digest_of(default, **FOUND_OUT)
+    assert digest_of(given) != digest_of(default)  # where nothing tells what became of it
+    assert digest_of(given, **FOUND_OUT | facts | {"model__crop_mode": "squash"}) != digest_of(
+        default, **FOUND_OUT
+    )
+
+
+def test_what_auto_chose_is_that_value() -> None:
+    bits = {"data__range__used": "0 to 4,095 (12 bits)"}
+    auto, given, other = (config_of(f"data.bits={word}") for word in ("auto", 12, 14))
+    ranged = config_of("data.range=[0,4095]")
+    digest = digest_of(auto, **FOUND_OUT, **bits)
+    assert digest == digest_of(given, **FOUND_OUT, **bits) == digest_of(ranged, **FOUND_OUT, **bits)
+    assert digest != digest_of(other, **FOUND_OUT, data__range__used="0 to 16,383 (14 bits)")
+    folder = "data=folder", "data.root=photos"
+    auto = config_of(*folder)
+    given = config_of(*folder, "data.splits={train: a, val: b, test: c}")
+    assert digest_of(auto, **FOUND_OUT) == digest_of(given, **FOUND_OUT)
+    crops = ("augment=random_resized_crop", "data.geometry=auto")
+    frames = {"augment__frame_size__used": "16", "augment__frame_size__auto": "16"}
+    auto, given, other = (
+        config_of(*crops, f"augment.frame_size={word}") for word in ("auto", 16, 20)
+    )
+    assert digest_of(auto, **frames) == digest_of(given, **frames)
+    assert digest_of(other, **frames | {"augment__frame_size__used": "20"}) != digest_of(
+        auto, **frames
+    )
+    weights = {"loss__class_weights__used": "balanced"}
+    auto, given = (config_of(f"loss.class_weights={word}") for word in ("auto", "balanced"))
+    assert digest_of(auto, **weights) == digest_of(given)
+
+
+def test_defaults_keep_the_digest_that_they_had() -> None:
+    """Recorded before decisions were told apart from values."""
+    facts = FOUND_OUT | {
+        "augment__form": "images", "trainer__world_size": 1, "sightline__revision": 1,
+        "trainer__precision__used": "32-true",
+    }  # fmt: skip
+    del facts["tuning__aim__used"]
+    for words, digest in RECORDED.items():
+        assert digest_of(config_of(*words.split()), **facts) == digest, words
+
+
 def test_folds_share_their_group_but_not_with_other_data() -> None:
     one, other = (config_of("data.folds=3", f"data.fold={fold}") for fold in (0, 1))
     assert digest_of(one, data__digest__val="a") == digest_of(other, data__digest__val="b")

@@ -9,7 +9,8 @@ import pytest
 import torch
 from support.configs import changed_config
 
-from sightline.config.influence import ACCUMULATED, BATCH_SIZE, LR, group_digest, influences
+from sightline.config.decided import ACCUMULATED, BATCH_SIZE, LR
+from sightline.config.influence import group_digest, influences
 from sightline.config.open_batch import as_decided, without_idle_size
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
 
+from sightline.config.decided import TEACHER
 from sightline.config.effects import check_effects
-from sightline.config.influence import TEACHER, TEACHER_RUN, group_digest, influences
+from sightline.config.influence import TEACHER_RUN, group_digest, influences
 from sightline.errors import UserError
 from sightline.inference.load import load_checkpoint
 from sightline.label_modes.base import LabelMode

@@ -11,7 +11,8 @@ import torch
 from support.configs import changed_config
 from torch import nn
 
-from sightline.config.influence import PRECISION, group_digest, influences
+from sightline.config.decided import PRECISION
+from sightline.config.influence import group_digest, influences
 from sightline.config.legacy import as_of_now
 from sightline.errors import UserError
 from sightline.training import speed as speeds

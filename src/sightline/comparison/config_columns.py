@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from sightline.config.decided import FOLLOWS
 from sightline.config.influence import FORM
 from sightline.tracking.mlflow.tags import GROUP_DIGEST
 
@@ -38,12 +39,16 @@ def config_columns(
 
 def _differing(configs: Sequence[Config]) -> list[str]:
     keys = dict.fromkeys(key for config in configs for key in config)
-    found = [key for key in keys if len({config.get(key) for config in configs}) > 1]
+    found = [key for key in keys if _differs(key, configs)]
 
     def place(key: str) -> tuple[bool, int]:
         return key in DIGESTS, SHOWN_FIRST.index(key) if key in SHOWN_FIRST else len(SHOWN_FIRST)
 
     return sorted(found, key=place)
+
+
+def _differs(key: str, configs: Sequence[Config]) -> bool:
+    return len({config.get(key) for config in configs}) > 1
 
 
 def _lists(config: Config) -> dict[str, str]:
@@ -63,6 +68,12 @@ def _told(name: str, names: Sequence[str], configs: Sequence[Config]) -> bool:
         return True  # model.name beside model
     if not above and _is_choice(name, configs):
         return not any(key.startswith(f"{name}.") for key in names)
+    if (
+        name in FOLLOWS
+        and FOLLOWS[name][0] in _keys(configs)
+        and not _differs(FOLLOWS[name][0], configs)
+    ):
+        return True  # what it came to is the same
     if name == FORM:
         return len({config[FORM] for config in configs if FORM in config}) < 2  # else no augment
     if name.endswith(TARGET) or any(key.startswith(f"{name}.0.") for key in _keys(configs)):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sightline.comparison.compared_run import ComparedRun
+from sightline.config.decided import AIM, CLASS_WEIGHTS, FRAME_OF_AUTO, with_class_weights
 from sightline.config.influence import (
     BATCHES,
     FORM,
@@ -18,7 +19,10 @@ from sightline.config.influence import (
 from sightline.tracking.mlflow.tags import GROUP, GROUP_DIGEST
 
 # Parameters that are no part of the config: facts found at run time, and a name made of the others.
-NOT_CONFIG = (GROUP, "data.cache.used", "data.skipped", "data.digest.split", "data.classes")
+NOT_CONFIG = (
+    GROUP, "data.cache.used", "data.skipped", "data.digest.split", "data.classes", AIM,
+    CLASS_WEIGHTS, FRAME_OF_AUTO,
+)  # fmt: skip
 LISTS = ("augment.transforms", "augment.batch_transforms")
 
 
@@ -55,11 +59,12 @@ def config_of(run: ComparedRun) -> dict[str, str]:
     differ by fold do not.
     """
     ignored = {*NOT_CONFIG, *(OF_A_FOLD if "data.folds" in run.params else ())}
-    return {
+    found = {
         key: value
         for key, value in run.params.items()
         if has_influence(key) and key not in ignored
     }  # fmt: skip
+    return with_class_weights(found, run.params)
 
 
 def group_key(run: ComparedRun) -> str:

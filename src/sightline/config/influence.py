@@ -9,6 +9,18 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from sightline.config.decided import (
+    ACCUMULATED,
+    BATCH_SIZE,
+    GEOMETRY,
+    INPUT,
+    LR,
+    PRECISION,
+    TEACHER,
+    TRAIN,
+    WEIGHTS,
+    as_decided,
+)
 from sightline.config.legacy import BEFORE
 from sightline.config.schema import REPLICATES
 
@@ -56,21 +68,14 @@ REVISION_KEY: Final = "sightline.revision"
 FORM: Final = "augment.form"  # which of the two forms of `augment` was used
 BATCHES: Final = "batches"
 IMAGES: Final = "images"
-GEOMETRY: Final = "model.crop_mode"  # of its preprocessing: as given, of its weights or the data
 WORLD_SIZE: Final = "trainer.world_size"
-PRECISION: Final = "trainer.precision.used"  # of trainer.precision=auto, as the device decided
-BATCH_SIZE: Final = "data.batch_size.used"  # of data.batch_size=auto, as memory decided
-ACCUMULATED: Final = "trainer.accumulate_grad_batches.used"  # likewise
-LR: Final = "optimizer.lr.used"  # of optimizer.lr_scaling
-TEACHER: Final = "method.teacher.digest"  # of the weights of method.teacher
 TEACHER_RUN: Final = "method.teacher.run"  # its id in MLflow
-WEIGHTS: Final = "model.pretrained_digest"  # of the content of the file model.pretrained_path
 # Parameters that a run found out and its results depend on, beside those below `label_mode`.
 DECIDED: Final = (
-    REVISION_KEY, FORM, GEOMETRY, WORLD_SIZE, WEIGHTS, "data.digest.train", "data.digest.val",
-    "data.digest.test", "model.input", "model.parameters", PRECISION, TEACHER,
-    BATCH_SIZE, ACCUMULATED, LR,
+    REVISION_KEY, FORM, GEOMETRY, WORLD_SIZE, WEIGHTS, TRAIN, "data.digest.val",
+    "data.digest.test", INPUT, "model.parameters", PRECISION, TEACHER, BATCH_SIZE, ACCUMULATED, LR,
 )  # fmt: skip
+IN_PLACE: Final = (PRECISION, BATCH_SIZE, ACCUMULATED, LR)  # of the values that left them open
 # Keys that say nothing with the value that stands for their absence in older configs.
 SILENT: Final = (
     "model", "optimizer", "method", "callbacks", "augment.geometry", "augment.frame_size",
@@ -78,7 +83,7 @@ SILENT: Final = (
     "data.effective_batch_size",
 )  # fmt: skip
 AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
-OF_A_FOLD: Final = ("data.digest.train", "data.digest.val")
+OF_A_FOLD: Final = (TRAIN, "data.digest.val")
 
 
 def has_influence(key: str) -> bool:
@@ -130,21 +135,8 @@ def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
     }
     if config.get("data", {}).get("folds") is not None:
         decided = {key: value for key, value in decided.items() if key not in OF_A_FOLD}
-    if WEIGHTS in decided:
-        found.pop("model.pretrained_path", None)
-    if PRECISION in decided:
-        found["trainer.precision"] = decided.pop(PRECISION)
-    if BATCH_SIZE in decided:  # as a run to which these numbers were given
-        found["data.batch_size"] = int(decided.pop(BATCH_SIZE))
-        found["trainer.accumulate_grad_batches"] = int(decided.pop(ACCUMULATED))
-        found.pop("data.effective_batch_size", None)
-    if LR in decided:
-        found["optimizer.lr"] = float(decided.pop(LR))
-        for key in ("optimizer.lr_scaling", "optimizer.lr_base_size"):
-            found.pop(key, None)
-    if TEACHER in decided:
-        found.pop("method.teacher", None)
-    return found | decided
+    facts = {key: str(value) for key, value in params.items()}
+    return as_decided(found, facts) | {k: v for k, v in decided.items() if k not in IN_PLACE}
 
 
 def group_digest(influencing: Mapping[str, Any]) -> str:

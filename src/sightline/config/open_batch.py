@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from sightline.config.influence import ACCUMULATED, BATCH_SIZE, LR
+from sightline.config.decided import ACCUMULATED, BATCH_SIZE, LR
 from sightline.config.schema import TrainConfig
 
 AUTO = "auto"

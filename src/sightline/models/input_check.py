@@ -13,6 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from sightline.errors import UserError, first_line
 from sightline.types import ImgSize, as_size
 
+FEW, MORE = 2, 32  # images
+
 
 class CannotBuild(UserError):
     """A model cannot be built with these arguments, of which the size of its images is one."""
@@ -46,15 +48,21 @@ def check_input(network: nn.Module, in_chans: int, size: ImgSize) -> InputCheck:
     """Run a network on two random images, in evaluation mode; its state stays as it is.
 
     The pixels that it sees are those for which a random projection of its output has a gradient
-    other than exactly zero.
+    other than exactly zero. Where some are not seen, more images say whether that is so of all:
+    the few units of a small network may all be off at a border, by its seed.
     """
+    found = _check(network, in_chans, size, FEW)
+    return _check(network, in_chans, size, MORE) if found.unseen else found
+
+
+def _check(network: nn.Module, in_chans: int, size: ImgSize, images: int) -> InputCheck:
     counts: list[int] = []
     handles = [layer.register_forward_hook(_count(counts))
                for layer in network.modules() if _learns(layer)]  # fmt: skip
     try:
         # Some networks draw random numbers even here; those of the training stay as they are.
         with _open(network), torch.random.fork_rng(devices=[]), torch.enable_grad():
-            image = _random((2, in_chans, *as_size(size))).requires_grad_()
+            image = _random((images, in_chans, *as_size(size))).requires_grad_()
             gradient = _gradient(network(image), image)
     # A network raises anything for a size that it was not made for.
     except Exception as error:  # noqa: BLE001
@@ -133,7 +141,7 @@ def _tensors(output: Any) -> list[Tensor]:
 def _unseen(gradient: Tensor | None) -> float:
     if gradient is None:
         return 1.0
-    zero = (gradient == 0).all(dim=0).all(dim=0)  # (H, W), in both images and all channels
+    zero = (gradient == 0).all(dim=0).all(dim=0)  # (H, W), in all images and channels
     if not (zero.all(dim=0).any() or zero.all(dim=1).any()):
         return 0.0
     return float(zero.float().mean())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 
 import torch
 
-from sightline.config.influence import ACCUMULATED, BATCH_SIZE, LR
+from sightline.config.decided import ACCUMULATED, BATCH_SIZE, LR
 from sightline.config.open_batch import as_decided, is_open, scaled_lr
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError, counted

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sightline.config.influence import PRECISION
+from sightline.config.decided import PRECISION
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError, first_line
 from sightline.training.devices import uses_gpu

@@ -168,6 +168,12 @@ def range_words(pixels: PixelSpec) -> str:
     return f"{pixels.low:,.6g} to {pixels.high:,.6g}"
 
 
+def exact_range(pixels: PixelSpec) -> str:
+    """The same, where it is of no number of bits with all digits."""
+    words = range_words(pixels)
+    return words if words.endswith("bits)") else f"{pixels.low!r} to {pixels.high!r}"
+
+
 def channels(image: ImageData) -> int:
     """1 for grey, 3 for colour (transparency aside), else the array's number of channels."""
     if isinstance(image, np.ndarray):

@@ -4,29 +4,17 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import yaml
 
 from sightline.config.influence import (
-    AUGMENTS,
-    BATCHES,
-    FORM,
-    GEOMETRY,
-    IMAGES,
-    PRECISION,
-    REVISION,
-    REVISION_KEY,
-    WEIGHTS,
-    WORLD_SIZE,
     group_digest,
     influences,
 )
 from sightline.config.schema import Job, TrainConfig
 from sightline.data.cache.sample_digests import with_digests
-from sightline.data.reading.raster import range_words
 from sightline.data.splits.make import split_digest, split_table
 from sightline.io.csv_files import to_csv
 from sightline.io.redaction import redacted
@@ -37,6 +25,7 @@ from sightline.tracking.mlflow import tags
 from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
+from sightline.training.logging.decisions import decisions
 from sightline.training.logging.param_groups import describe_groups, group_rows
 from sightline.training.logging.saved_views import save_task_views
 
@@ -116,7 +105,7 @@ def _log_data_and_model(
     found = {f"data.digest.{split}": digest for split, digest in digests.items()}
     found["data.digest.split"] = split_digest(setup.splits)
     found["data.classes"] = _classes(setup.label_mode.class_names)
-    logged = params(config, job) | found | _decided(config, setup, world_size)
+    logged = params(config, job) | found | decisions(config, setup, world_size)
     digest = group_digest(influences(config.model_dump(mode="json"), logged))
     group = group_name(config, job, digest)
     if job.reproduces is not None:  # the same run once more is no further seed of the group's
@@ -142,42 +131,6 @@ def _classes(names: Sequence[str]) -> str:
     """How many classes there are, and the first digits of a digest of their names."""
     digest = hashlib.blake2b("\0".join(names).encode(), digest_size=4).hexdigest()
     return f"{len(names)} #{digest}"
-
-
-def _decided(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str, object]:
-    """What the config leaves open, as it was decided in this run."""
-    spec = setup.module.classifier.preprocess
-    pixels = spec.pixels
-    augments = any(getattr(config.augment, key) for key in AUGMENTS)
-    frame = setup.datamodule.augment.frame
-    weights = config.model.get("pretrained_path")
-    found: dict[str, object] = {
-        "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
-        "model.input": "x".join(map(str, spec.input)),
-        GEOMETRY: spec.crop_mode,
-        "data.cache.used": setup.datamodule.cached_images.mode,
-        "data.skipped": len(setup.skipped),
-        PRECISION: setup.speed.precision,
-        **setup.module.own_method.facts(),
-        **setup.decided,
-        WORLD_SIZE: world_size,
-        REVISION_KEY: REVISION,
-    }
-    found |= {} if pixels.low is None else {"data.range.used": range_words(pixels)}
-    found |= {"data.channels.used": ", ".join(pixels.names)} if pixels.names else {}
-    found |= {f"label_mode.{k}": value for k, value in setup.label_mode.settings().items()}
-    if augments:
-        found[FORM] = BATCHES if setup.datamodule.augment.batched else IMAGES
-    if frame is not None:
-        found["augment.frame_size.used"] = frame.side
-    loaded = setup.module.classifier.loaded_weights
-    if loaded is not None:
-        found |= {"model.weights.share": loaded.share, "model.weights.place": loaded.place or "."}
-    if weights:
-        file = Path(weights) if loaded is None else loaded.path  # which was named by its run, maybe
-        with file.open("rb") as stream:
-            found[WEIGHTS] = hashlib.file_digest(stream, "sha256").hexdigest()[:32]
-    return found
 
 
 def _log_provenance(tracker: Tracker, config: TrainConfig, job: Job) -> None:

@@ -56,14 +56,40 @@ def make_weights(
         weights = label_mode.weights(None, targets, class_weights)
     else:
         weights = label_mode.weights(None, targets)
-    if class_weights == "auto":
-        counts = [count for count in label_mode.count(targets).values() if count]
-        if max(counts) < IMBALANCE * min(counts):
-            log.info("weights: none (auto: the largest class is under 3 times the smallest)")
-            return None
+    if class_weights == "auto" and _are_even(label_mode, targets):
+        log.info("weights: none (auto: the largest class is under 3 times the smallest)")
+        return None
     shown = ", ".join(f"{value:.3g}" for value in torch.atleast_1d(weights)[:10].tolist())
     log.info("weights: %s", shown)
     return weights
+
+
+def used_weights(
+    label_mode: LabelMode, targets: np.ndarray | None, class_weights: object
+) -> str | None:
+    """What `auto` or a list comes to: none, balanced, or None for anything else.
+
+    Args:
+        label_mode: of the targets.
+        targets: encoded, of the training split; None where they are streamed.
+        class_weights: of the config.
+    """
+    if targets is None:
+        return None
+    if class_weights == "auto":
+        return "none" if _are_even(label_mode, targets) else "balanced"
+    if isinstance(class_weights, list):
+        own = label_mode.weights(class_weights, targets)
+        if torch.allclose(own, torch.ones_like(own)):
+            return "none"
+        if torch.allclose(own, label_mode.weights(None, targets)):
+            return "balanced"
+    return None
+
+
+def _are_even(label_mode: LabelMode, targets: np.ndarray) -> bool:
+    counts = [count for count in label_mode.count(targets).values() if count]
+    return max(counts) < IMBALANCE * min(counts)
 
 
 def counted(targets: np.ndarray | None, key: str, instead: str) -> np.ndarray:

@@ -8,7 +8,8 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from sightline.config.influence import TEACHER, TEACHER_RUN
+from sightline.config.decided import TEACHER
+from sightline.config.influence import TEACHER_RUN
 from sightline.config.validation import Node
 from sightline.data.loading.datasets import Batch
 from sightline.errors import UserError

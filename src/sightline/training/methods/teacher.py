@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sightline.config.influence import TEACHER, TEACHER_RUN
+from sightline.config.decided import TEACHER
+from sightline.config.influence import TEACHER_RUN
 from sightline.errors import UserError
 from sightline.inference.load import load_checkpoint
 from sightline.label_modes.base import LabelMode
