@@ -57,6 +57,8 @@ LAYERS = [
     ["data.reading"],
     ["data.geometries", "data.augmentations"],
     ["data.source_data", "data.image_sizes"],
+    ["data.tables.preamble", "data.tables.encoding"],
+    ["data.tables.delimited_rows"],
     ["data.tables.delimited"],
     ["data.tables.files"],
     ["data.labels", "data.tables.repeats", "data.tables.split_column"],

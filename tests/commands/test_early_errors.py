@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import timm
+from lightning_fabric.plugins.precision.precision import (
+    _PRECISION_INPUT_STR,
+    _PRECISION_INPUT_STR_ALIAS,
+)
 from mlflow import MlflowClient
+from pytorch_lightning.accelerators import AcceleratorRegistry
+from pytorch_lightning.strategies import StrategyRegistry
 from support.commands import Sightline
 from support.images import make_folder
 from timm.models import get_deprecated_models
+from torchvision import datasets
 
 from sightline.config.timm_names import _names
+from sightline.config.trainer_words import WORDS
+from sightline.data.sources.torchvision_names import data_set_names
 from sightline.errors import UserError
 from sightline.runs.known_names import check_run_name
 
@@ -31,7 +46,38 @@ for line in sys.stdin:
 """
 
 
-def test_wrong_names_import_nothing_heavy(tmp_path: Path) -> None:
+class HubWithoutDataSets(BaseHTTPRequestHandler):
+    """A hub that has no repository."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with one run, called widths, that has not finished."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    MlflowClient(uri).create_run("0", run_name="widths")
+    return uri
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), HubWithoutDataSets) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_wrong_names_import_nothing_heavy(tmp_path: Path, store: str, hub: str) -> None:
     (tmp_path / "m.csv").write_text("Id,Crime\na,x\n")
     (tmp_path / "a.jpg").touch()
     wrong = {
@@ -45,6 +91,22 @@ def test_wrong_names_import_nothing_heavy(tmp_path: Path) -> None:
         "train model=resnet18": "model=timm model.name=resnet18",
         "train model=timm model.pretrained_path=/nope.pth": "no file /nope.pth",
         "train optimizer.lrr=1": "Did you mean 'optimizer.lr'",
+        "train model.kernel_size=5": "needs a plus: +model.kernel_size=VALUE",
+        "train monitor=val/acuracy": "Did you mean 'val/accuracy'",
+        "train monitor=val/ece": "no such metric is computed at a validation",
+        "train trainer.precision=foo": "Lightning has no such precision",
+        "train trainer.accelerator=cqu": "Did you mean 'cpu'",
+        "train +trainer.strategy=dpp": "Did you mean 'dp' or 'ddp'",
+        "train trainer.devices=foo": "how many devices",
+        "train data=torchvision data.name=CIFAR11": "Did you mean 'CIFAR10'",
+        "train data=torchvision data.name=MNIST data.root=/nope": "data.root=/nope",
+        "train data=huggingface data.name=./nope": "data.name=./nope",
+        "train data=huggingface data.name=a/b/c": "data.name=a/b/c",
+        "train data=huggingface data.name=nobody/nothing": "the hub has no such data set",
+        "train data=webdataset data.train=/nope-{0..3}.tar data.val=v data.test=t "
+        "data.class_names=[a,b]": "data.train: there is no shard /nope-0.tar",
+        "train data=webdataset data.train=a.jpg data.val=/nope*.tar data.test=t "
+        "data.class_names=[a,b]": "data.val: there is no shard /nope*.tar",
         "train resume=nope": "resume=nope",
         "doctor data=folder data.root=/nope": "/nope is not there",
         "prefetch model.name=resnet1888": "Did you mean 'resnet18'",
@@ -54,10 +116,18 @@ def test_wrong_names_import_nothing_heavy(tmp_path: Path) -> None:
         "export run=nope format=onnx output=x.onnx": "no MLflow store",
         "soup runs=[nope,nope] output=x.ckpt": "no MLflow store",
         "show nope": "no MLflow store",
+        "predict run=latest input=x output=y.csv tracking.uri=STORE": "no finished train",
+        "evaluate run=best:val/nope tracking.uri=STORE": "one of Sightline's metrics",
+        "evaluate run=best:val/accuracy tracking.uri=STORE": "with the metric val_best/",
+        "evaluate run=models:/nope@new tracking.uri=STORE": "no such registered model",
+        "evaluate run=models:/nope tracking.uri=STORE": "expected models:/NAME@ALIAS",
+        "predict run=widths input=/nope output=y.csv tracking.uri=STORE": "input=/nope",
+        "features run=widths input=/nope* output=y.parquet tracking.uri=STORE": "no file",
     }
     done = subprocess.run(
         [sys.executable, "-c", IN_ONE_PROCESS], cwd=tmp_path, text=True, capture_output=True,
-        input="\n".join(wrong), check=False,
+        input="\n".join(wrong).replace("STORE", store), check=False,
+        env=os.environ | {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path.parent / "hub")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     messages = done.stderr.split("Error: ")[1:]
@@ -73,16 +143,33 @@ def test_timms_names_are_those_of_its_files() -> None:
     assert former == {name.partition(".")[0] for name in get_deprecated_models()}
 
 
-def test_names_of_runs_in_a_local_store(tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    client = MlflowClient(uri)
-    run_id = client.create_run("0", run_name="widths").info.run_id
-    for name in ("widths", run_id, run_id[:6], f"runs:/{run_id}", "latest", "best:val/accuracy"):
-        check_run_name(name, uri)
+def test_names_of_other_libraries_are_their_own() -> None:
+    classes = {name for name, each in vars(datasets).items() if inspect.isclass(each)}
+    assert data_set_names() == classes
+    precisions = {*get_args(_PRECISION_INPUT_STR), *get_args(_PRECISION_INPUT_STR_ALIAS)}
+    assert set(WORDS["precision"]) == {"auto", *precisions}
+    assert set(WORDS["accelerator"]) >= {
+        "auto",
+        "gpu",
+        *AcceleratorRegistry.available_accelerators(),
+    }
+    assert set(WORDS["strategy"]) >= {"auto", *StrategyRegistry.available_strategies()}
+
+
+def test_names_of_runs_in_a_local_store(store: str) -> None:
+    client = MlflowClient(store)
+    [run] = client.search_runs(["0"])
+    run_id = run.info.run_id
+    for name in ("widths", run_id, run_id[:6], f"runs:/{run_id}"):
+        check_run_name(name, store)
     with pytest.raises(UserError, match=r"run=width: no such .* Did you mean 'widths'"):
-        check_run_name("width", uri)
+        check_run_name("width", store)
     with pytest.raises(UserError, match="no run with this id"):
-        check_run_name("0" * 32, uri)
+        check_run_name("0" * 32, store)
+    client.log_metric(run_id, "val_best/accuracy", 0.5)
+    client.set_terminated(run_id, "FINISHED")
+    for name in ("latest", "best:val/accuracy"):
+        check_run_name(name, store)
 
 
 def test_all_problems_of_a_manifest(sightline: Sightline, tmp_path: Path) -> None:

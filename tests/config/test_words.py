@@ -33,6 +33,19 @@ def test_any_path_means_what_was_typed(value: str) -> None:
     assert as_typed([word]) == [word]
 
 
+@pytest.mark.parametrize("value", ["a,b", "a,b,c d", " a", "a "])
+def test_a_path_that_is_there_means_what_was_typed(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert as_typed([f"data.root={value}"]) == [f"data.root={value}"] or " d" in value
+    (tmp_path / value).mkdir()
+    [word] = as_typed([f"data.root={value}"])
+    assert value_of(word) == value
+    (tmp_path / "1").mkdir()
+    assert as_typed(["seed=1", "-m", "model=cnn,timm"]) == ["seed=1", "-m", "model=cnn,timm"]
+
+
 @pytest.mark.parametrize(
     ("data", "key", "value"),
     [

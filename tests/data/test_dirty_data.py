@@ -493,6 +493,21 @@ def test_parquet_files_with_further_columns(tmp_path: Path) -> None:
         source("parquet", root=str(tmp_path))
 
 
+def test_parquet_files_whose_columns_have_other_types(tmp_path: Path) -> None:
+    """Text is made of a column that only slices need; labels of two types are refused."""
+    images = [encoded(i) for i in range(2)]
+    for name, site, score in (("train", 1, 1), ("test", "1", 0.5)):
+        table = {"image": images, "label": ["x", "y"], "site": [site] * 2, "score": [score] * 2}
+        pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")
+    data = source("parquet", root=str(tmp_path))
+    assert data.notes == ("columns of different types are read as text: 'site' (string and int64)",)
+    sites = [split.metadata["site"].to_pylist() for split in data.splits.values() if split.metadata]
+    assert sites == [["1", "1"], ["1", "1"]]
+    pq.write_table(pa.table({"image": images, "label": [0, 1]}), tmp_path / "test.parquet")
+    with pytest.raises(UserError, match=r"train.parquet, column 'label': it holds string, but int"):
+        source("parquet", root=str(tmp_path))
+
+
 PARQUET: dict[str, tuple[Callable[[Path], object], Options, str]] = {
     "paths instead of bytes": (
         lambda p: pq.write_table(pa.table({"image": ["a.png"], "label": [0]}), p), {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,19 @@ def test_spaces_around_a_class_folder_are_said_to_be_spaces(
     make_folder(tmp_path, {"cat": 2, "cat ": 1, "dog": 2}, (4, 4))
     assert read_folder(str(tmp_path)).class_names == ("cat", "dog")
     assert "'cat ' is read as 'cat': the same word with spaces around it." in caplog.text
+
+
+@pytest.mark.parametrize("place", [b"cat/caf\xe9.png", b"caf\xe9/a.png"])
+def test_a_name_that_is_not_utf_8_is_named(place: bytes, tmp_path: Path) -> None:
+    make_folder(tmp_path, TWO, (4, 4))
+    target = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + place))
+    target.parent.mkdir(exist_ok=True)
+    next(tmp_path.rglob("*.png")).rename(target)
+    with pytest.raises(UserError, match=r"1 image has a name .* such as .*caf\\xe9"):
+        read_folder(str(tmp_path))
+    target.rename(target.with_suffix(".other"))
+    make_folder(tmp_path / "more", {"x": 1}, (4, 4))
+    assert all(path.isascii() for path in scan_images(tmp_path, tmp_path).left_out.paths)
 
 
 def test_names_that_hardly_differ_are_reported(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,10 @@ import pytest
 from PIL import Image
 from support.fuzz import originals, read_all
 
-from sightline.data.reading.decode import UnreadableImage, read_image
+from sightline.data.reading.decode import Reading, UnreadableImage, read_image
 from sightline.data.reading.images import FileImages
 from sightline.data.reading.transforms import ToMode
-from sightline.types import AS_STORED
+from sightline.types import AS_STORED, PixelSpec
 
 
 def test_damaged_files_are_read_or_refused_by_name() -> None:
@@ -71,6 +73,37 @@ def test_a_transparent_colour_is_laid_on_the_background(
     assert np.asarray(image)[0].tolist() == expected
     [first, *_] = np.asarray(ToMode(1, "#ffffff")(read_image(content, "a.png")))[0].tolist()
     assert first == (255 if expected[0] == [0, 255, 0] else 60)
+
+
+def png_of(values: list[list[int]], bits: int, transparent: list[int]) -> bytes:
+    """A PNG of one row, with a tRNS chunk, as the specification lays it out."""
+    digits = "".join(f"{value:0{bits}b}" for pixel in values for value in pixel)
+    row = int(digits.ljust(-(-len(digits) // 8) * 8, "0"), 2).to_bytes(-(-len(digits) // 8), "big")
+    kind = 0 if len(transparent) == 1 else 2
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", len(values), 1, bits, kind, 0, 0, 0),
+        b"tRNS": struct.pack(f">{len(transparent)}H", *transparent),
+        b"IDAT": zlib.compress(b"\0" + row),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+
+
+@pytest.mark.parametrize("pixels", [AS_STORED, PixelSpec(0.0, 65535.0)], ids=["plain", "ranged"])
+@pytest.mark.parametrize(
+    ("values", "bits", "grey"),
+    [([[1], [0]], 1, 0), ([[1], [2]], 2, 170), ([[3], [9]], 4, 153), ([[30], [90]], 8, 90),
+     ([[300], [301]], 16, 1), ([[300, 600, 900], [300, 600, 40000]], 16, None)],
+)  # fmt: skip
+def test_a_transparent_value_of_any_number_of_bits(
+    values: list[list[int]], bits: int, grey: int | None, pixels: PixelSpec
+) -> None:
+    image = read_image(png_of(values, bits, values[0]), "a.png", Reading(pixels))
+    shown = np.asarray(ToMode(3, "#00ff00")(image))[0].tolist()
+    assert shown == [[0, 255, 0], [1, 2, 156] if grey is None else [grey] * 3]
 
 
 def test_other_colour_spaces_are_converted() -> None:

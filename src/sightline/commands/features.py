@@ -20,6 +20,9 @@ def run(options: FeatureOptions) -> int:
     Raises:
         UserError: the run, the input or the output cannot be used; no file is left behind.
     """
+    from sightline.inference.inputs import check_input
+
+    check_input(options.input, options.root)
     from sightline.inference.features import write_features
 
     write_features(options, options.label_column)

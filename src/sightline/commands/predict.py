@@ -25,6 +25,9 @@ def run(options: PredictOptions) -> int:
     Raises:
         UserError: the run, the input or the output cannot be used; no file is left behind.
     """
+    from sightline.inference.inputs import check_input
+
+    check_input(options.input, options.root)
     from sightline.inference.prediction_table import write_predictions
 
     write_predictions(options, options.calibrated, options.top_k)

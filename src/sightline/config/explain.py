@@ -34,12 +34,14 @@ def explain(error: Exception, arguments: list[str]) -> str:
         return (
             f"{group}={option}: no such option.{hint} The options of {group}: {', '.join(options)}."
         )
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
-        r"Could not delete from config\. '([^']+)'", text
-    )
+    set_to = re.search(r"Could not override '([^']+)'", text)
+    unknown = set_to or re.search(r"Could not delete from config\. '([^']+)'", text)
     if unknown:
         key = unknown[1]
-        hint = did_you_mean(key, _known_names(arguments))
+        names = _known_names(arguments)
+        hint = did_you_mean(key, names)
+        if set_to and f"{key.rpartition('.')[0]}._target_" in names:
+            hint += f" An argument that is not in the config yet needs a plus: +{key}=VALUE."
         return f"Unknown key {key!r}.{hint} `sightline train --cfg job` shows all keys."
     return first_lines(error)
 

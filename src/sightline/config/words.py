@@ -1,13 +1,15 @@
 """Overrides as people type them: quotes for values that Hydra's grammar reads otherwise, or not.
 
 A word is KEY=VALUE. A value that the grammar does not take (`photos (1)`, `~/photos`, `été`, `C#`,
-`a=b`) is put in quotes, and so is a number or a word of YAML where the key takes text alone
-(`data.root=2024`, `label_mode.positive_class=1`): it then means what was typed. Lists, quoted text,
-interpolations and the functions of sweeps (`range(0,5)`) stay as they are.
+`a=b`, and `a,b` where there is such a file) is put in quotes, and so is a number or a word of YAML
+where the key takes text alone (`data.root=2024`, `label_mode.positive_class=1`): it then means what
+was typed. Lists, quoted text, interpolations and the functions of sweeps (`range(0,5)`) stay as
+they are.
 """
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -49,6 +51,8 @@ def _quote(word: str, types: Types, sweep: bool) -> str:
         return word
     flat = LIST.fullmatch(value)
     parsed = _parse(word)
+    if parsed is not None and not sweep and _is_other_path(parsed, value):
+        return f"{key}={quoted(value)}"
     if parsed is None:
         if value[0] == "[" and flat is None:
             return word
@@ -59,6 +63,15 @@ def _quote(word: str, types: Types, sweep: bool) -> str:
         fixed = f"{key}=[{joined}]" if flat else f"{key}={joined}"
         return word if _parse(fixed) is None else _quote_numbers(fixed, types)
     return _quote_numbers(word, types)
+
+
+def _is_other_path(parsed: Override, typed: str) -> bool:
+    """Whether what was typed names a file or folder, but would be read as another text or several:
+    commas, spaces around it."""
+    other = parsed.is_sweep_override() or (
+        isinstance(parsed.value(), str) and parsed.value() != typed
+    )
+    return other and Path(typed).expanduser().exists()
 
 
 def _quote_numbers(word: str, types: Types) -> str:

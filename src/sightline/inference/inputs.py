@@ -83,19 +83,36 @@ def read_inputs(
     path = Path(given).expanduser()
     if path.is_dir():
         return _in_folder(path, root, image_column)
-    if path.is_file():
-        files = [path]
-    else:
-        matching = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  as it was typed
-        files = [Path(name) for name in matching]
-        files = [file for file in files if file.is_file()]
-    if not files:
-        raise UserError(_nothing(path))
+    files = _files(path)
     if all(file.suffix.lower() in PARQUET for file in files):
         return _in_parquet(files, root, image_column, image_suffix)
     if len(files) == 1 and files[0].suffix.lower() in (*DELIMITERS, *JSON_LINES):
         return _in_table(files[0], root, image_column, image_suffix)
     return _listed([str(file) for file in files], root)
+
+
+def check_input(given: str, root: str | None) -> None:
+    """Refuse an input or a root that is not there, before a model is loaded.
+
+    Raises:
+        UserError: as `read_inputs`.
+    """
+    if root is not None:
+        existing_folder(root, "root")
+    path = Path(given).expanduser()
+    if given != STANDARD_INPUT and not path.is_dir():
+        _files(path)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or those that a pattern matches; at least one."""
+    if path.is_file():
+        return [path]
+    matching = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  as it was typed
+    files = [Path(name) for name in matching if Path(name).is_file()]
+    if not files:
+        raise UserError(_nothing(path))
+    return files
 
 
 def _nothing(path: Path) -> str:

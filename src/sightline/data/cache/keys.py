@@ -12,6 +12,8 @@ from sightline.data.geometries.frames import Frame
 from sightline.data.reading.images import Images
 from sightline.types import PreprocessSpec
 
+READING = 2  # raised where files are decoded otherwise than before: what is cached is then not used
+
 
 def cache_bytes(images: list[Images], spec: PreprocessSpec, frame: Frame | None = None) -> int:
     """Size of the decoded images, in bytes; of none where frames have no bound."""
@@ -55,5 +57,5 @@ def cache_key(contents: np.ndarray, spec: PreprocessSpec, frame: Frame | None) -
         geometry = {k: v for k, v in geometry.items() if not k.startswith(("crop_", "img_size"))}
     if spec.crop_mode != "border":  # whose borders have the colour of the mean
         geometry = {k: v for k, v in geometry.items() if k not in ("mean", "std")}
-    facts = json.dumps([geometry, PIL.__version__], sort_keys=True)
+    facts = json.dumps([geometry, PIL.__version__, READING], sort_keys=True)
     return hashlib.blake2b(contents.tobytes() + facts.encode(), digest_size=16).hexdigest()

@@ -3,7 +3,6 @@
 Every error names the file, the row (counted from 1, the header aside) and the column.
 """
 
-import json
 import logging
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data.labels.indicators import indicator_columns, only_one_on
+from sightline.data.labels.lists import as_lists
 from sightline.data.labels.names import canonical
 from sightline.data.labels.report import note_merged, warn_alike
 from sightline.data.tables.files import LabelTable, as_text, require_column
@@ -50,12 +50,11 @@ def read_labels(
         multi_label: whether an image carries any number of labels.
         class_names: the names that numbers in the column stand for; None: read from the rows.
     """
-    table = rows.table
     if wanted.column is not None and wanted.columns is not None:
         raise UserError("Give data.label_column or data.label_columns, not both.")
     column = label_column(rows, wanted)
     if column is not None:
-        require_column(table, column, "data.label_column", rows.origin.name)
+        require_column(rows.table, column, "data.label_column", rows.origin.name)
         if multi_label:
             return _several(rows, column, wanted, class_names)
         _refuse_idle(wanted, "each image has one label, the whole cell")
@@ -112,7 +111,7 @@ def _several(
     rows: LabelTable, column: str, wanted: LabelColumns, class_names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], np.ndarray]:
     values = rows.table[column].combine_chunks()
-    lists = _as_lists(rows, column, values, wanted.separator)
+    lists = as_lists(rows, column, values, wanted.separator)
     owner = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
     flat = pc.list_flatten(lists)
     if class_names is not None and pa.types.is_integer(flat.type):
@@ -126,34 +125,6 @@ def _several(
     targets = np.zeros((len(lists), len(names)), np.int8)
     targets[owner, _look_up(rows, column, flat, names, owner)] = 1
     return names, targets
-
-
-def _as_lists(rows: LabelTable, column: str, values: pa.Array, separator: str | None) -> pa.Array:
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        if separator is not None:
-            raise UserError(
-                f"data.label_separator={separator!r} has no effect: the cells of {column!r} are "
-                "lists. Leave it out."
-            )
-        return values.cast(pa.list_(values.type.value_type)).fill_null([])
-    texts = as_text(values)
-    if separator is not None:
-        return pc.split_pattern(texts, separator)
-    if not pc.all(pc.or_(pc.starts_with(texts, "["), pc.equal(texts, ""))).as_py():
-        raise UserError(
-            f"{rows.origin.row(0)}, column {column!r}: label_mode=multilabel needs several labels "
-            "a cell: give what stands between them with data.label_separator, write JSON lists "
-            '(["dog", "cat"]), or name 0/1 columns with data.label_columns=[...].'
-        )
-    lists = []
-    for index, text in enumerate(texts.to_pylist()):
-        try:
-            lists.append([str(label) for label in (json.loads(text) if text else [])])
-        except ValueError as error:
-            raise UserError(
-                f"{rows.origin.row(index)}, column {column!r}: not a JSON list: {text!r}."
-            ) from error
-    return pa.array(lists, pa.list_(pa.string()))
 
 
 def _trimmed(

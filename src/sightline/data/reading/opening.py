@@ -11,8 +11,14 @@ from PIL import Image, ImageOps
 from sightline.data.reading.arrays import raster_of_array
 from sightline.data.reading.dicom import read_dicom
 from sightline.data.reading.formats import form_of, register_plugins
+from sightline.data.reading.png import (
+    TRANSPARENT,
+    read_deep_png,
+    spread_transparent,
+    with_opacity,
+)
 from sightline.data.reading.raster import ALPHA, BANDS, GREY, Raster
-from sightline.data.reading.tiff import is_tiff, read_tiff, upright
+from sightline.data.reading.tiff import is_tiff, read_tiff
 from sightline.data.reading.tiff_samples import is_plain
 from sightline.types import PixelSpec
 
@@ -26,7 +32,6 @@ logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 # Modes that are kept; those of other colour spaces (LAB, HSV, ...) become RGB.
 KEPT_MODES = ("1", "L", "LA", "La", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr")
 PLAIN_MODES = {"1": "L", "La": "LA", "RGBa": "RGBA", "YCbCr": "RGB"}  # whose bands have names
-ORIENTATION = 0x0112  # EXIF's tag
 
 
 def open_image(
@@ -58,6 +63,7 @@ def open_image(
         image.close()
         raise
     if raster is None:
+        spread_transparent(image)
         return image
     image.close()
     return raster
@@ -71,8 +77,8 @@ def _misread(
         plain = is_plain(image, deep)
         if not plain or getattr(image, "n_frames", 1) > 1:
             return read_tiff(_source(file), pixels, plain)
-    if image.format == "PNG" and deep and has_16_bits(image):
-        return _deep_png(file, image)
+    if image.format == "PNG" and has_16_bits(image) and (deep or TRANSPARENT in image.info):
+        return read_deep_png(file, image)
     return None
 
 
@@ -97,18 +103,6 @@ def has_16_bits(image: Image.Image) -> bool:
     return image.mode in BANDS and any(";16" in str(tile) for tile in getattr(image, "tile", ()))
 
 
-def _deep_png(file: Path | bytes, image: Image.Image) -> Raster:
-    import torch
-    from torchvision.io import ImageReadMode, decode_png
-
-    content = file.read_bytes() if isinstance(file, Path) else file
-    data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-    array = decode_png(data, ImageReadMode.UNCHANGED).numpy().transpose(1, 2, 0)
-    names = {len(bands): bands for bands in (BANDS["LA"], BANDS["RGB"], BANDS["RGBA"])}
-    bands = names[array.shape[2]]
-    return Raster(upright(array, image.getexif().get(ORIENTATION, 1)), bands, bands[-1] == ALPHA)
-
-
 def deep_grey(image: Image.Image) -> Raster | None:
     """The pixels of a grey image with more than 8 bits; None of others, which are not loaded."""
     if not image.mode.startswith(("I", "F")):
@@ -118,8 +112,11 @@ def deep_grey(image: Image.Image) -> Raster | None:
     full = any(name.startswith("ppm") and 65535 not in args for name, args in codecs)
     bits = 12 if any("I;12" in str(args) for _, args in codecs) else None
     image.load()
-    array = np.asarray(ImageOps.exif_transpose(image))
-    return Raster(array[:, :, None], GREY, full=full, bits=bits)
+    array = np.asarray(ImageOps.exif_transpose(image))[:, :, None]
+    if TRANSPARENT in image.info:
+        opaque = with_opacity(array, image.info[TRANSPARENT])
+        return Raster(opaque, BANDS["LA"], alpha=True, full=full, bits=bits)
+    return Raster(array, GREY, full=full, bits=bits)
 
 
 def raster_of_bands(image: Image.Image) -> Raster:

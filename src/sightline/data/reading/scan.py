@@ -48,7 +48,7 @@ class LeftOut:
 
     def add(self, path: str, reason: str) -> None:
         """Add a file."""
-        self.paths.append(path)
+        self.paths.append(as_utf8(path))
         self.reasons.append(reason)
 
     def extend(self, other: "LeftOut") -> None:
@@ -169,6 +169,11 @@ def why_left_out(file: str) -> str | None:
     if suffix.strip() in image_suffixes():
         return "with a space after the suffix"
     return f"{suffix}{FILES}"
+
+
+def as_utf8(path: str) -> str:
+    """A path with escapes in the place of bytes that are not UTF-8: `caf\\xe9.png`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_hidden(folder: str) -> bool:

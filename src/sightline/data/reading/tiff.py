@@ -3,6 +3,7 @@
 The axes are those that Tifffile finds in the file's metadata (OME-XML, ImageJ, its own).
 """
 
+import logging
 import math
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,8 @@ def read_tiff(source: Any, pixels: PixelSpec, plain: bool) -> Raster | None:
     """
     import tifffile
 
+    # It logs what is odd in a file on its way to reading it, or to an error of its own.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with tifffile.TiffFile(source) as tiff:
         series = tiff.series[0]
         page = series.keyframe

@@ -10,10 +10,17 @@ import pyarrow as pa
 from sightline.data.labels.names import canonical
 from sightline.data.labels.report import note_merged, warn_alike
 from sightline.data.reading.images import FileImages
-from sightline.data.reading.scan import LeftOut, holds_images, scan_beside, scan_images, subfolders
+from sightline.data.reading.scan import (
+    LeftOut,
+    as_utf8,
+    holds_images,
+    scan_beside,
+    scan_images,
+    subfolders,
+)
 from sightline.data.source_data import SPLIT_WORDS, SourceData, Split
 from sightline.data.sources.split_folders import AUTO, find_split_folders
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError, counted, did_you_mean
 
 Classes = dict[str, list[str]]  # a class's name to the names of its folders
 
@@ -44,7 +51,9 @@ def read_folder(root: str, splits: str | dict[str, str] = AUTO) -> SourceData:
             left_out.extend(scan_beside(base, folder))
             continue
         found[split] = _scan(base, folder, names, left_out)
-    paths = pa.array([path for each, _ in found.values() for path in each], pa.string())
+    names_of_files = [path for each, _ in found.values() for path in each]
+    _refuse_other_encodings(base, names_of_files)
+    paths = pa.array(names_of_files, pa.string())
     images = FileImages(base, paths)
     made = {}
     start = 0
@@ -63,6 +72,18 @@ def existing_folder(path: str, key: str) -> Path:
         kind = "a file, not a folder" if base.is_file() else "not there"
         raise UserError(f"{key}={path}: {base} is {kind}.{did_you_mean(base.name, beside)}")
     return base
+
+
+def _refuse_other_encodings(base: Path, paths: list[str]) -> None:
+    """Refuse names that are not UTF-8, which no table of results could hold."""
+    other = [path for path in paths if not path.isascii() and as_utf8(path) != path]
+    if other:
+        files = counted(len(other), "image has a name", "images have names")
+        raise UserError(
+            f"{base}: {files} (or a folder's) that is not UTF-8, such as {as_utf8(other[0])}. "
+            f"Rename them: {shlex.join(['convmv', '-r', '-f', 'latin1', '-t', 'utf8', str(base)])} "
+            "shows how, with --notest it does."
+        )
 
 
 def _classes(folder: Path) -> Classes:

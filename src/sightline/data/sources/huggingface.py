@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
 from sightline.data.source_data import SPLIT_WORDS, SourceData
+from sightline.data.sources.hub_names import require_datasets
 from sightline.data.sources.huggingface_stream import RowReader, stream_source
 from sightline.data.tables.files import TableOrigin
 from sightline.data.tables.source import Columns, to_source
@@ -86,12 +87,9 @@ def _row_reader(
 
 
 def _datasets() -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise UserError(
-            "data=huggingface needs the package datasets: pip install 'sightline[hub]'."
-        ) from error
+    require_datasets()
+    import datasets
+
     return datasets
 
 

@@ -59,10 +59,10 @@ def check_columns_of(
                       {c for c in (found, columns.split, columns.group) if c})  # fmt: skip
     seen = ""
     if labels.column is None and labels.columns is None:
-        column = label_column(rows, labels)
+        label = label_column(rows, labels)
         try:
-            of_columns = () if column is not None else indicator_columns(rows, None)[0]
-            seen = labels_found(rows, column, of_columns)
+            of_columns = () if label is not None else indicator_columns(rows, None)[0]
+            seen = labels_found(rows, label, of_columns)
         except UserError as error:
             problems.append(str(error))
     if problems and found is not None:

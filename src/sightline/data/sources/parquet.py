@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data.cache.mapped_tables import read_tables
-from sightline.data.labels.columns import LABEL_COLUMNS, LabelColumns
+from sightline.data.labels.columns import LabelColumns
 from sightline.data.reading.images import BytesImages
 from sightline.data.source_data import SPLIT_WORDS, SourceData
+from sightline.data.sources.parquet_columns import with_like_columns
 from sightline.data.tables.files import PARQUET, TableOrigin, require_column
 from sightline.data.tables.source import Columns, to_source
 from sightline.errors import UserError
@@ -52,8 +53,9 @@ def read_parquet(
         metadata_columns: further columns, for slices.
     """
     tables = read_tables(files := parquet_files(path, root))
-    required = [image_column, label_column, *(label_columns or []), split_column]
-    notes = _check_columns(tables, files, [name for name in required if name])
+    named = [image_column, label_column, *(label_columns or []), split_column]
+    required = [name for name in named if name]
+    tables, notes = with_like_columns(tables, files, required)
     tables, split_column = _with_split_column(tables, files, split_column)
     origin = TableOrigin([str(file) for file in files], [len(table) for table in tables])
     pool = pa.concat_tables(tables, promote_options="permissive")
@@ -82,29 +84,6 @@ def _with_split_column(
         for table, split in zip(tables, splits, strict=True)
     ]
     return with_split, SPLIT
-
-
-def _check_columns(tables: list[pa.Table], files: list[Path], required: list[str]) -> list[str]:
-    """A note on columns that only some of the files have: they are empty elsewhere.
-
-    Raises:
-        UserError: a file lacks a column that its images or labels are read from.
-    """
-    union = dict.fromkeys(name for table in tables for name in table.column_names)
-    named = [name for name in (*required, *LABEL_COLUMNS) if name in union]
-    # Without a column of labels, each column of 0 and 1 is one.
-    needed = named if set(named) - set(required[:1]) else list(union)
-    partial: dict[str, str] = {}
-    for file, table in zip(files, tables, strict=True):
-        for name in union:
-            if name not in table.column_names:
-                if name in needed:
-                    raise UserError(f"{file} has no column {name!r}, which other files here have.")
-                partial.setdefault(name, file.name)
-    if not partial:
-        return []
-    listed = ", ".join(f"{name!r} (not in {file})" for name, file in list(partial.items())[:5])
-    return [f"columns that some files lack are empty there: {listed}"]
 
 
 def parquet_files(path: str | list[str] | None, root: str | None) -> list[Path]:

@@ -12,7 +12,8 @@ from torchvision import datasets
 from sightline.data.reading.images import FileImages
 from sightline.data.source_data import SPLITS, SourceData, Split
 from sightline.data.sources.torchvision_columns import open_images, read_targets
-from sightline.errors import UserError, did_you_mean, first_line
+from sightline.data.sources.torchvision_names import check_data_set_name
+from sightline.errors import UserError, first_line
 
 # Names of the splits in torchvision, in the order in which they are tried.
 NAMES = {"train": ("train", "trainval"), "val": ("val", "valid"), "test": ("test",)}
@@ -69,11 +70,7 @@ def read_torchvision(
 
 
 def _class_of(name: str) -> Any:
-    known = [key for key, value in vars(datasets).items() if inspect.isclass(value)]
-    if name not in known:
-        raise UserError(
-            f"data.name={name}: torchvision has no such data set.{did_you_mean(name, known)}"
-        )
+    check_data_set_name(name)
     if name.startswith("LSUN"):
         raise UserError(
             f"data.name={name}: torchvision keeps the names of its images in a pickle file in the "

@@ -14,6 +14,7 @@ from sightline.data.reading.formats import image_suffixes
 from sightline.data.reading.images import BytesImages
 from sightline.data.reading.stream import Stream, StreamedSample
 from sightline.data.source_data import SourceData, Split, take
+from sightline.data.sources.shards import existing_shards, require_webdataset
 from sightline.errors import UserError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -134,28 +135,16 @@ def read_webdataset(
 
 
 def _webdataset() -> Any:
-    try:
-        import webdataset
-    except ImportError as error:
-        raise UserError(
-            "data=webdataset needs the package webdataset: pip install 'sightline[shards]'."
-        ) from error
+    require_webdataset()
+    import webdataset
+
     return webdataset
 
 
 def _urls(wanted: str | list[str], name: str) -> list[str]:
     found: list[str] = []
     for each in [wanted] if isinstance(wanted, str) else wanted:
-        for url in _webdataset().shardlists.expand_urls(each):
-            if "://" in url or url.startswith("pipe:"):
-                found.append(url)
-                continue
-            path = Path(url).expanduser().absolute()
-            files = sorted(path.parent.glob(path.name)) if "*" in path.name else [path]
-            missing = [file for file in files if not file.is_file()] or ([] if files else [path])
-            if missing:
-                raise UserError(f"data.{name}: there is no shard {missing[0]}.")
-            found += [str(file) for file in files]
+        found += existing_shards(_webdataset().shardlists.expand_urls(each), f"data.{name}")
     return found
 
 

@@ -10,10 +10,20 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError
 from sightline.io.secrets import hide_password
 from sightline.metrics.monitor import direction_of
-from sightline.runs.known_names import BEST, LATEST, MODEL, SHORTEST_ID, unknown_run
+from sightline.runs.known_names import (
+    BEST,
+    LATEST,
+    MODEL,
+    SHORTEST_ID,
+    logged_metric,
+    model_named,
+    no_training,
+    unknown_model,
+    unknown_run,
+)
 from sightline.tracking.mlflow import tags
 from sightline.tracking.task import task_facts
 
@@ -52,23 +62,16 @@ def run_of_name(client: MlflowClient, name: str) -> Run:
 def _latest(client: MlflowClient) -> Run:
     run = next(_trainings(client), None)
     if run is None:
-        raise _no_run(client, f"run={LATEST}")
+        raise no_training(LATEST, client.tracking_uri)
     return run
 
 
 def _best(client: MlflowClient, key: str) -> Run:
     """The run with the best value at its best checkpoint, among those of one task."""
-    split, _, metric = key.partition("/")
-    direction = direction_of(key, ())
-    if not metric or direction is None:
-        raise UserError(
-            f"run={BEST}{key}: expected a split and one of Sightline's metrics, such as "
-            f"{BEST}val/accuracy."
-        )
-    logged = f"val_best/{metric}" if split == "val" else key
+    logged = logged_metric(key)
     found = [run for run in _trainings(client) if logged in run.data.metrics]
     if not found:
-        raise _no_run(client, f"run={BEST}{key}", f" with the metric {logged}")
+        raise no_training(f"{BEST}{key}", client.tracking_uri, f" with the metric {logged}")
     tasks = {(*task.key, task.classes): task.title
              for task in (task_facts(run.data.params) for run in found)}  # fmt: skip
     if len(tasks) > 1:
@@ -77,29 +80,23 @@ def _best(client: MlflowClient, key: str) -> Run:
             f"{'; '.join(list(tasks.values())[:SHOWN])}). `sightline compare` ranks each; give the "
             "run's id."
         )
-    choose = max if direction == "max" else min
+    choose = max if direction_of(key, ()) == "max" else min
     return choose(found, key=lambda run: run.data.metrics[logged])
 
 
 def _of_model(client: MlflowClient, name: str) -> Run:
     """The run of a registered model's version: `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
-    matched = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", name)
-    if matched is None:
-        raise UserError(f"run={name}: expected models:/NAME@ALIAS or models:/NAME/VERSION.")
-    model, alias, version = matched.groups()
+    model, alias, version = model_named(name)
     try:
         if alias is not None:
             found = client.get_model_version_by_alias(model, alias)
         else:
-            found = client.get_model_version(model, version)
+            found = client.get_model_version(model, str(version))
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
         names = [each.name for each in client.search_registered_models()]
-        raise UserError(
-            f"run={name}: {hide_password(client.tracking_uri)} has no such registered model."
-            f"{did_you_mean(model, names)}"
-        ) from error
+        raise unknown_model(name, client.tracking_uri, names) from error
     return client.get_run(str(found.run_id))
 
 
@@ -128,8 +125,3 @@ def _search(client: MlflowClient, wanted: str = "") -> Iterator[Run]:
 def _listed(runs: Sequence[Run]) -> str:
     more = f", and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
     return ", ".join(f"{run.info.run_id}" for run in runs[:SHOWN]) + more
-
-
-def _no_run(client: MlflowClient, name: str, what: str = "") -> UserError:
-    store = hide_password(client.tracking_uri)
-    return UserError(f"{name}: {store} has no finished training{what} yet.")
