@@ -26,11 +26,13 @@ from support.images import make_folder
 from timm.models import get_deprecated_models
 from torchvision import datasets
 
+from sightline.config.compose import compose_job
 from sightline.config.timm_names import _names
 from sightline.config.trainer_words import WORDS
 from sightline.data.sources.torchvision_names import data_set_names
 from sightline.errors import UserError
 from sightline.runs.known_names import check_run_name
+from sightline.training.early_checks import check_early
 
 IN_ONE_PROCESS = """
 import sys
@@ -170,6 +172,25 @@ def test_names_of_runs_in_a_local_store(store: str) -> None:
     client.set_terminated(run_id, "FINISHED")
     for name in ("latest", "best:val/accuracy"):
         check_run_name(name, store)
+
+
+@pytest.mark.parametrize("label", ["label", "kind"])
+def test_how_a_table_was_read_is_said_once(
+    label: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the training, which reads it again; here only beside an error."""
+    make_folder(tmp_path, {"a": 2}, (4, 4))
+    table = tmp_path / "m.csv"
+    table.write_text(f"sep=;\n# v2\nimage;{label}\na/000.png;x\na/001.png;y\n")
+    config = compose_job(["data=manifest", f"data.path={table}"])[0]
+    said = "m.csv: read with semicolons between columns, as its line sep= says; 1 comment line (#)"
+    if label == "label":
+        check_early(config)
+        assert not caplog.records
+    else:
+        with pytest.raises(UserError, match="no column of labels"):
+            check_early(config)
+        assert caplog.text.count(said) == 1
 
 
 def test_all_problems_of_a_manifest(sightline: Sightline, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sightline.data.reading.images import FileImages, Images
-from sightline.data.reading.scan import scan_images
+from sightline.data.reading.scan import as_utf8, scan_images
 from sightline.data.sources.folder import existing_folder
 from sightline.data.sources.image_paths import with_suffix
 from sightline.data.sources.manifest_checks import IMAGE_COLUMNS
@@ -132,7 +132,7 @@ def _listed(paths: list[str], root: str | None) -> Inputs:
 
 def _texts(names: Iterable[str]) -> pa.Array:
     """Names as text; a name that is not UTF-8 then names no file: its row has an error."""
-    return pa.array([name.encode("utf-8", "replace").decode() for name in names], pa.string())
+    return pa.array(map(as_utf8, names), pa.string())
 
 
 def _relative(paths: list[str], root: str) -> Iterator[str]:

@@ -3,7 +3,11 @@
 Whatever is refused here is refused by the part itself too; here the message comes at once.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from logging.handlers import MemoryHandler
+from pathlib import Path
 from typing import Any
 
 from sightline.config.schema import TrainConfig
@@ -98,12 +102,35 @@ def _path(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__name__}"
 
 
+@contextmanager
+def _notes_of_errors() -> Iterator[None]:
+    """Log what is logged inside only where it ends in an error: the training logs it again."""
+    logger = logging.getLogger("sightline")
+    held = MemoryHandler(capacity=1000, flushLevel=logging.CRITICAL, flushOnClose=False)
+    propagates, logger.propagate = logger.propagate, False
+    logger.addHandler(held)
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        logger.removeHandler(held)
+        logger.propagate = propagates
+        for record in held.buffer if failed else ():
+            logger.handle(record)
+
+
 def _check_manifest(node: Node) -> None:
     file = existing_file(str(node["path"]), "data.path")
     root = node.get("root")
     base = file.parent if root is None else existing_folder(str(root), "data.root")
     if file.stat().st_size > MOST_BYTES:
         return
+    with _notes_of_errors():
+        _check_columns(node, file, base)
+
+
+def _check_columns(node: Node, file: Path, base: Path) -> None:
     table = read_table(file)
     columns = Columns(
         node.get("split_column"), node.get("group_column"), node.get("metadata_columns")

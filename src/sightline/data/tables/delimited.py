@@ -46,8 +46,9 @@ def read_delimited(file: Path, separator: str) -> pa.Table:
     above = find_preamble([lenient_text(line) for line in lines], list(SEPARATORS), str(file))
     content = content[sum(map(len, lines[: above.lines])) :]
     found = above.separator or _separator(content, separator)
-    if found != separator:
-        notes.append(f"{SEPARATORS[found]} between columns")
+    stated = ", as its line sep= says" if above.separator else ""
+    if found != separator or stated:
+        notes.append(f"{SEPARATORS[found]} between columns{stated}")
     notes += above.notes
     table = _read(content, found, notes, f"{file}, line", above.lines)
     columns = [original_column(column) if pa.types.is_string(column.type) else column

@@ -19,7 +19,7 @@ class Preamble:
     Attributes:
         lines: how many lines.
         separator: that one of them states; None: none does.
-        notes: what was read and left out, for people.
+        notes: what was left out, for people.
     """
 
     lines: int
@@ -53,8 +53,7 @@ def find_preamble(lines: Sequence[str], separators: Sequence[str], file: str) ->
         count += 1
     if count > first and _are_names(lines[count - 1], lines[count : count + 1], separators):
         count -= 1
-    notes = ["the separator that the line sep= states"] if stated else []
-    return Preamble(count, separator, notes + comment_note(count - first))
+    return Preamble(count, separator, comment_note(count - first))
 
 
 def comment_note(count: int) -> list[str]:
