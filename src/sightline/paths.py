@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from sightline.errors import UserError
+
 MAX_NAME = 60  # characters of a sweep's folder
 SEVERAL = re.compile(r"\b(choice|range|interval|glob)\(")  # values of a key, in Hydra's grammar
 ONE_VALUE = re.compile(r"""\[[^\]]*\]|\{[^}]*\}|'[^']*'|"[^"]*\"""")  # that may hold commas
@@ -17,8 +19,18 @@ ROOT_MARKERS = (".git", "pyproject.toml", STORE)
 
 @cache
 def project_root() -> Path:
-    """The nearest folder from here upward that holds a project (or a store), else this folder."""
-    return root_above(Path.cwd())
+    """The nearest folder from here upward that holds a project (or a store), else this folder.
+
+    Raises:
+        UserError: its name is not UTF-8, as the paths in configs and stores are.
+    """
+    root = root_above(Path.cwd())
+    try:
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(root).decode("utf-8", "backslashreplace")
+        raise UserError(f"The project's folder {shown} has a name that is not UTF-8.") from error
+    return root
 
 
 def root_above(place: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sightline.config.explain import explain
 from sightline.config.typed import as_typed
 from sightline.config.words import quoted
 from sightline.errors import UserError
+from sightline.paths import project_root
 from sightline.runs.resume import resume_command, resumed_arguments
 
 
@@ -44,6 +46,19 @@ def test_a_path_that_is_there_means_what_was_typed(
     assert value_of(word) == value
     (tmp_path / "1").mkdir()
     assert as_typed(["seed=1", "-m", "model=cnn,timm"]) == ["seed=1", "-m", "model=cnn,timm"]
+
+
+def test_a_name_that_is_not_utf_8_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=r"The name in data\.root=/x/caf\\xe9 is not UTF-8"):
+        as_typed([os.fsdecode(b"data.root=/x/caf\xe9")])
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    project_root.cache_clear()
+    with pytest.raises(UserError, match=r"The project's folder .*/caf\\xe9 has a name"):
+        project_root()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sightline.config.search_path import choices_among, compose_train, list_grou
 from sightline.config.targets import hints_of, locate
 from sightline.config.words import quote_overrides
 from sightline.errors import UserError
+from sightline.io.printable import as_utf8
 
 COMPONENTS = ("data", "label_mode")  # config groups whose keys may take text
 # Values that Hydra reads as something other than the name of an option.
@@ -24,8 +25,15 @@ def as_typed(arguments: list[str]) -> list[str]:
     """The arguments with quotes where Hydra's grammar would misread a value.
 
     Raises:
-        UserError: a config group is given something other than the name of an option.
+        UserError: a config group is given something other than the name of an option, or a word is
+            not UTF-8.
     """
+    for word in arguments:
+        if as_utf8(word) != word:
+            raise UserError(
+                f"The name in {as_utf8(word)} is not UTF-8, as configs and results are. Rename the "
+                "file or folder."
+            )
     groups = list_groups(arguments)
     for word in arguments:
         group, sign, value = word.partition("=")

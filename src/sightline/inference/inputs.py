@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sightline.data.reading.images import FileImages, Images
-from sightline.data.reading.scan import as_utf8, scan_images
+from sightline.data.reading.scan import scan_images
 from sightline.data.sources.folder import existing_folder
 from sightline.data.sources.image_paths import with_suffix
 from sightline.data.sources.manifest_checks import IMAGE_COLUMNS
 from sightline.data.tables.files import DELIMITERS, JSON_LINES, PARQUET, read_table, require_column
 from sightline.errors import UserError, did_you_mean, first_line
 from sightline.inference.parquet_images import ParquetImages, holds_images
+from sightline.io.printable import as_utf8
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ A run's name, a file's or a tag can hold sequences by which a terminal clears li
 title or answers as if the user had typed.
 """
 
+import os
 import re
 
 # Those of C0 but tab and newline, DEL, C1, and marks that turn the direction of writing.
@@ -18,3 +19,8 @@ def printable(text: str) -> str:
 def on_one_line(text: str) -> str:
     """The same for a cell of a list: line breaks and tabs are escaped too."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def as_utf8(path: str) -> str:
+    """A path with escapes in the place of bytes that are not UTF-8: `caf\\xe9.png`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sightline.data.reading.formats import EXTRAS, image_suffixes
 from sightline.errors import counted
+from sightline.io.printable import as_utf8
 
 # Folders that file managers, cameras, notebooks and storage servers make, in any case.
 SYSTEM_FOLDERS = frozenset({
@@ -169,11 +170,6 @@ def why_left_out(file: str) -> str | None:
     if suffix.strip() in image_suffixes():
         return "with a space after the suffix"
     return f"{suffix}{FILES}"
-
-
-def as_utf8(path: str) -> str:
-    """A path with escapes in the place of bytes that are not UTF-8: `caf\\xe9.png`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_hidden(folder: str) -> bool:

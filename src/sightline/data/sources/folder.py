@@ -12,7 +12,6 @@ from sightline.data.labels.report import note_merged, warn_alike
 from sightline.data.reading.images import FileImages
 from sightline.data.reading.scan import (
     LeftOut,
-    as_utf8,
     holds_images,
     scan_beside,
     scan_images,
@@ -21,6 +20,7 @@ from sightline.data.reading.scan import (
 from sightline.data.source_data import SPLIT_WORDS, SourceData, Split
 from sightline.data.sources.split_folders import AUTO, find_split_folders
 from sightline.errors import UserError, counted, did_you_mean
+from sightline.io.printable import as_utf8
 
 Classes = dict[str, list[str]]  # a class's name to the names of its folders
 
