@@ -43,6 +43,7 @@ LAYERS = [
         "models.transformers_names",
         "models.weight_origin",
         "models.weight_values",
+        "models.stored_weights",
         "models.fitting_size",
         "models.lora",
         "models.head_cut",

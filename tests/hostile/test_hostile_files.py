@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,11 @@ def test_bombs_are_refused_by_what_they_declare(tmp_path: Path, little_memory: N
     np.savez_compressed(tmp_path / "bomb.npz", train_images=zeros, train_labels=np.zeros(8, int))
     rows = pa.table({"path": pa.array(["x"] * 2_000_000).dictionary_encode(), "n": [0] * 2_000_000})
     pq.write_table(rows, tmp_path / "bomb.parquet")
+    long = pa.chunked_array([["x" * 1000] * 4000])  # one value of a dictionary, for many rows
+    nested = pa.StructArray.from_arrays([pa.array(["x" * 1000] * 4000)], ["path"])
+    for name, column in (("long", long), ("nested", nested)):
+        table = pa.table({"path": column, "n": [0] * 4000})
+        pq.write_table(table, tmp_path / f"{name}.parquet", compression="zstd")
     torch.save({"state_dict": {"a": torch.zeros(2**20)}}, tmp_path / "plain.ckpt")
     with (
         zipfile.ZipFile(tmp_path / "plain.ckpt") as plain,
@@ -69,12 +74,61 @@ def test_bombs_are_refused_by_what_they_declare(tmp_path: Path, little_memory: N
     for name, read in (
         ("bomb.npz", lambda path: read_npz(False, path, None)),
         ("bomb.parquet", lambda path: read_table(Path(path))),
+        ("long.parquet", lambda path: read_table(Path(path))),
+        ("nested.parquet", lambda path: read_table(Path(path))),
         ("bomb.ckpt", lambda path: read_weight_file(Path(path))),
     ):
         path = tmp_path / name
         assert path.stat().st_size < 200_000
         with pytest.raises(UserError, match=rf"{name} declares .* GiB of content"):
             read(str(path))
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("a.json", b"[" * 100_000, "nested too deep"),
+    ("a.json", b"[" + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"]", "nested too deep"),
+    ("a.jsonl", b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested too deep"),
+    ("a.json", b'[{"path":"\\ud800"}]', "cannot be read"),
+    ("a.csv", b"\xff\xfea\x00,\x00b", "cannot be read"),
+    ("a.csv", b"\xff\xfe\x00\xd8\x00\xd8", "cannot be read"),
+])  # fmt: skip
+def test_a_table_that_is_none_is_refused_in_words(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_table(tmp_path / name)
+
+
+def write_shard(path: Path, files: dict[str, bytes], mode: Literal["w", "w:gz"] = "w") -> str:
+    with tarfile.open(path, mode) as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return str(path)
+
+
+@pytest.mark.parametrize(("kind", "label"), [
+    ("cls", b"\xff"), ("cls", b"9" * 5000), ("cls", b""), ("json", b"[1]"), ("json", b"{"),
+    ("json", b"[" * 100_000), ("json", b'{"k": {"a": 1}}'), ("json", b'{"k": null}'),
+    ("json", b'{"k": 0.5}'), ("json", b"\xff"), ("json", b'{"k": [[0]]}'),
+])  # fmt: skip
+def test_a_label_in_a_shard_is_one_or_is_refused_in_words(
+    tmp_path: Path, kind: str, label: bytes
+) -> None:
+    shard = write_shard(tmp_path / "x.tar", {"a.png": b"", f"a.{kind}": label})
+    key = "k" if kind == "json" else None
+    with pytest.raises(UserError, match=r"x\.tar, sample 'a'"):
+        read_webdataset(False, shard, shard, shard, ["a", "b"], key, 1, 1)
+
+
+def test_a_shard_that_declares_more_than_there_is(tmp_path: Path, little_memory: None) -> None:
+    content = {"a.png": bytes(2**22), "a.cls": b"0"}
+    shard = write_shard(tmp_path / "x.tar", content, "w:gz")
+    assert Path(shard).stat().st_size < 10_000
+    with pytest.raises(UserError, match=r"x\.tar: a\.png declares"):
+        read_webdataset(False, shard, shard, shard, ["a"], None, 1, 1)
 
 
 def test_members_of_shards_are_not_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from sightline.evaluation.run import evaluate
 from sightline.evaluation.settings import EvaluationSettings
 from sightline.inference.load import load
 from sightline.inference.model import AnyImage, LoadedModel
+from sightline.io.declared_size import read_parquet
 from sightline.runs.folder import RESULTS
 from sightline.runs.results import read_results
 from sightline.tracking.mlflow.links import run_link
@@ -111,7 +112,7 @@ class Run:
             UserError: the run has none of this split.
         """
         path = self._stored.file(f"predictions/{split}.parquet")
-        return pd.read_parquet(path)
+        return read_parquet(path).to_pandas()
 
     @property
     def figures(self) -> Figures:

@@ -14,7 +14,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.schema import MODEL_COMMON, DataConfig, TrainConfig
 from sightline.config.stored import is_of_hydra
-from sightline.config.targets import hints_of, locate
+from sightline.config.targets import hints_of, locate, takes
 from sightline.config.validation import without
 from sightline.errors import UserError, did_you_mean
 
@@ -79,10 +79,10 @@ def check_node(
     target = locate(node, where, plugins)
     given = dict(required or {})
     for name in given:
-        if not accepts(target, name):
+        if not takes(target, name):
             raise UserError(f"{where}: {node['_target_']} does not take {name}, which it is given.")
     if not _inherits_init(target):
-        given |= {k: value for k, value in (offered or {}).items() if accepts(target, k)}
+        given |= {k: value for k, value in (offered or {}).items() if takes(target, k)}
     _check_arguments(target, node, where, given)
     _check_nested(node, where, plugins)
     return given
@@ -131,12 +131,6 @@ def _nodes(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _nodes(child, f"{where}[{index}]")
-
-
-def accepts(target: Any, name: str) -> bool:
-    """Whether `target` takes an argument called `name`."""
-    parameters = inspect.signature(target).parameters
-    return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
 
 
 def _inherits_init(target: Any) -> bool:

@@ -29,11 +29,14 @@ class ConfigPlace:
         homes: packages whose classes and functions it takes, and the full name of the class whose
             objects they make.
         strict: whether a plugin's class must be of the same kind; else it is any callable.
+        argument: that Sightline's own functions of this kind have. Others in the same package make
+            such objects too, and may read files or download.
     """
 
     takes: str
     homes: Mapping[str, str]
     strict: bool = True
+    argument: str | None = None
 
 
 PLACES = {
@@ -43,7 +46,9 @@ PLACES = {
     "label_mode": ConfigPlace(
         "a label mode", {"sightline.label_modes": "sightline.label_modes.base.LabelMode"}
     ),
-    "model": ConfigPlace("a torch module", {"sightline.models": MODULE, "torch.nn": MODULE}),
+    "model": ConfigPlace(
+        "a torch module", {"sightline.models": MODULE, "torch.nn": MODULE}, argument="num_classes"
+    ),
     "loss": ConfigPlace(
         "a loss",
         {"sightline.training.losses": MODULE, "torch.nn": "torch.nn.modules.loss._Loss"},
@@ -119,6 +124,12 @@ def locate(node: Mapping[str, Any], where: str, plugins: Iterable[str]) -> Any:
     return found
 
 
+def takes(target: Any, name: str) -> bool:
+    """Whether `target` takes an argument called `name`."""
+    parameters = inspect.signature(target).parameters
+    return name in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+
+
 def hints_of(target: Any) -> dict[str, Any]:
     """The annotations of a target's arguments; empty where they cannot be evaluated."""
     function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
@@ -169,5 +180,7 @@ def _makes(target: Any, home: str, place: ConfigPlace) -> bool:
     made = target if inspect.isclass(target) else hints_of(target).get("return")
     if not inspect.isclass(made):
         return not own  # a plugin's function need not say what it returns
+    if place.argument and home.startswith("sightline.") and not takes(target, place.argument):
+        return False
     is_kind = any(f"{each.__module__}.{each.__qualname__}" == kind for each in made.__mro__)
     return is_kind or not (own or place.strict)

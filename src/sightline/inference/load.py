@@ -1,38 +1,53 @@
 """Loading of a model from its checkpoint alone: weights, classes, preprocessing, label mode."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ValidationError
+from packaging.version import Version
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from sightline import __version__
 from sightline.config.components import build
 from sightline.config.stored import stored_config, trusted_plugins
+from sightline.config.stored_preprocess import stored_preprocess
 from sightline.config.targets import locate
 from sightline.config.validation import Node
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 from sightline.inference.device import weights_type
 from sightline.inference.model import LoadedModel
+from sightline.io.declared_size import check_fits
 from sightline.label_modes.base import LabelMode
-from sightline.metrics.tuning import Tuning
+from sightline.metrics.tuning import Tuning, check_outputs
 from sightline.models.build import rebuild_classifier
 from sightline.models.lora import merged
+from sightline.models.stored_weights import check_shapes, check_tensors
 from sightline.models.weight_file import read_weight_file
-from sightline.types import PreprocessSpec
+from sightline.models.weight_values import check_values
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from sightline.models.classifier import Classifier
 
 PREFIX = "classifier."
+# What a description that was changed, or another version's, makes of the building.
+UNFIT = (KeyError, TypeError, AttributeError, ValueError, AssertionError, RuntimeError, MemoryError)
+FLOAT_BYTES = 4  # of a value of an image, as the network takes it
+
+
+def _unlike(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("two classes have one name")
+    return names
 
 
 class Identity(BaseModel):
     """Description of a model that a checkpoint holds beside its weights."""
 
     version: str
-    class_names: list[str]
+    class_names: Annotated[list[str], Field(min_length=1), AfterValidator(_unlike)]
     preprocess: dict[str, Any]
     config: dict[str, Any]
     tuning: dict[str, Any] = {}
@@ -84,35 +99,58 @@ def load_checkpoint(
         node: Node = kind.stored_arguments(names, dict(config["label_mode"]))
         label_mode = build(node, "label_mode", allowed, {"class_names": names})
         assert isinstance(label_mode, LabelMode)
-        preprocess = PreprocessSpec.from_dict(identity.preprocess)
+        preprocess = stored_preprocess(identity.preprocess)
+        check_fits(path, FLOAT_BYTES * math.prod(preprocess.input))
         tuning = Tuning.from_dict(identity.tuning) if identity.tuning else Tuning()
-        classifier = rebuild_classifier(
-            config["model"], preprocess, label_mode.num_outputs, allowed, network
-        )
+        check_outputs(label_mode, tuning)
         precision = identity.precision or str(config["trainer"].get("precision", "32-true"))
         batch_size = int(config["data"].get("batch_size", 64))
+        if batch_size < 1:
+            raise ValueError(f"data.batch_size is {batch_size}")
+
+        def build_network() -> "Classifier":
+            return rebuild_classifier(
+                config["model"], preprocess, label_mode.num_outputs, allowed, network
+            )
+
+        classifier = _with_weights(path, identity, build_network, state["state_dict"], precision)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except (KeyError, TypeError, AttributeError, ValueError, AssertionError) as error:
+        raise UserError(str(error) if f"{path}" in str(error) else f"{path}: {error}") from error
+    except UNFIT as error:
         raise UserError(
             f"{path} was written by Sightline {identity.version}, and this is {__version__}, which "
-            f"cannot rebuild its model ({type(error).__name__}: {error})."
-        ) from error
-    classifier.to(weights_type(precision))
-    weights = merged({
-        key.removeprefix(PREFIX): value
-        for key, value in state["state_dict"].items()
-        if key.startswith(PREFIX)
-    })  # fmt: skip
-    try:
-        classifier.load_state_dict(weights)
-    except RuntimeError as error:
-        problems = [line.strip() for line in str(error).splitlines()[1:]]
-        raise UserError(
-            f"{path}: the weights do not fit the model of {len(names)} classes that it describes "
-            f"(written by Sightline {identity.version}): {' '.join(problems[:2])}"
+            f"cannot rebuild its model ({type(error).__name__}: {first_line(error)})."
         ) from error
     return LoadedModel(classifier.eval(), label_mode, preprocess, tuning, precision, batch_size)
+
+
+def _with_weights(
+    path: Path, identity: Identity, build_network: Callable[[], "Classifier"],
+    state: dict[str, "Tensor"], precision: str,
+) -> "Classifier":  # fmt: skip
+    """The network with the checkpoint's weights, which are compared before it takes memory."""
+    own = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
+    problem = None
+    try:
+        weights = merged(own)
+        check_shapes(build_network, weights)
+    except ValueError as error:
+        problem = str(error)
+    if problem is None:
+        classifier = build_network().to(weights_type(precision))
+        parameters = dict(classifier.named_parameters())
+        # A buffer can be a mask of infinities.
+        read = {k: v for k, v in weights.items() if k in parameters or bool(v.isnan().any())}
+        check_values(read, classifier.state_dict(), str(path))
+        try:
+            classifier.load_state_dict(weights)
+            return classifier
+        except RuntimeError as error:
+            problem = " ".join([line.strip() for line in str(error).splitlines()[1:]][:2])
+    raise UserError(
+        f"{path}: the weights do not fit the model of {len(identity.class_names)} classes that it "
+        f"describes (written by Sightline {identity.version}): {problem}"
+    )
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -135,12 +173,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     try:
         newer = Version(identity.version) > Version(__version__)
-    except InvalidVersion as error:
-        raise UserError(f"{path}: {identity.version!r} is no version of Sightline.") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {identity.version[:40]!r} is no version of Sightline.") from error
     if newer:
         raise UserError(
             f"{path} was written by Sightline {identity.version}, and this is {__version__}; "
             "install that version, or a later one."
         )
     identity.config = stored_config(identity.config, path)
-    return {"state_dict": state["state_dict"], "sightline": identity}
+    try:
+        return {"state_dict": check_tensors(state["state_dict"]), "sightline": identity}
+    except ValueError as error:
+        raise UserError(f"{path} is a checkpoint that cannot be used: {error}.") from error

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sightline.errors import DamagedError, UserError, first_line
 
 GIB = 2**30
+# Bytes of a value in memory by Parquet's own type; of a text its place alone.
+WIDTHS = {"INT64": 8, "DOUBLE": 8, "INT96": 8, "INT32": 4, "FLOAT": 4, "BYTE_ARRAY": 4}
+TEXT = "BYTE_ARRAY"
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,13 @@ class DeclaredTable:
         rows: of the table.
         nbytes: its size in memory, at least. A value that repeats takes next to nothing in the
             file, but each row has its place in memory.
+        repeated: columns of text that the file holds once for many rows, if their size in memory
+            could be more than is free; else empty.
     """
 
     rows: int
     nbytes: int
+    repeated: tuple[str, ...] = ()
 
 
 def declared_table(path: Path) -> DeclaredTable:
@@ -42,8 +49,41 @@ def declared_table(path: Path) -> DeclaredTable:
         raise
     except (pa.ArrowException, OSError) as error:
         raise DamagedError(path, first_line(error)) from error
-    declared = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-    return DeclaredTable(about.num_rows, max(declared, about.num_rows * about.num_columns))
+    groups = [about.row_group(index) for index in range(about.num_row_groups)]
+    chunks = [each.column(index) for each in groups for index in range(each.num_columns)]
+    declared = sum(each.total_byte_size for each in groups)
+    places = sum(each.num_values * WIDTHS.get(each.physical_type, 1) for each in chunks)
+    texts = [each for each in chunks if each.physical_type == TEXT
+             and any("DICTIONARY" in encoding for encoding in each.encodings)]  # fmt: skip
+    most = sum(each.num_values * each.total_uncompressed_size for each in texts)
+    repeated = {each.path_in_schema for each in texts} if most > _free() else set()
+    return DeclaredTable(about.num_rows, max(declared, places), tuple(sorted(repeated)))
+
+
+def _repeated_bytes(path: Path, columns: tuple[str, ...]) -> int:
+    """The size in memory of columns of text, found without repeating any."""
+    with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
+        return sum(
+            _expanded(chunk)
+            for index in range(file.num_row_groups)
+            for column in file.read_row_group(index, columns=list(columns)).columns
+            for chunk in column.chunks
+        )
+
+
+def _expanded(array: pa.Array) -> int:
+    """The size of an array whose dictionaries are written out."""
+    if isinstance(array, pa.DictionaryArray):
+        lengths = pc.binary_length(array.dictionary).cast(pa.int64())
+        return pc.sum(lengths.take(array.indices)).as_py() or 0
+    if pa.types.is_struct(array.type) or isinstance(array, pa.ListArray | pa.LargeListArray):
+        inner = array.flatten()
+        return sum(map(_expanded, inner if isinstance(inner, list) else [inner]))
+    return int(array.nbytes)
+
+
+def _free() -> int:
+    return int(psutil.virtual_memory().available)
 
 
 def zip_bytes(path: Path) -> int:
@@ -56,7 +96,7 @@ def zip_bytes(path: Path) -> int:
         return sum(entry.file_size for entry in archive.infolist())
 
 
-def check_fits(path: Path, needed: int) -> None:
+def check_fits(path: object, needed: int) -> None:
     """Refuse a file whose content would not fit into the free memory.
 
     Args:
@@ -66,7 +106,7 @@ def check_fits(path: Path, needed: int) -> None:
     Raises:
         UserError: with both sizes.
     """
-    free = psutil.virtual_memory().available
+    free = _free()
     if needed > free:
         raise UserError(
             f"{path} declares {needed / GIB:,.1f} GiB of content, and {free / GIB:,.1f} GiB of "
@@ -85,8 +125,11 @@ def read_parquet(path: Path, declared: DeclaredTable | None = None) -> pa.Table:
         DamagedError: the file cannot be read.
         UserError: it does not fit.
     """
-    check_fits(path, (declared or declared_table(path)).nbytes)
+    declared = declared or declared_table(path)
+    check_fits(path, declared.nbytes)
     try:
+        if declared.repeated:
+            check_fits(path, _repeated_bytes(path, declared.repeated))
         return pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedError(path, first_line(error)) from error

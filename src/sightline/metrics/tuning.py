@@ -78,7 +78,7 @@ class Tuning:
         """The inverse of `to_dict`; untuned of an empty one.
 
         Raises:
-            ValueError: the rule is an unknown one, or a part has parts itself.
+            ValueError: the rule is an unknown one, a number is none, or a part has parts itself.
         """
         return cls._of(values, [cls._of(each, []) for each in values.get("parts", ())])
 
@@ -89,8 +89,11 @@ class Tuning:
         rule = values.get("rule", "")
         if rule not in ("", *RULES):
             raise ValueError(f"the decision rule {rule!r} is unknown")
+        temperature = float(values.get("temperature", 1.0))
+        if not 0 < temperature < np.inf:
+            raise ValueError(f"the temperature {temperature} is not a positive number")
         return cls(
-            temperature=float(values.get("temperature", 1.0)),
+            temperature=temperature,
             thresholds=_tuple(values.get("thresholds")),
             aim=values.get("aim"),
             biases=_tuple(values.get("biases")),
@@ -107,7 +110,25 @@ def _list(values: tuple[Any, ...] | None) -> list[Any] | None:
 
 
 def _tuple(values: Any) -> tuple[float, ...] | None:
-    return None if values is None else tuple(map(float, values))
+    found = None if values is None else tuple(map(float, values))
+    if found is not None and not np.isfinite(found).all():
+        raise ValueError(f"a threshold or bias of {found} is not a number")
+    return found
+
+
+def check_outputs(label_mode: LabelMode, tuning: Tuning) -> None:
+    """Refuse a tuning of another number of outputs, in a file that was changed.
+
+    Raises:
+        ValueError: says what it has, and what the label mode needs.
+    """
+    for each in (tuning, *tuning.parts):
+        for name, values, wanted in (
+            ("thresholds", each.thresholds, len(label_mode.threshold_names)),
+            ("biases", each.biases, label_mode.num_outputs),
+        ):
+            if values is not None and len(values) != wanted:
+                raise ValueError(f"the tuning has {len(values)} {name}, and the model {wanted}")
 
 
 def check_aim(label_mode: LabelMode, config: TuningConfig) -> None:

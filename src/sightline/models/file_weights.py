@@ -7,10 +7,12 @@ from typing import Any
 
 from torch import nn
 
+from sightline.config.stored_preprocess import stored_preprocess
 from sightline.errors import UserError
 from sightline.models.head import head_names
 from sightline.models.lora import merged
 from sightline.models.nearest_model import nearest_model
+from sightline.models.stored_weights import check_tensors
 from sightline.models.timm_compat import Conversion
 from sightline.models.weight_file import read_weight_file
 from sightline.models.weight_origin import origin_words
@@ -89,14 +91,14 @@ def open_weight_file(path: str) -> WeightFile:
     try:
         node = own["config"]["model"]
         name = str(node.get("name") or node["_target_"])
-        spec = PreprocessSpec.from_dict(dict(own["preprocess"]))
-    except (KeyError, TypeError, AttributeError) as error:
+        spec = stored_preprocess(own["preprocess"])
+        state = content.get("state_dict")
+        plain = merged(check_tensors(state)) if isinstance(state, Mapping) else state
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(
             f"model.pretrained_path={path}: the checkpoint does not describe its model "
             f"({type(error).__name__}: {error}); it was written by another version, or changed."
         ) from error
-    state = content.get("state_dict")
-    plain = merged(state) if isinstance(state, Mapping) else state
     return WeightFile(file, {"state_dict": plain}, name, spec)
 
 

@@ -101,13 +101,25 @@ def _matching(layers: Mapping[str, nn.Module], patterns: Sequence[str], model: s
 
 
 def merged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A network's tensors, by name, with each update added to its weight."""
+    """A network's tensors, by name, with each update added to its weight.
+
+    Raises:
+        ValueError: a file that was changed lacks a part of an update, or has another's.
+    """
     found = dict(state)
     for name in state:
         layer, marker, _ = name.partition(f".{WEIGHT}.original")
         if not marker:
             continue
-        parts = [found.pop(f"{layer}.{WEIGHT}.0.{part}") for part in ("up", "down", "scale")]
+        names = [f"{layer}.{WEIGHT}.0.{part}" for part in ("up", "down", "scale")]
+        lacking = [each for each in names if each not in found]
+        if lacking:
+            raise ValueError(f"the update of {layer} lacks {lacking[0]}")
+        weight, up, down, scale = (found.pop(each) for each in (name, *names))
+        if weight.ndim < 2 or scale.numel() != 1 or (up.shape[0], down[:1].numel()) != (
+            weight.shape[0], weight[0].numel()
+        ):  # fmt: skip
+            raise ValueError(f"the update of {layer} does not fit its weight")
         with torch.no_grad():
-            found[f"{layer}.weight"] = updated(found.pop(name), *parts)
+            found[f"{layer}.weight"] = updated(weight, up, down, scale)
     return found

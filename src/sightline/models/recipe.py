@@ -110,8 +110,14 @@ class Recipe:
 
 
 def without_weights(node: Node) -> Node:
-    """A model's node without pretrained weights, and so without a probe of them."""
-    return {key: WITHOUT_WEIGHTS.get(key, value) for key, value in node.items()}
+    """A model's node without pretrained weights, also of nodes in it, and so without a probe."""
+    return {key: WITHOUT_WEIGHTS.get(key, _inner(value)) for key, value in node.items()}
+
+
+def _inner(value: Any) -> Any:
+    if isinstance(value, dict):
+        return without_weights(value)
+    return [_inner(each) for each in value] if isinstance(value, list) else value
 
 
 def build_network(

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from sightline.config.components import accepts, build, locate
+from sightline.config.components import build, locate, takes
 from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.schema import TrainConfig
 from sightline.config.validation import without
@@ -82,7 +82,7 @@ class Optimizers:
         common = self.config.optimizer_common
         self._check_fused()
         decays = any(rule.weight_decay is not None for rule in common.param_groups)
-        if decays and not accepts(self.target, "weight_decay"):
+        if decays and not takes(self.target, "weight_decay"):
             raise UserError(
                 f"optimizer.param_groups: {self.node['_target_']} has no weight_decay to set."
             )

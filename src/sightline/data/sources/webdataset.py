@@ -1,11 +1,11 @@
 """Tar shards read in sequence (the extra `webdataset`), for data larger than one disk."""
 
-import json
 import logging
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,14 @@ from sightline.data.reading.formats import image_suffixes
 from sightline.data.reading.images import BytesImages
 from sightline.data.reading.stream import Stream, StreamedSample
 from sightline.data.source_data import SourceData, Split, take
+from sightline.data.sources.shard_labels import Labels
 from sightline.data.sources.shards import existing_shards, require_webdataset
-from sightline.errors import UserError, did_you_mean
+from sightline.errors import UserError
+from sightline.io.declared_size import check_fits
 
 log = logging.getLogger(__name__)
+
+META = re.compile(r"__[^/]*__($|/)")  # what WebDataset keeps in shards beside samples
 
 
 class TarStream(Stream):
@@ -30,7 +34,7 @@ class TarStream(Stream):
         buffer: samples that are shuffled among each other.
     """
 
-    def __init__(self, urls: list[str], labels: "Labels", samples: int | None, buffer: int) -> None:
+    def __init__(self, urls: list[str], labels: Labels, samples: int | None, buffer: int) -> None:
         self.urls = urls
         self.labels = labels
         self.buffer = buffer
@@ -51,52 +55,6 @@ class TarStream(Stream):
             )
             for sample in samples:
                 yield _image(sample), _content(sample), self.labels.read(sample)
-
-
-class Labels:
-    """Reader of a sample's label file."""
-
-    def __init__(
-        self, class_names: tuple[str, ...], label_key: str | None, multi_label: bool
-    ) -> None:
-        self.class_names = class_names
-        self.index = {name: position for position, name in enumerate(class_names)}
-        self.label_key = label_key
-        self.multi_label = multi_label
-
-    def read(self, sample: dict[str, Any]) -> Any:
-        """A class index; of several labels a row of 0 and 1.
-
-        Raises:
-            UserError: names the shard and the sample.
-        """
-        where = f"{sample['__url__']}, sample {sample['__key__']!r}"
-        if self.label_key is not None:
-            if "json" not in sample:
-                raise UserError(f"{where}: it has no .json file for data.label_key.")
-            label = json.loads(sample["json"]).get(self.label_key)
-        elif "cls" in sample:
-            text = sample["cls"].decode().strip()
-            label = int(text) if text.isdecimal() else text
-        else:
-            raise UserError(f"{where}: it has no .cls file; give data.label_key for a .json file.")
-        if not self.multi_label:
-            return self._index(label, where)
-        row = np.zeros(len(self.class_names), np.int8)
-        labels = label if isinstance(label, list) else [each for each in str(label).split() if each]
-        for each in labels:
-            row[self._index(int(each) if str(each).isdecimal() else each, where)] = 1
-        return row
-
-    def _index(self, label: Any, where: str) -> int:
-        if isinstance(label, int) and 0 <= label < len(self.class_names):
-            return label
-        if label not in self.index:
-            raise UserError(
-                f"{where}: the class {label!r} is not one of data.class_names."
-                f"{did_you_mean(str(label), self.class_names)}"
-            )
-        return self.index[label]
 
 
 def read_webdataset(
@@ -154,10 +112,22 @@ def _raw(urls: list[str]) -> Iterator[dict[str, Any]]:
     for url in urls:
         try:
             with library.gopen(url) as stream:  # the library itself leaves it open
-                files = library.tariterators.tar_file_expander([{"url": url, "stream": stream}])
-                yield from library.tariterators.group_by_keys(files)
+                yield from library.tariterators.group_by_keys(_files(url, stream))
         except (OSError, ValueError, EOFError, tarfile.TarError) as error:
             raise UserError(f"The shard {url} cannot be read: {error}") from error
+
+
+def _files(url: str, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """A shard's files; what one declares is compared with the free memory before it is read."""
+    with tarfile.open(fileobj=stream, mode="r|*") as tar:
+        for entry in tar:
+            if not entry.isreg() or META.match(entry.name):
+                continue
+            check_fits(f"{url}: {entry.name}", entry.size)
+            content = tar.extractfile(entry)
+            assert content is not None  # of a plain file
+            yield {"fname": entry.name, "data": content.read(), "__url__": url}
+            tar.members = []  # type: ignore[attr-defined]  # else all that were read are kept
 
 
 def _image(sample: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Tables of labels in files: CSV, TSV, JSON and Parquet."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from sightline.io.declared_size import read_parquet
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")
+# Objects and arrays in each other, for which Arrow needs minutes and Python has no room.
+NESTED = re.compile(rb"(?:[\[{][^\[\]{}]*){100}")
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ def read_table(file: Path) -> pa.Table:
             table = read_parquet(file)
     except DamagedError as error:
         raise UserError(f"{file} cannot be read: {error.problem}") from error
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except RecursionError as error:
+        raise UserError(f"{file} cannot be read: it is nested too deep.") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError) as error:
         hint = " Save the file as UTF-8." if "UTF8" in str(error).upper().replace("-", "") else ""
         raise UserError(f"{file} cannot be read: {first_line(error)}.{hint}") from error
     if table.num_rows == 0:
@@ -103,8 +108,10 @@ def read_table(file: Path) -> pa.Table:
 
 def _read_json(file: Path) -> pa.Table:
     """JSON lines, or one array of objects."""
-    with file.open("rb") as stream:
-        start = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    content = pa.memory_map(str(file)).read_buffer()
+    if NESTED.search(content):
+        raise RecursionError
+    start = content[:64].to_pybytes().removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(b"["):
         table = pyarrow.json.read_json(file)
         lists = [kind for kind in table.schema.types if pa.types.is_list(kind)]
