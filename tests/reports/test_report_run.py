@@ -80,7 +80,8 @@ def test_a_training_ends_with_a_report(
         "grad_cam_right.png", "learning_curves_accuracy.png", "learning_curves_learning_rate.png",
         "learning_curves_loss.png", "learning_curves_val_metrics.png",
         "least_certain.png", "per_class.png",
-        "precision_recall.png", "reliability.csv", "reliability.png", "roc.png",
+        "precision_recall.png", "reliability.csv", "reliability.png", "risk_coverage.csv",
+        "risk_coverage.png", "roc.png",
         "worst_errors.png",
     }  # fmt: skip
     for name in artifacts:

@@ -41,8 +41,10 @@ COMMAND = Command(
 Writes a row for each image: path, id (as in the run's stored tables), pred (the class, or the
 list of labels), prob_CLASS for each class, and error, where an image cannot be used. Where the run
 fitted a certainty (tuning.risk), abstain says which answers it withholds: whether the class, or
-which labels. The output is a .csv, .jsonl, .ndjson, .parquet or .pq file. After an interruption the
-same command resumes from FILE.partial.""",
+which labels. Where it fitted sets (tuning.coverage), set names the classes that are not excluded,
+or the labels that may be present, and unsure those of them that may be absent too. The output is a
+.csv, .jsonl, .ndjson, .parquet or .pq file. After an interruption the same command resumes from
+FILE.partial.""",
     examples={
         "sightline predict run=RUN input=photos output=predictions.csv": "",
         "sightline predict run=RUN input='photos/*.jpg' output=top.parquet top_k=3": "",

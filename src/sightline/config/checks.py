@@ -92,6 +92,9 @@ def _check_tuning(tuning: TuningConfig) -> None:
             raise UserError(f"tuning.aim={aim} needs tuning.{key}=NUMBER.")
         if given is not None and not needs:
             raise UserError(f"tuning.{key}={given}: tuning.aim={aim} does not take it.")
+    for key in ("sets", "sets_by"):
+        if getattr(tuning, key) is not None and tuning.coverage is None:
+            raise UserError(f"tuning.{key}={getattr(tuning, key)} needs tuning.coverage=0.9, say.")
     held = tuning.hold is not None and tuning.hold < 1
     if tuning.guarantee is not None and not held and tuning.risk is None:
         raise UserError(

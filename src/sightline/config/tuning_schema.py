@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from sightline.config.validation import Strict
 
@@ -18,6 +18,10 @@ class TuningConfig(Strict):
     risk: the share of given answers that may be wrong: the less certain ones are withheld.
     guarantee: the confidence with which `hold` and `risk` are held on new samples; older runs have
         none.
+    coverage: the probability with which a set of classes holds the true one.
+    sets: the score of the sets; null: threshold.
+    sets_by: what the coverage is of: class, or a column of the data; null: all samples together.
+    raps_penalty, raps_rank: of the score raps.
     false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
     """
 
@@ -26,6 +30,11 @@ class TuningConfig(Strict):
     hold: Annotated[float, Field(gt=0, le=1)] | None
     guarantee: Annotated[float, Field(ge=0.5, lt=1)] | None = None
     risk: Annotated[float, Field(gt=0, lt=1)] | None = None
+    coverage: Annotated[float, Field(gt=0, lt=1)] | None = None
+    sets: Literal["threshold", "aps", "raps"] | None = None
+    sets_by: str | None = None
+    raps_penalty: NonNegativeFloat = 0.01
+    raps_rank: NonNegativeInt = 5
     false_positive_cost: PositiveFloat | None
     false_negative_cost: PositiveFloat | None
 

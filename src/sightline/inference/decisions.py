@@ -54,6 +54,10 @@ class Decisions:
         columns = {}
         if self.tuning.abstention is not None:
             columns["abstain"] = "texts" if self.label_mode.multi_label else "boolean"
+        if self.tuning.sets is not None:
+            columns["set"] = "texts"
+            if self.label_mode.multi_label:
+                columns["unsure"] = "texts"
         return columns
 
     def rows(self, probs: np.ndarray) -> pa.RecordBatch:
@@ -84,14 +88,26 @@ class Decisions:
         if tuning.abstention is not None:
             sure = decision_certainty(self.label_mode, tuning, calibrated, decided).numpy()
             columns += [self._withheld(~tuning.abstention.answers(sure))]
+        if tuning.sets is not None:
+            columns += self._sets(tuning.sets.hold(self.label_mode.options(calibrated).numpy()))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _sets(self, held: np.ndarray) -> list[pa.Array]:
+        """Classes in each set; or labels that may be present, and those with another set than one.
+
+        Args:
+            held: the options in each answer's set, shape (N, A, K), bool.
+        """
+        names, several = self.label_mode.class_names, self.label_mode.multi_label
+        shown = [held[..., 1], held.sum(axis=-1) != 1] if several else [held[:, 0]]
+        return [pa.array(_names_of(names, each), KINDS["texts"]) for each in shown]
 
     def _withheld(self, withheld: np.ndarray) -> pa.Array:
         """Whether a sample's answer is withheld, or the labels whose answers are; (N, A), bool."""
         kind = self.schema.field("abstain").type
         if not self.label_mode.multi_label:
             return pa.array(withheld[:, 0], kind)
-        return pa.array(decision_names(self.label_mode.class_names, withheld), kind)
+        return pa.array(_names_of(self.label_mode.class_names, withheld), kind)
 
 
 def decision_names(
@@ -108,4 +124,8 @@ def decision_names(
     """
     if decided.ndim == 1:
         return [class_names[index] for index in decided]
-    return [[class_names[index] for index in np.flatnonzero(row)] for row in decided]
+    return _names_of(class_names, decided)
+
+
+def _names_of(class_names: tuple[str, ...], rows: np.ndarray) -> list[list[str]]:
+    return [[class_names[index] for index in np.flatnonzero(row)] for row in rows]

@@ -52,6 +52,8 @@ def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> No
         log.info("calibration:   %s", calibration_words(decisions.tuning))
         if decisions.tuning.abstention is not None:
             log.info("abstention:    %s", decisions.tuning.abstention.words())
+        if decisions.tuning.sets is not None:
+            log.info("sets:          %s", decisions.tuning.sets.words(model.label_mode.multi_label))
         make_table(
             options, schema_of(decisions.schema), made_of, len(inputs),
             lambda start: model.predict_rows(inputs, decisions, start, options.num_workers),

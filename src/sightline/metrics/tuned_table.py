@@ -90,11 +90,24 @@ class TunedTable:
                 answered[rows] = each.abstention.answers(self.certainties[rows])
         return answered
 
-    @property
+    @cached_property
+    def sets(self) -> np.ndarray | None:
+        """The options in each answer's set, shape (N, A, K), bool; None where none were fitted."""
+        if self.tuning.sets is None:
+            return None
+        options = self.label_mode.options(torch.from_numpy(self.calibrated.probs)).numpy()
+        column = self.table.metadata.get(self.tuning.sets.by)
+        held = np.zeros(options.shape, bool)
+        for rows, each in self._by_part():
+            assert each.sets is not None
+            held[rows] = each.sets.hold(options[rows], None if column is None else column[rows])
+        return held
+
+    @cached_property
     def fitted(self) -> FittedTable:
-        """The table decided by the run's rule, with the answers that are withheld."""
+        """The table decided by the run's rule, with withheld answers and sets."""
         decisions = self.decisions(self.tuning.rule)
-        return FittedTable(self.label_mode, self.calibrated, decisions, self.answered)
+        return FittedTable(self.label_mode, self.calibrated, decisions, self.answered, self.sets)
 
     def _by_part(self) -> Iterator[tuple[np.ndarray, Tuning]]:
         """Rows, and the tuning that judges them."""
@@ -137,6 +150,8 @@ def tuning_facts(label_mode: LabelMode, tuning: Tuning) -> dict[str, str]:
     }
     if tuning.abstention is not None:
         facts["abstention"] = tuning.abstention.words()
+    if tuning.sets is not None:
+        facts["sets"] = tuning.sets.words(label_mode.multi_label)
     return facts | ({"tuning": " ".join(tuning.remarks)} if tuning.remarks else {})
 
 
@@ -152,11 +167,10 @@ def decide_calibrated(label_mode: LabelMode, tuning: Tuning, probs: Tensor) -> T
 def decision_certainty(
     label_mode: LabelMode, tuning: Tuning, probs: Tensor, decided: Tensor
 ) -> Tensor:
-    """How sure decisions by the run's rule are, shape (N, A), see `selective.certainty`.
+    """How sure decisions by the run's rule are, shape (N, A); see `selective.certainty`.
 
     Args:
-        label_mode: of the probabilities.
-        tuning: of the model.
+        label_mode, tuning: of the model.
         probs: calibrated, shape (N, C).
         decided: in the form of targets.
     """

@@ -11,6 +11,7 @@ from sightline.config.tuning_schema import TuningConfig
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.abstention import Abstention
+from sightline.metrics.conformal import PredictionSets
 from sightline.metrics.crossfit import parts_of
 from sightline.metrics.fitted_calibration import CalibrationFit, fit_calibration
 from sightline.metrics.fitted_thresholds import fit_thresholds
@@ -38,6 +39,7 @@ class Tuning:
         refused: whether a calibration was fitted and refused; the metrics of calibrated
             probabilities are then those of the probabilities as trained.
         abstention: at or below which certainty the model abstains; None: never.
+        sets: of what is not excluded at a wanted coverage; None where none were fitted.
         remarks: sentences about the fit: what was refused, and why.
         parts: the same fitted without each part of val (`crossfit.parts_of`), by which val itself
             is judged; empty in older checkpoints.
@@ -52,6 +54,7 @@ class Tuning:
     remarks: tuple[str, ...] = ()
     parts: tuple["Tuning", ...] = ()
     abstention: Abstention | None = None
+    sets: PredictionSets | None = None
 
     def __post_init__(self) -> None:
         derived = "default" if self.thresholds is None else "tuned"
@@ -102,6 +105,7 @@ class Tuning:
             remarks=tuple(map(str, values.get("remarks", ()))),
             parts=tuple(parts),
             abstention=Abstention.from_dict(values.get("abstention")),
+            sets=PredictionSets.from_dict(values.get("sets")),
         )
 
 

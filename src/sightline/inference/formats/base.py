@@ -83,6 +83,7 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
         "thresholds": json.dumps(thresholds_of_calibrated(mode, tuning)),
         "decision_weights": json.dumps(weights),
         "abstention": json.dumps(asdict(tuning.abstention) if tuning.abstention else None),
+        "sets": json.dumps(asdict(tuning.sets) if tuning.sets else None),
         "preprocess": json.dumps(spec.to_dict()),
         "how": json.dumps(
             f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.size[0]}, {spec.size[1]}), resized "
@@ -93,6 +94,10 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
             "its threshold (null: 0.5), one of several classes where its probability, times its "
             "decision weight (null: 1), is largest. With `abstention` an answer is withheld unless "
             "its certainty is over `threshold`: the probability of what is decided, whose odds are "
-            "divided by those of its threshold where it has one."
+            "divided by those of its threshold where it has one. With `sets` the set of an answer "
+            "holds the options whose score is at most its quantile (group, answer, option): of one "
+            "class the options are the classes, of each label absent and present. The score "
+            "`threshold` is 1 - probability, `aps` the probability of all more probable options, "
+            "`raps` that and `penalty` times the number of places after `rank`."
         ),
     }

@@ -1,4 +1,4 @@
-"""Selective prediction: the risk of the surest answers over the share that is answered."""
+"""Selective prediction and sets: the risk of the surest answers, and what sets hold."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,7 +7,8 @@ from sightline.errors import UserError
 from sightline.metrics.selective import RiskCoverage
 from sightline.reports.canvas import WIDTH, new_figure, styled, to_chart
 from sightline.reports.evaluated_split import EvaluatedSplit
-from sightline.reports.parts import Cell, Section, Table
+from sightline.reports.parts import Cell, Part, Section, Table
+from sightline.reports.set_parts import set_tables
 
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.5)
 
@@ -67,7 +68,11 @@ def selective_report(evaluated: EvaluatedSplit) -> Section:
     chart = to_chart(figure, "risk_coverage", "Risk of the surest answers over their share")
     columns = ("answers", "coverage", "certainty from", "risk")
     table = Table("risk_coverage", "Risk at a coverage", columns, rows)
-    return Section("When not to answer", text, [chart, table])
+    parts: list[Part] = [chart, table]
+    if evaluated.tuning.sets is not None:
+        text += f" Sets: {evaluated.tuning.sets.words(evaluated.label_mode.multi_label)}."
+        parts += set_tables(evaluated)
+    return Section("When not to answer", text, parts)
 
 
 def _certainty_at(curve: RiskCoverage, coverage: float) -> float:
