@@ -48,9 +48,7 @@ def test_a_path_that_is_there_means_what_was_typed(
     assert as_typed(["seed=1", "-m", "model=cnn,timm"]) == ["seed=1", "-m", "model=cnn,timm"]
 
 
-def test_a_name_that_is_not_utf_8_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"The name in data\.root=/x/caf\\xe9 is not UTF-8"):
         as_typed([os.fsdecode(b"data.root=/x/caf\xe9")])
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
