@@ -114,7 +114,10 @@ BROUGHT: dict[str, Callable[[Path], list[str]]] = {
     "contradictions": contradictions,
     "a folder beside": lambda root: some_classes(root, "train", "extra"),
     "twelve bits": twelve_bits,
-    "patches": lambda root: some_classes(root, ".", size=28),
+    "patches": lambda root: [
+        *some_classes(root, ".", size=28),
+        "trainer.accumulate_grad_batches=50",
+    ],
     "weights": lambda root: weights_without(root, "bn1.bias"),
     "other weights": lambda root: weights_without(root, "layer1"),
 }
@@ -150,6 +153,8 @@ CASES = [
      "label '1 ' are left out (12 times in all)."),
     ("12", "folder", "transparency", "ok", "3 of 96 images have transparent pixels, which are laid "
      "on white (data.background)"),
+    ("13", "patches", "steps", "warning", "one an epoch, of the mean over its 1 batch: fewer than "
+     "trainer.accumulate_grad_batches=50"),
     ("14", "table", "reading", "warning", "2 rows that repeat another one exactly are dropped"),
     ("14", "contradictions", "data", "error", "{root}/t.csv, column 'image': 1 row names an image "
      "again, unlike its first row: '0/00.png' in rows 1 and 39 (label '0' and '1'). Give "

@@ -14,6 +14,7 @@ from sightline.config.schema import TrainConfig
 from sightline.data.cache.entries import GIB, MIB
 from sightline.doctor.findings import Report
 from sightline.errors import UserError
+from sightline.training.batches import short_epoch
 from sightline.training.devices import check_devices, uses_gpu
 from sightline.training.setup import Setup
 
@@ -83,6 +84,8 @@ def check_step(report: Report, config: TrainConfig, setup: Setup) -> Any:
         raise UserError(f"The loss of the first batch is {loss.item()}.")
     if not any(p.grad is not None and p.grad.any() for p in module.parameters()):
         raise UserError("The first batch gives no gradient: nothing would be learnt.")
+    if steps := short_epoch(config, setup.training_images):
+        report.add("steps", "warning", steps)
     report.add("step", "ok", f"a batch of {len(target)}: loss {loss.item():.4f}, with gradients")
     _check_memory(report, setup, sum(saved.values()), device)
     return batch

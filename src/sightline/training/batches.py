@@ -158,6 +158,23 @@ def _scaled(config: TrainConfig, world_size: int) -> str:
     return repr(lr)
 
 
+def short_epoch(config: TrainConfig, images: int) -> str | None:
+    """The words where an epoch has fewer batches than are accumulated into a step; else None.
+
+    Args:
+        config: of the training.
+        images: of train.
+    """
+    accumulated = int(config.trainer.get("accumulate_grad_batches") or 1)
+    batches = -(-images // config.data_common.images_a_batch)
+    if batches >= accumulated:
+        return None
+    return (
+        f"one an epoch, of the mean over its {counted(batches, 'batch', 'batches')}: fewer than "
+        f"trainer.accumulate_grad_batches={accumulated}"
+    )
+
+
 def _expected(seen: list[tuple[int, int]], size: int) -> int:
     """Bytes for a batch, on the line through the last two that were tried."""
     (one, few), (two, more) = seen[-2:]

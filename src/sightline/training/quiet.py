@@ -15,6 +15,7 @@ WARNINGS = (
     ".*your dataloader is not resumable.*",  # it is, by its sampler
     ".*smaller than the logging interval.*",
     ".*passed in a `val_dataloader` but have no `validation_step`.*",  # of trials
+    ".*zero-element tensors is a no-op.*",  # of a model that is tried at too small a size
     ".*Checkpoint directory .* exists and is not empty.*",
 )
 

@@ -79,6 +79,12 @@ class Setup:
     data_digests: dict[str, str]
     make_module: MakeModule
 
+    @property
+    def training_images(self) -> int:
+        """How many an epoch has; of a stream as the data set states."""
+        stream = self.source.stream
+        return len(self.splits["train"]) if stream is None else stream.samples
+
 
 def set_up(
     config: TrainConfig, overrides: Iterable[str] = (), given: Given = NOTHING,

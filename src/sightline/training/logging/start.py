@@ -25,6 +25,7 @@ from sightline.tracking.mlflow import tags
 from sightline.tracking.provenance import environment, git_state
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
+from sightline.training.batches import short_epoch
 from sightline.training.logging.decisions import decisions
 from sightline.training.logging.param_groups import describe_groups, group_rows
 from sightline.training.logging.saved_views import save_task_views
@@ -74,6 +75,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     counts = {name: len(split) for name, split in setup.splits.items()}
     if setup.source.stream is not None:
         counts = {"train (in sequence)": setup.source.stream.samples} | counts
+    steps = short_epoch(config, setup.training_images)
     sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     module = setup.module
     spec = module.classifier.preprocess
@@ -94,6 +96,7 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
         "model": f"{name}, {total:,} parameters{frozen}, input " + "×".join(map(str, spec.input)),
         "groups": describe_groups(config, module),
         **({"learns": learns} if learns else {}),
+        **({"steps": steps} if steps else {}),
         "speed": setup.speed.describe(),
     } | ({} if loaded is None else {"weights": str(loaded)})
 
