@@ -122,6 +122,10 @@ REFUSED: dict[str, Case] = {
         "My data\n\nimage,label\na.png,x\n", {}, ["line 3: 2 cells", "no part of the table"],
     ),
     "a separator that is none": ("sep=_\nimage_label\na.png_x\n", {}, ["m.csv", "separator '_'"]),
+    "spaces between columns": (
+        "image label\na.png x\n", {},
+        ["3 problems", "a single column; expected commas or semicolons or tabs or vertical bars"],
+    ),
     "no line of names": ("a.png,x\nb.png,y\n", {}, ["first line holds values (a.png, x)"]),
     "one file in two spellings": (
         "image,label\nd/a.png,x\n./d//a.png,y\n", {}, ["'d/a.png' in rows 1 and 2", "'x' and 'y'"],

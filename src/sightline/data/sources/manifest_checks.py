@@ -13,11 +13,13 @@ from sightline.data.labels.indicators import indicator_columns
 from sightline.data.labels.report import labels_found
 from sightline.data.reading.formats import image_suffixes
 from sightline.data.sources.image_paths import with_suffix
-from sightline.data.tables.files import LabelTable, TableOrigin, require_column
+from sightline.data.tables.delimited_rows import SEPARATORS
+from sightline.data.tables.files import DELIMITERS, LabelTable, TableOrigin, require_column
 from sightline.data.tables.repeats import rows_to_keep
 from sightline.data.tables.source import Columns
 from sightline.errors import UserError
 
+BETWEEN = " or ".join(SEPARATORS.values())
 IMAGE_COLUMNS = ("image", "path", "file", "filename", "file_name", "image_path", "image_id")
 TRIED = 50  # names that are looked for on disk
 
@@ -45,7 +47,7 @@ def check_columns_of(
     problems: list[str] = []
     found = wanted if wanted in names else _by_content(table, base)
     if wanted not in names:
-        problems.append(_no_image_column(table, wanted, found, origin.name))
+        problems += _no_image_column(table, wanted, found, origin.name)
     if found is not None and pa.types.is_nested(table.schema.field(found).type):
         problems.append(f"{origin.name}, column {found!r}: expected a path a row, not lists.")
         found = None
@@ -53,7 +55,7 @@ def check_columns_of(
         problems += _suffix(table, found, base, image_suffix)
     for key, column in _named(columns, labels):
         problems += _problem(partial(require_column, table, column, key, origin.name))
-    if _is_without_names(table):
+    if _is_delimited(origin.name) and _is_without_names(table):
         raise UserError(_no_names(table, origin.name))
     rows = LabelTable(table, origin, np.ones(table.num_rows, bool),
                       {c for c in (found, columns.split, columns.group) if c})  # fmt: skip
@@ -104,6 +106,10 @@ def _named(columns: Columns, labels: LabelColumns) -> list[tuple[str, str]]:
     return [(key, str(column)) for key, column in [*given, *several]]
 
 
+def _is_delimited(file: str) -> bool:
+    return Path(file).suffix.lower() in DELIMITERS
+
+
 def _is_without_names(table: pa.Table) -> bool:
     """Whether the line of names is a row: one of its cells is the name of an image file."""
     return any(Path(name).suffix.lower() in image_suffixes() for name in table.column_names)
@@ -116,16 +122,18 @@ def _no_names(table: pa.Table, where: str) -> str:
     )
 
 
-def _no_image_column(table: pa.Table, wanted: str, found: str | None, where: str) -> str:
+def _no_image_column(table: pa.Table, wanted: str, found: str | None, where: str) -> list[str]:
     if found is None:
-        [problem] = _problem(partial(require_column, table, wanted, "data.image_column", where))
-        return problem
+        problems = _problem(partial(require_column, table, wanted, "data.image_column", where))
+        if table.num_columns == 1 and _is_delimited(where):
+            problems.append(f"it has a single column; expected {BETWEEN} between columns.")
+        return problems
     example = next((each for each in _texts(table, found).to_pylist() if each.strip()), "")
-    return (
+    return [
         f"data.image_column={wanted}: {where} has no such column. The values of {found!r}, such as "
         f"{example!r}, name images: data.image_column={found}. Its columns: "
         f"{', '.join(table.column_names[:30])}."
-    )
+    ]
 
 
 def _by_content(table: pa.Table, base: Path) -> str | None:
