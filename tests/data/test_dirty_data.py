@@ -192,6 +192,10 @@ LOADED: dict[str, Loaded] = {
         "# made by me, on Monday\n#\nimage;label\na.png;x\nb.png;y\n", {}, ["a.png", "b.png"],
         ("x", "y"), [0, 1],
     ),
+    "comments above the separator": (
+        "# v2\n\n# v3\nSEP=;;\nimage;label\na.png;x\nb.png;y\n", {}, ["a.png", "b.png"],
+        ("x", "y"), [0, 1],
+    ),
     "comments between and below": (
         "image,label\n# cats\na.png,x\n# dogs, and others, too\nb.png,y\n# 2 rows\n", {},
         ["a.png", "b.png"], ("x", "y"), [0, 1],
@@ -400,6 +404,14 @@ def test_columns_found_to_hold_labels_are_said(tmp_path: Path) -> None:
 def test_exact_repeats_are_counted(tmp_path: Path) -> None:
     data = manifest(tmp_path, LOADED["exact repeats"][0], {})
     assert data.notes == ("2 rows that repeat another one exactly are dropped",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("text", ["[%s, %s]", "%s\n%s\n"])
+def test_json_in_other_encodings(text: str, encoding: str, tmp_path: Path) -> None:
+    rows = tuple(json.dumps({"image": f"{name}.png", "label": "é"}) for name in "ab")
+    (tmp_path / "m.json").write_bytes((text % rows).encode(encoding))
+    assert ids(source("manifest", path=str(tmp_path / "m.json"))) == ["a.png", "b.png"]
 
 
 def test_an_array_of_objects_in_json(tmp_path: Path) -> None:

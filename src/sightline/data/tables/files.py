@@ -1,6 +1,7 @@
 """Tables of labels in files: CSV, TSV, JSON and Parquet."""
 
 import json
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ import pyarrow.json
 
 from sightline.data.reading.formats import image_suffixes
 from sightline.data.tables.delimited import read_delimited
+from sightline.data.tables.encoding import as_utf8, lenient_text
 from sightline.errors import DamagedError, UserError, did_you_mean, first_line
 from sightline.io.declared_size import read_parquet
+
+log = logging.getLogger(__name__)
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 JSON_LINES = (".jsonl", ".ndjson", ".json")
@@ -108,12 +112,13 @@ def read_table(file: Path) -> pa.Table:
 
 def _read_json(file: Path) -> pa.Table:
     """JSON lines, or one array of objects."""
-    content = pa.memory_map(str(file)).read_buffer()
+    content, encoding = as_utf8(pa.memory_map(str(file)).read_buffer())
+    if encoding is not None:
+        log.warning("%s: read with %s.", file, encoding.upper())
     if NESTED.search(content):
         raise RecursionError
-    start = content[:64].to_pybytes().removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start.startswith(b"["):
-        table = pyarrow.json.read_json(file)
+    if not lenient_text(content[:64].to_pybytes()).lstrip().startswith("["):
+        table = pyarrow.json.read_json(pa.BufferReader(content))
         lists = [kind for kind in table.schema.types if pa.types.is_list(kind)]
         rows = any(pa.types.is_struct(kind.value_type) for kind in lists)
         nested = sum(map(pa.types.is_nested, table.schema.types))
@@ -126,7 +131,7 @@ def _read_json(file: Path) -> pa.Table:
             )
         return table
     try:
-        rows = json.loads(file.read_text(encoding="utf-8-sig"))
+        rows = json.loads(content.to_pybytes().decode("utf-8-sig"))
     except ValueError as error:
         raise pa.ArrowInvalid(str(error)) from error
     if not all(isinstance(row, dict) for row in rows):

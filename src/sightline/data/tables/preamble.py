@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sightline.errors import UserError, counted
 
-STATED = re.compile(r'"?sep=(\\t|.)"?\s*', re.IGNORECASE)
+STATED = re.compile(r'"?sep=(\\t|.)"?[,;|\s]*', re.IGNORECASE)
 COMMENT = "#"
 
 
@@ -41,19 +41,32 @@ def find_preamble(lines: Sequence[str], separators: Sequence[str], file: str) ->
     Raises:
         UserError: the separator that `sep=` states is none of them.
     """
-    stated = STATED.fullmatch(lines[0]) if lines else None
-    separator = stated[1].replace("\\t", "\t") if stated else None
-    if separator is not None and separator not in separators:
+    separator = None
+    comments = count = 0
+    while count < len(lines):
+        stated = STATED.fullmatch(lines[count]) if separator is None else None
+        if stated is not None:
+            separator = _checked(stated, separators, file)
+        elif lines[count].startswith(COMMENT):
+            comments += 1
+        elif lines[count].strip():
+            break
+        count += 1
+    last = lines[count - 1] if count else ""
+    below = lines[count : count + 1]
+    if last.startswith(COMMENT) and _are_names(last, below, separators):
+        count, comments = count - 1, comments - 1
+    return Preamble(count, separator, comment_note(comments))
+
+
+def _checked(stated: re.Match[str], separators: Sequence[str], file: str) -> str:
+    separator = stated[1].replace("\\t", "\t")
+    if separator not in separators:
         raise UserError(
-            f"{file}: the line {lines[0].strip()!r} states the separator {separator!r}; expected "
+            f"{file}: the line {stated[0].strip()!r} states the separator {separator!r}; expected "
             f"one of {' '.join(map(repr, separators))}. Save the file with one of these."
         )
-    first = count = 1 if stated else 0
-    while count < len(lines) and lines[count].startswith(COMMENT):
-        count += 1
-    if count > first and _are_names(lines[count - 1], lines[count : count + 1], separators):
-        count -= 1
-    return Preamble(count, separator, comment_note(count - first))
+    return separator
 
 
 def comment_note(count: int) -> list[str]:
