@@ -21,6 +21,9 @@ PLAIN = (
     "self.password = password", "max_tokens: 4096", "class_names: [key, token, secret]",
     "/home/me/tokens/a.png", "resnet18.a1_in1k", "sk-learn", "hf_hub", "0123456789abcdef" * 4,
     "skip-connection-with-many-words", "eyJust.a.name", "val/accuracy_macro: 0.5",
+    "password: None", "self.password = get_password()", "password=getpass.getpass()",
+    "class_token: true", "token = tokenizer.encode(x)", "data.key=images", "glass-with-many-words",
+    '{"key": "val/accuracy_macro"}', "-u root", "primary_key: id", "global_pool=token",
     "weight_decay=1e-4 label_key=species", "ghp", "2026-11-28 13:00:00,123 INFO x: y",
 )  # fmt: skip
 
@@ -67,6 +70,7 @@ def test_containers_keep_keys_and_numbers_and_judge_by_keys() -> None:
     values = {"lr": 0.1, "names": ["a", 2, None], "api_key": "abc123", "n": {"label_key": "x1"},
               "hf_" + "a1" * 12: 1}  # fmt: skip
     assert redacted(values) == values | {"api_key": "***"}
+    assert redacted({"secrets": 1, "secret": ["abc123"]}) == {"secrets": 1, "secret": ["***"]}
     assert redacted(["data.api_key=abc123", "seed=1"]) == ["data.api_key=***", "seed=1"]
 
 

@@ -13,43 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sightline.io.secret_forms import ASSIGNED, KEYS
 from sightline.io.secrets import hide_password
 
 HIDDEN = "***"
 SHORTEST = 6  # characters of a variable's value; a shorter one can stand anywhere by chance
 WORDS = re.compile(r"[A-Za-z][a-z]*(?:[ _-][A-Za-z]?[a-z]+)*")
 LONGEST_WORDS = 20  # characters; a longer text is a passphrase, also where it is made of words
-# Keys of well-known forms; of a form with a group named `kept`, that part stays.
-FORMS = re.compile(
-    r"""
-    -----BEGIN[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----.*?
-        (?:-----END[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----|\Z)
-    | \b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b                       # AWS
-    | \bgh[pousr]_\w{20,} | \bgithub_pat_\w{20,}                     # GitHub
-    | \bglpat-[\w-]{16,}                                             # GitLab
-    | \bxox[a-z]-[\w-]{10,} | \bxapp-[\w-]{10,}                      # Slack
-    | (?P<kept>hooks\.slack\.com/(?:services|workflows)/)[\w/-]+
-    | \bAIza[\w-]{33,37}(?![\w-]) | \bya29\.[\w.-]{10,} | \bGOCSPX-[\w-]{10,}   # Google
-    | \bhf_[A-Za-z0-9]{20,} | \bapi_org_[A-Za-z0-9]{20,}             # Hugging Face
-    | \bsk-[\w-]{20,} | \b[sr]k_(?:live|test)_\w{16,}                # OpenAI, Anthropic, Stripe
-    | \beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*                           # JSON Web Tokens
-    | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[\w-]{30,} | \bdckr_pat_[\w-]{16,}
-    | \bSG\.[\w-]{16,}\.[\w-]{16,} | \bdapi[0-9a-f]{32}\b | \bdop_v1_[0-9a-f]{32,}
-    | \bnvapi-[\w-]{20,} | \bwandb_v\d_\w{20,} | \br8_\w{30,}
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-# NAME=VALUE, NAME: VALUE and "NAME": "VALUE" of names under which clouds keep their keys.
-ASSIGNED = re.compile(
-    r"""(?P<kept>\b(?:
-        aws_?(?:secret_?access_?key|session_?token) | account_?key
-        | shared_?access_?(?:key|signature)
-        | client_?secret | (?:[a-z0-9]+_)*api_?key | [a-z0-9_]*passw(?:or)?d | (?:[a-z0-9]+_)*secret
-        | (?:[a-z0-9]+_)*(?:access|auth|api)_?token
-    )["']?\s*[=:]\s*["']?)(?!\*\*\*)(?=[^\s"',;&]*[0-9+/=!@#$%^&*])[^\s"',;&]{6,}""",
-    re.VERBOSE | re.IGNORECASE,
-)
-BEARER = re.compile(r"(?P<kept>\b(?:Bearer|Basic)\s+)[\w.~+/=-]{16,}")
 # Words of a variable's name that say it holds a secret.
 TELLING = re.compile(
     r"(?:^|_)(?:TOKEN|SECRETS?|PASS|PASSPHRASE|CREDENTIALS?|KEY|PAT|APIKEY)(?:_|$)"
@@ -84,6 +54,8 @@ def redacted(value: Any) -> Any:
 
 
 def _under(key: Any, value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_under(key, each) for each in value]
     if not isinstance(value, str):
         return redacted(value)
     return redact_data(f"{key}={value}").removeprefix(f"{key}=")
@@ -91,7 +63,7 @@ def _under(key: Any, value: Any) -> Any:
 
 def _hide(text: str, values: list[str]) -> str:
     text = hide_password(text)
-    for form in (FORMS, ASSIGNED, BEARER):
+    for form in (KEYS, *ASSIGNED):
         text = form.sub(lambda found: f"{found.groupdict().get('kept') or ''}{HIDDEN}", text)
     for value in values:
         if value in text:
