@@ -1,17 +1,16 @@
 """Intervals that say too little to be given, though they cover what they should.
 
 A jackknife's variance is known as well as the units that make it up are many: of degrees of freedom
-d it rests on about d / 2 of them (`estimates.spread`). On one or two, as of an average precision
-near 1 that one misplaced sample decides, Student's t makes the interval nearly the whole range.
+d it rests on about d / 2 of them (`estimates.spread`). On one, as of an average precision near 1
+that one misplaced sample decides, Student's t makes the interval nearly the whole range.
 """
 
 import math
 
-from sightline.errors import counted
 from sightline.metrics.estimates import Interval
 from sightline.metrics.units import Units
 
-FEWEST_FREEDOM = 4.0  # degrees of freedom: a spread that rests on two units
+FEWEST_FREEDOM = 3.0  # degrees of freedom: of a spread that rests on one unit and half of another
 WHOLE = 0.9  # of a metric's range: one hit of two trials has an interval of 0.025 to 0.975
 
 
@@ -24,9 +23,7 @@ def why_uninformative(found: Interval, bounds: tuple[float, float], units: Units
         units: that are independent.
     """
     if found.freedom < FEWEST_FREEDOM:
-        few = max(1, round(found.freedom / 2))
-        kind = "group" if units.grouped else "sample"
-        return f"{counted(few, kind)} decide{'s' if few == 1 else ''} its spread"
+        return f"1 {'group' if units.grouped else 'sample'} decides its spread"
     low, high = bounds
     if math.isfinite(high - low) and found.high - found.low >= WHOLE * (high - low):
         return f"the interval would be {found.low:.2f} to {found.high:.2f}"

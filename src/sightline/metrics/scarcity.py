@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sightline.metrics.units import Units
 
 FEWEST = 5  # events
+# Of decisions that are counted together: where 5 are usual, the tables that reach it have more than
+# usual, and cover 90.7 %.
+FEWEST_TOGETHER = 8
 MOST_OF_RARE = 0.2
 FEWEST_GROUPS = 20  # from which on a variance between groups is known well enough
 
@@ -44,9 +47,11 @@ def few_events(basis: str, average: str | None, table: DecidedTable, units: Unit
             return None
         found = few_of_a_class(table, units, against_rest=True)
         return found or few_misplaced(table, units)
-    found = few_wrong(table, units)
+    together = basis == "decisions" and average != "macro"
+    fewest = FEWEST_TOGETHER if together else FEWEST
+    found = few_wrong(table, units, fewest)
     if basis == "decisions":
-        found = found or few_right(table, units)
+        found = found or few_right(table, units, fewest)
         if average == "macro":
             found = found or few_of_a_class(table, units, against_rest=False)
     return found
@@ -64,16 +69,18 @@ def few_trials(trials: np.ndarray, units: Units) -> str | None:
     return _few(units.number(trials > 0), "counted sample", units)
 
 
-def few_wrong(table: DecidedTable, units: Units) -> str | None:
+def few_wrong(table: DecidedTable, units: Units, fewest: int = FEWEST) -> str | None:
     """Samples with a wrong decision."""
     right, known = table.answers
-    return _few(units.number((known & ~right).any(dim=1).numpy()), "wrong decision", units)
+    number = units.number((known & ~right).any(dim=1).numpy())
+    return _few(number, "wrong decision", units, fewest=fewest)
 
 
-def few_right(table: DecidedTable, units: Units) -> str | None:
+def few_right(table: DecidedTable, units: Units, fewest: int = FEWEST) -> str | None:
     """Samples with a right decision."""
     right, known = table.answers
-    return _few(units.number((right & known).any(dim=1).numpy()), "right decision", units)
+    number = units.number((right & known).any(dim=1).numpy())
+    return _few(number, "right decision", units, fewest=fewest)
 
 
 def few_besides_commonest(table: DecidedTable, units: Units) -> str | None:
@@ -165,8 +172,8 @@ def class_units(table: DecidedTable, units: Units) -> np.ndarray:
     return table.cached("class_units", count)
 
 
-def _few(number: int, name: str, units: Units, of: str = "") -> str | None:
-    return None if number >= FEWEST else _words(number, name, units, of)
+def _few(number: int, name: str, units: Units, of: str = "", fewest: int = FEWEST) -> str | None:
+    return None if number >= fewest else _words(number, name, units, of)
 
 
 def _words(number: int, name: str, units: Units, of: str) -> str:
