@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ from support.secret_texts import SECRETS
 
 from sightline.config.compose import compose_job
 from sightline.errors import UserError
+from sightline.io.forked import ForkedProcess
 from sightline.io.redaction import redacted
 from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import VARIABLE, environment_for, with_hidden_values
+from sightline.sweeps.forked_jobs import JobServer
 from sightline.sweeps.process import start
 from sightline.sweeps.slots import Slot
 from sightline.sweeps.sweep import SweepJob
@@ -143,13 +146,21 @@ def test_no_other_user_sees_the_secrets_of_a_jobs_process(
     started: list[tuple[list[str], dict[str, str]]] = []
 
     class Started:
-        pid, stdin, stdout = 1, io.BytesIO(), None
+        pid, stdin, stdout = 1, io.BytesIO(), io.BytesIO()
 
         def __init__(self, command: list[str], env: dict[str, str], **_: object) -> None:
             started.append((command, env))
 
     monkeypatch.setattr(subprocess, "Popen", Started)
-    start(0, SweepJob(config, job, RunFolder(tmp_path / "run")), Slot({}))
+
+    class Recording(JobServer):
+        def fork(
+            self, command: Sequence[str], environment: Mapping[str, str], output: object
+        ) -> ForkedProcess:
+            started.append((list(command), dict(environment)))
+            return ForkedProcess(1)
+
+    start(0, SweepJob(config, job, RunFolder(tmp_path / "run")), Slot({}), Recording({}))
     SenderProcess(config.tracking, RunFolder(tmp_path / "run"))
     assert len(started) == 2
     for command, environment in started:

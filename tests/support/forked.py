@@ -29,7 +29,7 @@ from weakref import WeakSet
 from execnet.gateway_io import popen_bootstrapline
 
 ENTRY_POINTS = ("sightline.cli", "sightline.tracking.sender.process", "mlflow", "uvicorn",
-                "torch.distributed.run")  # fmt: skip
+                "torch.distributed.run", "sightline.sweeps.job_server")  # fmt: skip
 # Environment that libraries read when imported: where it differs, a new process is started.
 READ_BY_IMPORTS = ("HF_", "HUGGINGFACE_", "TORCH_", "TIMM", "MPL", "MKL_", "OPENBLAS", "ATEN_",
                    "ONEDNN", "HOME", "LD_", "PYTHON", "VIRTUAL_ENV", "ARROW_")  # fmt: skip

@@ -51,7 +51,10 @@ class ForkedProcess:
 
     def _wait(self, options: int) -> int | None:
         if self.returncode is None:
-            pid, status = os.waitpid(self.pid, options)
+            try:
+                pid, status = os.waitpid(self.pid, options)
+            except ChildProcessError:  # where SIGCHLD is ignored nobody learns how it ended
+                pid, status = self.pid, 0
             if pid == self.pid:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
@@ -117,6 +120,8 @@ def run_main(run: Callable[[], object]) -> NoReturn:
         status = run()
     except SystemExit as leaving:
         status = leaving.code
+        if isinstance(status, str):
+            print(status, file=sys.stderr)
     except BaseException:  # noqa: BLE001  as the interpreter does
         sys.excepthook(*sys.exc_info())
     threading._shutdown()  # type: ignore[attr-defined]

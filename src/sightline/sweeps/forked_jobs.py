@@ -44,23 +44,32 @@ class JobServer:
             environment: variables of this job alone.
             output: the file that it prints to.
         """
-        if not _adopts(True):
+        if sys.platform != "linux":
             return None
+        request = json.dumps({"command": list(command), "environment": dict(environment)})
+        before = self._process
+        pid = self._request(request.encode(), output.fileno())
+        if pid is None and before is not None:  # the server died since the last job
+            pid = self._request(request.encode(), output.fileno())
+        return ForkedProcess(pid) if pid is not None else None
+
+    def _request(self, request: bytes, output: int) -> int | None:
+        """The process id of a new job; None where there is no answer, and then no server either."""
         try:
-            if self._process is None or self._process.poll() is not None:
+            if self._process is None:
                 self._start()
             assert self._channel is not None
-            request = json.dumps({"command": list(command), "environment": dict(environment)})
-            socket.send_fds(self._channel, [request.encode()], [output.fileno()])
+            _adopt(True)
+            socket.send_fds(self._channel, [request], [output])
             answer = self._channel.recv(100)
         except OSError as error:
             log.debug("no job can be forked: %s", error)
             answer = b""
         finally:
-            _adopts(False)
+            _adopt(False)
         if not answer:
             self.close()
-        return ForkedProcess(int(answer)) if answer else None
+        return int(answer) if answer else None
 
     def close(self) -> None:
         """End the server; the jobs run on."""
@@ -78,17 +87,19 @@ class JobServer:
         self.close()
 
     def _start(self) -> None:
-        self.close()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 SERVER_COMMAND, env=os.environ | self._environment, start_new_session=True,
-                stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
 
 
-def _adopts(wanted: bool) -> bool:
-    """Let this process adopt what processes below it leave; whether the system can (Linux can)."""
-    if sys.platform != "linux":
-        return False
-    return ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) == 0
+def _adopt(wanted: bool) -> None:
+    """Let this process adopt what processes below it leave, or no longer.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) != 0:
+        raise OSError("prctl refuses PR_SET_CHILD_SUBREAPER")

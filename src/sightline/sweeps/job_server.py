@@ -20,13 +20,14 @@ import time
 import numpy as np
 
 from sightline.io.forked import become, lead_session, run_main
+from sightline.tracking.mlflow.databases import load_store
 
 # What a job uses, also what it would import late, and the process that uploads.
 PRELOADED = (
     "sightline.cli", "sightline.commands.job", "sightline.training.run",
     "sightline.training.logging.announce", "sightline.tracking.sender.process",
     "sightline.inference.pyfunc", "timm", "kornia.augmentation", "sklearn.datasets",
-    "pyarrow.pandas_compat", "mlflow.store.tracking.sqlalchemy_store",
+    "pyarrow.pandas_compat",
 )  # fmt: skip
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the sweep handles them
 
@@ -38,6 +39,7 @@ def main() -> None:
         signal.signal(signum, signal.SIG_IGN)
     for name in PRELOADED:
         importlib.import_module(name)
+    load_store()
     gc.collect()
     gc.freeze()  # else each job's first collection copies all of the memory that they share
     command = _serve(channel)

@@ -90,6 +90,11 @@ def open_database(uri: str, timeout_s: float) -> Iterator[MlflowClient]:
         yield client
 
 
+def load_store() -> None:
+    """Import what MLflow imports when it first opens such a store."""
+    from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
+
+
 def network_file_system(path: Path) -> str | None:
     """The network file system of a path, which need not exist; None for a local one."""
     place = path.resolve()

@@ -181,7 +181,7 @@ def send_event(**event: str) -> None:
 
 
 def run() -> int:
-    """The exit status of `main`; the training is told of an error that nobody expected."""
+    """The exit status of `main`; an unexpected error is also sent to the training."""
     try:
         return main()
     except Exception as error:
