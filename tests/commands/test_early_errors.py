@@ -8,12 +8,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import timm
+from huggingface_hub import HfApi
+from huggingface_hub.errors import OfflineModeIsEnabled
 from lightning_fabric.plugins.precision.precision import (
     _PRECISION_INPUT_STR,
     _PRECISION_INPUT_STR_ALIAS,
@@ -29,6 +32,7 @@ from torchvision import datasets
 from sightline.config.compose import compose_job
 from sightline.config.timm_names import _names
 from sightline.config.trainer_words import WORDS
+from sightline.data.sources.hub_names import check_hub_name
 from sightline.data.sources.torchvision_names import data_set_names
 from sightline.errors import UserError
 from sightline.runs.known_names import check_run_name
@@ -156,6 +160,27 @@ def test_names_of_other_libraries_are_their_own() -> None:
         *AcceleratorRegistry.available_accelerators(),
     }
     assert set(WORDS["strategy"]) >= {"auto", *StrategyRegistry.available_strategies()}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(ConnectionError("no route"), r"cannot be reached \(no route\), and it was not fetched"),
+     (OfflineModeIsEnabled("set"), "HF_HUB_OFFLINE is set"), (TimeoutError("slow"), None),
+     (None, None)],
+)  # fmt: skip
+def test_a_hub_that_does_not_answer(
+    error: Exception | None, message: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*arguments: object, **options: object) -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(HfApi, "dataset_info", answer)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    with nullcontext() if message is None else pytest.raises(UserError, match=message):
+        check_hub_name("My-Org/Data_set1")
+    (tmp_path / "my-org___data_set1").mkdir()
+    check_hub_name("My-Org/Data_set1")
 
 
 def test_names_of_runs_in_a_local_store(store: str) -> None:

@@ -6,9 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sightline.data.sources.folder import existing_folder
-from sightline.errors import UserError
+from sightline.errors import UserError, first_line
 
 ON_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
+NOT_REACHED = ("ConnectError", "ConnectionError")  # of httpx, and of requests
 TIMEOUT_S = 3  # of a hub that does not answer; the data set is then looked for when it is loaded
 
 
@@ -35,25 +36,43 @@ def check_hub_name(name: str) -> None:
         return
     if ON_HUB.fullmatch(name) is None or name.startswith("."):
         existing_folder(name, "data.name")
-    if _is_missing(name):
+    problem = _problem(name)
+    if problem is not None:
         raise UserError(
-            f"data.name={name}: there is no such folder, and the hub has no such data set, or it "
-            "is private (HF_TOKEN gives access). Expected OWNER/NAME, such as uoft-cs/cifar10."
+            f"data.name={name}: there is no such folder, and {problem}. Expected OWNER/NAME, such "
+            "as uoft-cs/cifar10."
         )
 
 
-def _is_missing(name: str) -> bool:
-    """Whether the hub says so; offline, and of what was fetched before, it is not asked."""
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import RepositoryNotFoundError
+def _problem(name: str) -> str | None:
+    """Why the hub does not give a data set; None where it does, may, or the data set is here."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError
 
-    fetched = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
-    if constants.HF_HUB_OFFLINE or os.environ.get("HF_DATASETS_OFFLINE") or fetched.exists():
-        return False
+    if _was_fetched(name):
+        return None
     try:
         HfApi().dataset_info(name, timeout=TIMEOUT_S)
     except RepositoryNotFoundError:
-        return True
-    except Exception:  # noqa: BLE001  no network, a proxy, a hub in trouble: any type
-        return False
-    return False
+        return "the hub has no such data set, or it is private (HF_TOKEN gives access)"
+    except OfflineModeIsEnabled:
+        return "HF_HUB_OFFLINE is set, but it was not fetched before"
+    except Exception as error:  # noqa: BLE001  its client's library is another one by version
+        if type(error).__name__ in NOT_REACHED:
+            return f"the hub cannot be reached ({first_line(error)}), and it was not fetched before"
+    return None
+
+
+def _was_fetched(name: str) -> bool:
+    """Whether the cache of the hub, or that of the package datasets, holds something of it."""
+    from huggingface_hub import constants
+
+    prepared = Path(os.environ.get("HF_DATASETS_CACHE", Path(constants.HF_HOME) / "datasets"))
+    names = {_plain(each.name) for each in prepared.iterdir()} if prepared.is_dir() else set()
+    in_hub_cache = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
+    return in_hub_cache.exists() or _plain(name.replace("/", "")) in names
+
+
+def _plain(name: str) -> str:
+    """A name without what the package datasets changes in it: OWNER___NAME, in snake case."""
+    return re.sub(r"[\W_]", "", name).lower()
