@@ -99,6 +99,8 @@ def test_wrong_names_import_nothing_heavy(tmp_path: Path, store: str, hub: str) 
         "train optimizer.lrr=1": "Did you mean 'optimizer.lr'",
         "train model.kernel_size=5": "needs a plus: +model.kernel_size=VALUE",
         "train monitor=val/acuracy": "Did you mean 'val/accuracy'",
+        "train trainer.accumulate_grad_batches=0": "accumulate_grad_batches=0: expected a whole",
+        "train trainer.gradient_clip_val=-1": "gradient_clip_val=-1: expected a number over 0",
         "train monitor=val/ece": "no such metric is computed at a validation",
         "train trainer.precision=foo": "Lightning has no such precision",
         "train trainer.accelerator=cqu": "Did you mean 'cpu'",

@@ -6,7 +6,7 @@ from typing import Any
 from sightline.config.legacy import as_of_now
 from sightline.config.schema import TrainConfig
 from sightline.config.tuning_schema import TuningConfig
-from sightline.config.validation import validate
+from sightline.config.validation import Node, validate
 from sightline.errors import UserError
 
 
@@ -43,12 +43,7 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     common = config.data_common
     if common.val_fraction + common.test_fraction >= 1:
         raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
-    epochs = config.trainer.get("max_epochs")
-    if isinstance(epochs, int) and (epochs < -1 or epochs == 0):
-        raise UserError(
-            f"trainer.max_epochs={epochs}: expected a whole number from 1, or -1 for no limit "
-            "(+trainer.max_steps=NUMBER then says when to end)."
-        )
+    _check_trainer(config.trainer)
     _check_average(config)
     assert config.model_input
     assert config.fine_tuning
@@ -57,6 +52,26 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     assert config.trainer_speed
     _check_tuning(config.tuning)
     return config
+
+
+def _check_trainer(node: Node) -> None:
+    """Numbers that Lightning would take for something else, or divide by."""
+    epochs = node.get("max_epochs")
+    if isinstance(epochs, int) and (epochs < -1 or epochs == 0):
+        raise UserError(
+            f"trainer.max_epochs={epochs}: expected a whole number from 1, or -1 for no limit "
+            "(+trainer.max_steps=NUMBER then says when to end)."
+        )
+    accumulated = node.get("accumulate_grad_batches")
+    if isinstance(accumulated, int) and accumulated < 1:
+        raise UserError(
+            f"trainer.accumulate_grad_batches={accumulated}: expected a whole number from 1."
+        )
+    norm = node.get("gradient_clip_val")
+    if isinstance(norm, (int, float)) and not norm >= 0:
+        raise UserError(
+            f"trainer.gradient_clip_val={norm}: expected a number over 0, or null to clip nothing."
+        )
 
 
 def _check_average(config: TrainConfig) -> None:
