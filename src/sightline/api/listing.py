@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from sightline.errors import UserError, did_you_mean, first_line
-from sightline.tracking.mlflow.queries import default_experiment, is_training, runs_of_experiment
+from sightline.tracking.mlflow.queries import default_experiment, is_model, runs_of_experiment
 
 
 def search_runs(
     where: str | None = None, experiment: str | None = None, uri: str | None = None
 ) -> pd.DataFrame:
-    """The trainings of an experiment, the newest first, a row each.
+    """The trainings of an experiment, and what was imported, the newest first, a row each.
 
     Args:
         where: rows to keep, as `pandas.DataFrame.query` reads it, with names in backticks:
@@ -31,7 +31,7 @@ def search_runs(
     rows = [
         {"id": run.run_id, "name": run.name, "status": run.status,
          "folder": str(run.folder) if run.folder else None, **run.params, **run.metrics}
-        for run in found if is_training(run)
+        for run in found if is_model(run)
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=_columns(rows))
     return table if where is None else _kept(table, where)

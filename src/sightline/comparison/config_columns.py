@@ -11,6 +11,8 @@ Config = Mapping[str, str]
 
 SHOWN_FIRST = ("model", "model.name", "label_mode", "data", "augment")
 DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
+IMPORTED = "imported"  # a config of which no more than its name is known, under `NAME`
+NAME = "model"
 ITEM = re.compile(r"(.+)\.(\d+)\._target_")
 TARGET = "._target_"
 
@@ -38,8 +40,11 @@ def config_columns(
 
 
 def _differing(configs: Sequence[Config]) -> list[str]:
-    keys = dict.fromkeys(key for config in configs for key in config)
-    found = [key for key in keys if _differs(key, configs)]
+    own = [config for config in configs if IMPORTED not in config] or configs
+    keys = dict.fromkeys(key for config in own for key in config)
+    found = [key for key in keys if _differs(key, own)]
+    if len(own) < len(configs) and NAME not in found:
+        found.append(NAME)  # all that is known of an imported config
 
     def place(key: str) -> tuple[bool, int]:
         return key in DIGESTS, SHOWN_FIRST.index(key) if key in SHOWN_FIRST else len(SHOWN_FIRST)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sightline.comparison.compared_run import ComparedRun
+from sightline.comparison.config_columns import DIGESTS, IMPORTED, NAME
 from sightline.config.decided import AIM, CLASS_WEIGHTS, FRAME_OF_AUTO, with_class_weights
 from sightline.config.influence import (
     BATCHES,
@@ -16,6 +17,7 @@ from sightline.config.influence import (
     influences,
     leaves,
 )
+from sightline.runs.imported import is_imported
 from sightline.tracking.mlflow.tags import GROUP, GROUP_DIGEST
 
 # Parameters that are no part of the config: facts found at run time, and a name made of the others.
@@ -58,6 +60,11 @@ def config_of(run: ComparedRun) -> dict[str, str]:
     The digests of its data count, so that runs on data that changed are not averaged; those that
     differ by fold do not.
     """
+    if is_imported(run.tags):
+        name = run.params.get(NAME, run.name)
+        return {IMPORTED: "true", NAME: name, f"{NAME}.name": name} | {
+            key: value for key, value in run.params.items() if key in DIGESTS
+        }
     ignored = {*NOT_CONFIG, *(OF_A_FOLD if "data.folds" in run.params else ())}
     found = {
         key: value

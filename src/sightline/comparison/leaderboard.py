@@ -9,6 +9,7 @@ from sightline.comparison.config_columns import config_columns
 from sightline.comparison.estimates import Estimate, estimate
 from sightline.comparison.grouping import config_of, group_key
 from sightline.config.schema import REPLICATES
+from sightline.runs.imported import is_imported
 from sightline.tracking.mlflow.tags import ERROR, REPRODUCES
 
 
@@ -137,7 +138,8 @@ def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | Non
     """Which run of the group it repeats: the same seed again says nothing about seeds."""
     if REPRODUCES in run.tags:
         return f"reproduces {run.tags[REPRODUCES]}"
-    same = [each for each in group or [] if each.repeat == run.repeat and "seed" in run.params]
+    alike = "seed" in run.params or is_imported(run.tags)  # one table twice is no second seed
+    same = [each for each in group or [] if each.repeat == run.repeat and alike]
     return f"the same config and seed as {same[0].run_id}" if same else None
 
 

@@ -10,6 +10,7 @@ from sightline.comparison.uncertainty import LEVEL
 from sightline.comparison.verdicts import NO_DIFFERENCE, TOO_FEW, Pair
 from sightline.errors import counted
 from sightline.metrics.registry import registry_of
+from sightline.runs.imported import is_imported
 
 FEW = 3  # seeds
 WITHOUT = (
@@ -35,6 +36,7 @@ def about_ranks(comparison: Comparison) -> list[str]:
             f"equal, the best would be expected at {chosen.expected:.4f}, beside their mean of "
             f"{chosen.mean:.4f} (expected maximum, Dodge et al. 2019)."
         )
+    notes += _about_imported(board.groups)
     sets = _sets(board.groups, split_of(board.metric))
     if sets > 1:
         notes.append(
@@ -42,6 +44,17 @@ def about_ranks(comparison: Comparison) -> list[str]:
             "values are not of the same samples, and the ranks say little."
         )
     return notes if comparison.pairs else [*notes, *_about_margin(comparison)]
+
+
+def _about_imported(groups: Sequence[Group]) -> list[str]:
+    names = [repr(run.name) for group in groups for run in group.runs if is_imported(run.tags)]
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    return [
+        f"Imported: {shown}. Nothing is known here of their training, nor whether it saw these "
+        "images."
+    ]
 
 
 def _about_intervals(comparison: Comparison) -> list[str]:

@@ -19,8 +19,8 @@ from sightline.tracking.mlflow.queries import (
     add_artifacts,
     default_experiment,
     in_sweep,
+    is_model,
     is_sweep,
-    is_training,
     runs_named,
     runs_of_experiment,
 )
@@ -41,7 +41,7 @@ def compare_and_write(settings: ComparisonSettings) -> None:
     print_boards(boards)
     write_boards(boards, folder)
     get_console().print(f"written to {folder}", soft_wrap=True, highlight=False)
-    trainings = [run for run in found if is_training(run)]
+    trainings = [run for run in found if is_model(run)]
     if not _as_named(trainings, settings):
         sweeps = [run for run in found if is_sweep(run)]
         _add_to_sweeps(sweeps, trainings, settings, boards)
@@ -53,7 +53,7 @@ def compare_found(found: Sequence[StoredRun], settings: ComparisonSettings) -> B
     Raises:
         UserError: no run has the metric, or runs that are named have different tasks.
     """
-    trainings = [run for run in found if is_training(run)]
+    trainings = [run for run in found if is_model(run)]
     title = _title(settings, len(trainings))
     return compare(trainings, settings, title, _as_named(trainings, settings))
 
@@ -86,7 +86,7 @@ def find_runs(settings: ComparisonSettings) -> list[StoredRun]:
         return runs_named([name.strip() for name in settings.runs], settings.uri)
     name = settings.experiment or default_experiment()
     found = runs_of_experiment(name, settings.uri)
-    if not any(is_training(each) for each in found):
+    if not any(is_model(each) for each in found):
         raise UserError(f"tracking.experiment={name}: this experiment has no runs yet.")
     return found
 

@@ -21,6 +21,7 @@ from sightline.reports.parts import Cell, Table
 from sightline.reports.terminal import to_rich
 from sightline.runs.folder import RESULTS, RunFolder
 from sightline.runs.frozen import Frozen
+from sightline.runs.imported import is_imported
 from sightline.runs.results import read_results
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.tags import COMMAND, ERROR
@@ -39,7 +40,8 @@ def summary(run: StoredRun) -> RenderableType:
         "command:": run.tags.get(COMMAND),
         "error:": run.tags.get(ERROR),
     }
-    title = Text.assemble((on_one_line(run.name), "bold"), f"  {run.status}")
+    status = f"{run.status}, imported" if is_imported(run.tags) else run.status
+    title = Text.assemble((on_one_line(run.name), "bold"), f"  {status}")
     lines = [
         Text(f"{name:8} {printable(text)}", overflow="fold") for name, text in shown.items() if text
     ]

@@ -31,6 +31,11 @@ def announce(found: EvaluationResult, client: SenderClient, tracker: Tracker) ->
     get_console().print(metrics_table(rows))
     for each in found.slices:
         _announce_slices(each)
+    announce_place(client, tracker)
+
+
+def announce_place(client: SenderClient, tracker: Tracker) -> None:
+    """Print where the results of a run are: its folder, and its page in MLflow."""
     log.info("folder:           %s", tracker.folder)
     warn_of_pending(tracker.folder)
     run: RunLocation | None = client.run

@@ -1,8 +1,8 @@
-"""Run that an evaluation is logged to: the evaluated run, or a new one that names it."""
+"""Run that an evaluation is logged to: the evaluated run, or a new one."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from sightline.config.schema import TrackingConfig
 from sightline.io.secrets import hide_password, with_credentials
@@ -35,10 +35,9 @@ def original_run(
         yield Tracker(folder), connection
 
 
-@contextmanager
 def new_run_for(
     of: str, name: str, folder: RunFolder, command: str, tracking: TrackingConfig
-) -> Iterator[tuple[Tracker, SenderClient]]:
+) -> AbstractContextManager[tuple[Tracker, SenderClient]]:
     """A run of kind `evaluation`, tagged with what it evaluates.
 
     Args:
@@ -48,10 +47,26 @@ def new_run_for(
         command: as it was typed.
         tracking: config of the tracking store.
     """
+    purpose = {tags.KIND: tags.KIND_EVALUATION, tags.EVALUATES: of}
+    return new_run(purpose, name, folder, command, tracking)
+
+
+@contextmanager
+def new_run(
+    purpose: Mapping[str, str], name: str, folder: RunFolder, command: str, tracking: TrackingConfig
+) -> Iterator[tuple[Tracker, SenderClient]]:
+    """A run that is no training; it ends as FINISHED, or as FAILED where the body raises.
+
+    Args:
+        purpose: tags that say what it is.
+        name: of the new run.
+        folder: of the new run.
+        command: as it was typed.
+        tracking: config of the tracking store.
+    """
     with _connected(folder, tracking) as connection:
         tracker = Tracker(folder)
-        purpose = {tags.KIND: tags.KIND_EVALUATION, tags.EVALUATES: of}
-        tracker.start(name, purpose | origin_tags(folder, command))
+        tracker.start(name, origin_tags(folder, command) | dict(purpose))
         try:
             yield tracker, connection
         except BaseException:

@@ -11,6 +11,7 @@ from sightline.config.data_name import data_of
 from sightline.errors import UserError, first_line
 from sightline.runs.folder import RunFolder
 from sightline.runs.folders import run_folders
+from sightline.runs.imported import is_imported
 from sightline.runs.intact import check_journal, check_run_file
 
 
@@ -24,14 +25,15 @@ class RunStatus:
         status: the last one recorded; WAITING before the first; UNREADABLE where a file is damaged
             or another version's.
         epochs: the number of epochs recorded.
-        max_epochs: the number of epochs to train; `?` without a limit.
+        max_epochs: the number of epochs to train; `?` without a limit, 0 of an imported run.
         silent_s: seconds since its last record or heartbeat.
         run_id: in MLflow; empty where it is not there.
         data: the name of its data.
         metric: what it monitors, without its split.
         val, test: the monitored metric of its best checkpoint; NaN where there is none.
         end: its final status and the evidence, where it is RUNNING and its process is gone.
-        note: the process or Slurm job that runs it, where one is known; what is damaged.
+        note: the process or Slurm job that runs it, where one is known; what is damaged; or that it
+            was imported.
     """
 
     folder: RunFolder
@@ -74,6 +76,8 @@ def _status_of(folder: RunFolder) -> RunStatus:
     metric = frozen.config.monitor.partition("/")[2]
     data = data_of(frozen.config.data, frozen.job.choices.get("data", ""))
     most = frozen.config.trainer.get("max_epochs", "?")
+    if is_imported(state.tags):
+        most, note = 0, note or "imported"
     return RunStatus(
         folder, state.name or folder.path.name, state.status or "WAITING", state.epochs,
         "?" if most == -1 else most, silent_s, end, note,

@@ -58,7 +58,7 @@ def print_runs(runs: Sequence[RunStatus], root: Path) -> None:
     """
     columns: list[Column] = [
         ("STATUS", _status), ("ID", lambda run: run.run_id[:8]), ("AGE", _age),
-        ("EPOCH", lambda run: f"{run.epochs}/{run.max_epochs}"),
+        ("EPOCH", lambda run: f"{run.epochs}/{run.max_epochs}" if run.max_epochs else ""),
         ("VAL", lambda run: _value(run, run.val)), ("TEST", lambda run: _value(run, run.test)),
         ("DATA", lambda run: run.data), ("RUN", lambda run: run.name),
         ("FOLDER", lambda run: str(run.folder.path.relative_to(root))),

@@ -68,9 +68,10 @@ def is_sweep(run: StoredRun) -> bool:
     return run.tags.get(tags.KIND) == tags.KIND_SWEEP
 
 
-def is_training(run: StoredRun) -> bool:
-    """Whether it is the run of a training, not a sweep's own or an evaluation's."""
-    return tags.KIND not in run.tags
+def is_model(run: StoredRun) -> bool:
+    """Whether it is of one model: a training, or predictions that were imported; neither a sweep's
+    own run nor an evaluation's."""
+    return run.tags.get(tags.KIND, tags.KIND_IMPORT) == tags.KIND_IMPORT
 
 
 def jobs_of(sweep: StoredRun) -> list[StoredRun]:

@@ -17,6 +17,7 @@ from mlflow.utils.uri import is_local_uri
 from sightline.errors import UserError
 from sightline.io.stored_address import stored_address
 from sightline.runs.folder import BEST, RunFolder
+from sightline.runs.imported import check_has_model
 from sightline.runs.intact import check_journal, intact_file
 from sightline.runs.known_names import unknown_run
 from sightline.runs.resume import resume_command
@@ -135,6 +136,7 @@ def find_checkpoint_file(wanted: str, uri: str | None = None) -> tuple[Path, Sto
     if file.suffix == ".ckpt":
         raise UserError(f"There is no checkpoint {file}.")
     run = find_stored_run(wanted, uri)
+    check_has_model(run.name, run.tags)
     inside = wanted.removeprefix("runs:/").partition("/")[2] if wanted.startswith("runs:/") else ""
     if not inside.endswith(".ckpt"):
         run.check_finished()

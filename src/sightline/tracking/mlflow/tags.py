@@ -17,6 +17,7 @@ GIT_DIRTY = "git.dirty"
 KIND = "kind"  # a training's run has none
 KIND_SWEEP = "sweep"
 KIND_EVALUATION = "evaluation"
+KIND_IMPORT = "import"  # predictions that were made elsewhere
 SWEEP = "sweep"  # the name of the sweep that a job belongs to
 SWEEP_NAME = "sweep.name"  # the same, of the sweep's own run
 EVALUATES = "evaluates"  # the id of a run, or the path of a checkpoint

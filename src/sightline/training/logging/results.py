@@ -44,7 +44,7 @@ def log_results(
         for split, table in results.predictions.items()
     }
     reached: dict[str, Any] = {"metrics": {}, "intervals": {}, "withheld": {}}
-    reached["tuning"] = _log_rule(tracker, mode, tuning)
+    reached["tuning"] = log_rule(tracker, mode, tuning)
     for split, each in found.items():
         table = results.predictions[split]
         log_evaluation(tracker, mode, split, SECTIONS[split], table, each, last_epoch)
@@ -52,7 +52,7 @@ def log_results(
         reached["metrics"][split] = {"loss": results.losses[split]} | headlines
         reached["intervals"][split] = each.interval_ends()
         reached["withheld"][split] = each.withheld_headlines()
-        tracker.set_tags(_shown_result(split, each, headline_names(mode, tuning, plugins)[0]))
+        tracker.set_tags(shown_result(split, each, headline_names(mode, tuning, plugins)[0]))
     if "test" in found:
         count_test_look(tracker, tracker.before.tags)
     log_training_report(tracker, config, setup, results.predictions, found, results.best_epoch)
@@ -79,7 +79,7 @@ def log_results(
     return reached
 
 
-def _shown_result(split: str, found: Evaluation, metric: str) -> dict[str, str]:
+def shown_result(split: str, found: Evaluation, metric: str) -> dict[str, str]:
     """The tag with the first headline metric, rounded, with its interval."""
     if metric not in found.metrics:
         return {}
@@ -98,7 +98,7 @@ def _summary(results: Results) -> dict[str, float]:
     return summary | results.raw
 
 
-def _log_rule(tracker: Tracker, label_mode: LabelMode, tuning: Tuning) -> dict[str, Any]:
+def log_rule(tracker: Tracker, label_mode: LabelMode, tuning: Tuning) -> dict[str, Any]:
     """Log the decision rule: a line, a tag and a file; the record without the fits of parts."""
     words = rule_words(label_mode, tuning)
     log.info("decision rule: %s", words)

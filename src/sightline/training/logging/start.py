@@ -107,7 +107,7 @@ def _log_data_and_model(
     inputs, digests = dataset_inputs(setup.source, setup.splits, setup.contents, setup.label_mode)
     found = {f"data.digest.{split}": digest for split, digest in digests.items()}
     found["data.digest.split"] = split_digest(setup.splits)
-    found["data.classes"] = _classes(setup.label_mode.class_names)
+    found["data.classes"] = classes_param(setup.label_mode.class_names)
     logged = params(config, job) | found | decisions(config, setup, world_size)
     digest = group_digest(influences(config.model_dump(mode="json"), logged))
     group = group_name(config, job, digest)
@@ -130,7 +130,7 @@ def _log_data_and_model(
         tracker.log_data(to_csv(setup.source.left_out.rows(), decimals=None), "left_out.csv")
 
 
-def _classes(names: Sequence[str]) -> str:
+def classes_param(names: Sequence[str]) -> str:
     """How many classes there are, and the first digits of a digest of their names."""
     digest = hashlib.blake2b("\0".join(names).encode(), digest_size=4).hexdigest()
     return f"{len(names)} #{digest}"
