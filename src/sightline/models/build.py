@@ -10,6 +10,7 @@ from torch import nn
 from sightline.config.schema import ModelInputConfig
 from sightline.config.validation import Node
 from sightline.errors import UserError
+from sightline.models import ensemble
 from sightline.models.classifier import Classifier
 from sightline.models.file_weights import percent
 from sightline.models.fitting_size import next_size, previous_size, steps_of
@@ -120,7 +121,25 @@ def rebuild_classifier(
     given: nn.Module | None = None,
 ) -> Classifier:  # fmt: skip
     """The model of a checkpoint, without its weights: pretrained ones are never requested."""
+    if node.get("_target_") == ensemble.TARGET:
+        return Classifier(_ensemble(node, preprocess, num_outputs, plugins), preprocess)
     network = build_network(
         without_weights(node), num_outputs, preprocess, preprocess.img_size, plugins, given
     )
     return Classifier(network, preprocess)
+
+
+def _ensemble(
+    node: Node, preprocess: PreprocessSpec, num_outputs: int, plugins: Iterable[str]
+) -> ensemble.Ensemble:
+    """The networks of an ensemble's node, each with its own preprocessing."""
+    allowed = tuple(plugins)
+    own = [PreprocessSpec.from_dict(each["preprocess"]) for each in node["members"]]
+    networks = [
+        rebuild_classifier(each["model"], spec, num_outputs, allowed).network
+        for each, spec in zip(node["members"], own, strict=True)
+    ]
+    weights = [float(each["weight"]) for each in node["members"]]
+    return ensemble.Ensemble(
+        networks, weights, str(node["how"]), bool(node["exclusive"]), preprocess, own
+    )

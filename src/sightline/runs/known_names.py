@@ -18,6 +18,7 @@ FORMS = (
     "best:METRIC such as best:val/accuracy, or models:/NAME@ALIAS"
 )
 LATEST, BEST, MODEL = "latest", "best:", "models:/"
+GROUP = "group:"  # before the name of a group of runs, where a command takes several
 
 
 def store_address(uri: str | None) -> str:
@@ -43,7 +44,7 @@ def store_address(uri: str | None) -> str:
 def check_run_name(wanted: str, uri: str | None) -> None:
     """Refuse what names no run: neither a path, nor a run of a store in a file on this machine.
 
-    Stores on a server are left to the command itself, and so is which run of several `latest` and
+    Stores on a server and groups are left to the command itself, and so is which run of several `latest` and
     `best:METRIC` name.
 
     Raises:
@@ -54,7 +55,7 @@ def check_run_name(wanted: str, uri: str | None) -> None:
     if wanted.endswith(".ckpt") and not wanted.startswith("runs:/"):
         raise UserError(f"There is no checkpoint {Path(wanted).expanduser()}.")
     address = store_address(uri)
-    if not address.startswith(SQLITE):
+    if not address.startswith(SQLITE) or wanted.startswith(GROUP):
         return
     database = Path(address.removeprefix(SQLITE))
     if wanted == LATEST:

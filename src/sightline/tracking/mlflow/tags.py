@@ -21,6 +21,7 @@ KIND_IMPORT = "import"  # predictions that were made elsewhere
 SWEEP = "sweep"  # the name of the sweep that a job belongs to
 SWEEP_NAME = "sweep.name"  # the same, of the sweep's own run
 EVALUATES = "evaluates"  # the id of a run, or the path of a checkpoint
+ENSEMBLE = "ensemble"  # the ids of the runs that it is the mean of
 REPRODUCES = "reproduces"  # the id, or the folder, of the run that is trained again
 
 # The end of a run.
