@@ -44,8 +44,8 @@ def store_address(uri: str | None) -> str:
 def check_run_name(wanted: str, uri: str | None) -> None:
     """Refuse what names no run: neither a path, nor a run of a store in a file on this machine.
 
-    Stores on a server and groups are left to the command itself, and so is which run of several `latest` and
-    `best:METRIC` name.
+    Stores on a server and groups are left to the command itself, and so is which run of several
+    `latest` and `best:METRIC` name.
 
     Raises:
         UserError: with the names that are near.

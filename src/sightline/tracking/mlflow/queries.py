@@ -68,6 +68,11 @@ def is_sweep(run: StoredRun) -> bool:
     return run.tags.get(tags.KIND) == tags.KIND_SWEEP
 
 
+def is_training(run: StoredRun) -> bool:
+    """Whether it is the run of a training, not a sweep's own, an evaluation's or an imported one."""
+    return tags.KIND not in run.tags
+
+
 def is_model(run: StoredRun) -> bool:
     """Whether it is of one model: a training, or predictions that were imported; neither a sweep's
     own run nor an evaluation's."""
