@@ -270,8 +270,8 @@ def test_clearing_the_cache_leaves_what_is_not_an_entry(
     monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path))
     folder = image_cache_dir()
     folder.mkdir(parents=True)
-    own = {"entry.npy", "entry.json"}
-    foreign = {"notes.txt", "array.npy", "settings.json"}
+    own = {f"{'0a' * 16}.npy", f"{'0a' * 16}.json"}
+    foreign = {"notes.txt", "array.npy", "settings.json", "holiday.npy", "holiday.json"}
     for name in own | foreign:
         (folder / name).write_text(json.dumps({"name": "x", "shape": [1]}))
     (folder / "outside.npy").symlink_to(tmp_path / "target.npy")

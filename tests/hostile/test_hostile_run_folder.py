@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 from support.runs import Trained
 
+from sightline import __version__
+from sightline.config.compose import compose_job
 from sightline.errors import DamagedError, UserError
-from sightline.io.sealed import read_sealed
+from sightline.io.sealed import read_sealed, write_sealed
 from sightline.io.stored_text import MOST_BYTES
 from sightline.runs.folder import RunFolder
+from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.journal.file import read_journal
 from sightline.runs.journal.records import ArtifactRecord
+from sightline.runs.journal.upload import UploadState
 from sightline.runs.listing import list_runs
 from sightline.runs.lock_owner import read_owner
 from sightline.runs.place import FILE as PLACE_FILE
@@ -97,6 +101,33 @@ def test_an_owner_that_is_no_process(tmp_path: Path, pid: object) -> None:
     (tmp_path / "alive.json").write_text(json.dumps(facts))
     with pytest.raises(UserError, match="is damaged; remove it if no run works"):
         read_owner(tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("choices", {"data": {}}), ("choices", {"scheduler": 1.5}), ("overrides", [1.5]),
+    ("command", None), ("arguments", "text"), ("sweep", {}), ("data", []), ("version", 3),
+])  # fmt: skip
+def test_a_run_file_of_other_kinds_is_refused_in_words(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    config, job = compose_job(["tracking.uri=sqlite:///x.db"])
+    path = tmp_path / "run.json"
+    write_frozen(path, Frozen(config, job, __version__, {}))
+    facts = json.loads(path.read_text())
+    assert read_frozen(path) is not None
+    write_sealed(path, {k: v for k, v in facts.items() if k != "digest"} | {key: value})
+    with pytest.raises(UserError, match=f"is not a run of this Sightline.*{key}"):
+        read_frozen(path)
+
+
+def test_the_position_of_other_kinds_is_damage(tmp_path: Path) -> None:
+    upload = UploadState(tmp_path)
+    upload.write_position({"run_id": "abc", "experiment_id": "1", "uri": "sqlite:///x.db"})
+    assert upload.location is not None
+    for wrong in (True, 1.5, ["abc"], {}):
+        upload.write_position({"run_id": wrong, "experiment_id": "1", "uri": "sqlite:///x.db"})
+        assert upload.position() == {}
+        assert upload.location is None
 
 
 def test_a_record_that_is_nested_deep_is_left_out(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from support.marks import LEFT, NAMES, arm, hostile, plant
 from sightline import __version__
 from sightline.config.components import build, check_components
 from sightline.config.compose import compose_job
+from sightline.config.job_words import job_words
 from sightline.config.schema import TrainConfig
 from sightline.config.stored import PLUGINS, stored_config
 from sightline.config.stored_words import check_composed, check_words
@@ -24,9 +25,11 @@ from sightline.errors import UserError
 from sightline.evaluation.overrides import UNCHANGED, DataOverrides, overridden_config
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.models.build import rebuild_classifier
-from sightline.runs.frozen import read_frozen
+from sightline.runs.frozen import Frozen, read_frozen, write_frozen
 from sightline.runs.resume import no_download
+from sightline.sweeps.relaunch import _frozen_job
 from sightline.tracking.mlflow.stored_run import StoredRun
+from sightline.training import job as training_job
 from sightline.training.rerun import _config_of
 from sightline.types import PreprocessSpec
 
@@ -161,6 +164,30 @@ def test_nothing_is_downloaded_that_only_a_file_names(own: TrainConfig, tmp_path
     assert _config_of(run, uri, ["data.download=true"]).data["download"] is True
     assert no_download(config) == ["++data.download=false"]
     assert no_download(own) == []
+
+
+def test_a_job_downloads_only_what_its_command_allows(
+    own: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its config can come from a stranger's sweep folder."""
+    words = ["data=torchvision", "data.name=CIFAR10", "data.root=/home/x", "data.download=true",
+             "tracking.uri=sqlite:///x.db"]  # fmt: skip
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///x.db")
+    config, job = compose_job(words)
+    without, _ = compose_job([word for word in words if "download" not in word])
+    folder = tmp_path / "0"
+    folder.mkdir()
+    write_frozen(folder / "run.json", Frozen(config, job, __version__, {}))
+    ran: list[Any] = []
+    monkeypatch.setattr(training_job, "run_job", lambda each, job: ran.append(each))
+    for allowed in ([], ["data.download=true"], ["package", "data.download=true"], ["package"]):
+        training_job.run_frozen(folder, allowed)
+        assert ran.pop().data["download"] is ("data.download=true" in allowed)
+    assert job_words([config]) == ["data.download=true"]
+    assert job_words([own]) == []
+    for known in (config, without):
+        again = _frozen_job(tmp_path, "0", config.tracking, [], [known])
+        assert again.config.data["download"] is known.data["download"]
 
 
 def test_what_is_refused_is_named() -> None:

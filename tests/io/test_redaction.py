@@ -22,6 +22,7 @@ PLAIN = (
     "/home/me/tokens/a.png", "resnet18.a1_in1k", "sk-learn", "hf_hub", "0123456789abcdef" * 4,
     "skip-connection-with-many-words", "eyJust.a.name", "val/accuracy_macro: 0.5",
     "password: None", "self.password = get_password()", "password=getpass.getpass()",
+    "http://h/#/e/1/runs?viewStateShareKey=curves-digits-678d3099&compareRunsMode=CHART",
     "class_token: true", "token = tokenizer.encode(x)", "data.key=images", "glass-with-many-words",
     '{"key": "val/accuracy_macro"}', "-u root", "primary_key: id", "global_pool=token",
     "weight_decay=1e-4 label_key=species", "ghp", "2026-11-28 13:00:00,123 INFO x: y",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.soak_phases import PHASES, place_of
 from support.soak_rows import OF_A_PLACE, rows
 
 from sightline.config.compose import compose_job
@@ -15,6 +16,13 @@ def test_every_option_of_a_training_has_a_row() -> None:
     options = {f"{path.parent.name}={path.stem}" for path in chosen}
     assert options <= set(names)
     assert {"method=sam", "scheduler=wsd", "data.cache=disk", "two ranks"} <= set(names)
+
+
+def test_every_phase_is_a_function_that_there_is() -> None:
+    assert len(PHASES) == 12
+    for phase in PHASES:
+        owner, name = place_of(phase)
+        assert callable(getattr(owner, name)), phase
 
 
 def test_rows_with_a_model_of_timm_are_configs_that_there_are() -> None:

@@ -34,8 +34,14 @@ class FaultyProxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.server_uri, self.kind, self.rng = server_uri, kind, rng
         self.uri = f"http://127.0.0.1:{self.server_port}"
+        self.sound = 0  # requests that are answered before the fault begins
         self.faulty = False
         self.met = 0
+
+    def fails(self) -> bool:
+        """Whether the next request is answered otherwise."""
+        self.sound -= 1
+        return self.faulty and self.sound < 0 and self.rng.random() < 0.5
 
     @contextmanager
     def serving(self) -> Iterator[FaultyProxy]:
@@ -58,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/login":
             self.reply(200, LOGIN)
-        elif self.server.faulty and self.server.rng.random() < 0.5:
+        elif self.server.fails():
             self.server.met += 1
             self.fail()
         else:

@@ -26,17 +26,23 @@ PHASES = {
     "export": "sightline.tracking.tracker:Tracker.log_model_checkpoint",
     "results": "sightline.tracking.tracker:Tracker.finish",
     "upload": "sightline.tracking.sender.client:SenderClient.close",
-    "summary": "sightline.training.logging.results:announce",
+    "summary": "sightline.training.logging.announce:announce",
 }
 
 
-def kill_at(phase: str, call: int, with_sender: bool) -> None:
-    """Let the CALL-th entry into a phase kill this process and its workers."""
+def place_of(phase: str) -> tuple[Any, str]:
+    """The object that holds a phase's function, and the function's name."""
     module, _, path = PHASES[phase].partition(":")
     *owners, name = path.split(".")
     owner: Any = importlib.import_module(module)
     for each in owners:
         owner = getattr(owner, each)
+    return owner, name
+
+
+def kill_at(phase: str, call: int, with_sender: bool) -> None:
+    """Let the CALL-th entry into a phase kill this process and its workers."""
+    owner, name = place_of(phase)
     entered = getattr(owner, name)
     calls = 0
 

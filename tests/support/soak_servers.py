@@ -41,20 +41,20 @@ def server(trial: Trial) -> None:
 
 
 def answers(trial: Trial, kind: str) -> None:
-    """A proxy that from a random moment on answers half of the requests otherwise, until the end.
+    """A proxy that from a random request on answers half of them otherwise, until the end.
 
     The run ends as it would have; what was not uploaded by then, `sync` uploads.
     """
     with _serving(trial) as serving, FaultyProxy(serving.uri, kind, trial.rng).serving() as proxy:
         to_server = [f"tracking.uri={proxy.uri}", "tracking.offline=auto",
                      "tracking.flush_timeout_s=20"]  # fmt: skip
+        proxy.sound, proxy.faulty = trial.rng.randint(1, 30), True
         process = trial.start(*to_server)
-        time.sleep(trial.rng.uniform(0, trial.duration_s))
-        proxy.faulty = True
         code, _, err = finish(process, timeout_s=1200)
         assert code == 0, err
         proxy.faulty = False
+        assert proxy.met, "no request met the fault"
         trial.done += f" {proxy.met} requests met {kind};"
-        again = ["again=true"] if kind == "413" else []  # a refused record is not pending
+        again = ["--again"] if kind == "413" else []  # a refused record is not pending
         code, out, err = finish(start(trial.root, "sync", str(trial.folder), *again))
         assert code == 0, out + err

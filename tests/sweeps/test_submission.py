@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,19 @@ def sweep_of(folder: Path, *devices: str) -> Sweep:
 
 def config_of(*words: str) -> TrainConfig:
     return compose_job(list(words))[0]
+
+
+def test_a_script_passes_on_what_its_jobs_may_do(tmp_path: Path) -> None:
+    of_cifar = ["data=torchvision", "data.name=CIFAR10"]
+    for words, expected in (
+        (of_cifar, '"$folder"  \\\n'),
+        ([*of_cifar, "data.download=true"], '"$folder" data.download=true \\\n'),
+    ):
+        sweep = sweep_of(tmp_path, "seed=1")
+        job = replace(sweep.jobs[0], config=config_of(*words))
+        submission = new_submission([0], limit=3)
+        script = write_script(replace(sweep, jobs=[job]), submission, []).read_text()
+        assert expected in script
 
 
 def test_arrays_hold_jobs_of_one_shape_within_slurms_size(tmp_path: Path) -> None:

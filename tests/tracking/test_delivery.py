@@ -180,6 +180,11 @@ def test_what_is_refused_is_said_kept_and_holds_nothing_up(
     refused = refused_records(folder)
     assert {"op": "params", "params": {"lr": "another value"}, "time_ms": 1} in refused
     assert "another value" in caplog.text
+    assert run_command("sync", [str(folder.path), f"tracking.uri={told.uri}"]) == 0
+    shown = capsys.readouterr()
+    assert "Nothing is pending" in shown.out
+    assert "3 records are not in MLflow, which refused them before" in shown.err
+    assert f"sightline sync {folder.path} --again" in shown.err
     (folder.path / "gone.txt").write_text("back")
     arguments = ["--again", str(folder.path), f"tracking.uri={told.uri}"]
     assert run_command("sync", arguments) == 1

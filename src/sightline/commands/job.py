@@ -1,8 +1,8 @@
 """`sightline job`: one job whose config is frozen in its folder; not for people.
 
-Ranks, sweeps and Slurm start their processes with this command: the folder, the packages beside
-Sightline's that may build its parts, and `--loaded` where the process was forked with all imports
-done.
+Ranks, sweeps and Slurm start their processes with this command: the folder, what it may do beside
+what every job may (`config/job_words.py`), and `--loaded` where the process was forked with all
+imports done.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ def run(words: list[str]) -> int:
     from sightline.io.forked import LOADED
     from sightline.training.job import run_frozen
 
-    plugins = [word for word in words[1:] if word != LOADED]
-    run_frozen(Path(words[0]), plugins, loaded=LOADED in words[1:])
+    allowed = [word for word in words[1:] if word != LOADED]
+    run_frozen(Path(words[0]), allowed, loaded=LOADED in words[1:])
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sightline.config.validation import colour
+from sightline.config.validation import colour, first_problem
 from sightline.types import CROP_MODES, PreprocessSpec
 
 MAX_SIDE = 65_536  # pixels; Pillow reads no larger image
@@ -72,7 +72,5 @@ def stored_preprocess(values: Mapping[str, Any]) -> PreprocessSpec:
     try:
         _Preprocess.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, ("preprocess", *first["loc"][:2])))
-        raise ValueError(f"{place}: {first['msg']}, but got {first['input']!r:.80}") from error
+        raise ValueError(f"preprocess.{first_problem(error)}") from error
     return PreprocessSpec.from_dict(dict(values))

@@ -50,6 +50,13 @@ def ascending(ends: list[float]) -> list[float]:
     return ends
 
 
+def first_problem(error: ValidationError) -> str:
+    """The place and the words of the first wrong value."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"][:2]))
+    return f"{place}: {first['msg']}, but got {first['input']!r:.80}"
+
+
 def validate(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
     """`values` as a `kind`; a UserError that names every wrong field otherwise."""
     try:

@@ -49,7 +49,7 @@ ASSIGNED = tuple(
     re.compile(form, re.VERBOSE | re.IGNORECASE)
     for form in (
         rf"(?P<kept>(?<![\w.-])(?:[\w.-]*[_.-])?{_NAMED}{_ASSIGNS}){_KEY}",
-        rf"(?P<kept>\b[a-z]+(?-i:Token|Secret|Key){_ASSIGNS}){_KEY}",
+        rf"(?P<kept>\b[a-z]+(?-i:Token|Secret|(?:Api|Access|Private|Auth)Key){_ASSIGNS}){_KEY}",
         rf"(?P<kept>\b(?:aws_?session_?token|shared_?access_?signature){_ASSIGNS}){_KEY}",
         rf"(?P<kept>(?<![\w.-])[\w.-]*{_PASSWORD}{_ASSIGNS}){_KEY}",
         # A word, where no code stands beside it: NAME=WORD, NAME: WORD, or one in quotation marks.

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from sightline import __version__
 from sightline.config.checks import check
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import stored_config
+from sightline.config.validation import first_problem
 from sightline.errors import DamagedError, UserError
 from sightline.io.redaction import redact, redacted
 from sightline.io.sealed import read_sealed, write_sealed
@@ -35,6 +38,9 @@ class Frozen:
     version: str
     data: dict[str, str]
     run_key: str = ""
+
+
+FROZEN = TypeAdapter(Frozen)
 
 
 def write_frozen(path: Path, frozen: Frozen) -> None:
@@ -68,13 +74,16 @@ def read_frozen(path: Path) -> Frozen | None:
     except DamagedError as error:
         raise DamagedError(path, error.problem, PUT_BACK) from error
     try:
-        job = Job(path.parent, facts["choices"], facts["overrides"], facts["sweep"],
-                  facts["command"], facts["arguments"], facts.get("reproduces"))  # fmt: skip
-        config = check(stored_config(facts["config"], path.name))
-        return Frozen(config, job, facts["version"], facts["data"], facts.get(RUN_KEY, ""))
+        job = {key: facts[key] for key in ("choices", "overrides", "sweep", "command", "arguments")}
+        job |= {"output_dir": path.parent, "reproduces": facts.get("reproduces")}
+        return FROZEN.validate_python({
+            "config": check(stored_config(facts["config"], path.name)), "job": job,
+            "version": facts["version"], "data": facts["data"], "run_key": facts.get(RUN_KEY, ""),
+        })  # fmt: skip
     except (ValueError, LookupError, TypeError, AttributeError, UserError) as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else error
         wrote = f"; {facts['version']} wrote it" if "version" in facts else ""
         raise UserError(
-            f"{path} is not a run of this Sightline ({__version__}{wrote}): {error}. Give another "
-            "folder."
+            f"{path} is not a run of this Sightline ({__version__}{wrote}): {problem}. Give "
+            "another folder."
         ) from error

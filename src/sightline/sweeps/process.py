@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sightline.config.job_words import job_words
 from sightline.io.forked import LOADED, ForkedProcess
 from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import environment_for
@@ -82,7 +83,7 @@ def start(number: int, job: SweepJob, slot: Slot, server: JobServer) -> Running:
         return Running(number, job, slot, pid, None, offset)
     job.folder.error = ""
     own = slot.environment | environment_for([job.config])
-    words = [str(job.folder.path), *job.config.plugins]
+    words = [str(job.folder.path), *job_words([job.config])]
     with path.open("ab") as output:
         process = server.fork([*JOB_COMMAND, *words, LOADED], own, output) or subprocess.Popen(
             [*JOB_COMMAND, *words], env=os.environ | UNBUFFERED | own, start_new_session=True,

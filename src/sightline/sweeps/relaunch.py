@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sightline.config.job_words import downloads, with_allowed_download
 from sightline.config.schema import TrackingConfig, TrainConfig
 from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.errors import UserError
@@ -57,6 +58,7 @@ def _frozen_job(
     check_plugins(frozen.config.plugins, plugins, folder)
     now = tracking.model_dump(include=TRANSPORT)
     config = with_hidden_values(frozen.config, known)
+    config = with_allowed_download(config, any(map(downloads, known)))
     logged = config.model_copy(update={"tracking": config.tracking.model_copy(update=now)})
     return SweepJob(logged, frozen.job, folder)
 

@@ -13,6 +13,7 @@ from pytorch_lightning import Callback, Trainer
 
 from sightline.cluster.ranks import rank
 from sightline.cluster.requeue import watch
+from sightline.config.job_words import job_words
 from sightline.config.schema import TrainConfig
 from sightline.errors import DamagedError, UserError, counted
 from sightline.io.atomic import atomic_path
@@ -90,7 +91,7 @@ def fit_and_evaluate(
     callbacks = [first, SameConfig(config), *setup.callbacks, *deciding, *callbacks]
     sound = start in (None, folder.last)
     trainer = build_trainer(config, callbacks, folder, setup.speed.precision, sound)
-    command = [sys.executable, "-m", "sightline.cli", "job", str(folder), *config.plugins]
+    command = [sys.executable, "-m", "sightline.cli", "job", str(folder), *job_words([config])]
     ranks = RankProcesses(command, environment_for([config]))
     start_ranks_with(trainer, ranks.start)
     with failures_named(ranks, rank()):

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sightline.cluster.ranks import rank
+from sightline.config.job_words import allowed_by, with_allowed_download
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.errors import Interrupted, UserError
@@ -61,12 +62,12 @@ def run_job(config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool 
         _train(config, job, folder, given, frozen is not None, loaded)
 
 
-def run_frozen(path: Path, plugins: Sequence[str], loaded: bool = False) -> None:
+def run_frozen(path: Path, allowed: Sequence[str], loaded: bool = False) -> None:
     """Run the job that is frozen in a folder: further ranks, and jobs of a sweep, start here.
 
     Args:
         path: the folder.
-        plugins: packages that the command which starts it allows.
+        allowed: by the command that starts it; see `config/job_words.py`.
         loaded: whether this process has all imports done, and may fork its sender.
 
     Raises:
@@ -76,6 +77,7 @@ def run_frozen(path: Path, plugins: Sequence[str], loaded: bool = False) -> None
     frozen = folder.frozen
     if frozen is None:
         raise UserError(f"{folder} holds no job of Sightline (no run.json).")
+    plugins, download = allowed_by(allowed)
     check_plugins(frozen.config.plugins, trusted_plugins(plugins), folder)
     tracking = frozen.config.tracking
     uri = stored_address(tracking.uri, folder, run_id=folder.upload.position().get("run_id"))
@@ -83,7 +85,7 @@ def run_frozen(path: Path, plugins: Sequence[str], loaded: bool = False) -> None
     if rank() == 0:
         folder.error = ""
     try:
-        config = with_hidden_values(frozen.config)
+        config = with_allowed_download(with_hidden_values(frozen.config), download)
         config = config.model_copy(update={"tracking": tracking})
         run_job(config, frozen.job, loaded=loaded)
     except BaseException as error:

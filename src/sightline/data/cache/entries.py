@@ -1,5 +1,6 @@
 """Entries of the cache folder: decoded images and unpacked tables, each with facts beside it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sightline.paths import image_cache_dir
 
 GIB = 2**30
 MIB = 2**20
+KEY = re.compile(r"[0-9a-f]{32}")  # a digest; files of other names are somebody's own
 SUFFIXES = (".npy", ".arrow")  # decoded images; unpacked tables (cache/mapped_tables.py)
 
 
@@ -36,7 +38,8 @@ class CacheEntry:
 def list_entries() -> list[CacheEntry]:
     """The entries of the cache, by key."""
     entries = []
-    for about in sorted((image_cache_dir()).glob("*.json")):
+    found = image_cache_dir().glob("*.json")
+    for about in sorted(path for path in found if KEY.fullmatch(path.stem)):
         for path in filter(Path.is_file, map(about.with_suffix, SUFFIXES)):
             try:
                 facts = read_sealed(about)

@@ -19,6 +19,7 @@ from sightline.tracking.mlflow.tags import RUN_KEY
 
 log = logging.getLogger(__name__)
 
+WORDS = ("run_id", "experiment_id", "uri", "experiment", "register_as")  # that files name
 POSITION, DESTINATION = "sent.json", "store.json"
 
 
@@ -159,6 +160,9 @@ class UploadState:
             key = facts.pop(RUN_KEY, None)
             if key is not None and key != (self._run_key() or key):
                 raise DamagedError(path, "it is of another run")
+            wrong = [each for each in WORDS if not isinstance(facts.get(each), str | None)]
+            if wrong:
+                raise DamagedError(path, f"its {wrong[0]} is no text")
         except OSError:
             return {}
         except DamagedError as error:

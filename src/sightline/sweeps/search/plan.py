@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from sightline.config.components import check_components
 from sightline.config.compose import compose_frozen
+from sightline.config.job_words import with_allowed_download
 from sightline.config.schema import TrainConfig
 from sightline.config.stored import check_plugins, trusted_plugins
 from sightline.io.secrets import hide_password
@@ -53,6 +54,7 @@ class Search:
         arguments: the words of the command after `train`.
         study_name: in its storage.
         sample: the config of a trial, for values that all trials share.
+        download: whether this command lets the trials download data.
     """
 
     sweep: Sweep
@@ -64,6 +66,7 @@ class Search:
     arguments: list[str]
     study_name: str
     sample: TrainConfig
+    download: bool
 
     @property
     def storage(self) -> str:
@@ -80,7 +83,12 @@ class Search:
         folder = self.sweep.folder.path / str(number)
         given = [*self.fixed, *words]
         name = self.sweep.name
-        return open_job(*compose_frozen(self.configs, given, folder, name, self.arguments))
+        config, job = compose_frozen(self.configs, given, folder, name, self.arguments)
+        return open_job(self.allowed(config), job)
+
+    def allowed(self, config: TrainConfig) -> TrainConfig:
+        """The config of a trial, without a download that only the search's folder names."""
+        return with_allowed_download(config, self.download)
 
 
 def plan_search(
@@ -125,7 +133,10 @@ def plan_search(
         RunFolder(folder), name, job.command, [], stored is None, sample.sweep.max_failures,
         sample.tracking, objectives,
     )  # fmt: skip
-    search = Search(sweep, options, fixed, spaces, sources, copies, arguments, study_name, sample)
+    download = OmegaConf.select(config, "data.download") is True
+    search = Search(
+        sweep, options, fixed, spaces, sources, copies, arguments, study_name, sample, download
+    )
     if stored is not None:
         _check_same(stored, search)
         search.study_name = stored["study_name"]

@@ -63,7 +63,7 @@ class Trials:
             job = self.search.compose(words, trial.number)
         elif frozen is not None:
             check_plugins(frozen.config.plugins, self.search.sample.plugins, folder)
-            job = SweepJob(frozen.config, frozen.job, folder)
+            job = SweepJob(self.search.allowed(frozen.config), frozen.job, folder)
             if twin == trial.number:
                 check_recalled(trial, job, self.search)
         else:

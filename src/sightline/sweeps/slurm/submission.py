@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from sightline.config.job_words import job_words
 from sightline.config.schema import TrainConfig
 from sightline.config.validation import validate
 from sightline.errors import DamagedError, UserError
@@ -31,7 +32,7 @@ esac
 trap : TERM USR2
 export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-$SLURM_CPUS_PER_TASK}}
-srun --kill-on-bad-exit=1 bash -c 'trap "" TERM USR2; exec "$@"' - {command} "$folder" {plugins} \\
+srun --kill-on-bad-exit=1 bash -c 'trap "" TERM USR2; exec "$@"' - {command} "$folder" {allowed} \\
   >>"$folder/output.log" 2>&1 &
 training=$!
 wait $training
@@ -188,10 +189,10 @@ def write_script(sweep: Sweep, submission: Submission, setup: list[str]) -> Path
         for number in submission.jobs
     ]
     command = shlex.join(JOB_COMMAND)
-    named = [name for number in submission.jobs for name in sweep.jobs[number].config.plugins]
+    allowed = job_words(sweep.jobs[number].config for number in submission.jobs)
     path = sweep.folder.path / "slurm" / f"{submission.name}.sh"
     path.parent.mkdir(exist_ok=True)
     text = SCRIPT.format(setup="\n".join(setup), cases="\n".join(cases), command=command,
-                         plugins=shlex.join(dict.fromkeys(named)))  # fmt: skip
+                         allowed=shlex.join(allowed))  # fmt: skip
     path.write_text(text, encoding="utf-8")
     return path

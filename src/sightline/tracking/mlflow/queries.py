@@ -69,7 +69,7 @@ def is_sweep(run: StoredRun) -> bool:
 
 
 def is_training(run: StoredRun) -> bool:
-    """Whether it is the run of a training, not a sweep's own, an evaluation's or an imported one."""
+    """Whether it is the run of a training, not a sweep's own, an evaluation's or an import."""
     return tags.KIND not in run.tags
 
 

@@ -1,5 +1,6 @@
 """Upload of the journals of runs whose records are not all in MLflow."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 from filelock import Timeout
 
 from sightline.config.schema import TrackingConfig
-from sightline.errors import UserError
+from sightline.errors import UserError, counted
 from sightline.io.printable import printable
 from sightline.io.secrets import split_credentials
 from sightline.io.stored_address import stored_address
@@ -40,6 +41,8 @@ def sync_folder(root: Path, uri: str | None = None, again: bool = False) -> int:
             check_journal(folder)
             if _count_pending(folder, uri) or (again and folder.upload.journal.is_file()):
                 found.append(folder)
+            elif folder.upload.count_refused():
+                print(printable(_refused(folder)), file=sys.stderr)
         except UserError as error:
             print(printable(f"Error: {error}"), file=sys.stderr)
             failures += 1
@@ -139,7 +142,19 @@ def _sync_one(folder: RunFolder, uri: str | None, again: bool, stores: Stores) -
         return False
     sent = "all" if again else f"{before}"
     print(printable(f"{folder}: {sent} records are in MLflow, run {run_id}."))
+    if refused:
+        print(printable(_refused(folder)), file=sys.stderr)
     return True
+
+
+def _refused(folder: RunFolder) -> str:
+    """A line about records that MLflow refused before; the same request would be refused again."""
+    count = counted(folder.upload.count_refused(), "record is", "records are")
+    return (
+        f"{folder}: {count} not in MLflow, which refused them before; {folder.upload.refused} "
+        "gives the reasons. Once it takes them: "
+        f"{shlex.join(['sightline', 'sync', str(folder), '--again'])}"
+    )
 
 
 def _failed(folder: RunFolder, left: int, before: int, why: str) -> bool:
