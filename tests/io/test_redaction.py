@@ -24,7 +24,8 @@ PLAIN = (
     "password: None", "self.password = get_password()", "password=getpass.getpass()",
     "http://h/#/e/1/runs?viewStateShareKey=curves-digits-678d3099&compareRunsMode=CHART",
     "class_token: true", "token = tokenizer.encode(x)", "data.key=images", "glass-with-many-words",
-    '{"key": "val/accuracy_macro"}', "-u root", "primary_key: id", "global_pool=token",
+    '{"key": "val/accuracy_macro"}', "-u root", "docker run -u 1000:1000 x", "primary_key: id",
+    "global_pool=token",
     "weight_decay=1e-4 label_key=species", "ghp", "2026-11-28 13:00:00,123 INFO x: y",
 )  # fmt: skip
 

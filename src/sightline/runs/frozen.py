@@ -78,7 +78,7 @@ def read_frozen(path: Path) -> Frozen | None:
         job |= {"output_dir": path.parent, "reproduces": facts.get("reproduces")}
         return FROZEN.validate_python({
             "config": check(stored_config(facts["config"], path.name)), "job": job,
-            "version": facts["version"], "data": facts["data"], "run_key": facts.get(RUN_KEY, ""),
+            "version": facts["version"], "data": facts["data"], RUN_KEY: facts.get(RUN_KEY, ""),
         })  # fmt: skip
     except (ValueError, LookupError, TypeError, AttributeError, UserError) as error:
         problem = first_problem(error) if isinstance(error, ValidationError) else error
