@@ -56,7 +56,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobServe
 
 def forked(server: JobServer, code: str, *words: str, **environment: str) -> ForkedProcess:
     """A job of this code; it prints to output.log."""
-    script = Path("job.py").absolute()
+    script = Path(f"script_{len(list(Path().iterdir()))}", "job.py").absolute()
+    script.parent.mkdir()  # of its own: it is read when the job runs
     script.write_text(code)
     with Path("output.log").open("wb") as output:
         process = server.fork([sys.executable, str(script), *words], environment, output)
@@ -113,7 +114,7 @@ def test_a_job_ends_with_its_own_status_and_output(
 def test_a_killed_server_takes_no_job_with_it_and_is_started_again(server: JobServer) -> None:
     waiting = """
 import pathlib, time
-while not pathlib.Path("go").exists() and pathlib.Path("job.py").exists(): time.sleep(0.01)
+while pathlib.Path(".").exists() and not pathlib.Path("go").exists(): time.sleep(0.01)
 """
     first = forked(server, waiting)
     assert server._process is not None
