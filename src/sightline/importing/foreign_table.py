@@ -1,14 +1,15 @@
 """A stranger's table of predictions: its file, its ids and the column of its targets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sightline.data.tables.files import as_text, existing_file, read_table, require_column
-from sightline.errors import UserError
+from sightline.errors import UserError, did_you_mean
 from sightline.importing.settings import ImportSettings
 from sightline.io.declared_size import check_fits
 from sightline.io.printable import on_one_line
@@ -22,6 +23,7 @@ TARGETS = (
     "label_ids", "label_id", "class",
 )  # fmt: skip
 LONGEST = 60  # characters of a cell in a message
+MOST_COMPARED = 2000  # names that a wrong one is compared with
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ def shown(cell: object) -> str:
     """A cell of the table in a message: quoted, on one line, cut."""
     text = on_one_line(str(cell))
     return f"'{text}'" if len(text) <= LONGEST else f"'{text[:LONGEST]}…'"
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """What `did_you_mean` says of a text of a stranger's, which may be of any length."""
+    return did_you_mean(given[:LONGEST], islice(known, MOST_COMPARED))
 
 
 def read_foreign(settings: ImportSettings) -> ForeignTable:

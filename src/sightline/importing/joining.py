@@ -10,8 +10,8 @@ import numpy as np
 
 from sightline.data.cache.digests import SIZE
 from sightline.data.source_data import Split
-from sightline.errors import UserError, counted, did_you_mean
-from sightline.importing.foreign_table import ForeignTable, shown
+from sightline.errors import UserError, counted
+from sightline.importing.foreign_table import ForeignTable, nearest, shown
 from sightline.io.regular import read_regular
 
 
@@ -148,8 +148,7 @@ def _check_rows(
                   "rows out.")  # fmt: skip
     else:
         first = splits[wanted[0]].ids[0].as_py()
-        near = did_you_mean(names[0], [str(each) for name in wanted for each in
-                                       splits[name].ids.to_pylist()[:2000]])  # fmt: skip
+        near = nearest(names[0], splits[wanted[0]].ids.to_pylist())
         look = "" if root is not None else " root=FOLDER of the images joins them by content."
         advice = f"The data's ids are such as {shown(first)}.{near}{look}"
     raise UserError(

@@ -44,9 +44,10 @@ def probabilities(
             f"{table.row(row)}: {values[row, column]:g} for {shown(classes[column])} is no "
             "probability. If these are logits, before softmax or sigmoid, give kind=logits."
         )
-    if sums is not None and (row := _off(sums)) is not None:
+    off = None if sums is None else _off(sums)
+    if sums is not None and off is not None:
         raise UserError(
-            f"{table.row(row)}: the probabilities sum to {sums[row]:.4g}, not to 1. If several "
+            f"{table.row(off)}: the probabilities sum to {sums[off]:.4g}, not to 1. If several "
             "labels can be true at once, give label_mode=multilabel; if these are logits, "
             "kind=logits."
         )

@@ -146,8 +146,8 @@ def _in_columns(table: ForeignTable, classes: tuple[str, ...]) -> Scores | None:
     if alone:
         beside = ", ".join(shown(name) for name in table.others[:5] if name != alone[0])
         raise UserError(
-            f"{table.file}: one number a row, in {shown(alone[0])}, beside {beside}: that is of the "
-            f"decided class alone. {FULL}"
+            f"{table.file}: one number a row, in {shown(alone[0])}, beside {beside}: that is of "
+            f"the decided class alone. {FULL}"
         )
     columns = {name: name for name in table.others}
     return ColumnScores(table, columns, None, "its columns", False) if columns else None

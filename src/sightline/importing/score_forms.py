@@ -5,39 +5,18 @@ The names of classes are those of the table, or given; a place alone is never ta
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from sightline.errors import UserError, did_you_mean
-from sightline.importing.foreign_table import ForeignTable, numbers, shown
+from sightline.errors import UserError
+from sightline.importing.foreign_table import ForeignTable, nearest, numbers, shown
 from sightline.importing.settings import Kind
 
 FULL = (
     "Every class needs its number: timm's inference.py gives all with --topk NUM_CLASSES, a "
     "pipeline of transformers with top_k=None, Ultralytics with result.probs.data."
 )
-
-
-class Scores(Protocol):
-    """The numbers of a table, which a form of it holds.
-
-    Attributes:
-        kind: as the columns' names say; None where they do not.
-        form: in words.
-    """
-
-    kind: Kind | None
-    form: str
-
-    def matrix(self, classes: Sequence[str]) -> np.ndarray:
-        """The numbers of these classes, shape (N, C), double.
-
-        Raises:
-            UserError: the table has other classes, or not all of these.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +38,11 @@ class ColumnScores:
     all_are_classes: bool
 
     def matrix(self, classes: Sequence[str]) -> np.ndarray:
-        """The columns of these classes, in their order."""
+        """The numbers of these classes, shape (N, C), double.
+
+        Raises:
+            UserError: the table has other classes, or not all of these.
+        """
         unknown = [name for name in self.columns if name not in classes]
         missing = [name for name in classes if name not in self.columns]
         if missing or (unknown and self.all_are_classes):
@@ -162,6 +145,9 @@ class UnnamedScores:
         return self.values[:, [self.names.index(name) for name in classes]]
 
 
+Scores = ColumnScores | NamedScores | UnnamedScores
+
+
 def other_classes(
     table: ForeignTable, missing: Sequence[str], unknown: Sequence[str], classes: Sequence[str]
 ) -> UserError:
@@ -170,7 +156,7 @@ def other_classes(
     if missing:
         words.append(f"nothing of {_some(missing)}, which the data has")
     if unknown:
-        near = did_you_mean(unknown[0], classes)
+        near = nearest(unknown[0], classes)
         words.append(f"{_some(unknown)}, which the data does not have{near and ':' + near[:-1]}")
     return UserError(
         f"{table.file} is of other classes than the data: {'; '.join(words)}. Classes are matched "

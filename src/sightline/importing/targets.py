@@ -46,7 +46,7 @@ def check_targets(
         raise UserError(f"{table.file}: {shown(name)} holds no targets; {_other_column()}")
     else:
         cells = as_text(column).to_pylist()
-    known = _names(cells, mode.class_names, classes)
+    known = _names(mode.class_names, classes)
     for row, cell in enumerate(cells):
         if cell in (None, "") and not mode.multi_label:
             raise UserError(
@@ -64,9 +64,7 @@ def _other_column() -> str:
     )
 
 
-def _names(
-    cells: list[object], class_names: tuple[str, ...], classes: tuple[str, ...]
-) -> dict[str, str]:
+def _names(class_names: tuple[str, ...], classes: tuple[str, ...]) -> dict[str, str]:
     """The class of each cell's text; of whole numbers by `classes`, never by the data's order."""
     own = {name: name for name in class_names}
     return {str(number): name for number, name in enumerate(classes)} | own
