@@ -138,7 +138,7 @@ LAYERS = [
     ["comparison.expected_maximum", "comparison.paired_shares"],
     ["comparison.comparability", "comparison.hypothesis_tests", "comparison.replicates"],
     ["comparison.config_columns"],
-    ["comparison.grouping"],
+    ["comparison.grouping", "comparison.named_groups"],
     ["comparison.stored_values"],
     ["comparison.sample_tests", "comparison.config_tests"],
     ["comparison.estimates"],

@@ -94,6 +94,7 @@ def test_a_table_becomes_a_run_that_is_tested_against_trainings(
                      f"tracking.uri={run.store}", f"output={out}", tracked=False)  # fmt: skip
     assert done.status == 0, done.err
     assert "Imported: 'theirs'" in done.out.replace("\n", " ")
+    assert ",theirs (imported)," in (out / "leaderboard.csv").read_text()
     [row] = csv.DictReader((out / "tests.csv").open())
     assert 0 <= float(row["p"]) <= 1
 

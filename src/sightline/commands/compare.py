@@ -29,12 +29,10 @@ class CompareOptions(Options):
         None,
         description="metric to rank by; by default what the runs monitor, at the best checkpoint",
     )
-    mode: Literal["max", "min"] | None = Field(
-        None, description="which values are better, for a metric that Sightline does not know"
-    )
-    split: str | None = Field(
-        None, description="split whose predictions are tested; by default the metric's own"
-    )
+    mode: Literal["max", "min"] | None = Field(None, description="better, of a metric not known")
+    group_by: Several = Field((), description="parameters of a group, in place of the config")
+    seeds: str | None = Field(None, description="with group_by: the parameter of its repetitions")
+    split: str | None = Field(None, description="tested predictions; by default the metric's")
     against: NonNegativeInt = Field(
         DEFAULTS.against, description="next groups that the best is tested against"
     )
@@ -74,6 +72,8 @@ one group, ranked by the mean over seeds and folds. The best is tested against t
         "sightline compare runs=SWEEP_RUN_ID metric=accuracy": "the jobs of a sweep",
         "sightline compare metric=val_best/f1_macro split=test": "ranked on val, tested on test",
         "sightline compare margin=0.01": "also tests equivalence within 0.01",
+        "sightline compare tracking.experiment=ANY group_by=[model,lr] seeds=seed metric=KEY "
+        "mode=max": "any program's runs",
     },
     options=CompareOptions,
     run=run,

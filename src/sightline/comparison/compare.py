@@ -14,11 +14,12 @@ from sightline.comparison.compared_run import (
 from sightline.comparison.differing_models import differing_models
 from sightline.comparison.grouping import group_key, knows_its_group, with_stored_config
 from sightline.comparison.leaderboard import Leaderboard, Unranked, make_leaderboard, why_not
+from sightline.comparison.named_groups import grouped_by
 from sightline.comparison.settings import ComparisonSettings
 from sightline.comparison.tables import Comparison, Looks
 from sightline.comparison.tasks import Task, by_task, different_tasks, splits_compared
 from sightline.comparison.tested_board import add_tests
-from sightline.errors import counted
+from sightline.errors import UserError, counted
 from sightline.tracking.mlflow.queries import TEST_DIGEST, count_looks, key_of
 from sightline.tracking.mlflow.stored_files import read_configs
 from sightline.tracking.mlflow.stored_run import StoredRun
@@ -40,7 +41,7 @@ def compare(
         UserError: no run has the metric, or runs that are named have different tasks.
     """
     stored = {key_of(each): each for each in found}
-    runs, notes = with_groups(stored)
+    runs, notes = _groups_of(stored, settings)
     choose_metric(runs, settings.metric, settings.split)  # refused where no run has it
     tasks, rest = by_task(runs, splits_compared(settings.metric, settings.split))
     if as_named and len(tasks) > 1:
@@ -56,6 +57,17 @@ def compare(
             off += [(run, metric) for run in task.runs]
     others = tuple(Unranked(run, str(why_not(run, metric))) for run, metric in off)
     return Boards(title, tuple(boards), others, notes)
+
+
+def _groups_of(
+    stored: dict[str, StoredRun], settings: ComparisonSettings
+) -> tuple[list[ComparedRun], tuple[str, ...]]:
+    """The runs with what tells their groups: the parameters that are named, else the config."""
+    if settings.group_by:
+        return grouped_by(stored, settings.group_by, settings.seeds), ()
+    if settings.seeds is not None:
+        raise UserError(f"seeds={settings.seeds} needs group_by=[PARAMETER,...] beside it.")
+    return with_groups(stored)
 
 
 def _metric_of(task: Task, runs: Sequence[ComparedRun], settings: ComparisonSettings) -> str:

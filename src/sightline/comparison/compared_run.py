@@ -38,8 +38,15 @@ class ComparedRun:
 
 
 def split_of(metric: str) -> str:
-    """The split that a metric is of: `val` also for `val_best/...`."""
+    """The split that a metric is of: `val` also for `val_best/...`; empty where it has none."""
+    if "/" not in metric:
+        return ""
     return metric.partition("/")[0].removesuffix(SUFFIX)
+
+
+def images_of(split: str) -> str:
+    """The images of a split in words; of a metric of another program, whose split is not known."""
+    return f"{split} images".strip()
 
 
 def bare_name(metric: str) -> str:
@@ -95,7 +102,9 @@ def beside(metric: str) -> str | None:
 
 
 def explained(metric: str) -> str:
-    """A metric's key and which checkpoint it is of."""
+    """A metric's key and which checkpoint it is of, where that is known."""
+    if "/" not in metric:
+        return metric
     checkpoint = {"val": "last epoch", "train": "last epoch"}.get(
         metric.partition("/")[0], "best checkpoint"
     )
@@ -115,7 +124,7 @@ def choose_metric(runs: Iterable[ComparedRun], wanted: str | None, split: str | 
     """
     runs = list(runs)
     known = sorted({key for run in runs for key in run.metrics})
-    if wanted is not None and "/" in wanted:
+    if wanted is not None and ("/" in wanted or wanted in known):
         metric = wanted
     else:
         prefix = BEST if split in (None, "val") else split

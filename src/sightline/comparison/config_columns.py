@@ -43,8 +43,8 @@ def _differing(configs: Sequence[Config]) -> list[str]:
     own = [config for config in configs if IMPORTED not in config] or configs
     keys = dict.fromkeys(key for config in own for key in config)
     found = [key for key in keys if _differs(key, own)]
-    if len(own) < len(configs) and NAME not in found:
-        found.append(NAME)  # all that is known of an imported config
+    if len(own) < len(configs):  # all that is known of an imported one
+        found += [key for key in (NAME, f"{NAME}.name") if key not in found]
 
     def place(key: str) -> tuple[bool, int]:
         return key in DIGESTS, SHOWN_FIRST.index(key) if key in SHOWN_FIRST else len(SHOWN_FIRST)

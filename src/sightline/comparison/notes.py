@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sightline.comparison.compared_run import bare_name, split_of
+from sightline.comparison.compared_run import bare_name, images_of, split_of
 from sightline.comparison.leaderboard import Group
 from sightline.comparison.stored_metrics import is_tuned
 from sightline.comparison.tables import RUNS_ALONE, Comparison, is_marked, over_what, pair_ranks
@@ -67,7 +67,7 @@ def _about_intervals(comparison: Comparison) -> list[str]:
     if not having:
         return notes
     over = " or ".join(dict.fromkeys(map(over_what, having)))
-    images = f"{split_of(board.metric)} images"
+    images = images_of(split_of(board.metric))
     alone = f"covers {over}, on these {images}"
     if any(group.score.over_samples for group in having):
         words = f"± (95 %) covers {over} and {images}"

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from sightline.comparison.comparability import NotComparable, check_same_split
-from sightline.comparison.compared_run import BEST, ComparedRun, bare_name, split_of
+from sightline.comparison.compared_run import BEST, ComparedRun, bare_name, images_of, split_of
 from sightline.comparison.config_tests import (
     folds_of,
     over_folds,
@@ -69,7 +69,8 @@ def _tested(
 ) -> Pair:
     """The test of two groups at the level that their runs allow, or why there is none."""
     runs: tuple[tuple[ComparedRun, ...], tuple[ComparedRun, ...]] = (best.runs, other.runs)
-    samples = f"groups of {split} images" if stored.codes is not None else f"{split} images"
+    images = images_of(split)
+    samples = f"groups of {images}" if stored.codes is not None else images
     result: PairedResult | None = None
     refused: UserError | None = None
     covers = f"{TWO_RUNS}, over {samples}"
@@ -80,7 +81,7 @@ def _tested(
             runs = ((first,), (second,))
             result = compare_two_runs(stored, first.run_id, second.run_id)
         elif folds_of(best.runs) and _own_samples(best, split):
-            covers = f"over folds of the {split} images"
+            covers = f"over folds of the {images}"
             _check_folds(best, other, split)
             result = over_folds(best.runs, other.runs, metric)
         else:
@@ -91,7 +92,7 @@ def _tested(
             except NotComparable:
                 raise
             except UserError as error:
-                covers, refused = f"over {over}, on these {split} images", error
+                covers, refused = f"over {over}, on these {images}", error
                 result = over_runs(best.runs, other.runs, metric)
     except UserError as error:
         refused = error

@@ -23,6 +23,9 @@ class ComparisonSettings:
             equivalence is not tested.
         overwrite: whether an earlier comparison there is replaced.
         plugins: packages whose metrics are compared.
+        group_by: the parameters that runs of a group share; empty: the config.
+        seeds: the parameter that tells runs of a group apart, where `group_by` is given; None: all
+            of them count.
     """
 
     runs: tuple[str, ...] = ()
@@ -38,3 +41,5 @@ class ComparisonSettings:
     overwrite: bool = False
     margin: float | None = None
     plugins: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
+    seeds: str | None = None

@@ -1,6 +1,6 @@
 """A leaderboard with its tests: the stored predictions of the best groups, read and compared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sightline.comparison.compared_run import bare_name, split_of
@@ -10,9 +10,10 @@ from sightline.comparison.pair_tests import compare_pairs, tested_groups
 from sightline.comparison.selection import Selection, selection_of
 from sightline.comparison.settings import ComparisonSettings
 from sightline.comparison.stored_metrics import is_tuned
-from sightline.comparison.stored_values import Sampling, StoredValues, evaluate_runs
+from sightline.comparison.stored_values import Sampling, StoredValues, Tables, evaluate_runs
 from sightline.comparison.verdicts import Pair
 from sightline.errors import UserError
+from sightline.tracking.mlflow.queries import key_of
 from sightline.tracking.mlflow.stored_files import read_tables
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.tracking.mlflow.stored_tunings import read_tunings
@@ -90,6 +91,14 @@ def check_margin(board: Leaderboard, settings: ComparisonSettings) -> None:
         )
 
 
+def _without(runs: Sequence[StoredRun], name: str) -> Tables:
+    """For a metric of no split: of another program, which stored no predictions of it."""
+    return {
+        key_of(run): UserError(f"{run.name!r} has {name} alone, and no predictions here")
+        for run in runs
+    }
+
+
 def _evaluate(
     board: Leaderboard, stored: Mapping[str, StoredRun], split: str, settings: ComparisonSettings
 ) -> StoredValues:
@@ -97,7 +106,7 @@ def _evaluate(
     runs = [run for group in tested_groups(board, settings.against) for run in group.runs]
     name = bare_name(board.metric)
     needed = [stored[run.run_id] for run in runs]
-    tables = read_tables(needed, split)
+    tables: Tables = read_tables(needed, split) if split else _without(needed, name)
     tunings = read_tunings(needed) if is_tuned(name) else {}
     sampling = Sampling(settings.resamples, settings.seed, settings.plugins)
     return evaluate_runs(runs, name, split, tables, tunings, sampling)
