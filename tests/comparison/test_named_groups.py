@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from mlflow import MlflowClient
@@ -45,14 +45,14 @@ def test_means_and_intervals_over_seeds(sightline: Sightline, foreign: str, tmp_
     assert "mode=max or mode=min" in refused.err
     done = sightline("compare", *words, "mode=max", tracked=False)
     assert done.status == 0, done.err
-    rows = list(csv.DictReader((out / "leaderboard.csv").open()))
+    rows = pd.read_csv(out / "leaderboard.csv", dtype={"lr": str}).to_dict("records")
     assert [row["lr"] for row in rows] == ["0.01", "0.1"]
     for row in rows:
         values = np.array(VALUES[row["lr"]])
         half = scipy.stats.t.ppf(0.975, 2) * values.std(ddof=1) / np.sqrt(3)
         assert float(row["eval_accuracy mean"]) == pytest.approx(values.mean())
         assert float(row["eval_accuracy ± 95 %"]) == pytest.approx(half)
-    [tested] = csv.DictReader((out / "tests.csv").open())
+    [tested] = pd.read_csv(out / "tests.csv").to_dict("records")
     welch = scipy.stats.ttest_ind(VALUES["0.01"], VALUES["0.1"], equal_var=False)
     assert float(tested["p"]) == pytest.approx(welch.pvalue)
     assert tested["covers"] == "over seeds, on these images"

@@ -2,19 +2,13 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt
 
 from sightline.config.command import Command
 from sightline.config.options import Options, Several, as_tuple
-
-
-def as_names(value: Any) -> Any:
-    """Whole numbers as the names that they are: classes=[0,1]."""
-    if not isinstance(value, list):
-        return value
-    return [str(each) if type(each) is int else each for each in value]
+from sightline.importing.settings import ImportSettings, as_names
 
 
 class ImportOptions(Options):
@@ -24,9 +18,9 @@ class ImportOptions(Options):
     name: str = Field(
         pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="of the run, and of its model"
     )
-    split: Annotated[tuple[Literal["train", "val", "test"], ...], BeforeValidator(as_tuple)] = (
-        Field(("test",), min_length=1, description="whose samples the table has, each of them once")
-    )
+    split: Annotated[tuple[Literal["train", "val", "test"], ...], BeforeValidator(as_tuple)] = Field(
+        ("test",), min_length=1, description="whose samples the table has, each of them once"
+    )  # fmt: skip
     kind: Literal["probabilities", "logits"] | None = Field(
         None, description="of the numbers; by default as the columns' names say"
     )
@@ -45,13 +39,8 @@ class ImportOptions(Options):
 
 
 def run(options: ImportOptions) -> int:
-    """Import a table.
-
-    Raises:
-        UserError: the table or the data cannot be used, or do not fit; nothing is logged then.
-    """
+    """Import a table; a `UserError` where it or the data cannot be used: nothing is logged then."""
     from sightline.importing.run import import_predictions
-    from sightline.importing.settings import ImportSettings
 
     compared = options.target_column != "none"
     settings = ImportSettings(
@@ -60,8 +49,8 @@ def run(options: ImportOptions) -> int:
         Path(options.root).expanduser() if options.root is not None else None, options.seed,
         options.report,
     )  # fmt: skip
-    command = shlex.join(["sightline", "import", *options.words])
-    import_predictions(settings, options.overrides, ImportOptions.keys(), command)
+    import_predictions(settings, options.overrides, ImportOptions.keys(),
+                       shlex.join(["sightline", "import", *options.words]))  # fmt: skip
     return 0
 
 

@@ -2,9 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["probabilities", "logits"]
+
+
+def as_names(value: Any) -> Any:
+    """Whole numbers as the names that they are: classes=[0,1]."""
+    if not isinstance(value, list):
+        return value
+    return [str(each) if type(each) is int else each for each in value]
 
 
 @dataclass(frozen=True)
