@@ -89,6 +89,8 @@ IDLE = {
     "augment.batch_transforms": ["augment.batch_transforms=[]", "data.cache=ram"],
     "augment.frame_size": ["augment.frame_size=64"],
     "mix_off_epochs": ["mix_off_epochs=2"],
+    "mix_off_epochs, all": ["mix=mixup", "mix_off_epochs=5", "trainer.max_epochs=5"],
+    "optimizer.decay_all": ["optimizer.decay_all=true", "optimizer.weight_decay=0"],
 }  # fmt: skip
 
 

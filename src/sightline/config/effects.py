@@ -32,6 +32,11 @@ def _no_decay(config: TrainConfig) -> bool:
     return 0 < epochs <= warmup
 
 
+def _never_mixed(config: TrainConfig) -> bool:
+    epochs = config.trainer.get("max_epochs")
+    return isinstance(epochs, int) and 0 < epochs <= config.mix_off_epochs
+
+
 FILE = "data.split_file says which image is in which split"
 SEQUENCE = "data.streaming=true reads the label column alone, in sequence"
 OF_THE_DECAY = ("final_lr_factor", "cooldown_epochs", "cycles", "decay_fraction", "decay",
@@ -61,6 +66,8 @@ RULES = (
     Rule("augment.frame_size", lambda c: c.augment.geometry is None,
          "augment.geometry=null resizes training images as in evaluation", "auto"),
     Rule("mix_off_epochs", lambda c: not c.mix, "nothing is mixed (mix=none)", 0),
+    Rule("mix_off_epochs", _never_mixed,
+         "that is the whole training (trainer.max_epochs), which mix=none leaves unmixed", 0),
     Rule("data.num_workers", lambda c: c.data["cache"] == "device",
          "data.cache=device keeps the images on the device, and no process reads them"),
     Rule("data.train_samples", _streaming, "data.streaming=false reads all samples", None),
@@ -82,6 +89,8 @@ RULES = (
     *(Rule(f"scheduler.{key}", lambda c: c.scheduler.get("cycle_momentum") is False,
            "scheduler.cycle_momentum=false leaves the momentum alone", silent)
       for key, silent in (("base_momentum", 0.85), ("max_momentum", 0.95))),
+    Rule("optimizer.decay_all", lambda c: c.optimizer.get("weight_decay") == 0,
+         "optimizer.weight_decay=0 decays nothing", False),
     Rule("optimizer.dampening", lambda c: not c.optimizer.get("momentum"),
          "it dampens optimizer.momentum, which is 0", 0),
     Rule("ema.warmup", lambda c: c.ema.decay is None,
