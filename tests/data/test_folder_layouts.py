@@ -12,6 +12,7 @@ from support.commands import Sightline
 from support.images import make_folder
 
 from sightline.data.labels.names import alike, canonical
+from sightline.data.reading.formats import image_suffixes
 from sightline.data.reading.scan import scan_images
 from sightline.data.source_data import SourceData
 from sightline.data.sources.folder import read_folder
@@ -127,6 +128,14 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def without_jxl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the package of JPEG XL is not installed."""
+    readable = image_suffixes() - {".jxl"}
+    monkeypatch.setattr("sightline.data.reading.scan.image_suffixes", lambda: readable)
+
+
+@pytest.mark.usefixtures("without_jxl")
 def test_files_that_are_not_read_are_listed(tmp_path: Path) -> None:
     make_folder(tmp_path, TWO, (4, 4))
     for name in [*FILES, "cat/.hidden.jpg", "cat/._001.png", "cat/Thumbs.db", ".DS_Store"]:
@@ -143,6 +152,7 @@ def test_files_that_are_not_read_are_listed(tmp_path: Path) -> None:
     assert source.left_out.describe().startswith("5 in hidden or system folders, 1 ")
 
 
+@pytest.mark.usefixtures("without_jxl")
 def test_a_class_folder_of_other_formats_alone_says_which(tmp_path: Path) -> None:
     make_folder(tmp_path, TWO, (4, 4))
     (tmp_path / "fox").mkdir()
