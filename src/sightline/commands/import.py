@@ -11,6 +11,9 @@ from sightline.config.options import Options, Several, as_tuple
 from sightline.importing.settings import ImportSettings, as_names
 
 
+Splits = Annotated[tuple[Literal["train", "val", "test"], ...], BeforeValidator(as_tuple)]
+
+
 class ImportOptions(Options):
     """Options of `sightline import`."""
 
@@ -18,9 +21,9 @@ class ImportOptions(Options):
     name: str = Field(
         pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", description="of the run, and of its model"
     )
-    split: Annotated[tuple[Literal["train", "val", "test"], ...], BeforeValidator(as_tuple)] = Field(
+    split: Splits = Field(
         ("test",), min_length=1, description="whose samples the table has, each of them once"
-    )  # fmt: skip
+    )
     kind: Literal["probabilities", "logits"] | None = Field(
         None, description="of the numbers; by default as the columns' names say"
     )
