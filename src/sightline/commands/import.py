@@ -2,16 +2,13 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, NonNegativeInt
 
 from sightline.config.command import Command
-from sightline.config.options import Options, Several, as_tuple
-from sightline.importing.settings import ImportSettings, as_names
-
-
-Splits = Annotated[tuple[Literal["train", "val", "test"], ...], BeforeValidator(as_tuple)]
+from sightline.config.options import Options, Several
+from sightline.importing.settings import ImportSettings, Kind, Splits, as_names
 
 
 class ImportOptions(Options):
@@ -24,7 +21,7 @@ class ImportOptions(Options):
     split: Splits = Field(
         ("test",), min_length=1, description="whose samples the table has, each of them once"
     )
-    kind: Literal["probabilities", "logits"] | None = Field(
+    kind: Kind | None = Field(
         None, description="of the numbers; by default as the columns' names say"
     )
     classes: Annotated[Several, BeforeValidator(as_names)] = Field(

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from sightline.config.options import as_tuple
 
 Kind = Literal["probabilities", "logits"]
+Splits = Annotated[tuple[Literal["train", "val", "test"], ...], BeforeValidator(as_tuple)]
 
 
 def as_names(value: Any) -> Any:
