@@ -179,7 +179,7 @@ def test_a_job_downloads_only_what_its_command_allows(
     folder.mkdir()
     write_frozen(folder / "run.json", Frozen(config, job, __version__, {}))
     ran: list[Any] = []
-    monkeypatch.setattr(training_job, "run_job", lambda each, job: ran.append(each))
+    monkeypatch.setattr(training_job, "run_job", lambda each, job, **more: ran.append(each))
     for allowed in ([], ["data.download=true"], ["package", "data.download=true"], ["package"]):
         training_job.run_frozen(folder, allowed)
         assert ran.pop().data["download"] is ("data.download=true" in allowed)

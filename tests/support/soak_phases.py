@@ -19,7 +19,7 @@ PHASES = {
     "validation": "sightline.training.module:LitClassifier.validation_step",
     "checkpoint": "sightline.training.checkpointing.files:AtomicCheckpointIO.save_checkpoint",
     "test": "sightline.training.module:LitClassifier.test_step",
-    "tuning": "sightline.training.fit:fit_tuning",
+    "tuning": "sightline.metrics.fitted_tuning:fit_tuning",
     "tuning that is saved": "sightline.training.fit:save_tuning",
     "evaluation": "sightline.training.logging.results:evaluate_table",
     "report": "sightline.training.logging.results:log_training_report",
