@@ -10,6 +10,7 @@ import threading
 import pytest
 from torch import distributed
 
+from sightline.config.components import build
 from sightline.errors import Interrupted, UserError
 from sightline.training import rank_failures, rank_processes
 from sightline.training.rank_failures import OtherRankFailed, failures_named
@@ -114,3 +115,15 @@ def test_rank_0_that_hangs_is_ended_with_a_message(
     assert "Error: The training cannot continue: process 1 ended with status 3." in (
         capfd.readouterr().err
     )
+
+
+def test_srun_without_the_tasks_of_a_node_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Lightning's own error, of `srun --ntasks=2 sightline train`."""
+    for name, value in {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "x", "SLURM_PROCID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE", raising=False)
+    node = {"_target_": "pytorch_lightning.Trainer", "accelerator": "cpu", "logger": False}
+    with pytest.raises(UserError, match=r"trainer: .*--ntasks-per-node=2"):
+        build(node, "trainer", [])

@@ -49,7 +49,7 @@ def _make(
     own = {k: _made(v, f"{where}.{k}", plugins) for k, v in node.items() if k != "_target_"}
     try:
         return target(**own, **given)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{where}: {node['_target_']} refused: {error}") from error
 
 
