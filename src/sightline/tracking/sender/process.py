@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sightline.config.schema import TrackingConfig
 from sightline.errors import UserError
+from sightline.io.forked import run_main
 from sightline.io.redaction import redact
 from sightline.runs.folder import RunFolder
 from sightline.runs.journal.file import JournalWriteError, JournalWriter
@@ -190,4 +191,4 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    run_main(run)
