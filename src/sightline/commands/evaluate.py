@@ -1,37 +1,9 @@
 """`sightline evaluate`: a trained model evaluated on its own splits or on other data."""
 
 import shlex
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator, Field, PositiveInt
 
 from sightline.config.command import Command
-from sightline.config.options import DEVICE, PLUGINS, URI, Options, Several, as_tuple, run_named
-
-
-class EvaluateOptions(Options):
-    """Options of `sightline evaluate`."""
-
-    run: str | None = run_named(None)
-    split: Literal["train", "val", "test"] = Field("test", description="split that is evaluated")
-    name: str | None = Field(
-        None, pattern=r"^[A-Za-z][\w.-]{0,60}$",
-        description="name of other data in the metrics; by default the data set's own name",
-    )  # fmt: skip
-    slices: Several = Field((), description="columns of the data: metrics for each of their values")
-    slice_metric: str | None = Field(None, description="metric of slices; by default accuracy")
-    min_slice: PositiveInt = Field(30, description="samples below which a slice is not compared")
-    robustness: bool = Field(False, description="evaluate common corruptions at five severities")
-    tta: Annotated[tuple[Literal["flip", "shift"], ...], BeforeValidator(as_tuple)] = Field(
-        (), description="average the probabilities over such views of each image"
-    )
-    report: bool = Field(True, description="write NAME/report.html")
-    new_run: bool = Field(False, description="log into a new run that names this one")
-    exclude_seen: bool = Field(False, description="leave out images of the run's train and val")
-    predict_again: bool = Field(False, description="run the model, not the stored predictions")
-    device: str = Field("auto", description=DEVICE)
-    plugins: Several = Field((), description=PLUGINS)
-    uri: str | None = Field(None, alias="tracking.uri", description=URI)
+from sightline.evaluation.options import EvaluateOptions, check_unknown
 
 
 def run(options: EvaluateOptions) -> int:
@@ -44,10 +16,15 @@ def run(options: EvaluateOptions) -> int:
     from sightline.evaluation.settings import EvaluationSettings
 
     changes = read_data_overrides(options.overrides, EvaluateOptions.keys(), options.run)
+    if check_unknown(options, changes.data):
+        from sightline.evaluation.ood import evaluate_unknown
+
+        evaluate_unknown(options, changes)
+        return 0
     check_other_data(changes)
     from sightline.evaluation.run import evaluate  # imports PyTorch
 
-    settings = EvaluationSettings(**options.model_dump(exclude={"run", "uri"}))
+    settings = EvaluationSettings(**options.model_dump(exclude={"run", "uri", "ood", "scores"}))
     command = shlex.join(["sightline", "evaluate", *options.words])
     evaluate(options.run, options.uri, settings, changes, command)
     return 0
@@ -67,6 +44,7 @@ classes are matched by ImageNet's synsets and words.""",
     examples={
         "sightline evaluate run=RUN slices=[site] robustness=true": "",
         "sightline evaluate run=RUN data=folder data.root=FOLDER name=other": "",
+        "sightline evaluate run=RUN ood=[near:FOLDER,far:FOLDER] scores=[energy,knn]": "",
         "sightline evaluate model=timm model.name=resnet18 data=folder data.root=FOLDER": "",
     },
     options=EvaluateOptions,

@@ -1,0 +1,71 @@
+"""`sightline evaluate ood=FOLDER`: measured, logged, and refused where images are known."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+from support.commands import Sightline
+from support.runs import Trained
+
+from sightline.errors import UserError
+from sightline.evaluation.ood import _named
+from sightline.evaluation.options import EvaluateOptions, check_unknown
+
+SCORES = ("msp", "max_logit", "energy", "knn", "mahalanobis", "vim")
+
+
+def test_unknown_images_are_measured_and_training_images_refused(
+    sightline: Sightline, trained: Callable[[str], Trained], tmp_path: Path
+) -> None:
+    run = trained("multiclass")
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(noise / f"{number}.png")
+    uri = f"tracking.uri={run.store}"
+
+    def evaluate(*words: str) -> tuple[int, str]:
+        done = sightline("evaluate", f"run={run.run_id}", *words, uri, tracked=False)
+        return done.status, done.out + done.err
+
+    status, shown = evaluate(f"ood=far:{noise}", f"scores=[{','.join(SCORES)}]")
+    assert status == 0, shown
+    metrics = MlflowClient(run.store).get_run(run.run_id).data.metrics
+    with (run.folder / "ood" / "scores.csv").open() as stream:
+        rows = {row["score"]: row for row in csv.DictReader(stream)}
+    assert tuple(rows) == SCORES
+    for name, row in rows.items():
+        assert (
+            float(row["auroc"]) == metrics[f"ood_far/{name}_auroc"]
+            or abs(float(row["auroc"]) - metrics[f"ood_far/{name}_auroc"]) < 1e-6
+        )
+    status, shown = evaluate(f"ood={run.root}")
+    assert status == 1
+    assert "are in the run's train, by the bytes of their files" in shown
+
+
+def test_options_that_would_be_ignored_are_refused() -> None:
+    known = EvaluateOptions(run="a", ood=("far:folder",), scores=("knn",))
+    assert check_unknown(known, [])
+    assert not check_unknown(EvaluateOptions(run="a"), [])
+    for changed, data, words in (
+        ({"slices": ("site",)}, [], "does not take slices"),
+        ({}, ["data.root=x"], "does not take data.root=x"),
+        ({"ood": ()}, [], "scores=knn: give ood=FOLDER"),
+        ({"run": None}, [], "needs run=RUN"),
+        ({"split": "train"}, [], "compared with those of val or test"),
+    ):
+        given = {"run": "a", "ood": ("far:folder",), "scores": ("knn",), **changed}
+        with pytest.raises(UserError, match=re.escape(words)):
+            check_unknown(EvaluateOptions(**given), data)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="there is no folder none"):
+        _named(["far:none"])
