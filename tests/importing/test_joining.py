@@ -46,7 +46,10 @@ def test_paths_that_begin_elsewhere_and_bare_names() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("1.png", "a/2.png", "b/1.png", "b/3.png"), "2 samples of the data end in this path"),
+        (
+            ("1.png", "a/2.png", "b/1.png", "b/3.png"),
+            "several samples of the data end in this path",
+        ),
         (("a/1.png", "x/a/1.png", "b/1.png", "b/3.png"), "are of one sample, 'a/1.png'"),
         (IDS[:3], r"no row of 1 sample of the data's 4, such as 'b/3.png'"),
         ((*IDS, "c/9.png"), r"Some are in val: give split=\[val,test\]"),

@@ -49,7 +49,6 @@ def join(
         UserError: a row of no sample, or of one of another split; two rows of one sample; or
             samples without a row.
     """
-    samples = [(name, i) for name in wanted for i in range(len(splits[name]))]
     ids = [each for name in wanted for each in splits[name].ids.to_pylist()]
     digests = [contents[name][splits[name].rows] for name in wanted]
     places = _by_id(table, ids)
@@ -62,7 +61,6 @@ def join(
     _check_rows(table, splits, wanted, places, root)
     row_of = _rows_of_samples(table, ids, places)
     parts = np.split(row_of, np.cumsum([len(splits[name]) for name in wanted])[:-1])
-    assert len(row_of) == len(samples)
     return Joined(dict(zip(wanted, parts, strict=True)), dict(found))
 
 
@@ -73,20 +71,26 @@ def _by_id(table: ForeignTable, ids: Sequence[str]) -> dict[int, int]:
 
 def _by_path(table: ForeignTable, ids: Sequence[str], known: Mapping[int, int]) -> dict[int, int]:
     """Of a file's name, or a path that begins elsewhere: the one sample whose path ends alike."""
-    paths = [_parts(name) for name in ids]
-    by_name = defaultdict(list)
-    for index, parts in enumerate(paths):
-        by_name[parts[-1] if parts else ""].append(index)
+    whole: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    ends: dict[tuple[str, ...], list[int]] = defaultdict(list)  # of two samples at most
+    for index, name in enumerate(ids):
+        parts = _parts(name)
+        whole[parts].append(index)
+        for start in range(len(parts)):
+            if len(ends[parts[start:]]) < 2:
+                ends[parts[start:]].append(index)
+    lengths = sorted(set(map(len, whole)) - {0})
     found: dict[int, int] = {}
     for row, name in enumerate(table.ids):
         own = _parts(name)
         if row in known or not own:
             continue
-        alike = [i for i in by_name.get(own[-1], []) if _end_alike(own, paths[i])]
+        longer = [i for n in lengths if n <= len(own) for i in whole.get(own[-n:], [])]
+        alike = sorted({*longer, *ends.get(own, [])})
         if len(alike) > 1:
             raise UserError(
-                f"{table.row(row)}: {counted(len(alike), 'sample')} of the data end in this path, "
-                f"such as {shown(ids[alike[0]])} and {shown(ids[alike[1]])}. Write more of each "
+                f"{table.row(row)}: several samples of the data end in this path, such as "
+                f"{shown(ids[alike[0]])} and {shown(ids[alike[1]])}. Write more of each "
                 "path into the table (timm: --fullname)."
             )
         if alike:
@@ -96,11 +100,6 @@ def _by_path(table: ForeignTable, ids: Sequence[str], known: Mapping[int, int]) 
 
 def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in PurePosixPath(name.replace("\\", "/")).parts if part != "/")
-
-
-def _end_alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    count = min(len(one), len(other))
-    return one[-count:] == other[-count:]
 
 
 def _by_content(
