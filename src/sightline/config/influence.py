@@ -80,7 +80,8 @@ IN_PLACE: Final = (PRECISION, BATCH_SIZE, ACCUMULATED, LR)  # of the values that
 SILENT: Final = (
     "model", "optimizer", "method", "callbacks", "augment.geometry", "augment.frame_size",
     "augment.repeats", "mix_off_epochs", "data.img_size_schedule", "ema.warmup", "swa",
-    "data.effective_batch_size",
+    "data.effective_batch_size", "tuning.risk", "tuning.coverage", "tuning.sets", "tuning.sets_by",
+    "tuning.raps_penalty", "tuning.raps_rank",
 )  # fmt: skip
 AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
 OF_A_FOLD: Final = (TRAIN, "data.digest.val")
