@@ -98,8 +98,10 @@ def _become(request: dict[str, Any], descriptors: list[int], server: socket.sock
         os.dup2(descriptor, number)
         os.close(descriptor)
     # Text streams know whether their descriptor can seek: these are other files now.
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115  may be replaced, and 0 stays open
-    sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
+    # Where they are replaced, the descriptors stay open.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     for signum in IGNORED:
         usual = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
         signal.signal(signum, usual)
