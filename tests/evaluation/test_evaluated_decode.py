@@ -10,10 +10,9 @@ import sklearn.datasets
 import torch
 from support.random_tables import make_mode
 
-from sightline.commands.evaluate import EvaluateOptions
 from sightline.config.compose import compose_job
+from sightline.evaluation.options import EvaluateOptions
 from sightline.evaluation.overrides import overridden_config, read_data_overrides
-from sightline.evaluation.settings import EvaluationSettings
 from sightline.evaluation.stored_model import StoredModel
 from sightline.evaluation.target import predicted_target, stored_target
 from sightline.inference.model import LoadedModel
@@ -33,10 +32,10 @@ def trained_with(decode: str) -> LoadedModel:
 
 
 @pytest.mark.parametrize(
-    ("trained", "asked"), [("exact", "fast"), ("fast", "exact"), ("fast", None)]
+    ("in_training", "asked"), [("exact", "fast"), ("fast", "exact"), ("fast", None)]
 )
 def test_images_are_decoded_as_the_evaluation_asks(
-    trained: str, asked: str | None, tmp_path: Path
+    in_training: str, asked: str | None, tmp_path: Path
 ) -> None:
     files = []
     for split in ("train", "val", "test"):
@@ -45,9 +44,9 @@ def test_images_are_decoded_as_the_evaluation_asks(
             files[-1].parent.mkdir(parents=True)
             files[-1].write_bytes((PHOTOS / photo).read_bytes())
     words = ["data=folder", f"data.root={tmp_path}", "label_mode=multiclass"]
-    now, _ = compose_job([*words, f"data.decode={trained}", "data.num_workers=0"])
-    stored = StoredModel(tmp_path / "best.ckpt", None, trained_with(trained), now.model_dump())
-    settings = EvaluationSettings(**EvaluateOptions(run="x").model_dump(exclude={"run", "uri"}))
+    now, _ = compose_job([*words, f"data.decode={in_training}", "data.num_workers=0"])
+    stored = StoredModel(tmp_path / "best.ckpt", None, trained_with(in_training), now.model_dump())
+    settings = EvaluateOptions(run="x").settings
     changes = read_data_overrides(
         [] if asked is None else [f"data.decode={asked}"], EvaluateOptions.keys(), "x"
     )
@@ -56,4 +55,4 @@ def test_images_are_decoded_as_the_evaluation_asks(
     found = predicted_target(stored, config, now, settings, changes)
     expected = {how: trained_with(how).probs(files[-2:]) for how in ("exact", "fast")}
     assert np.abs(expected["exact"] - expected["fast"]).max() > 1e-4
-    np.testing.assert_allclose(found.table.probs, expected[asked or trained], atol=1e-6)
+    np.testing.assert_allclose(found.table.probs, expected[asked or in_training], atol=1e-6)

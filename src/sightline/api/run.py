@@ -11,11 +11,11 @@ import pandas as pd
 
 from sightline.api.figures import Figures
 from sightline.api.options import options_of
-from sightline.commands.evaluate import EvaluateOptions
 from sightline.errors import UserError
+from sightline.evaluation.ood import evaluate_unknown
+from sightline.evaluation.options import EvaluateOptions, check_unknown
 from sightline.evaluation.overrides import read_data_overrides
 from sightline.evaluation.run import evaluate
-from sightline.evaluation.settings import EvaluationSettings
 from sightline.inference.load import load
 from sightline.inference.model import AnyImage, LoadedModel
 from sightline.io.declared_size import read_parquet
@@ -143,7 +143,8 @@ class Run:
 
         Returns:
             The metrics of all samples, and with `part` those that the run never saw: columns part,
-            metric, value, low, high.
+            metric, value, low, high. With `ood`: set, score, threshold, and each measure with the
+            ends of its interval.
 
         Raises:
             UserError: the data or an option cannot be used; nothing is logged then.
@@ -151,9 +152,10 @@ class Run:
         run = str(self.folder or self.id)
         given = options_of(EvaluateOptions, {"run": run, "uri": self._stored.uri, **options})
         changes = read_data_overrides(list(overrides), EvaluateOptions.keys(), run)
-        settings = EvaluationSettings(**given.model_dump(exclude={"run", "uri"}))
+        if check_unknown(given, changes.data):
+            return pd.DataFrame(evaluate_unknown(given, changes))
         command = f"sightline.Run({run!r}).evaluate({list(overrides)!r}, **{options!r})"
-        found = evaluate(given.run, given.uri, settings, changes, command, self._network)
+        found = evaluate(given.run, given.uri, given.settings, changes, command, self._network)
         rows = []
         for part, evaluation in found.parts:
             ends = evaluation.interval_ends()

@@ -13,7 +13,6 @@ def run(options: EvaluateOptions) -> int:
         UserError: the run, the data or an option cannot be used; nothing is logged then.
     """
     from sightline.evaluation.overrides import check_other_data, read_data_overrides
-    from sightline.evaluation.settings import EvaluationSettings
 
     changes = read_data_overrides(options.overrides, EvaluateOptions.keys(), options.run)
     if check_unknown(options, changes.data):
@@ -24,9 +23,8 @@ def run(options: EvaluateOptions) -> int:
     check_other_data(changes)
     from sightline.evaluation.run import evaluate  # imports PyTorch
 
-    settings = EvaluationSettings(**options.model_dump(exclude={"run", "uri", "ood", "scores"}))
     command = shlex.join(["sightline", "evaluate", *options.words])
-    evaluate(options.run, options.uri, settings, changes, command)
+    evaluate(options.run, options.uri, options.settings, changes, command)
     return 0
 
 

@@ -32,12 +32,15 @@ from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 log = logging.getLogger(__name__)
 
 
-def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> None:
+def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> list[dict[str, object]]:
     """Measure scores on sets of unknown images, print them, and log them to the run.
 
     Args:
         options: with `ood`: folders of unknown images, each a set; NAME:FOLDER gives it a name.
         changes: of the tracking store.
+
+    Returns:
+        A row for each set and score, as in `ood/scores.csv`.
 
     Raises:
         UserError: the run's own data is gone, or a folder holds images of its training.
@@ -63,6 +66,7 @@ def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> None:
                 keys = {f"ood_{name}/{score}_{key}": v for key, v in each.values.items()}
                 tracker.log_metrics(keys, step=0, overwrite=True)
             tracker.log_data(to_csv(_rows(found)), "ood/scores.csv")
+    return _rows(found)
 
 
 def _measure(

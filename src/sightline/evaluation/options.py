@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 
 from sightline.config.options import DEVICE, PLUGINS, URI, Options, Several, as_tuple, run_named
 from sightline.errors import UserError
+from sightline.evaluation.settings import EvaluationSettings
 
 UNKNOWN = {"run", "ood", "scores", "split", "device", "plugins", "uri"}  # what goes with ood=
 Score = Literal["msp", "max_logit", "energy", "knn", "mahalanobis", "vim"]
@@ -43,6 +44,12 @@ class EvaluateOptions(Options):
     device: str = Field("auto", description=DEVICE)
     plugins: Several = Field((), description=PLUGINS)
     uri: str | None = Field(None, alias="tracking.uri", description=URI)
+
+    @property
+    def settings(self) -> EvaluationSettings:
+        """Of an evaluation of samples with targets."""
+        names = EvaluationSettings.__dataclass_fields__
+        return EvaluationSettings(**{name: getattr(self, name) for name in names})
 
 
 def check_unknown(options: EvaluateOptions, data: Sequence[str]) -> bool:
