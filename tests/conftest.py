@@ -36,7 +36,10 @@ from sightline.tracking.mlflow.databases import open_sqlite
 torch.set_num_threads(1)
 GROUPS = ("slurm", "trained", "recorded", "servers", "ranks", "damage", "api")  # the longest first
 _NUMBERS = count()
-LONG = ("training", "tracking", "sweeps", "compatibility", "golden", "models", "evaluation")
+LONG = (  # folders and files
+    "test_pages.py", "training", "tracking", "sweeps", "compatibility", "golden", "models",
+    "evaluation", "importing",
+)  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -53,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = item.get_closest_marker("xdist_group")
         if group is not None and group.args[0] in GROUPS:
             return GROUPS.index(group.args[0])
-        return len(GROUPS) + (item.path.parent.name not in LONG)
+        return len(GROUPS) + {item.path.parent.name, item.path.name}.isdisjoint(LONG)
 
     items.sort(key=place)
 
