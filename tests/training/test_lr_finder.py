@@ -21,6 +21,7 @@ SMALL = ("trainer=cpu", "model.widths=[4]", "model.hidden=8", "data.batch_size=1
 )
 def test_a_finder_suggests_and_changes_nothing(words: list[str]) -> None:
     quiet_libraries()
+    torch.manual_seed(0)  # of the network's weights: the search ends where the loss explodes
     setup = set_up(changed_config(*SMALL, *words))
     before = {key: value.clone() for key, value in setup.module.state_dict().items()}
     random = torch.random.get_rng_state()
