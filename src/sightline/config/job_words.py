@@ -1,7 +1,7 @@
 """Words of `sightline job` after the folder: what the command that starts a job allows it.
 
 A job's config is read from its folder, which can be a stranger's. What could run code, or write
-data into a folder of this machine, is therefore said by the command and never by that file.
+data into a folder of this machine, is therefore allowed by the command and never by that file.
 """
 
 from collections.abc import Iterable, Sequence

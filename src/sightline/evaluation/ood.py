@@ -61,12 +61,13 @@ def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> list[d
             _check_unseen(name, inputs, own)
         found = _measure(model, own, split, sets, scores)
         _print(found)
+        rows = _rows(found)
         with original_run(stored, tracking) as (tracker, _):
             for (name, score), each in found.items():
                 keys = {f"ood_{name}/{score}_{key}": v for key, v in each.values.items()}
                 tracker.log_metrics(keys, step=0, overwrite=True)
-            tracker.log_data(to_csv(_rows(found)), "ood/scores.csv")
-    return _rows(found)
+            tracker.log_data(to_csv(rows), "ood/scores.csv")
+    return rows
 
 
 def _measure(

@@ -84,12 +84,12 @@ def _in_lists(
         kind = cells.type.value_type
         if column.lower() not in WORDS or not (pa.types.is_floating(kind) or _is_int(kind)):
             continue
-        said, form = WORDS[column.lower()], f"the list in {shown(column)}"
+        scores, form = WORDS[column.lower()], f"the list in {shown(column)}"
         flat, rows = pc.list_flatten(cells), rows_of(cells)
         for other, names in lists.items():
             texts = pa.types.is_string(names.type.value_type) and other.lower() in NAMES
             if texts and names.value_lengths().equals(cells.value_lengths()):
-                found = _named(table, rows, pc.list_flatten(names), flat, said, form)
+                found = _named(table, rows, pc.list_flatten(names), flat, scores, form)
                 return replace(found, names_column=other)
         lengths = cells.value_lengths().to_numpy()
         if (lengths != lengths[0]).any():
@@ -98,7 +98,7 @@ def _in_lists(
                 f"{table.row(row)}: {form} has {lengths[row]} numbers, and {lengths[0]} in row 1."
             )
         values = _finite(table, rows, flat, form).reshape(len(table.ids), int(lengths[0]))
-        return UnnamedScores(table, values, classes or _stored_names(table), said, form)
+        return UnnamedScores(table, values, classes or _stored_names(table), scores, form)
     return None
 
 

@@ -13,7 +13,7 @@ from sightline.reports.parts import Cell, Table, WithInterval
 
 
 def set_tables(evaluated: EvaluatedSplit) -> list[Table]:
-    """Coverage and size of what the coverage is said of and of each class, and by size of the set.
+    """Coverage and size of what the coverage is about and of each class, and by size of the set.
 
     Args:
         evaluated: with fitted sets.

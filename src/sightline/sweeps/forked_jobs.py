@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from sightline.io.forked import ROOM, ForkedProcess
@@ -66,7 +67,8 @@ class JobServer:
             log.debug("no job can be forked: %s", error)
             answer = b""
         finally:
-            _adopt(False)
+            with suppress(OSError):  # refused: then it was not allowed either
+                _adopt(False)
         if not answer:
             self.close()
         return int(answer) if answer else None
