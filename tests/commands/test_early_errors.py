@@ -119,6 +119,8 @@ def test_wrong_names_import_nothing_heavy(tmp_path: Path, store: str, hub: str) 
         "doctor data=folder data.root=/nope": "/nope is not there",
         "prefetch model.name=resnet1888": "Did you mean 'resnet18'",
         "evaluate run=nope": "no MLflow store",
+        "evaluate run=widths data.root=/nope tracking.uri=STORE": "data.root=/nope: /nope is not",
+        "evaluate run=widths data.path=/nope.csv tracking.uri=STORE": "data.path=/nope.csv",
         "predict run=nope.ckpt input=x output=y.csv": "no checkpoint nope.ckpt",
         "reproduce run=nope": "no MLflow store",
         "export run=nope format=onnx output=x.onnx": "no MLflow store",

@@ -13,7 +13,7 @@ from support.images import make_folder
 from sightline.config.compose import compose_job
 from sightline.config.explain import explain
 from sightline.config.typed import as_typed
-from sightline.config.words import quoted
+from sightline.config.words import quote_overrides, quoted
 from sightline.errors import UserError
 from sightline.paths import project_root
 from sightline.runs.resume import resume_command, resumed_arguments
@@ -46,6 +46,15 @@ def test_a_path_that_is_there_means_what_was_typed(
     assert value_of(word) == value
     (tmp_path / "1").mkdir()
     assert as_typed(["seed=1", "-m", "model=cnn,timm"]) == ["seed=1", "-m", "model=cnn,timm"]
+
+
+def test_a_path_that_reads_as_another_value_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("${oc.env:HOME}").mkdir()
+    with pytest.raises(UserError, match=r"stands for another value.*Rename it"):
+        quote_overrides(["data.root=${oc.env:HOME}"], lambda _: None)
 
 
 def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

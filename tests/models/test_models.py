@@ -239,8 +239,12 @@ else:
 
 
 def run_pretrained(path: Path, **environment: str) -> str:
+    return _run(PRETRAINED.format(path=str(path)), environment).stdout.strip()
+
+
+def _run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PRETRAINED.format(path=str(path))],
+        [sys.executable, "-c", code],
         env={**os.environ, "HF_HUB_DISABLE_XET": "1", **environment},
         capture_output=True,
         text=True,
@@ -248,7 +252,7 @@ def run_pretrained(path: Path, **environment: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return done
 
 
 def test_pretrained_weights_come_from_the_hub_and_then_from_its_cache(
@@ -265,8 +269,13 @@ def test_pretrained_weights_come_from_the_hub_and_then_from_its_cache(
 
 def test_without_network_and_cache_the_error_says_what_to_do(weights: Path, tmp_path: Path) -> None:
     home = tmp_path / "empty"
-    said = run_pretrained(weights, HF_HOME=str(home), HF_ENDPOINT="http://127.0.0.1:9")
+    # Eleven requests are made, without the half minute between them.
+    code = "import time; time.sleep = lambda _: None\n" + PRETRAINED.format(path=str(weights))
+    done = _run(code, {"HF_HOME": str(home), "HF_ENDPOINT": "http://127.0.0.1:9"})
+    said = done.stdout.strip()
     assert said.startswith("refused:")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("hub:     retried for up to a minute: ")
     assert "timm/test_resnet.r160_in1k" in said
     assert str(home) in said
     assert "http://127.0.0.1:9" in said

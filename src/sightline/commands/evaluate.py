@@ -12,7 +12,7 @@ def run(options: EvaluateOptions) -> int:
     Raises:
         UserError: the run, the data or an option cannot be used; nothing is logged then.
     """
-    from sightline.evaluation.overrides import check_other_data, read_data_overrides
+    from sightline.evaluation.overrides import check_data, read_data_overrides
 
     changes = read_data_overrides(options.overrides, EvaluateOptions.keys(), options.run)
     if check_unknown(options, changes.data):
@@ -20,7 +20,7 @@ def run(options: EvaluateOptions) -> int:
 
         evaluate_unknown(options, changes)
         return 0
-    check_other_data(changes)
+    check_data(changes)
     from sightline.evaluation.run import evaluate  # imports PyTorch
 
     command = shlex.join(["sightline", "evaluate", *options.words])

@@ -17,6 +17,8 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from pydantic import TypeAdapter, ValidationError
 
+from sightline.errors import UserError
+
 OVERRIDE = re.compile(r"(\+{0,2}[\w.@/-]+)=(.*)", re.DOTALL)
 FUNCTION = re.compile(
     r"(choice|range|interval|glob|shuffle|sort|tag|int|float|str|bool|json_str|extend_list)\("
@@ -38,6 +40,9 @@ def quote_overrides(words: list[str], types: Types, sweep: bool = False) -> list
         words: of a command; those that are no overrides stay as they are.
         types: the annotation of a key, asked for numbers and words of YAML alone.
         sweep: whether commas stand between the values of a sweep.
+
+    Raises:
+        UserError: a value names a file that is written like an interpolation.
     """
     return [_quote(word, types, sweep) for word in words]
 
@@ -47,6 +52,11 @@ def _quote(word: str, types: Types, sweep: bool) -> str:
     if match is None or not match[2]:
         return word
     key, value = match.groups()
+    if "${" in value and Path(value).expanduser().exists():
+        raise UserError(
+            f"{word}: in an option ${{...}} stands for another value, so that this file or folder "
+            "cannot be named. Rename it."
+        )
     if value[0] in "'\"{" or "${" in value or FUNCTION.match(value):
         return word
     flat = LIST.fullmatch(value)

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import has_magic
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from sightline.config.checks import check
@@ -12,6 +15,8 @@ from sightline.config.explain import explain
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import without_download
 from sightline.config.validation import Node
+from sightline.data.sources.folder import existing_folder
+from sightline.data.tables.files import existing_file
 from sightline.errors import UserError, did_you_mean
 from sightline.io.redaction import HIDDEN
 from sightline.training.early_checks import check_early
@@ -84,14 +89,22 @@ def read_data_overrides(words: list[str], known: Sequence[str], run: str | None)
     return DataOverrides(data, any(keys[word] == "data" for word in data), tracking, model)
 
 
-def check_other_data(changes: DataOverrides) -> None:
-    """Refuse other data, or a published model, that is not there, before PyTorch is imported.
+def check_data(changes: DataOverrides) -> None:
+    """Refuse data, or a published model, that is not there, before PyTorch is imported.
 
     Raises:
         UserError: as the data source, or the model, would say it.
     """
     if changes.other_data:
         check_early(compose_job([*changes.data, *changes.model])[0])
+        return
+    given = {each.key_or_group: each.value() for each in _parse(changes.data)}
+    if isinstance(root := given.get("data.root"), str):
+        existing_folder(root, "data.root")
+    for key in ("data.path", "data.split_file"):
+        path = given.get(key)  # of Parquet it may be a folder, a pattern or a list
+        if isinstance(path, str) and not Path(path).expanduser().exists() and not has_magic(path):
+            existing_file(path, key)
 
 
 def compose_now(changes: DataOverrides) -> tuple[TrainConfig, Job]:
@@ -134,13 +147,16 @@ def overridden_config(
     })  # fmt: skip
 
 
-def _values(words: list[str], node: Node) -> Node:
+def _parse(words: list[str]) -> list[Override]:
     try:
-        parsed = OverridesParser.create().parse_overrides(words)
+        return OverridesParser.create().parse_overrides(words)
     except HydraException as error:
         raise UserError(explain(error, words)) from error
+
+
+def _values(words: list[str], node: Node) -> Node:
     values = {}
-    for override in parsed:
+    for override in _parse(words):
         key = override.key_or_group.removeprefix("data.")
         if key not in node:
             hint = did_you_mean(f"data.{key}", [f"data.{each}" for each in node])

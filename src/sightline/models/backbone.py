@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from sightline.errors import UserError, first_line
+from sightline.io.hub_log import one_line_for_retries
 from sightline.models.file_weights import WeightFile, load_weights, open_weight_file
 from sightline.models.head import freeze_backbone as freeze
 from sightline.models.input_check import CannotBuild
@@ -142,7 +143,7 @@ def _create(name: str, pretrained: bool, config: Any, options: dict[str, Any]) -
             "model.pretrained=false, or give your own with model.pretrained_path=FILE."
         )
     try:
-        with quiet_timm():
+        with quiet_timm(), one_line_for_retries():
             network = timm.create_model(name, pretrained=pretrained, **options)
     except Exception as error:
         if pretrained:

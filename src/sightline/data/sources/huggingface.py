@@ -14,6 +14,7 @@ from sightline.data.sources.huggingface_stream import RowReader, stream_source
 from sightline.data.tables.files import TableOrigin
 from sightline.data.tables.source import Columns, to_source
 from sightline.errors import UserError, did_you_mean, first_line
+from sightline.io.hub_log import one_line_for_retries
 
 SPLIT = "split"  # added column: train, val or test
 KEY = "_sightline_key"  # added column: a row's name
@@ -132,9 +133,10 @@ def _load(
             if streaming:
                 raise UserError(f"data.streaming=true: {name} was saved whole; use false.")
         else:
-            loaded = datasets.load_dataset(
-                name, config_name, revision=revision, streaming=streaming
-            )
+            with one_line_for_retries():
+                loaded = datasets.load_dataset(
+                    name, config_name, revision=revision, streaming=streaming
+                )
     except UserError:
         raise
     except Exception as error:
