@@ -8,9 +8,6 @@ processes that it starts. A server ends with its caller.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import ctypes
 import gc
 import importlib
 import io
@@ -24,14 +21,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import traceback
 import types
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from sightline.io.forked import run_main, show
 from support.forked import ENTRY_POINTS, ForkedPopen, ForkServer
 
 PRELOADED = (
@@ -81,14 +77,6 @@ def _next_process(channel: socket.socket) -> tuple[dict[str, Any], list[int], so
         channel = theirs
 
 
-def _show_arguments(words: list[str]) -> None:
-    """Write a command into the place of this process's arguments, where /proc reads them."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    begin, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, 48 and 49 from 1
-    shown = b"\0".join(word.encode() for word in words)[: end - begin - 1]
-    ctypes.memmove(begin, shown.ljust(end - begin, b"\0"), end - begin)
-
-
 def _become(request: dict[str, Any], descriptors: list[int], server: socket.socket) -> None:
     """Take a request's place: arguments, environment, folder, descriptors, signals."""
     import numpy
@@ -123,7 +111,7 @@ def _become(request: dict[str, Any], descriptors: list[int], server: socket.sock
     random.seed()
     numpy.random.seed()
     torch.set_num_threads(int(environment.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
-    _show_arguments(request["words"])
+    show(request["words"])
 
 
 def _python_path(environment: dict[str, str]) -> list[str]:
@@ -153,32 +141,17 @@ def _warm_up() -> None:
     requirements_utils._init_modules_to_packages_map()  # reads every installed package
 
 
-def _run(main: list[str]) -> NoReturn:
-    """Run it as the main module, and end as the interpreter does, without taking modules apart."""
-    status = 1
-    try:
-        if main[0] == "-m":
-            sys.argv = main[1:]
-            runpy.run_module(main[1], run_name="__main__", alter_sys=True)
-        elif main[0] == "-c":
-            sys.argv = main[:1]
-            exec(main[1], vars(types.ModuleType("__main__")))
-        else:
-            sys.argv = main
-            runpy.run_path(main[0], run_name="__main__")
-        status = 0
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-        if isinstance(leaving.code, str):
-            print(leaving.code, file=sys.stderr)
-    except BaseException:  # noqa: BLE001
-        traceback.print_exc()
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status & 0xFF)
+def _run(main: list[str]) -> None:
+    """Run it as the main module."""
+    if main[0] == "-m":
+        sys.argv = main[1:]
+        runpy.run_module(main[1], run_name="__main__", alter_sys=True)
+    elif main[0] == "-c":
+        sys.argv = main[:1]
+        exec(main[1], vars(types.ModuleType("__main__")))
+    else:
+        sys.argv = main
+        runpy.run_path(main[0], run_name="__main__")
 
 
 def main() -> None:
@@ -195,7 +168,7 @@ def main() -> None:
     gc.freeze()
     request, descriptors, server = _next_process(channel)
     _become(request, descriptors, server)
-    _run(request["main"])
+    run_main(lambda: _run(request["main"]))
 
 
 if __name__ == "__main__":

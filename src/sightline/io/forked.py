@@ -107,7 +107,15 @@ def become(
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  the parent's has read another file
     logging.getLogger().handlers.clear()
     os.environ.update(environment)
-    _show(command)
+    show(command)
+
+
+def show(command: Sequence[str]) -> None:
+    """Write a command into the place of this process's arguments, where `ps` reads them."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])  # arg_start and arg_end
+    shown = b"\0".join(os.fsencode(word) for word in command)[: end - begin - 1]
+    ctypes.memmove(begin, shown.ljust(end - begin, b"\0"), end - begin)
 
 
 def run_main(run: Callable[[], object]) -> NoReturn:
@@ -147,11 +155,3 @@ def _run_and_exit(
     finally:
         sys.stderr.flush()
         os._exit(status)
-
-
-def _show(command: Sequence[str]) -> None:
-    """Write a command into the place of this process's arguments, where `ps` reads them."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    begin, end = int(fields[45]), int(fields[46])  # arg_start and arg_end
-    shown = b"\0".join(os.fsencode(word) for word in command)[: end - begin - 1]
-    ctypes.memmove(begin, shown.ljust(end - begin, b"\0"), end - begin)
