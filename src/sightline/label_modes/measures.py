@@ -121,10 +121,6 @@ class Measures(ABC):
         """
 
     @abstractmethod
-    def class_ranking(self, probs: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """`auroc` and `average_precision` of each class, shape (C,); NaN where undefined."""
-
-    @abstractmethod
     def counts(self, preds: np.ndarray, target: np.ndarray, weights: np.ndarray) -> Counts:
         """Hits, decisions and samples of each class, under weights (N, R)."""
 

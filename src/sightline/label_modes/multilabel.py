@@ -6,8 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torchmetrics.functional.classification import (
-    multilabel_auroc,
-    multilabel_average_precision,
     multilabel_confusion_matrix,
     multilabel_f1_score,
     multilabel_precision,
@@ -141,21 +139,6 @@ class Multilabel(LabelMode):
             preds, target, len(self.class_names), average=average, ignore_index=MISSING
         )
         return value
-
-    def class_ranking(self, probs: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Where a label is known; NaN without positives, and AUROC also without negatives."""
-        count = len(self.class_names)
-        some = (target == 1).any(dim=0)
-        both = some & (target == 0).any(dim=0)
-        if not some.any():
-            return dict.fromkeys(("auroc", "average_precision"), torch.full((count,), torch.nan))
-        ranked = (probs, target, count)
-        auroc = multilabel_auroc(*ranked, average="none", ignore_index=MISSING)
-        area = multilabel_average_precision(*ranked, average="none", ignore_index=MISSING)
-        return {
-            "auroc": auroc.masked_fill(~both, torch.nan),
-            "average_precision": area.masked_fill(~some, torch.nan),
-        }
 
     def counts(self, preds: np.ndarray, target: np.ndarray, weights: np.ndarray) -> LabelCounts:
         """Of each label where it is known."""

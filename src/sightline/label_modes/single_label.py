@@ -4,8 +4,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
-    multiclass_auroc,
-    multiclass_average_precision,
     multiclass_f1_score,
     multiclass_precision,
     multiclass_recall,
@@ -53,21 +51,6 @@ class SingleLabel(LabelMode):
         """One class against the others."""
         value: Tensor = RATES[name](preds, target, len(self.class_names), average=average)
         return value
-
-    def class_ranking(self, probs: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Each class against the others.
-
-        NaN for a class that is absent, and AUROC for a class that all samples belong to.
-        """
-        count = len(self.class_names)
-        support = self.support(target)
-        auroc = multiclass_auroc(probs, target, count, average="none")
-        precision = multiclass_average_precision(probs, target, count, average="none")
-        undefined = (support == 0) | (support == len(target))
-        return {
-            "auroc": auroc.masked_fill(undefined, torch.nan),
-            "average_precision": precision.masked_fill(support == 0, torch.nan),
-        }
 
     def counts(self, preds: np.ndarray, target: np.ndarray, weights: np.ndarray) -> ClassCounts:
         """Of all classes, also in binary."""

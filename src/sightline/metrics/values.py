@@ -72,7 +72,7 @@ def rows_of_classes(table: DecidedTable) -> list[dict[str, object]]:
     """The same of a decided table."""
     with _absent_classes_expected():
         rates = {name: table.rate(name, "none") for name in ("precision", "recall", "f1")}
-        values = rates | table.ranking
+    values = rates | {name: torch.from_numpy(each[0]) for name, each in table.areas.items()}
     absent = table.support == 0
     columns = {"support": table.support}
     columns |= {name: each.masked_fill(absent, torch.nan) for name, each in values.items()}

@@ -44,8 +44,10 @@ class MacroArea(Metric):
         self.interval_method = "logit-DeLong" if self.has_formula else ""
 
     def value(self, table: DecidedTable) -> float:
-        """From torchmetrics' areas."""
-        return float(table.ranking[self.area][table.label_mode.scored_classes].nanmean())
+        """The mean of the areas that are defined."""
+        from sightline.label_modes.counts import mean_of_defined
+
+        return float(mean_of_defined(table.areas[self.area][0, table.label_mode.scored_classes]))
 
     def resampled(self, table: ResampledTable) -> np.ndarray:
         """From scores that are sorted once."""
@@ -120,19 +122,20 @@ class WeightedArea(Metric):
         self.place = place
 
     def value(self, table: DecidedTable) -> float:
-        """From torchmetrics' areas."""
-        values = table.ranking[self.area]
-        defined = ~values.isnan()
-        support = table.support[defined].double()
-        return float((values[defined] * support).sum() / support.sum())
+        """The weighted mean of the areas that are defined."""
+        return float(_weighted(table.areas[self.area], table.support.numpy())[0])
 
     def resampled(self, table: ResampledTable) -> np.ndarray:
         """From scores that are sorted once, and weighted counts."""
-        from sightline.label_modes.counts import divide_or_nan
+        return _weighted(table.areas[self.area], table.counts.support)
 
-        values = table.areas[self.area]
-        support = np.where(np.isnan(values), 0, table.counts.support)
-        return divide_or_nan((np.nan_to_num(values) * support).sum(axis=1), support.sum(axis=1))
+
+def _weighted(areas: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Means (R,) of areas (R, C), weighted by support (R, C) or (C,); NaN where none is defined."""
+    from sightline.label_modes.counts import divide_or_nan
+
+    weights = np.where(np.isnan(areas), 0.0, support)
+    return divide_or_nan((np.nan_to_num(areas) * weights).sum(axis=1), weights.sum(axis=1))
 
 
 METRICS = [
