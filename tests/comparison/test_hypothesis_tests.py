@@ -10,8 +10,10 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
+from support.configs import tuning_config
 from support.random_tables import make_mode, random_table
 
+from sightline.comparison.compared_run import ComparedRun
 from sightline.comparison.hypothesis_tests import (
     PairedResult,
     exact_p,
@@ -20,8 +22,12 @@ from sightline.comparison.hypothesis_tests import (
     paired_bootstrap,
 )
 from sightline.comparison.stored_metrics import stored_metric
+from sightline.comparison.stored_values import Sampling, evaluate_runs
 from sightline.errors import UserError
+from sightline.metrics.evaluation import evaluate_table
 from sightline.metrics.resampling import draw, values_on
+from sightline.metrics.tuned_table import parts_of_val
+from sightline.metrics.tuning import fit_tuning
 from sightline.metrics.values import compute_all_metrics
 from sightline.predictions import Predictions
 
@@ -112,6 +118,24 @@ def test_bootstrap_equals_the_reference() -> None:
     assert tested.low == pytest.approx(low, abs=0.02)
     assert tested.high == pytest.approx(high, abs=0.02)
     assert tested.difference == pytest.approx(statistic(np.arange(400)), abs=1e-6)
+
+
+def test_tuned_values_on_val_are_cross_fitted_as_those_that_are_ranked() -> None:
+    """The stored order of the samples says which part each is in."""
+    mode = make_mode("binary")
+    table = random_table(mode, 120)
+    table = replace(table, ids=np.random.default_rng(1).permutation(table.ids))
+    tuning = fit_tuning(mode, table, tuning_config(aim="f1"))
+    run = ComparedRun("a", "a", "FINISHED", {}, {}, {})
+    for split, parts in (("val", parts_of_val(tuning, table)), ("test", None)):
+        found = evaluate_runs(
+            [run], "accuracy_tuned", split, {"a": table}, {"a": tuning}, Sampling(10, 0)
+        )
+        ranked = evaluate_table(mode, table, tuning, parts=parts).metrics["accuracy_tuned"]
+        assert found.values["a"] == pytest.approx(ranked, abs=1e-6), split
+    assert found.values["a"] != evaluate_runs(
+        [run], "accuracy_tuned", "val", {"a": table}, {"a": tuning}, Sampling(10, 0)
+    ).values["a"]  # fmt: skip
 
 
 def bootstrap(one: Predictions, other: Predictions, metric: str, resamples: int) -> PairedResult:

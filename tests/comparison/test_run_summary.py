@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -13,8 +14,10 @@ from support.commands import Sightline
 from support.runs import Trained
 
 from sightline.comparison.run_summary import BARS, changed_values, sparkline, summary
+from sightline.reports.class_table import worst_classes
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.stored_run import find_stored_run
+from sightline.training.logging.announce import announce
 
 
 def test_a_curve_runs_from_the_least_to_the_greatest_value() -> None:
@@ -63,3 +66,34 @@ def test_a_name_is_needed_and_has_to_exist(
     assert "Give a run: `sightline show latest`" in sightline("show", tracked=False).err
     missing = sightline("show", "nowhere", f"tracking.uri={trained('binary').store}", tracked=False)
     assert "no such folder or file" in missing.err
+
+
+@pytest.mark.parametrize("rule", ["default", "tuned"])
+def test_the_last_lines_of_a_training_are_of_its_decision_rule(
+    trained: Callable[[str], Trained], rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained("binary")
+    results = json.loads((run.folder / "results.json").read_text())
+    values = results["metrics"]["test"]
+    values |= {"accuracy": 0.1234, "accuracy_tuned": 0.4321}
+    results["tuning"]["rule"] = rule
+    announce(RunFolder(run.folder), results, with_links=True)
+    shown = capsys.readouterr().out
+    assert ("0.1234" in shown, "0.4321" in shown) == (rule == "default", rule == "tuned")
+    assert ("accuracy_tuned" in shown) == (rule == "tuned")
+
+
+def test_the_worst_classes_are_of_the_decision_rule(tmp_path: Path) -> None:
+    path = tmp_path / "test.csv"
+    path.write_text(
+        "class,support,precision,recall,f1,precision_tuned,recall_tuned,f1_tuned\n"
+        "neg,70,0.667,1,0.8,0.9,0.8,0.85\npos,35,0,0,0,0.6,0.5,0.545\n"
+    )
+    default, tuned = (worst_classes(path, "test", rule) for rule in ("default", "tuned"))
+    assert default is not None
+    assert tuned is not None
+    assert default.rows[0] == ["pos", "35", "0", "0", "0"]
+    assert tuned.rows[0] == ["pos", "35", "0.600", "0.500", "0.545"]
+    assert (default.caption, tuned.caption) == (
+        "Classes, test, default rule", "Classes, test, tuned thresholds",
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.metrics.certified import certified_threshold, samples_needed
 from sightline.metrics.crossfit import f1_gain, parts_of
 from sightline.metrics.evaluation import evaluate_table
+from sightline.metrics.fitted_tuning import fit_on_val
 from sightline.metrics.metric_sets import metric_sets
 from sightline.metrics.thresholds import Ranked
 from sightline.metrics.tuned_table import (
@@ -223,6 +224,42 @@ def test_a_guarantee_out_of_reach_says_what_it_takes(caplog: pytest.LogCaptureFi
                                              "tuning.guarantee=0.9"]):  # fmt: skip
         with pytest.raises(UserError, match=r"tuning\.guarantee=0\.9"):
             compose_job(words)
+
+
+def test_a_guarantee_of_the_risk_alone_leaves_thresholds_to_their_own_rules() -> None:
+    mode = make_mode("multilabel", 3)
+    val = drawn(mode, 300, seed=2)
+    targets = val.targets.copy()
+    targets[np.flatnonzero(targets[:, 1] == 1)[4:], 1] = 0
+    targets[:, 2] = 0
+    val = replace(val, targets=targets)
+    costs = {"false_positive_cost": 1.0, "false_negative_cost": 5.0}
+    for aim in ({"aim": "auto"}, {"aim": "f1"}, {"aim": "cost", **costs}):
+        with_risk = fit_tuning(mode, val, tuning_config(**aim, risk=0.1, guarantee=0.9))
+        assert with_risk.thresholds == fit_tuning(mode, val, tuning_config(**aim)).thresholds
+        assert with_risk.thresholds is not None
+        assert with_risk.thresholds[1:] == (0.5, 0.5)
+    words = ["tuning.aim=recall", "tuning.hold=1", "tuning.guarantee=0.9", "tuning.risk=0.1"]
+    with pytest.raises(UserError, match=r"tuning\.hold under 1"):
+        compose_job(words)
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_val_of_one_group_is_fitted_without_a_part_to_judge_it_by(name: str) -> None:
+    """Nothing is left to fit on without that group: 0.5, no answer withheld, sets of everything."""
+    mode = make_mode(name, 3)
+    val = replace(random_table(mode, 40), groups=np.zeros(40, np.int64))
+    aim = None if name == "multiclass" else "f1"
+    config = tuning_config(aim=aim, calibrate=True, risk=0.4, guarantee=0.9, coverage=0.8)
+    tuning = fit_on_val(mode, val, config)
+    (part,) = tuning.parts
+    assert set(part.thresholds or ()) <= {0.5}
+    judged = TunedTable(mode, val, tuning, parts_of_val(tuning, val)).fitted
+    assert judged.answered.all()
+    assert judged.sets is not None
+    assert judged.sets.all()
+    with_remark = any("several answers" in remark for remark in tuning.remarks)
+    assert with_remark == mode.multi_label
 
 
 def test_a_model_that_knows_nothing_is_not_calibrated() -> None:

@@ -28,11 +28,6 @@ def check_same_split(first: ComparedRun, second: ComparedRun, split: str) -> Non
         )
 
 
-def sorted_by_id(table: Predictions) -> Predictions:
-    """The table with its samples in the order of their ids."""
-    return table.select(np.argsort(table.ids, kind="stable"))
-
-
 def check_same_samples(
     first: Predictions, second: Predictions, runs: tuple[ComparedRun, ComparedRun], split: str
 ) -> None:

@@ -16,7 +16,7 @@ from sightline.config.search_path import compose_train
 from sightline.errors import UserError
 from sightline.io.printable import on_one_line, printable
 from sightline.reports.class_table import worst_classes
-from sightline.reports.formatted_metrics import format_metrics, metrics_table
+from sightline.reports.formatted_metrics import format_metrics, metrics_table, rule_of
 from sightline.reports.parts import Cell, Table
 from sightline.reports.terminal import to_rich
 from sightline.runs.folder import RESULTS, RunFolder
@@ -53,7 +53,8 @@ def summary(run: StoredRun) -> RenderableType:
         results = read_results(run.file(RESULTS), None)
         words = format_metrics(results)
         parts.append(metrics_table(words))
-        parts += [to_rich(table) for table in _worst_classes(run, list(words)[-1])]
+        found = _worst_classes(run, list(words)[-1], rule_of(results))
+        parts += [to_rich(table) for table in found]
     if run.folder is not None:
         parts += [to_rich(table) for table in (*_curves(run.folder), _files(run.folder.path))]
     return Group(*parts)
@@ -89,13 +90,13 @@ def changed_values(frozen: Frozen) -> Table:
     return Table(None, caption, ["key", "here", "default"], rows)
 
 
-def _worst_classes(run: StoredRun, split: str) -> Iterator[Table]:
+def _worst_classes(run: StoredRun, split: str, rule: str) -> Iterator[Table]:
     """The classes with the lowest F1 score, where a run logged a table of classes."""
     try:
         path = run.file(f"per_class/{split}.csv")
     except UserError:
         return
-    found = worst_classes(path, split)
+    found = worst_classes(path, split, rule)
     if found is not None:
         yield found
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sightline.errors import UserError
 from sightline.label_modes.stored import label_mode_of
 from sightline.metrics.decided import DecidedTable
@@ -18,8 +20,9 @@ def is_tuned(name: str) -> bool:
 
 
 def stored_metric(
-    table: Predictions, name: str, tuning: Tuning | None = None, plugins: Sequence[str] = ()
-) -> tuple[Metric, DecidedTable]:
+    table: Predictions, name: str, tuning: Tuning | None = None, plugins: Sequence[str] = (),
+    parts: np.ndarray | None = None,
+) -> tuple[Metric, DecidedTable]:  # fmt: skip
     """The metric that is computed from a stored table, and the table with its decisions.
 
     Args:
@@ -27,6 +30,7 @@ def stored_metric(
         name: without a split; the loss is replaced by the log loss.
         tuning: of the run, as fitted on val and held fixed here; None: untuned.
         plugins: packages with metrics of their own.
+        parts: of the samples, shape (N,), where the tuning was fitted on this table; else None.
 
     Raises:
         UserError: the table's label mode has no such metric, or the run no such tuning.
@@ -34,7 +38,7 @@ def stored_metric(
     registry, label_mode = registry_of(plugins), label_mode_of(table)
     known = registry.find(name)
     stored = name if known is None or known.stored_as is None else known.stored_as
-    for each in metric_sets(label_mode, table, tuning or Tuning(), plugins):
+    for each in metric_sets(label_mode, table, tuning or Tuning(), plugins, parts):
         for metric in each.metrics:
             if metric.name + each.suffix == stored:
                 return metric, each.table

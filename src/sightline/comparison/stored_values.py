@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from sightline.comparison.comparability import check_same_samples, check_same_split, sorted_by_id
+from sightline.comparison.comparability import check_same_samples, check_same_split
 from sightline.comparison.compared_run import ComparedRun
 from sightline.comparison.hypothesis_tests import check_defined, check_groups
 from sightline.comparison.sampling_errors import (
@@ -21,6 +21,7 @@ from sightline.errors import UserError
 from sightline.metrics.decided import DecidedTable
 from sightline.metrics.metric import Metric
 from sightline.metrics.resampling import values_on
+from sightline.metrics.tuned_table import parts_of_val
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 
@@ -123,11 +124,15 @@ def evaluate_runs(
     for run in runs:
         try:
             check_same_split(runs[0], run, split)
-            table = sorted_by_id(_given(tables[run.run_id]))
+            stored = _given(tables[run.run_id])
+            by_id = np.argsort(stored.ids, kind="stable")
+            table = stored.select(by_id)
             leader = leader or (run, table)
             check_same_samples(leader[1], table, (leader[0], run), split)
-            tuning = _given(tunings[run.run_id]) if is_tuned(name) else None
-            found[run.run_id] = stored_metric(table, name, tuning, sampling.plugins)
+            tuning = _given(tunings[run.run_id]) if is_tuned(name) else Tuning()
+            parts = parts_of_val(tuning, stored) if split == "val" else None
+            parts = None if parts is None else parts[by_id]
+            found[run.run_id] = stored_metric(table, name, tuning, sampling.plugins, parts)
         except UserError as error:
             refused[run.run_id] = error
     return _evaluated(found, refused, sampling)

@@ -110,8 +110,8 @@ def _check_tuning(tuning: TuningConfig) -> None:
     for key in ("sets", "sets_by"):
         if getattr(tuning, key) is not None and tuning.coverage is None:
             raise UserError(f"tuning.{key}={getattr(tuning, key)} needs tuning.coverage=0.9, say.")
-    held = tuning.hold is not None and tuning.hold < 1
-    if tuning.guarantee is not None and not held and tuning.risk is None:
+    guaranteed = tuning.risk is not None if tuning.hold is None else tuning.hold < 1
+    if tuning.guarantee is not None and not guaranteed:
         raise UserError(
             f"tuning.guarantee={tuning.guarantee}: expected tuning.aim=precision or recall with "
             "tuning.hold under 1, or tuning.risk, which is what is guaranteed."

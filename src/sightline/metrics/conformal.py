@@ -143,7 +143,7 @@ def samples_needed(coverage: float) -> int:
 
 def truths(targets: np.ndarray) -> np.ndarray:
     """Encoded targets as the true option of each answer, shape (N, A); negative: not known."""
-    return targets.reshape(len(targets), -1).astype(np.int64)
+    return (targets if targets.ndim == 2 else targets[:, None]).astype(np.int64)
 
 
 def too_few(

@@ -103,10 +103,9 @@ def fit_thresholds(
 
 def _reason(ranked: Ranked, config: TuningConfig) -> str | None:
     """Why a label keeps 0.5; None where it gets a threshold."""
-    if config.guarantee is not None:
+    if config.guarantee is not None and config.hold is not None:
         if _threshold(ranked, config) is not None:
             return None
-        assert config.hold is not None
         what = "decided" if config.aim == "precision" else "positive"
         return (
             f"no threshold is certified to hold {config.aim} {config.hold:g} with "
@@ -125,9 +124,8 @@ def _reason(ranked: Ranked, config: TuningConfig) -> str | None:
 def _threshold(ranked: Ranked, config: TuningConfig) -> float | None:
     if config.aim in F1_AIMS:
         return shrunk_threshold(ranked, aim_of(config))
-    if config.guarantee is None:
+    if config.guarantee is None or config.hold is None:
         return best_threshold(ranked, aim_of(config))
-    assert config.hold is not None
     return certified_threshold(ranked, str(config.aim), config.hold, config.guarantee)
 
 

@@ -21,6 +21,10 @@ from sightline.predictions import Predictions
 
 log = logging.getLogger(__name__)
 
+OF_LABELS = (
+    "tuning.guarantee of tuning.risk takes answers to be independent, but there are several answers"
+    " an image: where their errors go together, the confidence is lower than it says."
+)
 GROUPED_SETS = (
     "tuning.coverage takes the samples of val to be exchangeable with new ones, but they are in "
     "groups: over new groups the coverage varies more than it says."
@@ -41,7 +45,7 @@ def fit_on_val(
         for k, each in enumerate(tuning.parts)
     )
     whole = _fitted(label_mode, val, replace(tuning, parts=by_part), config)
-    remarks = _remarks(whole, val, config)
+    remarks = _remarks(label_mode, whole, val, config)
     for remark in remarks:
         log.warning("%s", remark)
     return replace(whole, remarks=(*whole.remarks, *remarks))
@@ -102,12 +106,16 @@ def _fitted(
     return replace(tuning, abstention=found)
 
 
-def _remarks(tuning: Tuning, val: Predictions, config: TuningConfig) -> list[str]:
+def _remarks(
+    label_mode: LabelMode, tuning: Tuning, val: Predictions, config: TuningConfig
+) -> list[str]:
     remarks = []
     if config.risk is not None and tuning.abstention is None:
         remarks.append(out_of_reach(config.risk, config.guarantee))
-    elif config.risk is not None and config.guarantee is not None and val.groups is not None:
-        remarks += [GROUPED] if GROUPED not in tuning.remarks else []
+    elif config.risk is not None and config.guarantee is not None:
+        remarks += [OF_LABELS] if label_mode.multi_label else []
+        if val.groups is not None and GROUPED not in tuning.remarks:
+            remarks.append(GROUPED)
     if config.coverage is not None:
         column = val.metadata.get(config.sets_by or "")
         problem = too_few(val.targets, config, val.class_names, column)

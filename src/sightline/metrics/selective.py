@@ -36,7 +36,7 @@ def certainty(
         weighed = options * torch.stack([over, 1 - over], dim=-1)
         total = weighed.sum(dim=-1, keepdim=True)
         options = torch.where(total > 0, weighed / total, 0.5)
-    places = decided.reshape(len(probs), -1, 1).long()
+    places = decided.reshape(*options.shape[:-1], 1).long()
     return options.gather(-1, places)[..., 0]
 
 

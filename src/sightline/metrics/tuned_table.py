@@ -74,7 +74,7 @@ class TunedTable:
     def certainties(self) -> np.ndarray:
         """How sure each answer by the run's rule is, shape (N, A), see `certainty`."""
         decided = self.decisions(self.tuning.rule)
-        found = np.empty(decided.reshape(len(self.table), -1).shape)
+        found = np.empty((decided if decided.ndim == 2 else decided[:, None]).shape)
         for rows, each in self._by_part():
             probs = torch.from_numpy(self.calibrated.probs[rows])
             sure = decision_certainty(self.label_mode, each, probs, decided[rows])

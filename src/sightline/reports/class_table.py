@@ -4,18 +4,21 @@ import csv
 from pathlib import Path
 
 from sightline.errors import DamagedError
+from sightline.metrics.metric import TUNED
+from sightline.metrics.tuned_table import RULE_TITLES
 from sightline.reports.parts import Table
 
 WORST = 5  # classes
-PER_CLASS = ("support", "precision", "recall", "f1")
+RATES = ("precision", "recall", "f1")
 
 
-def worst_classes(path: Path, split: str, most: int = WORST) -> Table | None:
+def worst_classes(path: Path, split: str, rule: str, most: int = WORST) -> Table | None:
     """The worst classes first; None where no class has an F1 score.
 
     Args:
         path: the table, a row a class.
         split: for the caption.
+        rule: the run's decision rule, default or tuned.
         most: rows that are shown.
 
     Raises:
@@ -24,16 +27,19 @@ def worst_classes(path: Path, split: str, most: int = WORST) -> Table | None:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
-        scored = [row for row in rows if row.get("f1")]
-        scored.sort(key=lambda row: float(row["f1"]))
-        cells = [[row["class"], *(_number(row.get(name, "")) for name in PER_CLASS)]
+        suffix = TUNED if rule == "tuned" else ""
+        shown = ("support", *(name + suffix for name in RATES))
+        scored = [row for row in rows if row.get(shown[-1])]
+        scored.sort(key=lambda row: float(row[shown[-1]]))
+        cells = [[row["class"], *(_number(row.get(name, "")) for name in shown)]
                  for row in scored[:most]]  # fmt: skip
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise DamagedError(path, f"it is no table of classes ({error!r})") from error
     if not scored:
         return None
     name = "Classes" if len(rows) <= most else f"The {most} worst of {len(rows):,} classes"
-    return Table(None, f"{name}, {split}", ["class", *PER_CLASS], cells)
+    columns = ["class", "support", *RATES]
+    return Table(None, f"{name}, {split}, {RULE_TITLES[rule]}", columns, cells)
 
 
 def _number(text: str) -> str:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sightline.io.printable import on_one_line
+from sightline.metrics.metric import TUNED
 
 FormattedMetrics = dict[str, dict[str, str]]  # by split, a metric's name to its value as text
 
@@ -27,6 +28,16 @@ def format_metrics(results: Mapping[str, Any]) -> FormattedMetrics:
         }
         for split, metrics in results["metrics"].items()
     }
+
+
+def rule_of(results: Mapping[str, Any]) -> str:
+    """The decision rule of results, `default` or `tuned`.
+
+    Results of earlier versions name none: thresholds that were fitted decided.
+    """
+    names = {name for metrics in results["metrics"].values() for name in metrics}
+    derived = "tuned" if any(name.endswith(TUNED) for name in names) else "default"
+    return str(results.get("tuning", {}).get("rule", derived))
 
 
 def _value(value: float, ends: tuple[float, float] | None, withheld: str | None) -> str:

@@ -9,7 +9,7 @@ from rich import get_console
 from sightline.config.targets import locate
 from sightline.metrics.metric import TUNED
 from sightline.reports.class_table import worst_classes
-from sightline.reports.formatted_metrics import format_metrics, metrics_table
+from sightline.reports.formatted_metrics import format_metrics, metrics_table, rule_of
 from sightline.reports.terminal import to_rich
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.links import run_link, served, view_links
@@ -40,7 +40,7 @@ def announce(folder: RunFolder, results: Mapping[str, Any], with_links: bool) ->
     console.print(metrics_table(words))
     split = list(results["metrics"])[-1]
     path = folder.path / "per_class" / f"{split}.csv"
-    worst = worst_classes(path, split) if path.is_file() else None
+    worst = worst_classes(path, split, rule_of(results)) if path.is_file() else None
     if worst is not None:
         console.print(to_rich(worst))
     log.info("folder:           %s", folder)
@@ -69,6 +69,7 @@ def _main_names(folder: RunFolder, results: Mapping[str, Any]) -> list[str]:
     config = frozen.config
     mode = locate(config.label_mode, "label_mode", config.plugins)
     wanted = dict.fromkeys(("loss", config.monitor.partition("/")[2], *mode.main_metrics))
-    known = dict.fromkeys(name for found in results["metrics"].values() for name in found)
-    bare = {name.removesuffix(TUNED): name for name in known}
-    return [bare[name] for name in wanted if name in bare]
+    known = {name for found in results["metrics"].values() for name in found}
+    tuned = TUNED if rule_of(results) == "tuned" else ""
+    names = (name + tuned if name + tuned in known else name for name in wanted)
+    return [name for name in names if name in known]
