@@ -10,9 +10,15 @@ from sightline.comparison.compared_run import (
     choose_metric,
     higher_is_better,
     split_of,
+    stored_as,
 )
 from sightline.comparison.differing_models import differing_models
-from sightline.comparison.grouping import group_key, knows_its_group, with_stored_config
+from sightline.comparison.grouping import (
+    differ_in_loss,
+    group_key,
+    knows_its_group,
+    with_stored_config,
+)
 from sightline.comparison.leaderboard import Leaderboard, Unranked, make_leaderboard, why_not
 from sightline.comparison.named_groups import grouped_by
 from sightline.comparison.settings import ComparisonSettings
@@ -71,9 +77,18 @@ def _groups_of(
 
 
 def _metric_of(task: Task, runs: Sequence[ComparedRun], settings: ComparisonSettings) -> str:
-    """What a task is ranked by: as given, else what most of its own runs monitor."""
-    asked = task.runs if settings.metric is None else runs
-    return choose_metric(asked, settings.metric, settings.split)
+    """What a task is ranked by: as given, else what most of its own runs monitor.
+
+    That is the log loss in place of different losses.
+    """
+    if settings.metric is not None:
+        return choose_metric(runs, settings.metric, settings.split)
+    metric = choose_metric(task.runs, None, settings.split)
+    ranked = [run for run in task.runs if why_not(run, metric) is None]
+    other = stored_as(metric)
+    if other is None or not differ_in_loss(ranked):
+        return metric
+    return other if all(why_not(run, other) is None for run in ranked) else metric
 
 
 def with_groups(stored: dict[str, StoredRun]) -> tuple[list[ComparedRun], tuple[str, ...]]:

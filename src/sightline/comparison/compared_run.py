@@ -94,6 +94,14 @@ def bounds_of(metric: str, plugins: Sequence[str] = ()) -> tuple[float, float]:
     return UNBOUNDED if found is None else found.bounds
 
 
+def stored_as(metric: str) -> str | None:
+    """The key of what stands for a metric in stored predictions: of the loss the log loss."""
+    found = registry_of().find(bare_name(metric))
+    if found is None or found.stored_as is None:
+        return None
+    return metric.removesuffix(bare_name(metric)) + found.stored_as
+
+
 def beside(metric: str) -> str | None:
     """What stands beside a metric: last beside best checkpoint, val beside test."""
     split, _, name = metric.partition("/")

@@ -1,6 +1,6 @@
 """The config of a run that is compared, and the key that runs of one config share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sightline.comparison.compared_run import ComparedRun
@@ -72,6 +72,15 @@ def config_of(run: ComparedRun) -> dict[str, str]:
         if has_influence(key) and key not in ignored
     }  # fmt: skip
     return with_class_weights(found, run.params)
+
+
+def differ_in_loss(runs: Iterable[ComparedRun]) -> bool:
+    """Whether runs were trained with different losses, whose values do not compare."""
+    found = set()
+    for run in runs:
+        config = config_of(run)
+        found.add(frozenset(key for key in config.items() if key[0].partition(".")[0] == "loss"))
+    return len(found - {frozenset()}) > 1  # an empty one is not known
 
 
 def group_key(run: ComparedRun) -> str:

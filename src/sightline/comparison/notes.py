@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 
-from sightline.comparison.compared_run import bare_name, images_of, split_of
-from sightline.comparison.leaderboard import Group
+from sightline.comparison.compared_run import bare_name, images_of, split_of, stored_as
+from sightline.comparison.grouping import differ_in_loss
+from sightline.comparison.leaderboard import Group, Leaderboard
 from sightline.comparison.stored_metrics import is_tuned
 from sightline.comparison.tables import RUNS_ALONE, Comparison, is_marked, over_what, pair_ranks
 from sightline.comparison.uncertainty import LEVEL
 from sightline.comparison.verdicts import NO_DIFFERENCE, TOO_FEW, Pair
 from sightline.errors import counted
-from sightline.metrics.registry import registry_of
 from sightline.runs.imported import is_imported
 
 FEW = 3  # seeds
+LOG_LOSS = "log_loss"
 WITHOUT = (
     "Several runs without ±: they have the same value, or differ so much that the interval would "
     "be the metric's whole range."
@@ -36,7 +37,7 @@ def about_ranks(comparison: Comparison) -> list[str]:
             f"equal, the best would be expected at {chosen.expected:.4f}, beside their mean of "
             f"{chosen.mean:.4f} (expected maximum, Dodge et al. 2019)."
         )
-    notes += _about_imported(board.groups)
+    notes += [*_about_losses(board), *_about_imported(board.groups)]
     sets = _sets(board.groups, split_of(board.metric))
     if sets > 1:
         notes.append(
@@ -89,7 +90,7 @@ def about_tests(comparison: Comparison) -> list[str]:
     tested = [pair for pair in pairs if pair.tested is not None]
     name = bare_name(board.metric)
     notes = [*_about_levels(tested), *_about_few_runs(tested)]
-    if tested and _is_replaced(name):
+    if tested and stored_as(name) is not None:
         notes.append(
             "What is tested is the log loss of the stored probabilities, which is the loss where "
             "that is plain cross-entropy."
@@ -180,7 +181,19 @@ def _sets(groups: Sequence[Group], split: str) -> int:
     return len(each)
 
 
-def _is_replaced(name: str) -> bool:
-    """Whether stored predictions are compared by another metric, the log loss for the loss."""
-    metric = registry_of().find(name)
-    return metric is not None and metric.stored_as is not None
+def _about_losses(board: Leaderboard) -> list[str]:
+    """What values are of where the groups were trained with different losses."""
+    of_loss = stored_as(board.metric) is not None
+    if not of_loss and bare_name(board.metric) != LOG_LOSS:
+        return []
+    if not differ_in_loss(run for group in board.groups for run in group.runs):
+        return []
+    if of_loss:
+        return [
+            "The groups were trained with different losses (loss.*), so their values of "
+            f"{board.metric} do not compare: metric={LOG_LOSS} is one quantity."
+        ]
+    return [
+        "The groups were trained with different losses (loss.*), whose own values do not compare; "
+        f"{bare_name(board.metric)} is one quantity."
+    ]
