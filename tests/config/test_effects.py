@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,21 @@ IDLE = {
     "augment.frame_size": ["augment.frame_size=64"],
     "mix_off_epochs": ["mix_off_epochs=2"],
     "mix_off_epochs, all": ["mix=mixup", "mix_off_epochs=5", "trainer.max_epochs=5"],
+    "augment.form": ["augment=none", "augment.form=images"],
+    "augment.repeats": ["augment=none", "augment.repeats=3"],
+    "loss.target_threshold": ["loss=bce", "label_mode=multilabel", "loss.target_threshold=0.2"],
+    "tuning.raps_penalty": ["tuning.coverage=0.9", "tuning.sets=aps", "tuning.raps_penalty=0.1"],
+    "tuning.raps_rank": ["tuning.raps_rank=2"],
+    "tracking.start_timeout_s": ["tracking.offline=true", "tracking.start_timeout_s=3"],
+    "tracking.flush_timeout_s": ["tracking.offline=true", "tracking.flush_timeout_s=3"],
+    "model.freeze_batch_norm": [
+        "model=timm", "model.pretrained=true", "model.freeze_backbone=true",
+        "model.freeze_batch_norm=true",
+    ],
+    "optimizer.layer_decay": [
+        "model=timm", "model.pretrained=true", "model.freeze_backbone=true",
+        "optimizer.layer_decay=0.7",
+    ],
     "optimizer.decay_all": ["optimizer.decay_all=true", "optimizer.weight_decay=0"],
 }  # fmt: skip
 
@@ -141,6 +157,11 @@ def test_every_rule_is_tested() -> None:
         ["augment.batch_transforms=[]"],
         ["augment=random_resized_crop", "augment.frame_size=64"],
         ["mix=mixup", "mix_off_epochs=2"],
+        ["augment=none", "mix=mixup", "augment.repeats=3"],
+        ["augment=none", "data.cache=ram", "data.cache_max_gib=3"],
+        ["loss=bce", "label_mode=multilabel", "mix=mixup", "loss.target_threshold=0.2"],
+        ["tuning.coverage=0.9", "tuning.sets=raps", "tuning.raps_rank=2"],
+        ["model=timm", "model.pretrained=true", "model.freeze_batch_norm=true"],
     ],
     ids=" ".join,
 )
@@ -189,6 +210,14 @@ def test_keys_without_effect_on_the_data_that_was_read(
             check_data_effects(config, job.overrides, facts)
     else:
         check_data_effects(config, job.overrides, facts)
+
+
+def test_the_content_of_images_does_not_split_groups() -> None:
+    config, job = compose_job(["data.split_by=content"])
+    facts = DataFacts(frozenset(), streamed=False, composed=False)
+    check_data_effects(config, job.overrides, facts)
+    with pytest.raises(UserError, match=r"data\.split_by=content has no effect: groups"):
+        check_data_effects(config, job.overrides, replace(facts, grouped=True))
 
 
 def test_canvases_are_composed_for_several_labels_alone() -> None:

@@ -26,7 +26,7 @@ from sightline.data.source_data import take
 from sightline.data.splits.make import split_table
 from sightline.evaluation.overrides import UNCHANGED, overridden_config
 from sightline.evaluation.samples import other_samples
-from sightline.evaluation.seen import Seen, find_seen
+from sightline.evaluation.seen import MISSED, Seen, find_seen
 from sightline.inference.load import load_checkpoint, read_checkpoint
 from sightline.predictions import Predictions
 from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run
@@ -76,7 +76,7 @@ def test_images_that_were_trained_on_are_counted_aloud(
     done = evaluate(sightline, run, "data=folder", f"data.root={mixture}", "name=mixed")
     said = (
         "7 of 14 images were seen in this run's training (6 in its train and 1 in its val), by "
-        "file content and pixels"
+        f"file content and pixels, {MISSED}"
     )
     assert f"mixed: {said}" in " ".join(done.out.split())
     assert "mixed_unseen," in done.out  # a column beside that of all images
@@ -160,7 +160,7 @@ def test_an_old_run_is_checked_by_its_data_or_said_not_to_be(
     run = without_digests
     found = seen_by(run, mixture)
     assert found.counts == {"train": 3, "val": 1}  # no pixels are known
-    assert found.describe().endswith("by file content alone")
+    assert found.describe().endswith(f"by file content alone, {MISSED}")
     changed = next((run.root / "train/dog").iterdir())
     content = changed.read_bytes()
     try:

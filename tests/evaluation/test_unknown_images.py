@@ -60,6 +60,8 @@ def test_options_that_would_be_ignored_are_refused() -> None:
     for changed, data, words in (
         ({"slices": ("site",)}, [], "does not take slices"),
         ({}, ["data.root=x"], "does not take data.root=x"),
+        ({"ood": (), "min_slice": 9}, [], "min_slice=9: give slices=[COLUMN]"),
+        ({"ood": (), "slice_metric": "f1"}, [], "slice_metric=f1: give slices=[COLUMN]"),
         ({"ood": ()}, [], "scores=knn: give ood=FOLDER"),
         ({"run": None}, [], "needs run=RUN"),
         ({"split": "train"}, [], "compared with those of val or test"),

@@ -132,3 +132,9 @@ def test_low_rank_updates_that_would_do_nothing_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=expected):
         check_fine_tuning(model, FineTuningConfig(lora_rank=4))
+
+
+def test_batch_normalisation_of_random_weights_is_not_frozen() -> None:
+    with pytest.raises(UserError, match="without such it would keep those of no image"):
+        check_fine_tuning({}, FineTuningConfig(freeze_batch_norm=True))
+    check_fine_tuning(PRETRAINED, FineTuningConfig(freeze_batch_norm=True))

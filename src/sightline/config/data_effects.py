@@ -17,11 +17,13 @@ class DataFacts:
         own: the splits that it brings.
         streamed: whether its training samples are read in sequence.
         composed: whether its samples are composed of others after splitting.
+        grouped: whether groups of its samples stay in one split.
     """
 
     own: frozenset[str]
     streamed: bool
     composed: bool
+    grouped: bool = False
 
 
 def check_data_effects(config: TrainConfig, overrides: Iterable[str], facts: DataFacts) -> None:
@@ -51,6 +53,11 @@ def check_data_effects(config: TrainConfig, overrides: Iterable[str], facts: Dat
         reasons["data.canvases"] = "canvases are composed for label_mode=multilabel alone"
         if config.data["split_file"] is not None:
             reasons["data.split_seed"] = FILE
+    if facts.grouped and config.data_common.split_by == "content":
+        reasons.setdefault(
+            "data.split_by",
+            "groups are split by the hash of their names, which is data.split_by=hash",
+        )
     for key, because in reasons.items():
         if is_set(key, named):
             raise idle(key, value_of(config, key), because)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sightline.config.effect_rule import ALWAYS, Rule
-from sightline.config.model_effects import MODEL_RULES
+from sightline.config.model_effects import MODEL_RULES, augments
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 
@@ -37,6 +37,11 @@ def _never_mixed(config: TrainConfig) -> bool:
     return isinstance(epochs, int) and 0 < epochs <= config.mix_off_epochs
 
 
+def _untouched(config: TrainConfig) -> bool:
+    augment = config.augment
+    return not (augment.transforms or augment.batch_transforms or augment.geometry)
+
+
 FILE = "data.split_file says which image is in which split"
 SEQUENCE = "data.streaming=true reads the label column alone, in sequence"
 OF_THE_DECAY = ("final_lr_factor", "cooldown_epochs", "cycles", "decay_fraction", "decay",
@@ -63,6 +68,9 @@ RULES = (
          "an unreadable image ends the training; data.on_error=skip leaves them out"),
     Rule("data.cache_max_gib", lambda c: c.data["cache"] == "none",
          "data.cache=none writes no images to the cache"),
+    Rule("augment.form", _untouched, "augment=none does nothing to an image", "auto"),
+    Rule("augment.repeats", lambda c: not augments(c),
+         "nothing changes an image (augment=none, mix=none), so its repeats would be the same", 1),
     Rule("augment.frame_size", lambda c: c.augment.geometry is None,
          "augment.geometry=null resizes training images as in evaluation", "auto"),
     Rule("mix_off_epochs", lambda c: not c.mix, "nothing is mixed (mix=none)", 0),
@@ -76,6 +84,14 @@ RULES = (
     Rule("data.label_columns", _not_streaming, SEQUENCE, None),
     Rule("data.metadata_columns", _not_streaming, SEQUENCE, None),
     *MODEL_RULES,
+    Rule("loss.target_threshold", lambda c: not c.mix,
+         "nothing is mixed (mix=none), so targets are 0 or 1", None),
+    Rule("tuning.raps_penalty", lambda c: c.tuning.sets != "raps", "it is of tuning.sets=raps",
+         0.01),
+    Rule("tuning.raps_rank", lambda c: c.tuning.sets != "raps", "it is of tuning.sets=raps", 5),
+    *(Rule(f"tracking.{key}", lambda c: c.tracking.offline is True,
+           "tracking.offline=true waits for no server", silent)
+      for key, silent in (("start_timeout_s", 10), ("flush_timeout_s", 60))),
     Rule("early_stopping.min_delta", _no_improvement,
          "early_stopping.patience_epochs=null never stops early", 0.0),
     *(Rule(f"scheduler.{key}", _no_decay,

@@ -1,4 +1,4 @@
-"""Keys of `model` that have no effect under others."""
+"""Keys that have no effect for how a model is trained: from scratch, whole, or its head alone."""
 
 from sightline.config.effect_rule import Rule
 from sightline.config.fine_tuning_keys import is_pretrained, way_of_training
@@ -25,6 +25,10 @@ MODEL_RULES = (
          "model.freeze_backbone=false changes the features with every step", False),
     Rule("model.cache_features", lambda c: c.model.get("cache_features") is True and augments(c),
          "augment or mix changes images in each epoch; augment=none mix=none leaves them alone"),
+    Rule("model.freeze_batch_norm", lambda c: way_of_training(c.model) == "head",
+         "model.freeze_backbone=true leaves all before the head as it is", False),
+    Rule("optimizer.layer_decay", lambda c: way_of_training(c.model) == "head",
+         "the head alone learns (model.freeze_backbone=true)", None),
     *(Rule(f"model.{key}", lambda c: c.model.get("lora_rank") is None,
            "model.lora_rank=null has no low-rank updates", silent)
       for key, silent in (("lora_alpha", BEFORE["model.lora_alpha"]),

@@ -29,7 +29,10 @@ def read_source(
     """
     source = read_given(config, given)
     own = frozenset(source.splits) - {"train"}
-    facts = DataFacts(own, source.stream is not None, source.compose is not None)
+    facts = DataFacts(
+        own, source.stream is not None, source.compose is not None,
+        any(split.groups is not None for split in source.splits.values()),
+    )  # fmt: skip
     check_data_effects(config, overrides, facts)
     return make_splits(source, config.data_common)
 

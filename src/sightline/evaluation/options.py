@@ -63,6 +63,12 @@ def check_unknown(options: EvaluateOptions, data: Sequence[str]) -> bool:
         UserError: an option that would be ignored, or one that is missing.
     """
     if not options.ood:
+        for name in ("slice_metric", "min_slice"):
+            if name in options.model_fields_set and not options.slices:
+                raise UserError(
+                    f"{name}={getattr(options, name)}: give slices=[COLUMN] of the data, which it "
+                    "is about."
+                )
         if "scores" in options.model_fields_set:
             raise UserError(
                 f"scores={','.join(options.scores)}: give ood=FOLDER of unknown images."

@@ -19,6 +19,7 @@ from sightline.tracking.mlflow.stored_run import StoredRun
 log = logging.getLogger(__name__)
 
 SEEN_IN = "seen_in"  # column of the prediction table
+MISSED = "which misses copies that were cropped, mirrored, resized or saved with losses"
 UNSEEN = "_unseen"  # suffix of the results without images that were seen
 Digests = dict[str, dict[str, np.ndarray]]  # by split and column; a column that is not known: empty
 
@@ -54,7 +55,7 @@ class Seen:
             inside = " and ".join(f"{n} in its {split}" for split, n in self.counts.items() if n)
             parts.append(
                 f"{self.total} of {len(self.where)} images were seen in this run's training "
-                f"({inside or 'none in its train or val'}), by {self.compared}"
+                f"({inside or 'none in its train or val'}), by {self.compared}, {MISSED}"
             )
         if self.unchecked:
             parts.append(f"not checked whether images were seen in training: {self.unchecked}")

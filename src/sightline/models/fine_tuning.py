@@ -19,6 +19,12 @@ def check_fine_tuning(model: Node, config: FineTuningConfig) -> None:
     Raises:
         UserError: names them.
     """
+    if config.freeze_batch_norm and not is_pretrained(model):
+        raise UserError(
+            "model.freeze_batch_norm=true keeps the statistics of pretrained weights, and without "
+            "such it would keep those of no image; add model.pretrained=true or "
+            "model.pretrained_path=FILE."
+        )
     if config.lora_rank is None:
         return
     if not is_pretrained(model):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from sightline.comparison.expected_maximum import optimism
 from sightline.comparison.tasks import ABOUT_TASKS
 from sightline.errors import counted
 from sightline.reports.page import Page, render_page
@@ -54,8 +53,7 @@ def _section(
     parts.append(jobs)
     parts += charts
     title = task.facts.title if several and task.facts is not None else "Board"
-    note = optimism(len(task.rows), task.metrics[0]) if len(task.rows) > 1 else ""
-    return Section(title, f"Ranked by {task.metrics[0]}. {note}".rstrip(), parts)
+    return Section(title, " ".join([f"Ranked by {task.metrics[0]}.", *task.notes]), parts)
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[Row]) -> Table:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 
-from sightline.comparison.expected_maximum import optimism
 from sightline.comparison.tasks import ABOUT_TASKS
 from sightline.errors import counted
 from sightline.reports.figures.axis_values import to_number
@@ -52,9 +51,9 @@ def announce(sweep: Sweep, rows: Sequence[Row], tasks: Sequence[SweepTask], done
     print_board(sweep)
     log.info("table:   %s", sweep.folder.path / "summary.csv")
     for task in tasks:
-        if len(task.rows) > 1:
-            of = f"{task.facts.title}: " if task.facts is not None else ""
-            log.info("note:    %s%s", of, optimism(len(task.rows), task.metrics[0]))
+        of = f"{task.facts.title}: " if task.facts is not None else ""
+        for note in task.notes:
+            log.info("note:    %s%s", of, note)
     run = sweep.folder.upload.location
     if run is None:
         return
@@ -76,8 +75,8 @@ def _table(task: SweepTask, shown: int) -> list[str]:
         cells = [str(row["job"]), *(_cell(row[key]) for key in task.keys)]
         cells += [f"{row[metric]:.5g}" for metric in task.metrics]
         lines.append(f"| {' | '.join(cells)} |")
-    if len(task.rows) > 1:
-        lines += ["", optimism(len(task.rows), task.metrics[0])]
+    for note in task.notes:
+        lines += ["", note]
     if len(task.rows) > shown:
         lines += ["", f"{len(task.rows) - shown} more are in summary.csv."]
     return [*lines, ""]

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sightline.comparison.compared_run import ComparedRun
+from sightline.comparison.compared_run import ComparedRun, stored_as
+from sightline.comparison.expected_maximum import optimism
 from sightline.comparison.tasks import by_task
 from sightline.sweeps.groups import compared_run
 from sightline.sweeps.sweep import Sweep, SweepJob, by_monitor
@@ -51,6 +52,22 @@ class SweepTask:
         """The rows, ranked."""
         metric = self.metrics[0]
         return sorted(self.rows, key=lambda row: float(row[metric]), reverse=self.maximise)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on the limits of its order; none of a single job."""
+        if len(self.rows) < 2:
+            return []
+        metric = self.metrics[0]
+        notes = [optimism(len(self.rows), metric)]
+        losses = [key for key in self.keys if key.partition(".")[0] == "loss"]
+        if losses and stored_as(metric) is not None:
+            notes.append(
+                f"The jobs have different losses ({', '.join(losses)}), so their values of "
+                f"{metric} do not compare: sightline compare ranks by the log loss; another "
+                "monitor, such as val/accuracy, is one quantity."
+            )
+        return notes
 
     @property
     def folder(self) -> str:
