@@ -349,3 +349,12 @@ def test_a_function_is_called_once_for_splits_that_share_their_images() -> None:
 
     assert once_per_images(splits, count) == {"train": 6, "val": 3, "test": 6}
     assert calls == ["train", "val"]
+
+
+@pytest.mark.parametrize("split_by", ["seed", "hash", "content"])
+def test_a_class_of_fewer_images_than_folds_is_refused(split_by: str) -> None:
+    labels = np.arange(N) % 4
+    labels[:5] = 4  # one of them at least is in test
+    config = data_config(split_by=split_by, folds=5)
+    with pytest.raises(UserError, match=r"data\.folds=5: a class has only [1-4] images"):
+        make_splits(pool(labels), config)

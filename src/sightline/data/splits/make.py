@@ -17,7 +17,7 @@ from sightline.data.splits.hashed import hashed_places, hold_out_by_hash
 from sightline.data.splits.joined import join
 from sightline.data.splits.presence import units_of, with_every_label
 from sightline.data.splits.stored import stored_splits
-from sightline.data.splits.stratify import assign, refuse_single, stratified_holdout
+from sightline.data.splits.stratify import assign, refuse_rare, refuse_single, stratified_holdout
 from sightline.errors import UserError, counted
 
 log = logging.getLogger(__name__)
@@ -138,6 +138,8 @@ class _Splitter:
         if "val" in splits:
             log.info("folds:   the data's own val is pooled with train")
             pool = join([splits["train"], splits["val"]])
+        if pool.targets.ndim == 1 and pool.groups is None:
+            refuse_rare(pool.targets, folds)
         if self.config.split_by == "seed":
             part = assign(pool.targets, [1 / folds] * folds, pool.groups, seed)
         else:

@@ -56,6 +56,16 @@ def refuse_single(targets: np.ndarray, class_names: tuple[str, ...], what: str) 
         )
 
 
+def refuse_rare(targets: np.ndarray, folds: int) -> None:
+    """Refuse a class, of targets (N,), that cannot be in the val of each fold."""
+    smallest = int(np.bincount(targets)[np.unique(targets)].min())
+    if smallest < folds:
+        raise UserError(
+            f"data.folds={folds}: a class has only {smallest} images outside the test split; use "
+            "fewer folds."
+        )
+
+
 def assign(
     targets: np.ndarray, shares: list[float], groups: np.ndarray | None, seed: int
 ) -> np.ndarray:
@@ -71,12 +81,6 @@ def assign(
     if groups is not None:
         return _assign_groups(targets, np.asarray(shares), groups, rng)
     if targets.ndim == 1:
-        smallest = int(np.bincount(targets)[np.unique(targets)].min())
-        if smallest < len(shares):
-            raise UserError(
-                f"data.folds={len(shares)}: a class has only {smallest} images outside the test "
-                "split; use fewer folds."
-            )
         part = np.empty(len(targets), dtype=np.int64)
         folds = StratifiedKFold(len(shares), shuffle=True, random_state=seed)
         for index, (_, members) in enumerate(folds.split(targets, targets)):
