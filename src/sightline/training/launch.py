@@ -88,6 +88,8 @@ def _compose(arguments: list[str]) -> "DictConfig | None":
                                 flags.config_name)  # fmt: skip
         if config.hydra.mode != RunMode.MULTIRUN:
             return config
+    if flags.multirun:
+        _refuse_run_options(flags.overrides)
     utils._run_hydra(flags, parser, TrainTask(arguments), str(conf_dir()), "train")
     return None
 
@@ -110,6 +112,15 @@ def _refuse_sweep_options(overrides: list[str]) -> None:
     for word in overrides:
         if word.lstrip("+").startswith(("hydra.launcher", "hydra.sweep", "hydra/sweeper")):
             raise UserError(f"{word} has no effect: a single training is no sweep; add -m.")
+
+
+def _refuse_run_options(overrides: list[str]) -> None:
+    """Options of a single run have no effect on a sweep."""
+    for word in overrides:
+        if word.lstrip("+").startswith("hydra.run."):
+            raise UserError(
+                f"{word} has no effect: a sweep's jobs have folders in hydra.sweep.dir; give that."
+            )
 
 
 def _refuse(error: Exception, arguments: list[str]) -> NoReturn:
