@@ -14,6 +14,7 @@ from sightline.config.effects import RULES, check_effects
 from sightline.data.from_config import read_source
 from sightline.data.labels.columns import LabelColumns
 from sightline.errors import UserError
+from sightline.training.launch import launch
 
 HUB = ["data=huggingface", "data.name=x"]
 IDLE = {
@@ -183,6 +184,20 @@ def test_a_value_in_a_file_counts_as_one_on_the_command_line(tmp_path: Path) -> 
 def test_max_failures_is_for_sweeps() -> None:
     config, _ = compose_job([])
     check_effects(config, ["sweep.max_failures=3"], in_sweep=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hydra.launcher.n_jobs=4"],
+        ["hydra.sweep.dir=jobs"],
+        ["-m", "seed=0,1", "hydra.run.dir=job"],
+    ],
+    ids=" ".join,
+)
+def test_options_of_a_sweep_and_of_a_single_run_are_for_these_alone(words: list[str]) -> None:
+    with pytest.raises(UserError, match=r"hydra\.\w+\.\w+=\w+ has no effect"):
+        launch(words)
 
 
 @pytest.mark.parametrize(

@@ -43,3 +43,14 @@ def test_groups_come_first_and_failed_jobs_are_named() -> None:
         sweep, rows, [lowest], {"": groups}, {}
     )
     assert "0 FINISHED" not in to_board(sweep, [], [], {}, {})
+
+
+def test_values_of_different_losses_are_said_not_to_compare() -> None:
+    rows = [row(0, "0.1", "0", 0.7), row(1, "0.1", "1", 0.9)]
+    for metric, keys, compare in (
+        ("val_best/loss", ["loss.class_weights"], False), ("val_best/loss", ["seed"], True),
+        (METRIC, ["loss.class_weights"], True),
+    ):  # fmt: skip
+        task = SweepTask(None, [(metric, False)], rows, keys)
+        assert ("do not compare" not in " ".join(task.notes)) == compare
+    assert not SweepTask(None, [(METRIC, True)], rows[:1], []).notes
