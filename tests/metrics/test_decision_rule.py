@@ -31,6 +31,7 @@ from sightline.metrics.tuned_table import (
 )
 from sightline.metrics.tuning import Tuning, fit_tuning
 from sightline.predictions import Predictions
+from sightline.training.logging.results import shown_result
 from sightline.training.prior_shift import prior_shift
 
 MODES = ["binary", "multiclass", "multilabel"]
@@ -350,6 +351,9 @@ def test_both_results_are_there_under_their_names(name: str, rule: str) -> None:
     for key, which in (("accuracy", "default"), ("accuracy_tuned", "tuned")):
         decided = TunedTable(mode, table, tuning).decisions(which).numpy()
         assert found.metrics[key] == pytest.approx((decided == table.targets).mean(), abs=1e-6)
+    (shown,) = shown_result("test", found, f"accuracy{tuning.suffix}").values()
+    assert shown.startswith(f"{found.metrics[f'accuracy{tuning.suffix}']:.2f}")
+    assert shown.endswith(", tuned thresholds") == (rule == "tuned")
     record = found.record()
     assert record["tuning"]["rule"] == rule
     json.dumps(record)

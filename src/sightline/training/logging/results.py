@@ -8,7 +8,7 @@ from sightline.inference.decisions import Decisions
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.metric_sets import headline_names
-from sightline.metrics.tuned_table import parts_of_val, rule_words, tuning_facts
+from sightline.metrics.tuned_table import RULE_TITLES, parts_of_val, rule_words, tuning_facts
 from sightline.metrics.tuning import Tuning, tuning_record
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.formatted_metrics import format_metrics
@@ -80,11 +80,13 @@ def log_results(
 
 
 def shown_result(split: str, found: Evaluation, metric: str) -> dict[str, str]:
-    """The tag with the first headline metric, rounded, with its interval."""
+    """The tag with the first headline metric, rounded, with its interval and a tuned rule."""
     if metric not in found.metrics:
         return {}
     name = metric.removesuffix(found.tuning.suffix)
-    return {result(split, name): rounded(found.metrics[metric], found.interval_ends().get(metric))}
+    rule = "" if name == metric else f", {RULE_TITLES[found.tuning.rule]}"
+    words = rounded(found.metrics[metric], found.interval_ends().get(metric))
+    return {result(split, name): words + rule}
 
 
 def _summary(results: Results) -> dict[str, float]:
