@@ -9,7 +9,7 @@ from sightline.tracking.mlflow.tags import GROUP_DIGEST
 
 Config = Mapping[str, str]
 
-SHOWN_FIRST = ("model", "model.name", "label_mode", "data", "augment")
+SHOWN_FIRST = ("model", "model.name", "probe", "pooling", "label_mode", "data", "augment")
 DIGESTS = ("data.digest.train", "data.digest.val", "data.digest.test")
 IMPORTED = "imported"  # a config of which no more than its name is known, under `NAME`
 NAME = "model"

@@ -1,9 +1,11 @@
-"""Imported runs: they have predictions, but no model and no training."""
+"""Runs without a training of their own: imported predictions, and probes of frozen backbones."""
 
 from collections.abc import Mapping
 
 from sightline.errors import UserError
-from sightline.tracking.mlflow.tags import KIND, KIND_IMPORT
+from sightline.tracking.mlflow.tags import KIND, KIND_IMPORT, KIND_PROBE
+
+TAKE = "`sightline show` and `sightline compare` take it."
 
 
 def is_imported(tags: Mapping[str, str]) -> bool:
@@ -11,18 +13,28 @@ def is_imported(tags: Mapping[str, str]) -> bool:
     return tags.get(KIND) == KIND_IMPORT
 
 
+def is_probe(tags: Mapping[str, str]) -> bool:
+    """Whether a run with these tags is a probe of a frozen backbone."""
+    return tags.get(KIND) == KIND_PROBE
+
+
 def check_has_model(name: str, tags: Mapping[str, str]) -> None:
-    """Refuse a run that was imported, where its model or its training is needed.
+    """Refuse a run without a checkpoint, where its model is needed.
 
     Args:
         name: of the run, for the message.
         tags: of the run.
 
     Raises:
-        UserError: it was imported.
+        UserError: it was imported, or is a probe.
     """
     if is_imported(tags):
         raise UserError(
             f"The run {name!r} was imported: it has predictions, but no model and no training. "
-            "`sightline show` and `sightline compare` take it."
+            f"{TAKE}"
+        )
+    if is_probe(tags):
+        raise UserError(
+            f"The run {name!r} is a probe of a frozen backbone: it has predictions, but no "
+            f"checkpoint. {TAKE}"
         )

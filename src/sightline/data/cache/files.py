@@ -8,14 +8,13 @@ complete.
 import hashlib
 import logging
 import os
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
-from sightline.data.cache.entries import GIB, list_entries, remove
+from sightline.data.cache.entries import make_room
 from sightline.data.cache.keys import cache_key, packed_sizes, shape_of, unpacked_sizes
 from sightline.data.cache.pixel_digests import pixel_digests
 from sightline.data.geometries.frames import Frame
@@ -82,7 +81,7 @@ def load_or_decode(
     with FileLock(folder / f"{key}.lock"):
         found = _load(path, about, shape, frame is not None)
         if found is None:
-            _make_room(folder, int(np.prod(shape)), max_gib)
+            make_room(int(np.prod(shape)), max_gib, "the decoded images")
             with atomic_path(path) as partial:
                 decoded = _decode_to(partial, images, transform, shape, name)
                 found = _with_facts(np.load(partial, mmap_mode="r"), decoded, frame)
@@ -137,25 +136,3 @@ def _decode_to(
     decoded = decode_all(images, transform, transform.reading, array, f"decoding {name}")
     array.flush()
     return decoded
-
-
-def _make_room(folder: Path, needed: int, max_gib: float) -> None:
-    limit = max_gib * GIB
-    if needed > limit:
-        raise UserError(
-            f"data.cache: the decoded images take {needed / GIB:.1f} GiB, but "
-            f"data.cache_max_gib={max_gib:g}; allow more, or use data.cache=none."
-        )
-    entries = sorted(list_entries(), key=lambda entry: entry.used)
-    total = sum(entry.size_bytes for entry in entries)
-    for entry in entries:
-        if total + needed <= limit and needed <= shutil.disk_usage(folder).free:
-            break
-        remove(entry.key)
-        total -= entry.size_bytes
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(
-            f"data.cache: {folder} has {free / GIB:.1f} GiB free, but the decoded images take "
-            f"{needed / GIB:.1f} GiB; move SIGHTLINE_CACHE, or use data.cache=none."
-        )

@@ -74,9 +74,9 @@ def is_training(run: StoredRun) -> bool:
 
 
 def is_model(run: StoredRun) -> bool:
-    """Whether it is of one model: a training, or predictions that were imported; neither a sweep's
-    own run nor an evaluation's."""
-    return run.tags.get(tags.KIND, tags.KIND_IMPORT) == tags.KIND_IMPORT
+    """Whether it is of one model: a training, a probe, or predictions that were imported; neither a
+    sweep's own run nor an evaluation's."""
+    return run.tags.get(tags.KIND) in (None, tags.KIND_IMPORT, tags.KIND_PROBE)
 
 
 def jobs_of(sweep: StoredRun) -> list[StoredRun]:

@@ -18,6 +18,7 @@ KIND = "kind"  # a training's run has none
 KIND_SWEEP = "sweep"
 KIND_EVALUATION = "evaluation"
 KIND_IMPORT = "import"  # predictions that were made elsewhere
+KIND_PROBE = "probe"  # a simple classifier on the features of a frozen backbone
 SWEEP = "sweep"  # the name of the sweep that a job belongs to
 SWEEP_NAME = "sweep.name"  # the same, of the sweep's own run
 EVALUATES = "evaluates"  # the id of a run, or the path of a checkpoint
@@ -34,6 +35,9 @@ NOTE = "mlflow.note.content"
 DECISION_RULE = "decision_rule"  # in words, with its thresholds
 MODEL = "model"  # the best checkpoint as a model: models:/ID
 LOOKS = "test.looks"  # how often the test split was evaluated
+
+# The parameter of a probe with the settings that val chose, in words.
+CHOSEN = "probe_settings"
 
 # The config without seed, fold and what has no influence: `sightline.config.influence`.
 GROUP = "group"  # the parameter with its name for people and the first digits of its digest

@@ -1,0 +1,1 @@
+"""Probes of frozen backbones: features computed once, and simple classifiers on them."""
