@@ -15,8 +15,8 @@ from support.images import label_rows, make_split_images
 
 from sightline.errors import UserError
 from sightline.predictions import Predictions
-from sightline.runs.folder import RunFolder
 from sightline.probing import forward, words
+from sightline.runs.folder import RunFolder
 
 SMALL = ["model=cnn", "model.widths=[4,8]", "model.hidden=16", "report=false"]
 
@@ -46,8 +46,8 @@ def test_probes_are_runs_that_are_compared(
         assert state.metrics["few_shot_1/accuracy"] == pytest.approx(few["accuracy"].mean())
     assert set(pd.read_csv(place / "backbones.csv")["probe"]) == {"knn", "linear"}
     names = ",".join(map(str, folders.values()))
-    compared = sightline("compare", f"runs=[{names}]", "split=test", f"output={tmp_path}/compared",
-                         tracked=False)  # fmt: skip
+    to = [f"output={tmp_path}/compared", f"tracking.uri={done.store}"]
+    compared = sightline("compare", f"runs=[{names}]", "split=test", *to, tracked=False)
     assert compared.status == 0, compared.err
     assert set(pd.read_csv(tmp_path / "compared/leaderboard.csv")["probe"]) == {"knn", "linear"}
     assert pd.read_csv(tmp_path / "compared/tests.csv")["p"].between(0, 1).all()
