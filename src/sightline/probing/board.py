@@ -8,8 +8,11 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from sightline.io.atomic import write_atomically
 from sightline.io.csv_files import to_csv
+from sightline.reports.canvas import to_png
+from sightline.reports.figures.backbones import BackbonePoint, draw_backbones
+from sightline.runs.folder import RunFolder
+from sightline.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Row:
             folder,
         )  # fmt: skip
 
+    @property
+    def title(self) -> str:
+        """The backbone, with the pooling where it is not the head's."""
+        return self.model if self.pooling == "head" else f"{self.model} ({self.pooling})"
+
     def cells(self) -> dict[str, object]:
         """The row of a CSV file."""
         low, high = self.interval or (None, None)
@@ -89,14 +97,33 @@ def board_table(rows: Sequence[Row]) -> Table:
         ends = row.interval
         words = f"{row.value:.4f}" + ("" if ends is None else f" [{ends[0]:.3f}, {ends[1]:.3f}]")
         few = [f"{row.few_shot[each][0]:.3f}" if each in row.few_shot else "" for each in shots]
-        pooled = "" if row.pooling == "head" else f" ({row.pooling})"
-        table.add_row(f"{row.model}{pooled}", row.probe, words, *few,
+        table.add_row(row.title, row.probe, words, *few,
                       f"{row.parameters / 1e6:.1f} M", f"{row.images_per_s:,.0f}")  # fmt: skip
     return table
 
 
-def write_board(rows: Sequence[Row], folder: Path) -> None:
-    """Write `backbones.csv` into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+def rows_in(folder: Path, like: Row) -> list[Row]:
+    """The rows of all finished probes in a folder, measured as one of them is."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        results = RunFolder(path).results() if path.is_dir() else None
+        if results is not None and "probe" in results:
+            found.append(Row.of(results, str(path)))
+    return [row for row in found if (row.split, row.metric) == (like.split, like.metric)]
+
+
+def log_board(tracker: Tracker, rows: Sequence[Row]) -> None:
+    """Log the rows as `backbones.csv` and the figure of them."""
     cells = [row.cells() for row in ranked(rows)]
-    write_atomically(folder / "backbones.csv", to_csv(cells, decimals=None))
+    names = dict.fromkeys(name for each in cells for name in each)
+    tracker.log_data(to_csv([{n: each.get(n) for n in names} for each in cells], decimals=None),
+                     "backbones.csv")  # fmt: skip
+    points = [
+        BackbonePoint(
+            row.title, row.probe, row.value, *(row.interval or (row.value, row.value)),
+            row.parameters, row.images_per_s,
+        )
+        for row in rows
+    ]  # fmt: skip
+    figure = draw_backbones(points, f"{rows[0].split} {rows[0].metric}", rows[0].maximise)
+    tracker.log_png(to_png(figure), "backbones.png")

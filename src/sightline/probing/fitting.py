@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,11 @@ def fit_probes(
     return [_run(task, name) for name in settings.probes]
 
 
+def sweep_of(folder: Path) -> str:
+    """The name that the probes in a folder share, by which `compare` finds them."""
+    return f"probes of {folder.name}"
+
+
 def _run(task: ProbeTask, name: ProbeName) -> Row:
     """The run of one probe; the one that is there, if it finished."""
     backbone, config = task.backbone, task.backbone.config
@@ -108,7 +114,7 @@ def _run(task: ProbeTask, name: ProbeName) -> Row:
     tables, tuning, evaluations = _evaluate(task, fitted)
     record = ProbeRecord(name, task.pooling, fitted, tuple(few), judge, backbone, task.data,
                          task.found, facts, seconds)  # fmt: skip
-    purpose = {tags.KIND: tags.KIND_PROBE}
+    purpose = {tags.KIND: tags.KIND_PROBE, tags.SWEEP: sweep_of(task.job.output_dir)}
     shown = config.tracking.run_name or f"{title} s{config.seed} {task.data.source.name}"
     with new_run(purpose, shown, folder, task.job.command, config.tracking) as (tracker, _):
         folder.freeze(config, replace(task.job, output_dir=folder.path))

@@ -9,14 +9,18 @@ from rich import get_console
 
 from sightline.config.schema import Job, TrainConfig
 from sightline.errors import UserError, counted
+from sightline.evaluation.announce import announce_place
+from sightline.evaluation.destination import new_run
 from sightline.io.console import log_to_console
 from sightline.probing.backbone import build_backbone
-from sightline.probing.board import Row, board_table, write_board
+from sightline.probing.board import Row, board_table, log_board, rows_in
 from sightline.probing.data import ProbeData, read_data
 from sightline.probing.extraction import extract
 from sightline.probing.few_shot import feasible_shots
-from sightline.probing.fitting import fit_probes
+from sightline.probing.fitting import fit_probes, sweep_of
 from sightline.probing.settings import ProbeSettings
+from sightline.runs.folder import RunFolder
+from sightline.tracking.mlflow import tags
 from sightline.training.devices import check_devices
 from sightline.training.logging.report import check_sections
 from sightline.training.speed import choose_speed
@@ -62,8 +66,7 @@ def run_probes(
                 log.error("%s: %s", name, error)
                 failures.append(f"  {name}: {error}")
         if rows:
-            get_console().print(board_table(rows))
-            write_board(rows, _folder(backbones[0][1], data))
+            _publish(rows, _folder(backbones[0][1], data), first, command)
         if failures:
             raise UserError(
                 f"{counted(len(failures), 'backbone')} of {len(backbones)} could not be probed:\n"
@@ -84,6 +87,16 @@ def _probe(config: TrainConfig, job: Job, data: ProbeData, settings: ProbeSettin
         for pooling, found in features.items()
         for row in fit_probes(backbone, data, found, pooling, job, settings)
     ]
+
+
+def _publish(rows: Sequence[Row], folder: Path, config: TrainConfig, command: str) -> None:
+    """Print the rows; log those of all probes in the folder to a run that stands for these."""
+    get_console().print(board_table(rows))
+    name = sweep_of(folder)
+    purpose = {tags.KIND: tags.KIND_SWEEP, tags.SWEEP_NAME: name}
+    with new_run(purpose, name, RunFolder(folder), command, config.tracking) as (tracker, client):
+        log_board(tracker, rows_in(folder, rows[0]))
+    announce_place(client, tracker)
 
 
 def _folder(job: Job, data: ProbeData) -> Path:
