@@ -233,7 +233,7 @@ LAYERS = [
     ["probing.nearest_neighbours", "probing.logistic", "probing.linear", "probing.few_shot"],
     ["probing.probes", "probing.forward"],
     ["probing.extraction"],
-    ["probing.record"],
+    ["probing.record", "probing.checkpoint"],
     ["probing.report"],
     ["probing.logging"],
     ["probing.fitting"],

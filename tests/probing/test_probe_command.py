@@ -14,11 +14,14 @@ from support.commands import Sightline
 from support.images import label_rows, make_split_images
 
 from sightline.errors import UserError
+from sightline.inference.load import load
 from sightline.predictions import Predictions
 from sightline.probing import forward, words
 from sightline.runs.folder import RunFolder
 
 SMALL = ["model=cnn", "model.widths=[4,8]", "model.hidden=16", "report=false"]
+
+RESNET = ["model.name=test_resnet", "model.pretrained=false", "model.img_size=32"]
 
 
 @pytest.fixture
@@ -53,6 +56,17 @@ def test_probes_are_runs_that_are_compared(
     assert pd.read_csv(tmp_path / "compared/tests.csv")["p"].between(0, 1).all()
 
 
+def assert_kept_model_predicts_so(folder: Path, images: Path, mode: str, has_model: bool) -> None:
+    """The checkpoint of a linear head; the network of several labels here has none to replace."""
+    if not has_model or mode == "multilabel":
+        with pytest.raises(UserError, match="a probe of a frozen backbone without a checkpoint"):
+            load(folder)
+        return
+    table = Predictions.read(folder / "predictions/test.parquet")
+    paths = [images / name for name in table.ids]
+    assert load(folder).probs(paths) == pytest.approx(table.probs, abs=1e-4)
+
+
 @pytest.mark.parametrize("mode", ["binary", "multilabel"])
 def test_other_label_modes_have_their_metrics(
     sightline: Sightline, images: Path, tmp_path: Path, mode: str
@@ -64,11 +78,13 @@ def test_other_label_modes_have_their_metrics(
     if mode == "multilabel":
         label_rows(images)
         data = ["data=manifest", f"data.path={images}/labels.csv", "data.split_column=split"]
+    model = SMALL if mode == "multilabel" else [*RESNET, "report=false"]
     place = [f"hydra.run.dir={tmp_path}/own", "tracking.offline=true", "shots=[]"]
-    done = sightline("probe", *data, f"label_mode={mode}", *SMALL, *place, tracked=False)
+    done = sightline("probe", *data, f"label_mode={mode}", *model, *place, tracked=False)
     assert done.status == 0, done.err
     for probe in ("knn", "logistic", "linear"):
         [folder] = (tmp_path / "own").glob(f"*/*-{probe}-*")
+        assert_kept_model_predicts_so(folder, images, mode, has_model=probe != "knn")
         table = Predictions.read(folder / "predictions/test.parquet")
         metrics = pd.read_csv(folder / "metrics/test.csv").set_index("metric")["value"]
         if mode == "multilabel":

@@ -26,6 +26,7 @@ class ProbeOptions(Options):
     )  # fmt: skip
     draws: PositiveInt = Field(5, description="of these samples, for each number of shots")
     report: bool = Field(True, description="write report.html for each run")
+    checkpoints: bool | None = Field(None, description="keep models; by default of one backbone")
 
 
 def run(options: ProbeOptions) -> int:
@@ -34,19 +35,22 @@ def run(options: ProbeOptions) -> int:
     Raises:
         UserError: a word, the data or a backbone cannot be used.
     """
-    from sightline.probing.words import backbone_words
-
-    words = backbone_words(options.overrides, ProbeOptions.keys())
     from sightline.probing.composed import compose_backbones
+    from sightline.probing.words import backbone_words
     from sightline.training.early_checks import check_early
 
-    backbones = compose_backbones(words)
+    backbones = compose_backbones(backbone_words(options.overrides, ProbeOptions.keys()))
     check_early(*(config for config, _ in backbones))
     from sightline.probing.run import run_probes
     from sightline.probing.settings import ProbeSettings
 
     settings = ProbeSettings(
-        options.probes, options.pooling, options.shots, options.draws, options.report
+        options.probes,
+        options.pooling,
+        options.shots,
+        options.draws,
+        options.report,
+        options.checkpoints,
     )
     run_probes(backbones, settings, shlex.join(["sightline", "probe", *options.words]))
     return 0

@@ -88,11 +88,11 @@ def board_table(rows: Sequence[Row]) -> Table:
     first = rows[0]
     table = Table(box=box.SIMPLE_HEAD)
     shots = list(first.few_shot)
-    for title in ("model", "probe"):
-        table.add_column(title, overflow="fold")
-    for title in (f"{first.split} {first.metric} [95 %]", *(f"{each} a class" for each in shots),
-                  "parameters", "images/s"):  # fmt: skip
-        table.add_column(title, justify="right")
+    table.add_column("model", overflow="fold")
+    table.add_column("probe")
+    for title in (f"{first.split} {first.metric} [95 %]", *(f"{each}-shot" for each in shots),
+                  "params", "images/s"):  # fmt: skip
+        table.add_column(title, justify="right", no_wrap=True)
     for row in ranked(rows):
         ends = row.interval
         words = f"{row.value:.4f}" + ("" if ends is None else f" [{ends[0]:.3f}, {ends[1]:.3f}]")

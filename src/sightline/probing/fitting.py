@@ -94,8 +94,10 @@ def _run(task: ProbeTask, name: ProbeName) -> Row:
     """The run of one probe; the one that is there, if it finished."""
     backbone, config = task.backbone, task.backbone.config
     facts = _facts(task, name)
-    own = group_digest(facts | {"seed": config.seed, "store": config.tracking.uri,
-                                "experiment": config.tracking.experiment})  # fmt: skip
+    own = group_digest(facts | {
+        "seed": config.seed, "store": config.tracking.uri, "splits": task.evaluated,
+        "experiment": config.tracking.experiment, "checkpoints": task.settings.checkpoints,
+    })  # fmt: skip
     pooled = "" if task.pooling == "head" else f"-{task.pooling}"
     title = f"{backbone.name}{pooled}-{name}"
     folder = RunFolder(task.job.output_dir / f"{title.replace('/', '-')}-{own[:8]}")
@@ -133,7 +135,6 @@ def _facts(task: ProbeTask, name: ProbeName) -> dict[str, Any]:
         "model": backbone.name, "label_mode": data.mode.name, "classes": data.mode.class_names,
         "settings": data.mode.settings(), "data": digests, "tuning": config.tuning.model_dump(),
         "monitor": config.monitor, "shots": settings.shots, "draws": settings.draws,
-        "splits": task.evaluated,
     }  # fmt: skip
 
 

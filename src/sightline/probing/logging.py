@@ -1,22 +1,29 @@
 """The log of a probe's run: parameters, predictions, metrics, the settings tried, few-shot fits."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from sightline.config.decided import GEOMETRY, INPUT
 from sightline.config.influence import REVISION, REVISION_KEY, group_digest
 from sightline.config.schema import Job
+from sightline.inference.decisions import Decisions
+from sightline.io.atomic import atomic_path
 from sightline.io.csv_files import to_csv
 from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.metric_sets import headline_names
 from sightline.metrics.tuned_table import tuning_facts
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
+from sightline.probing.checkpoint import probe_checkpoint
 from sightline.probing.record import ProbeRecord, facts_of
 from sightline.probing.report import log_report
 from sightline.probing.settings import ProbeSettings
 from sightline.reports.formatted_metrics import format_metrics
+from sightline.runs.folder import BEST
 from sightline.tracking.dataset_inputs import dataset_inputs
 from sightline.tracking.description import MAX_VALUE, note, params
 from sightline.tracking.mlflow import tags
@@ -24,6 +31,8 @@ from sightline.tracking.tracker import Tracker
 from sightline.training.logging.evaluation import SECTIONS, count_test_look, log_evaluation
 from sightline.training.logging.results import log_rule, shown_result
 from sightline.training.logging.start import classes_param
+
+log = logging.getLogger(__name__)
 
 OF_PROBES = ("data", "label_mode", "model")  # the parameters of a config that a probe has
 
@@ -53,6 +62,8 @@ def log_probe(
     if "test" in evaluations:
         count_test_look(tracker, tracker.before.tags)
     reached["probe"] = _log_fit(tracker, record)
+    kept = settings.checkpoints and _log_checkpoint(tracker, record, tuning)
+    tracker.set_tags({tags.CHECKPOINT: str(bool(kept)).lower()})
     about = facts_of(record) | tuning_facts(mode, tuning)
     if settings.report:
         log_report(tracker, record, tables, tuning, evaluations, about)
@@ -111,3 +122,25 @@ def _log_fit(tracker: Tracker, record: ProbeRecord) -> dict[str, Any]:
             for each in record.few
         ],
     }  # fmt: skip
+
+
+def _log_checkpoint(tracker: Tracker, record: ProbeRecord, tuning: Tuning) -> bool:
+    """Log the backbone with the fitted head as a model; False where it has none."""
+    head, backbone, mode = record.fitted.head, record.backbone, record.data.mode
+    if head is None:
+        return False
+    found = None
+    if record.pooling == "head":
+        found = probe_checkpoint(backbone, record.data, head, tuning)
+    if found is None:
+        log.info("%s: no model is kept: %s has no single linear layer after these features.",
+                 record.name, backbone.name)  # fmt: skip
+        return False
+    with atomic_path(tracker.file(BEST)) as partial:
+        torch.save(found, partial)
+    tracker.log_artifact(BEST)
+    tracker.log_model_checkpoint(
+        BEST, mode.class_names, mode.multi_label, list(backbone.config.plugins), 0,
+        Decisions(mode, tuning).fitted_columns,
+    )  # fmt: skip
+    return True

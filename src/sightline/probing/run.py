@@ -51,7 +51,9 @@ def run_probes(
         shots = feasible_shots(data.mode, data.splits["train"].targets, settings.shots)
         wanted = first.evaluate_test
         with_test = len(backbones) == 1 if wanted == "auto" else wanted
-        settings = replace(settings, shots=shots, with_test=with_test)
+        kept = settings.checkpoints
+        kept = len(backbones) == 1 if kept is None else kept
+        settings = replace(settings, shots=shots, with_test=with_test, checkpoints=kept)
         rows: list[Row] = []
         failures: list[str] = []
         for number, (config, job) in enumerate(backbones, start=1):

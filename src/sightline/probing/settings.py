@@ -15,6 +15,8 @@ class ProbeSettings:
         shots: training samples a class, of further fits; None: those of SHOTS that train allows.
         draws: of the samples of each number of shots.
         report: whether each run has a report.html.
+        checkpoints: whether probes with a linear head keep a model; None: where one backbone is
+            probed.
         with_test: whether test is evaluated too.
     """
 
@@ -23,4 +25,5 @@ class ProbeSettings:
     shots: tuple[int, ...] | None
     draws: int
     report: bool
+    checkpoints: bool | None = None
     with_test: bool = False

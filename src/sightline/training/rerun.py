@@ -29,7 +29,7 @@ from sightline.reports.parts import Table
 from sightline.reports.terminal import to_rich
 from sightline.runs.changeable import MAY_CHANGE
 from sightline.runs.folder import RunFolder
-from sightline.runs.imported import check_has_model
+from sightline.runs.imported import check_is_training
 from sightline.tracking.description import GROUPS
 from sightline.tracking.mlflow.queries import add_artifacts
 from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, read_from_journal
@@ -53,7 +53,7 @@ def rerun(
         UserError: the run is not there, did not finish, or cannot be trained here.
     """
     stored = find_stored_run(run, uri)
-    check_has_model(stored.name, stored.tags)
+    check_is_training(stored.name, stored.tags)
     stored.check_finished()
     config = _config_of(stored, uri, overrides)
     check_plugins(config.plugins, trusted_plugins(plugins), f"The run {stored.name!r}")

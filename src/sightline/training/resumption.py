@@ -12,7 +12,7 @@ from sightline.errors import UserError
 from sightline.paths import project_root
 from sightline.runs.find import find_run, find_unfinished
 from sightline.runs.folder import RunFolder
-from sightline.runs.imported import check_has_model
+from sightline.runs.imported import check_is_training
 from sightline.runs.resume import (
     former_defaults,
     kept_choices,
@@ -38,7 +38,7 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
     if wanted[-1] != "auto":
         frozen = find_run(wanted[-1], project_root())
         run = RunFolder(frozen.job.output_dir)
-        check_has_model(run.state.name or run.path.name, run.state.tags)
+        check_is_training(run.state.name or run.path.name, run.state.tags)
         params = run.state.params
         began = with_logged_form(frozen.config, params)
         before = [*former_defaults(began), *kept_choices(began), *no_download(began)]

@@ -36,6 +36,7 @@ DECISION_RULE = "decision_rule"  # in words, with its thresholds
 MODEL = "model"  # the best checkpoint as a model: models:/ID
 LOOKS = "test.looks"  # how often the test split was evaluated
 
+CHECKPOINT = "checkpoint"  # of a probe: true where its model is kept
 # The parameter of a probe with the settings that val chose, in words.
 CHOSEN = "probe_settings"
 
