@@ -18,12 +18,12 @@ from sightline.config.influence import (
     leaves,
 )
 from sightline.runs.imported import is_imported
-from sightline.tracking.mlflow.tags import CHOSEN, GROUP, GROUP_DIGEST
+from sightline.tracking.mlflow.tags import BACKBONE, CHOSEN, GROUP, GROUP_DIGEST
 
 # Parameters that are no part of the config: facts found at run time, and a name made of the others.
 NOT_CONFIG = (
     GROUP, "data.cache.used", "data.skipped", "data.digest.split", "data.classes", AIM,
-    CLASS_WEIGHTS, FRAME_OF_AUTO, CHOSEN,
+    CLASS_WEIGHTS, FRAME_OF_AUTO, CHOSEN, BACKBONE,
 )  # fmt: skip
 LISTS = ("augment.transforms", "augment.batch_transforms")
 

@@ -83,7 +83,7 @@ def _log_params(tracker: Tracker, job: Job, record: ProbeRecord) -> None:
     known |= {
         "data.classes": classes_param(data.mode.class_names), "model": backbone.name,
         "model.parameters": backbone.parameters, INPUT: "x".join(map(str, spec.input)),
-        GEOMETRY: spec.crop_mode, "model.digest": backbone.digest, "probe": record.name,
+        GEOMETRY: spec.crop_mode, tags.BACKBONE: backbone.digest, "probe": record.name,
         "pooling": record.pooling, tags.CHOSEN: record.chosen, "seed": config.seed,
         "monitor": f"val/{record.judge.metric.name}", REVISION_KEY: REVISION,
         "data.skipped": len(record.found.skipped),

@@ -11,7 +11,7 @@ from sightline.config.data_name import data_of
 from sightline.errors import UserError, first_line
 from sightline.runs.folder import RunFolder
 from sightline.runs.folders import run_folders
-from sightline.runs.imported import is_imported
+from sightline.runs.imported import is_imported, is_probe
 from sightline.runs.intact import check_journal, check_run_file
 
 
@@ -25,7 +25,8 @@ class RunStatus:
         status: the last one recorded; WAITING before the first; UNREADABLE where a file is damaged
             or another version's.
         epochs: the number of epochs recorded.
-        max_epochs: the number of epochs to train; `?` without a limit, 0 of an imported run.
+        max_epochs: the number of epochs to train; `?` without a limit, 0 of an imported run or a
+            probe.
         silent_s: seconds since its last record or heartbeat.
         run_id: in MLflow; empty where it is not there.
         data: the name of its data.
@@ -76,8 +77,8 @@ def _status_of(folder: RunFolder) -> RunStatus:
     metric = frozen.config.monitor.partition("/")[2]
     data = data_of(frozen.config.data, frozen.job.choices.get("data", ""))
     most = frozen.config.trainer.get("max_epochs", "?")
-    if is_imported(state.tags):
-        most, note = 0, note or "imported"
+    if is_imported(state.tags) or is_probe(state.tags):
+        most, note = 0, note or ("imported" if is_imported(state.tags) else "probe")
     return RunStatus(
         folder, state.name or folder.path.name, state.status or "WAITING", state.epochs,
         "?" if most == -1 else most, silent_s, end, note,

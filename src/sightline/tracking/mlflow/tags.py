@@ -37,6 +37,7 @@ MODEL = "model"  # the best checkpoint as a model: models:/ID
 LOOKS = "test.looks"  # how often the test split was evaluated
 
 CHECKPOINT = "checkpoint"  # of a probe: true where its model is kept
+BACKBONE = "model.digest"  # the parameter of a probe with the digest of its backbone
 # The parameter of a probe with the settings that val chose, in words.
 CHOSEN = "probe_settings"
 
