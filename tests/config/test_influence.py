@@ -185,6 +185,23 @@ def test_folds_share_their_group_but_not_with_other_data() -> None:
     assert digest_of(one, data__digest__test="a") != digest_of(other, data__digest__test="b")
 
 
+def test_draws_share_their_group_but_not_sizes_or_other_data() -> None:
+    facts = FOUND_OUT | {"data__digest__drawn_from": "all"}
+
+    def digest(*words: str, **more: str) -> str:
+        return digest_of(config_of(*words), **facts | more)
+
+    part = digest("data.train_fraction=0.1", data__digest__train="a")
+    again = digest("data.train_fraction=0.1", "data.draw_seed=3", data__digest__train="b")
+    assert part == again
+    assert part != digest("data.train_fraction=0.2", data__digest__train="a")
+    assert part != digest("data.per_class=9", data__digest__train="a")
+    assert part != digest("data.train_fraction=0.1", data__digest__drawn_from="other")
+    assert digest_of(config_of("data.train_fraction=1"), **FOUND_OUT) == digest_of(
+        config_of(), **FOUND_OUT
+    )
+
+
 def test_weights_count_by_their_content() -> None:
     words = ["model=timm", "model.name=resnet18"]
     one, other = (config_of(*words, f"model.pretrained_path={path}") for path in ("a/w", "b/w"))

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sightline.config.influence import ALL_OF_TRAIN, FRACTION, PER_CLASS
+from sightline.config.schema import DRAW, REPLICATES
 from sightline.errors import UserError, did_you_mean
 from sightline.metrics.monitor import direction_of
 from sightline.metrics.registry import registry_of
@@ -32,9 +34,12 @@ class ComparedRun:
     tags: Mapping[str, str]
 
     @property
-    def repeat(self) -> tuple[str, str]:
-        """Seed and fold: what tells it from the other runs of its group."""
-        return self.params.get("seed", ""), self.params.get("data.fold", "")
+    def repeat(self) -> tuple[str, ...]:
+        """Seed, fold and, of a part of train, the draw: what tells it from others of its group."""
+        values = {key: self.params.get(key, "") for key in REPLICATES}
+        fraction, each_class = self.params.get(FRACTION), self.params.get(PER_CLASS)
+        drawn = each_class is not None or fraction not in (None, *ALL_OF_TRAIN)
+        return tuple((values if drawn else values | {DRAW: ""}).values())
 
 
 def split_of(metric: str) -> str:

@@ -5,12 +5,20 @@ from typing import Any
 
 from sightline.comparison.compared_run import ComparedRun
 from sightline.comparison.config_columns import DIGESTS, IMPORTED, NAME
-from sightline.config.decided import AIM, CLASS_WEIGHTS, FRAME_OF_AUTO, with_class_weights
+from sightline.config.decided import (
+    AIM,
+    CLASS_WEIGHTS,
+    FRAME_OF_AUTO,
+    TRAIN,
+    with_class_weights,
+)
 from sightline.config.influence import (
     BATCHES,
     FORM,
     IMAGES,
     OF_A_FOLD,
+    POOL,
+    TRAIN_IMAGES,
     WORLD_SIZE,
     group_digest,
     has_influence,
@@ -23,7 +31,7 @@ from sightline.tracking.mlflow.tags import BACKBONE, CHOSEN, GROUP, GROUP_DIGEST
 # Parameters that are no part of the config: facts found at run time, and a name made of the others.
 NOT_CONFIG = (
     GROUP, "data.cache.used", "data.skipped", "data.digest.split", "data.classes", AIM,
-    CLASS_WEIGHTS, FRAME_OF_AUTO, CHOSEN, BACKBONE,
+    CLASS_WEIGHTS, FRAME_OF_AUTO, CHOSEN, BACKBONE, TRAIN_IMAGES, POOL,
 )  # fmt: skip
 LISTS = ("augment.transforms", "augment.batch_transforms")
 
@@ -55,10 +63,10 @@ def with_stored_config(run: ComparedRun, config: Mapping[str, Any] | None) -> Co
 
 
 def config_of(run: ComparedRun) -> dict[str, str]:
-    """The parameters that influence a run's results, beside seed and fold.
+    """The parameters that influence a run's results, beside seed, fold and draw.
 
     The digests of its data count, so that runs on data that changed are not averaged; those that
-    differ by fold do not.
+    differ by fold do not. Where a part of train is drawn, what it is drawn from counts.
     """
     if is_imported(run.tags):
         name = run.params.get(NAME, run.name)
@@ -71,6 +79,8 @@ def config_of(run: ComparedRun) -> dict[str, str]:
         for key, value in run.params.items()
         if has_influence(key) and key not in ignored
     }  # fmt: skip
+    if POOL in run.params and TRAIN in found:
+        found[TRAIN] = run.params[POOL]
     return with_class_weights(found, run.params)
 
 

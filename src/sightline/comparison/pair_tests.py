@@ -130,5 +130,5 @@ def _of_one_seed(first: Group, second: Group) -> tuple[ComparedRun, ComparedRun]
     return ours[min(ours, key=_as_numbers)], theirs[min(theirs, key=_as_numbers)]
 
 
-def _as_numbers(repeat: tuple[str, str]) -> tuple[float, ...]:
+def _as_numbers(repeat: tuple[str, ...]) -> tuple[float, ...]:
     return tuple(float(part) if part.isdigit() else math.inf for part in repeat)

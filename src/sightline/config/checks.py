@@ -43,6 +43,11 @@ def check(values: Mapping[str, Any]) -> TrainConfig:
     common = config.data_common
     if common.val_fraction + common.test_fraction >= 1:
         raise UserError("data.val_fraction + data.test_fraction: nothing is left to train on.")
+    if None not in (common.train_fraction, common.per_class):
+        raise UserError(
+            f"data.train_fraction={common.train_fraction:g} and data.per_class={common.per_class}: "
+            "both say how many training images are drawn; give one."
+        )
     _check_trainer(config.trainer)
     _check_average(config)
     assert config.model_input

@@ -21,6 +21,10 @@ def _not_streaming(config: TrainConfig) -> bool:
     return config.data.get("streaming") is True
 
 
+def _nothing_drawn(config: TrainConfig) -> bool:
+    return config.data["train_fraction"] is None and config.data["per_class"] is None
+
+
 def _no_improvement(config: TrainConfig) -> bool:
     return config.early_stopping.patience_epochs is None
 
@@ -55,6 +59,11 @@ RULES = (
     Rule("data.val_fraction", lambda c: c.data["split_file"] is not None, FILE),
     Rule("data.val_fraction", lambda c: c.data["folds"] is not None,
          "val is one of data.folds equal parts of what is not test"),
+    Rule("data.draw_seed", _nothing_drawn,
+         "it draws the part of the training images that data.train_fraction or data.per_class "
+         "asks for", 0),
+    Rule("data.train_fraction", _not_streaming, SEQUENCE, None),
+    Rule("data.per_class", _not_streaming, SEQUENCE, None),
     Rule("data.bits", lambda c: c.data["range"] is not None,
          "data.range says what becomes black and white", "auto"),
     Rule("data.effective_batch_size", lambda c: c.data["batch_size"] != "auto",

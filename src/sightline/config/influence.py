@@ -69,6 +69,8 @@ FORM: Final = "augment.form"  # which of the two forms of `augment` was used
 BATCHES: Final = "batches"
 IMAGES: Final = "images"
 WORLD_SIZE: Final = "trainer.world_size"
+FRACTION: Final = "data.train_fraction"
+PER_CLASS: Final = "data.per_class"
 TEACHER_RUN: Final = "method.teacher.run"  # its id in MLflow
 # Parameters that a run found out and its results depend on, beside those below `label_mode`.
 DECIDED: Final = (
@@ -80,10 +82,13 @@ IN_PLACE: Final = (PRECISION, BATCH_SIZE, ACCUMULATED, LR)  # of the values that
 SILENT: Final = (
     "model", "optimizer", "method", "callbacks", "augment.geometry", "augment.frame_size",
     "augment.repeats", "mix_off_epochs", "data.img_size_schedule", "ema.warmup", "swa",
-    "data.effective_batch_size", "tuning.risk", "tuning.coverage", "tuning.sets", "tuning.sets_by",
-    "tuning.raps_penalty", "tuning.raps_rank",
+    FRACTION, PER_CLASS, "data.effective_batch_size", "tuning.risk", "tuning.coverage",
+    "tuning.sets", "tuning.sets_by", "tuning.raps_penalty", "tuning.raps_rank",
 )  # fmt: skip
 AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
+TRAIN_IMAGES: Final = "data.train_images"  # how many there are, where data.train_fraction is set
+POOL: Final = "data.digest.drawn_from"  # of all training samples, where a part is drawn
+ALL_OF_TRAIN: Final = ("1", "1.0")  # such a fraction, as where nothing is drawn
 OF_A_FOLD: Final = (TRAIN, "data.digest.val")
 
 
@@ -113,7 +118,7 @@ def leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """What the results depend on beside seed and fold: values of the config, and facts of the run.
+    """What the results depend on beside seed, fold and draw: config, and facts of the run.
 
     Args:
         config: resolved, as plain containers.
@@ -121,6 +126,7 @@ def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
             the config leaves open.
     """
     silent = {(k, str(v)) for k, v in leaves(BEFORE) if is_under(k, SILENT)}
+    silent |= {(FRACTION, whole) for whole in ALL_OF_TRAIN}
     found = {
         key: value
         for key, value in leaves(config)
@@ -134,6 +140,8 @@ def influences(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
         for key, value in params.items()
         if key in DECIDED or key.startswith("label_mode.")
     }
+    if POOL in params:  # of any draw
+        decided[TRAIN] = str(params[POOL])
     if config.get("data", {}).get("folds") is not None:
         decided = {key: value for key, value in decided.items() if key not in OF_A_FOLD}
     facts = {key: str(value) for key, value in params.items()}

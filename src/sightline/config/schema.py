@@ -14,7 +14,8 @@ from sightline.config.speed_keys import ModelSpeedConfig, TrainerSpeedConfig
 from sightline.config.tuning_schema import TuningConfig
 from sightline.config.validation import Node, Strict, ascending, colour, pick, validate, without
 
-REPLICATES = ("seed", "data.fold")  # runs that differ in these alone are of one group
+DRAW = "data.draw_seed"
+REPLICATES = ("seed", "data.fold", DRAW)  # runs that differ in these alone are of one group
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,9 @@ class DataConfig(Strict):
     folds: Annotated[int, Field(ge=2)] | None
     fold: Annotated[int, Field(ge=0)]
     split_file: str | None
+    train_fraction: Annotated[float, Field(gt=0, le=1)] | None
+    per_class: PositiveInt | None
+    draw_seed: Annotated[int, Field(ge=0, lt=2**32)]
     batch_size: Literal["auto"] | PositiveInt
     effective_batch_size: PositiveInt | None  # of batch_size=auto alone
     num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]

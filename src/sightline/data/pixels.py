@@ -54,7 +54,7 @@ def _facts(source: SourceData, pixels: PixelSpec) -> list[Facts]:
     """Facts of a seeded sample of training images, without those that cannot be read."""
     if source.stream is not None:
         return source.stream.facts(STREAMED, pixels)
-    train = source.splits["train"]
+    train = source.whole_train
     count = min(INSPECTED, len(train))
     drawn = np.sort(np.random.default_rng(0).choice(len(train), size=count, replace=False))
     images: Images = SelectedImages(train.images, train.rows[drawn])

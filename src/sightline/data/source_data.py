@@ -101,6 +101,8 @@ class SourceData:
         notes: sentences about how the data were read where their form allows another reading.
         group_names: the name that each code of `Split.groups` stands for; None: the codes are
             names themselves.
+        drawn_from: the training samples that those of `splits` are a part of (`draw_train`); None:
+            they are all there are.
     """
 
     name: str
@@ -113,6 +115,12 @@ class SourceData:
     left_out: LeftOut = field(default_factory=LeftOut)
     notes: tuple[str, ...] = ()
     group_names: tuple[str, ...] | None = None
+    drawn_from: Split | None = None
+
+    @property
+    def whole_train(self) -> Split:
+        """All training samples, whose images say what is seen: a draw limits labels alone."""
+        return self.splits["train"] if self.drawn_from is None else self.drawn_from
 
 
 def take(ids: Sequence[str] | np.ndarray | pa.Array, targets: np.ndarray, images: Images) -> Split:

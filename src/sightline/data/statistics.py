@@ -65,7 +65,7 @@ def sample_images(source: SourceData, config: DataConfig, pixels: PixelSpec) -> 
     reading = Reading(pixels)
     if source.stream is not None:
         return source.stream.sample(MAX_IMAGES, reading)
-    train = source.splits["train"]
+    train = source.whole_train
     count = min(MAX_IMAGES, len(train))
     images = []
     for index in np.random.default_rng(0).choice(len(train), size=count, replace=False):

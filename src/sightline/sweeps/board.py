@@ -47,7 +47,8 @@ def _section(
     parts: list[Part] = []
     if groups:
         ranked = sorted(groups, key=lambda row: _mean(task, row), reverse=task.maximise)
-        parts.append(_table("Groups of seeds and folds, best first", list(ranked[0]), ranked))
+        title = "Groups of seeds, folds and draws, best first"
+        parts.append(_table(title, list(ranked[0]), ranked))
     columns = ["job", *task.keys, *task.metrics, "run_id"]
     jobs = _table("Jobs, best first", [c for c in columns if c in task.rows[0]], task.best_first)
     parts.append(jobs)

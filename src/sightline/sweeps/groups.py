@@ -31,24 +31,23 @@ def compared_run(each: SweepJob, status: str, metrics: Mapping[str, float]) -> C
     return with_stored_config(run, each.config.model_dump(mode="json"))
 
 
-def group_of(each: SweepJob) -> str:
-    """The digest of a job's config without seed, fold and what has no influence."""
+def as_compared(each: SweepJob) -> ComparedRun:
+    """A job as `sightline compare` sees it, as far as it is logged."""
     state = each.folder.state
-    return group_key(compared_run(each, state.status or "", state.metrics))
+    return compared_run(each, state.status or "", state.metrics)
 
 
 def replicates(rows: Sequence[Row], jobs: Sequence[SweepJob]) -> dict[str, list[Row]]:
-    """The rows of each group; of those with the same seed and fold the first alone counts.
+    """The rows of each group; of those with the same seed, fold and draw the first alone counts.
 
     Args:
         rows: of jobs that have a value.
         jobs: of the sweep.
     """
-    found: dict[str, dict[tuple[object, object], Row]] = {}
+    found: dict[str, dict[tuple[str, ...], Row]] = {}
     for row in rows:
-        each = jobs[row["job"]]
-        repeat = (each.config.seed, each.config.data.get("fold"))
-        found.setdefault(group_of(each), {}).setdefault(repeat, row)
+        run = as_compared(jobs[row["job"]])
+        found.setdefault(group_key(run), {}).setdefault(run.repeat, row)
     return {digest: list(members.values()) for digest, members in found.items()}
 
 

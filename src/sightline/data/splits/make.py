@@ -1,6 +1,7 @@
 """Splits, seeded or by hash: stratified in every label mode, groups in one split, or k folds.
 
-The source's own splits are used as they are: its test split is never pooled or split again.
+The source's own splits are used as they are: its test split is never pooled or split again. Of
+train a part can be drawn.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import pyarrow as pa
 from sightline.config.schema import DataConfig
 from sightline.data.cache.digests import content_digests
 from sightline.data.source_data import SPLITS, SourceData, Split
+from sightline.data.splits.draw import draw_train
 from sightline.data.splits.hashed import hashed_places, hold_out_by_hash
 from sightline.data.splits.joined import join
 from sightline.data.splits.presence import units_of, with_every_label
@@ -26,16 +28,14 @@ log = logging.getLogger(__name__)
 def make_splits(source: SourceData, config: DataConfig) -> SourceData:
     """The same data with train, val and test, by `config.split_by` and `config.split_seed` alone.
 
+    Of train what `config` draws of it, see `draw_train`.
+
     Raises:
         UserError: too few images, or a stored split that does not fit the data.
     """
     splits = dict(source.splits)
     if source.stream is not None:
-        if config.folds is not None or config.split_file is not None:
-            raise UserError(
-                f"{source.name} is read in sequence and cannot be split: leave out data.folds and "
-                "data.split_file."
-            )
+        _refuse_of_stream(source.name, config)
         return source
     if config.split_file is not None:
         splits = stored_splits(splits, config.split_file)
@@ -44,7 +44,21 @@ def make_splits(source: SourceData, config: DataConfig) -> SourceData:
     ordered = {name: splits[name] for name in SPLITS}
     if source.compose is not None:
         ordered = {name: source.compose(name, split) for name, split in ordered.items()}
-    return replace(source, splits=ordered, compose=None)
+    return draw_train(replace(source, splits=ordered, compose=None), config)
+
+
+def _refuse_of_stream(name: str, config: DataConfig) -> None:
+    """Refuse what needs to know all training samples.
+
+    Raises:
+        UserError: names the first such key.
+    """
+    for key in ("folds", "split_file", "train_fraction", "per_class"):
+        if (value := getattr(config, key)) is not None:
+            raise UserError(
+                f"data.{key}={value}: {name} is read in sequence, and its training images are not "
+                f"known before. It cannot be split or drawn from: leave out data.{key}."
+            )
 
 
 def split_table(splits: dict[str, Split]) -> pa.Table:

@@ -3,16 +3,13 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import yaml
 
-from sightline.config.influence import (
-    group_digest,
-    influences,
-)
+from sightline.config.influence import POOL, TRAIN_IMAGES, group_digest, influences
 from sightline.config.schema import Job, TrainConfig
 from sightline.data.cache.sample_digests import with_digests
 from sightline.data.splits.make import split_digest, split_table
@@ -75,8 +72,10 @@ def facts(config: TrainConfig, setup: "Setup") -> dict[str, str]:
     counts = {name: len(split) for name, split in setup.splits.items()}
     if setup.source.stream is not None:
         counts = {"train (in sequence)": setup.source.stream.samples} | counts
+    whole = setup.source.drawn_from
+    of = {} if whole is None else {"train": f" of {len(whole):,} (drawn by data.draw_seed)"}
     steps = short_epoch(config, setup.training_images)
-    sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    sizes = ", ".join(f"{name} {count:,}{of.get(name, '')}" for name, count in counts.items())
     module = setup.module
     spec = module.classifier.preprocess
     total = sum(parameter.numel() for parameter in module.parameters())
@@ -107,6 +106,7 @@ def _log_data_and_model(
     inputs, digests = dataset_inputs(setup.source, setup.splits, setup.contents, setup.label_mode)
     found = {f"data.digest.{split}": digest for split, digest in digests.items()}
     found["data.digest.split"] = split_digest(setup.splits)
+    found |= _drawn(config, setup)
     found["data.classes"] = classes_param(setup.label_mode.class_names)
     logged = params(config, job) | found | decisions(config, setup, world_size)
     digest = group_digest(influences(config.model_dump(mode="json"), logged))
@@ -128,6 +128,18 @@ def _log_data_and_model(
         tracker.log_data(to_csv(rows, decimals=None), "skipped.csv")
     if setup.source.left_out:
         tracker.log_data(to_csv(setup.source.left_out.rows(), decimals=None), "left_out.csv")
+
+
+def _drawn(config: TrainConfig, setup: "Setup") -> dict[str, str]:
+    """The number of training images where a part is asked for, and the digest of them all."""
+    common, whole = config.data_common, setup.source.drawn_from
+    if common.train_fraction is None and common.per_class is None:
+        return {}
+    found = {TRAIN_IMAGES: str(len(setup.splits["train"]))}
+    if whole is not None:
+        encoded = replace(whole, targets=setup.label_mode.encode(whole.targets))
+        found[POOL] = encoded.digest(setup.contents["train"])
+    return found
 
 
 def classes_param(names: Sequence[str]) -> str:
