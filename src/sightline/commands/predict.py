@@ -1,8 +1,11 @@
 """`sightline predict`: the predictions of a trained model for images, as a table."""
 
-from pydantic import Field, NonNegativeInt
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from sightline.config.command import Command
+from sightline.errors import UserError
 from sightline.inference.table_options import TableOptions
 
 
@@ -17,6 +20,15 @@ class PredictOptions(TableOptions):
     top_k: NonNegativeInt = Field(
         0, description="name the N most probable classes too: top_1, prob_top_1, ..."
     )
+    rank: Literal["uncertainty", "margin", "diversity", "coreset"] | None = Field(
+        None,
+        description="write the images to label next alone, in this order, with a contact sheet",
+    )
+    budget: PositiveInt | None = Field(None, description="how many images rank chooses")
+    labelled: str | None = Field(
+        None,
+        description="images that are labelled, from which rank=coreset stays away: as input",
+    )
 
 
 def run(options: PredictOptions) -> int:
@@ -27,11 +39,38 @@ def run(options: PredictOptions) -> int:
     """
     from sightline.inference.inputs import check_input
 
+    _check_rank(options)
     check_input(options.input, options.root)
+    if options.labelled is not None:
+        check_input(options.labelled, None)
     from sightline.inference.prediction_table import write_predictions
+    from sightline.inference.ranked_predictions import Choice
 
-    write_predictions(options, options.calibrated, options.top_k)
+    choice = None
+    if options.rank is not None and options.budget is not None:
+        choice = Choice(options.rank, options.budget, options.labelled)
+    write_predictions(options, options.calibrated, options.top_k, choice)
     return 0
+
+
+def _check_rank(options: PredictOptions) -> None:
+    """Refuse options that say nothing without others.
+
+    Raises:
+        UserError: names what is missing.
+    """
+    if options.rank is None and options.budget is not None:
+        raise UserError(
+            f"budget={options.budget} has no effect without rank; give rank=uncertainty, margin, "
+            "diversity or coreset."
+        )
+    if options.rank is not None and options.budget is None:
+        raise UserError(f"rank={options.rank}: how many images? Give budget=NUMBER.")
+    if options.labelled is not None and options.rank != "coreset":
+        raise UserError(
+            f"labelled={options.labelled} has no effect: rank=coreset alone stays away from images "
+            "that are labelled."
+        )
 
 
 COMMAND = Command(
@@ -44,8 +83,16 @@ fitted a certainty (tuning.risk), abstain says which answers it withholds: wheth
 which labels. Where it fitted sets (tuning.coverage), set names the classes that are not excluded,
 or the labels that may be present, and unsure those of them that may be absent too. The output is a
 .csv, .jsonl, .ndjson, .parquet or .pq file. After an interruption the same command resumes from
-FILE.partial.""",
+FILE.partial.
+
+With rank and budget it writes only the images to label next, the first one first, with columns rank
+and score, and FILE.png shows them. uncertainty: the greatest entropy of the probabilities (of
+several labels the sum); margin: the least distance of a decision to another; diversity: the image
+nearest to the center of each of BUDGET clusters (k-means of the features), the largest cluster
+first; coreset: each time the image farthest, by its features, from those that are chosen or
+labelled (k-center greedy). Equal scores keep the order of the input.""",
     examples={
+        "sightline predict run=RUN input=photos output=next.csv rank=uncertainty budget=200": "",
         "sightline predict run=RUN input=photos output=predictions.csv": "",
         "sightline predict run=RUN input='photos/*.jpg' output=top.parquet top_k=3": "",
     },

@@ -52,7 +52,7 @@ def write_features(options: TableOptions, label_column: str | None) -> None:
         )
         targets = _targets(options.input, label_column, inputs, model)
         model.to(choose_device(options.device))
-        schema = pa.schema([pa.field("features", pa.list_(pa.float32(), _width(model)))])
+        schema = pa.schema([pa.field("features", pa.list_(pa.float32(), feature_width(model)))])
         made_of = {"model": file_digest(checkpoint), "input": inputs.fingerprint}
         make_table(
             options, schema_of(schema), made_of, len(inputs),
@@ -62,7 +62,7 @@ def write_features(options: TableOptions, label_column: str | None) -> None:
             _probe(output, probes, inputs, targets)
 
 
-def _width(model: LoadedModel) -> int:
+def feature_width(model: LoadedModel) -> int:
     """The number of features, taken from an empty image."""
     spec = model.preprocess
     empty = torch.zeros(1, *spec.input, dtype=torch.uint8)

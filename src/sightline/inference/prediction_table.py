@@ -6,6 +6,7 @@ from pathlib import Path
 from sightline.inference.device import choose_device
 from sightline.inference.inputs import read_inputs
 from sightline.inference.load import load_checkpoint
+from sightline.inference.ranked_predictions import Choice, RankedTable, check_sheet
 from sightline.inference.result_rows import schema_of
 from sightline.inference.resumable_table import make_table
 from sightline.inference.table_files import TABLES, check_output
@@ -18,18 +19,23 @@ from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 log = logging.getLogger(__name__)
 
 
-def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> None:
-    """Predict the images of the input and write a row for each.
+def write_predictions(
+    options: TableOptions, calibrated: bool, top_k: int, choice: Choice | None = None
+) -> None:
+    """Predict the images of the input and write a row for each, or for those to label next.
 
     Args:
         options: model, input and output.
         calibrated: with the run's calibration and by its decision rule.
         top_k: the number of most probable classes that have columns of their own.
+        choice: which images are written; None: all.
 
     Raises:
         UserError: the run, the input or the output cannot be used; no file is left behind.
     """
     check_output(Path(options.output), TABLES, options.overwrite)
+    if choice is not None:
+        check_sheet(Path(options.output), options.overwrite)
     device = choose_device(options.device)
     with log_to_console():
         checkpoint, _ = find_checkpoint_file(options.run, options.uri)
@@ -54,7 +60,14 @@ def write_predictions(options: TableOptions, calibrated: bool, top_k: int) -> No
             log.info("abstention:    %s", decisions.tuning.abstention.words())
         if decisions.tuning.sets is not None:
             log.info("sets:          %s", decisions.tuning.sets.words(model.label_mode.multi_label))
+        if choice is None:
+            make_table(
+                options, schema_of(decisions.schema), made_of, len(inputs),
+                lambda start: model.predict_rows(inputs, decisions, start, options.num_workers),
+            )  # fmt: skip
+            return
+        ranked = RankedTable(choice, model, inputs, decisions)
         make_table(
-            options, schema_of(decisions.schema), made_of, len(inputs),
-            lambda start: model.predict_rows(inputs, decisions, start, options.num_workers),
+            options, schema_of(ranked.results), made_of, len(inputs),
+            lambda start: ranked.rows(start, options.num_workers), ranked.write, chosen=True,
         )  # fmt: skip

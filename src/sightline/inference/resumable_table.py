@@ -25,6 +25,7 @@ def make_table(
     total: int,
     rows_from: Callable[[int], Iterable[pa.RecordBatch]],
     write: Callable[[Path, pa.Schema, Iterable[pa.RecordBatch]], None] = write_table,
+    chosen: bool = False,
 ) -> None:
     """Write `total` rows to the output, resuming from OUTPUT.partial where it has the same inputs.
 
@@ -35,6 +36,7 @@ def make_table(
         total: number of rows.
         rows_from: gives the rows from a position on, in batches.
         write: writes all rows to the output.
+        chosen: whether it writes some of them alone, without their errors, and tells of it.
 
     Raises:
         UserError: no image can be read, or the output cannot be written.
@@ -64,14 +66,11 @@ def make_table(
             raise UserError(f"None of the {total:,} images can be used. The first error: {first}")
         write(output, schema, partial.batches())
         partial.remove()
-    _log_end(output, total, bad, first, speed=(total - done) / max(seconds, 1e-9))
-
-
-def _log_end(output: Path, total: int, bad: int, first: str, speed: float) -> None:
     if bad:
-        log.warning("%s of %s images could not be used: see the column error. The first error: %s",
-                    f"{bad:,}", f"{total:,}", first)  # fmt: skip
-    log.info("%s rows in %s (%s images/s)", f"{total:,}", output, f"{speed:,.0f}")
+        log.warning("%s of %s images could not be used%s. The first error: %s", f"{bad:,}",
+                    f"{total:,}", "" if chosen else ": see the column error", first)  # fmt: skip
+    speed = f"{(total - done) / max(seconds, 1e-9):,.0f} images/s"
+    log.info("%s%s (%s)", "" if chosen else f"{total:,} rows in ", output, speed)
 
 
 def _shown(batches: Iterable[pa.RecordBatch], done: int, total: int) -> Iterator[pa.RecordBatch]:

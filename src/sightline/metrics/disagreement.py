@@ -22,12 +22,12 @@ def mutual_information(
     """
     options = np.stack([label_mode.options(to_tensors(each)[0]).numpy() for each in members])
     mean = np.tensordot(weights, options, axes=1)
-    within = np.tensordot(weights, _entropy(options), axes=1)
-    return np.asarray(np.maximum(_entropy(mean) - within, 0))
+    within = np.tensordot(weights, entropy(options), axes=1)
+    return np.asarray(np.maximum(entropy(mean) - within, 0))
 
 
-def _entropy(options: np.ndarray) -> np.ndarray:
-    """Of probabilities (..., N, A, K), summed over the A answers: shape (..., N)."""
+def entropy(options: np.ndarray) -> np.ndarray:
+    """The entropy of probabilities (..., N, A, K), summed over the A answers, in nats: (..., N)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = np.where(options > 0, options * np.log(options), 0.0)
     return np.asarray(-parts.sum(axis=(-1, -2)))

@@ -71,21 +71,21 @@ def sample_tile(
         return Tile(None, [*lines, str(error)], record)
 
 
-def draw_contact_sheet(gallery: Gallery, title: str) -> bytes:
+def draw_contact_sheet(gallery: Gallery, title: str, columns: int = COLUMNS) -> bytes:
     """The gallery as one PNG, the lines of its captions cut to fit."""
     lines = max((len(tile.lines) for tile in gallery.tiles), default=1) - 1
     images = [Image.open(io.BytesIO(tile.jpeg)) if tile.jpeg else None for tile in gallery.tiles]
     height = max((image.height for image in images if image), default=0)
     cell_width, cell_height = 2 * SIDE, height + (lines + 1) * LINE
-    rows = math.ceil(len(gallery.tiles) / COLUMNS)
-    size = (COLUMNS * cell_width + GAP, rows * (cell_height + GAP) + 3 * LINE)
+    rows = math.ceil(len(gallery.tiles) / columns)
+    size = (columns * cell_width + GAP, rows * (cell_height + GAP) + 3 * LINE)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(findfont("DejaVu Sans"), 12)
     draw.text((GAP, GAP), f"{title}: {gallery.caption}", "black", font)
     for place, (tile, image) in enumerate(zip(gallery.tiles, images, strict=True)):
-        left = GAP + place % COLUMNS * cell_width
-        top = 2 * LINE + place // COLUMNS * (cell_height + GAP)
+        left = GAP + place % columns * cell_width
+        top = 2 * LINE + place // columns * (cell_height + GAP)
         if image is not None:
             sheet.paste(image, (left, top))
         for number, line in enumerate(tile.lines[1:]):

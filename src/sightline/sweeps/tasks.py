@@ -17,7 +17,7 @@ from sightline.tracking.task import RANKED, TaskFacts
 # Keys of `data` that leave the samples of val, or the task that folds share, as they are.
 LOADING = frozenset({
     "batch_size", "effective_batch_size", "num_workers", "cache", "cache_max_gib", "sampler",
-    "fold", "decode", "background",
+    "fold", "decode", "background", "train_fraction", "per_class", "draw_seed",
 })  # fmt: skip
 
 
