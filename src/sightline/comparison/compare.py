@@ -19,6 +19,7 @@ from sightline.comparison.grouping import (
     knows_its_group,
     with_stored_config,
 )
+from sightline.comparison.label_curves import label_curves
 from sightline.comparison.leaderboard import Leaderboard, Unranked, make_leaderboard, why_not
 from sightline.comparison.named_groups import grouped_by
 from sightline.comparison.settings import ComparisonSettings
@@ -126,9 +127,11 @@ def _compare_task(
     if "test" in (split, split_of(metric)):
         looks = _looks(board, list(stored.values()), settings.uri)
     differences = differing_models(tested.pairs, stored, split) if as_named else None
+    ranked = [run for group in board.groups for run in group.runs]
+    curves = () if alone else tuple(label_curves(ranked, metric, maximise, bounds))
     return Comparison(
         title, tested.board, split, tested.pairs, looks, tested.selection, settings.margin,
-        differences,
+        differences, curves,
     )  # fmt: skip
 
 

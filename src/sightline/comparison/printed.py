@@ -32,6 +32,7 @@ def print_ranked(
     console.print(to_rich(fitted(board_table(board, shown, columns, title), columns)))
     lines = [f"best:    {_named(group, columns)}" for group in board.groups[:1]]
     lines += [f"verdict: {verdict_line(pair)}" for pair in comparison.pairs[:1]]
+    lines += [f"labels:  {curve.sentence}" for curve in comparison.curves]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

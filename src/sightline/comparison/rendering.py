@@ -6,6 +6,9 @@ from pathlib import Path
 
 from sightline.comparison.compared_run import bare_name, explained
 from sightline.comparison.figures import draw_differences, draw_leaderboard
+from sightline.comparison.label_curve_figure import curves_section
+from sightline.comparison.label_curves import NAME as CURVES
+from sightline.comparison.label_curves import curves_table
 from sightline.comparison.notes import about_ranks, about_tests
 from sightline.comparison.tables import (
     Comparison,
@@ -26,7 +29,7 @@ Links = Mapping[str, str]  # by their texts, relative paths without the suffix
 NO_LINKS: Links = {}
 WRITTEN = (
     "leaderboard.csv", "tests.csv", "not_ranked.csv", "comparison.md", "comparison.html",
-    "model_differences.csv", "confusion_differences.csv",
+    "model_differences.csv", "confusion_differences.csv", f"{CURVES}.csv",
 )  # fmt: skip
 LINE = 24  # characters
 SHOWN = 15  # groups above the figure; the page has the others below
@@ -42,6 +45,7 @@ def write_comparison(comparison: Comparison, folder: Path, links: Links = NO_LIN
     """
     tables = [leaderboard_records(comparison.board)]
     tables += [pair_records(comparison.pairs)] if comparison.pairs else []
+    tables += [curves_table(comparison.curves)] if comparison.curves else []
     tables += [unranked_table(comparison.board)] if comparison.board.unranked else []
     if comparison.differences is not None:
         parts = comparison.differences.parts
@@ -69,6 +73,8 @@ def to_html(comparison: Comparison, links: Links = NO_LINKS) -> str:
     sections = [_leaderboard_section(comparison)]
     if comparison.pairs:
         sections.append(_tests_section(comparison))
+    if comparison.curves:
+        sections.append(curves_section(comparison.curves))
     if comparison.differences is not None:
         sections.append(comparison.differences)
     if len(board.groups) > SHOWN:
@@ -91,6 +97,9 @@ def tables_and_notes(comparison: Comparison) -> list[tuple[Table, list[str]]]:
     found = [(leaderboard_table(board), about_ranks(comparison))]
     if pairs:
         found.append((tests_table(comparison), about_tests(comparison)))
+    if comparison.curves:
+        notes = [curve.sentence for curve in comparison.curves]
+        found.append((curves_table(comparison.curves), notes))
     if board.unranked:
         found.append((unranked_table(board), []))
     return found
@@ -148,7 +157,7 @@ def verdict(comparison: Comparison) -> list[str]:
             f"{pair_ranks(pair)}: {pair.verdict}, of single runs: several seeds would say more"
             for pair in comparison.pairs[:1]
         ]
-    return lines
+    return lines + [curve.sentence for curve in comparison.curves]
 
 
 def _subtitle(comparison: Comparison) -> str:
@@ -156,7 +165,7 @@ def _subtitle(comparison: Comparison) -> str:
     better = "more" if board.maximise else "less"
     return (
         f"Ranked by {explained(board.metric)}, {better} is better; mean ± 95 % interval over the "
-        "runs of a group, which differ in seed or fold alone."
+        "runs of a group, which differ in seed, fold or draw alone."
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sightline.comparison.compared_run import explained
 from sightline.comparison.config_tests import folds_of
 from sightline.comparison.estimates import Estimate
+from sightline.comparison.label_curves import LabelCurve
 from sightline.comparison.leaderboard import Group, Leaderboard
 from sightline.comparison.selection import Selection
 from sightline.comparison.uncertainty import LEVEL
@@ -42,6 +43,7 @@ class Comparison:
         selection: the best value to expect of equal groups; None where that is not known.
         margin: of the tests of equivalence; None where there are none.
         differences: where the models of the first pair differ; None where that was not asked for.
+        curves: over the number of training images; none where that does not vary.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Comparison:
     selection: Selection | None = None
     margin: float | None = None
     differences: Section | None = None
+    curves: tuple[LabelCurve, ...] = ()
 
 
 def leaderboard_table(board: Leaderboard) -> Table:

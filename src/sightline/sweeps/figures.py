@@ -7,6 +7,7 @@ from sightline.config.influence import has_influence
 from sightline.reports.figures.sweep import draw_main_effects, draw_parallel
 from sightline.reports.figures.sweep_progress import draw_best_so_far, draw_mean_curves
 from sightline.sweeps.groups import replicates
+from sightline.sweeps.label_curves import file_name, sweep_curves
 from sightline.sweeps.sweep import Sweep, by_monitor
 from sightline.sweeps.table import curve_of
 from sightline.sweeps.tasks import SweepTask
@@ -34,6 +35,7 @@ class SweepFigures:
         if keys:
             drawn["parallel_coordinates"] = draw_parallel(rows, keys, metrics, task.maximise)
             drawn["main_effects"] = draw_main_effects(rows, keys, metrics[0])
+        drawn |= self._label_curves(task)
         best, maximise = task.objectives[0]
         if not best.startswith(f"{BEST}/"):  # has no curve
             best, maximise = by_monitor(self.sweep.jobs[rows[0]["job"]].config)
@@ -42,6 +44,15 @@ class SweepFigures:
         if 0 < len(groups) < len(rows):
             drawn["mean_curves"] = draw_mean_curves(groups, monitor, maximise)
         return drawn
+
+    def _label_curves(self, task: SweepTask) -> dict[str, Figure]:
+        """The metric over the number of training images, where that is swept."""
+        found = sweep_curves(task, self.sweep.jobs)
+        if not found:
+            return {}
+        from sightline.comparison.label_curve_figure import draw_label_curves  # imports SciPy
+
+        return {file_name(metric): draw_label_curves(curves) for metric, curves in found.items()}
 
     def _groups(self, task: SweepTask, monitor: str) -> dict[str, list[list[float]]]:
         """A metric's curves, by the name of the group of replicates."""

@@ -13,6 +13,7 @@ from sightline.reports.parts import Chart
 from sightline.sweeps.board import to_board
 from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.groups import group_rows, replicates
+from sightline.sweeps.label_curves import log_curves
 from sightline.sweeps.note import BOARD, announce, to_markdown
 from sightline.sweeps.sweep import Sweep
 from sightline.sweeps.table import Row, error_text, frozen_configs, job_row, swept_keys
@@ -51,8 +52,9 @@ class SweepTracker:
         self.continues = False
         self.found: list[SweepTask] = []
         self.tracker = Tracker(sweep.folder)
-        self._config = sweep.tracking
-        self._connection = SenderClient(self._config, sweep.folder, continue_offline=not sweep.new)
+        self._connection = SenderClient(
+            sweep.tracking, sweep.folder, continue_offline=not sweep.new
+        )
         self._tasks = SweepTasks(sweep)
         self._figures = SweepFigures(sweep)
         self._finished: dict[int, Row] = {}  # rows that do not change any more
@@ -146,6 +148,8 @@ class SweepTracker:
         if len(members) < len(task.rows):
             groups = group_rows(members, task.keys, task.metrics[0])
             self.tracker.log_data(to_csv(groups, None, line_end="\r\n"), f"{task.folder}groups.csv")
+        if charts:
+            log_curves(self.tracker, task, self.sweep.jobs)
         for chart in charts:
             self.tracker.log_png(chart.png, f"{task.folder}figures/{chart.name}.png")
         view = sweep_view(
@@ -177,11 +181,8 @@ class SweepTracker:
         states = [row["status"] for row in rows]
         counted = ("FINISHED", "FAILED", "KILLED", "PRUNED", "RUNNING", "WAITING", "INTERRUPTED")
         values = {f"jobs/{state.lower()}": float(states.count(state)) for state in counted}
-        values |= {
-            task.best_key: float(task.best_first[0][task.metrics[0]])
-            for task in self.found
-            if task.rows
-        }
+        values |= {task.best_key: float(task.best_first[0][task.metrics[0]])
+                   for task in self.found if task.rows}  # fmt: skip
         launched = (self.sweep.folder.path / "sweep.json").stat().st_mtime
         self.tracker.log_metrics(values, step=int(time.time() - launched))
 
