@@ -16,7 +16,7 @@ SOURCE = Path(sightline.__file__).parent
 LAYERS = [
     ["errors", "types", "paths", "tracking.mlflow.tags"],
     ["cluster.ranks", "cluster.slurm"],
-    ["cluster.requeue", "cluster.run_name"],
+    ["cluster.launched", "cluster.requeue", "cluster.run_name"],
     ["io"],
     ["predictions"],
     ["config"],

@@ -80,7 +80,8 @@ def test_arrays_hold_jobs_of_one_shape_within_slurms_size(tmp_path: Path) -> Non
     [
         (["trainer.devices=1"], 0, (1, 1)),
         (["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"], 0, (1, 2)),
-        (["trainer=ddp", "+trainer.num_nodes=2"], 4, (2, 4)),
+        (["trainer=ddp", "trainer.num_nodes=2"], 4, (2, 4)),
+        (["trainer=cpu", "trainer.devices=auto"], 4, (1, 1)),  # as Lightning counts
     ],
 )
 def test_a_process_for_each_device(words: list[str], gpus: int, expected: tuple[int, int]) -> None:

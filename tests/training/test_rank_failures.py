@@ -34,8 +34,22 @@ def store(monkeypatch: pytest.MonkeyPatch) -> distributed.Store:
     return found
 
 
+def test_a_lost_connection_names_the_peer_and_the_command_that_resumes(
+    store: distributed.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with pytest.raises(UserError) as found:
+        fail(0, GONE[0])
+    assert str(found.value) == (
+        "The training cannot continue: another process is gone (Connection closed by peer "
+        "[127.0.0.1]:21917). What was logged and saved before is complete. Resume it with: "
+        "sightline train resume=F (where a node failed, Slurm requeues the job, and it resumes by "
+        "itself)"
+    )
+
+
 def fail(rank: int, error: BaseException) -> None:
-    with failures_named(RankProcesses([], {}), rank):
+    with failures_named(RankProcesses([], {}), rank, "sightline train resume=F"):
         raise error
 
 
@@ -49,7 +63,7 @@ def test_the_others_end_because_of_the_first(error: Exception) -> None:
         fail(1, error)
     with pytest.raises(UserError, match=r"x\.png is damaged"):
         fail(1, UserError("x.png is damaged."))
-    with pytest.raises(UserError, match=r"process 1 failed: x\.png is damaged\. What was logged"):
+    with pytest.raises(UserError, match=r"process 1 failed: x\.png is .* resume=F$"):
         fail(0, error)
 
 

@@ -31,7 +31,7 @@ DEVICES = re.compile(r"auto|-?\d+|\d+(,\s*\d+)+,?")  # how many, or which
 
 
 def check_trainer_words(node: Node) -> None:
-    """Refuse a precision, accelerator, strategy or devices that Lightning's Trainer does not have.
+    """Refuse values of options that Lightning's Trainer does not have.
 
     Raises:
         UserError: with those that it has.
@@ -50,3 +50,6 @@ def check_trainer_words(node: Node) -> None:
         raise UserError(
             f"trainer.devices={devices}: expected auto, how many devices, or a list of them: [0,1]."
         )
+    nodes = node.get("num_nodes", 1)
+    if not isinstance(nodes, int) or isinstance(nodes, bool) or nodes < 1:
+        raise UserError(f"trainer.num_nodes={nodes}: expected how many machines, 1 or more.")

@@ -1,5 +1,6 @@
 """Resuming a run: its folder, the arguments it began with, and what must not change."""
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -129,7 +130,7 @@ def resumed_arguments(job: Job, given: list[str]) -> list[str]:
         if _key_of(word) not in replaced and not _is_under(_key_of(word), OF_ITS_LAUNCH)
     ]
     check_words(stored, job.output_dir)
-    kept = [_with_password(word) if "***" in word else word for word in stored]
+    kept = [_with_password(word) if "***" in word else _as_set(word) for word in stored]
     return [*kept, *given, f"hydra.run.dir={quoted(str(job.output_dir))}"]
 
 
@@ -139,6 +140,12 @@ def _with_password(word: str) -> str:
         raise UserError(f"{word}: what *** stands for is not kept; give this argument again.")
     kept = word.partition("=")[2].strip("\"'")
     return f"tracking.uri={quoted(with_credentials(kept) or kept)}"
+
+
+def _as_set(word: str) -> str:
+    """An argument that added a key then, which the config may have by now."""
+    adds = re.match(r"\+\w+\.", word) is not None  # Hydra knows no `++GROUP=OPTION`
+    return f"+{word}" if adds else word
 
 
 def _key_of(word: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pynvml
 
+from sightline.cluster.launched import node_count
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 
@@ -39,8 +40,14 @@ def make_slots(n_jobs: int, configs: Sequence[TrainConfig]) -> list[Slot]:
         configs: of the jobs, which give the number of processes and GPUs of each.
 
     Raises:
-        UserError: a job requests more GPUs than there are, or GPUs by their indices.
+        UserError: a job requests more GPUs than there are, GPUs by their indices, or more machines.
     """
+    nodes = max(node_count(config.trainer) for config in configs)
+    if nodes > 1:
+        raise UserError(
+            f"trainer.num_nodes={nodes}: hydra/launcher=local runs jobs on this machine alone; "
+            "give hydra/launcher=slurm."
+        )
     if n_jobs == 1:
         return [Slot({})]
     wanted = max(_devices(config) for config in configs)

@@ -23,13 +23,10 @@ from sightline.models.weight_file import zip_damage
 from sightline.predictions import Predictions, with_columns
 from sightline.runs.folder import RunFolder
 from sightline.runs.hidden import environment_for
+from sightline.runs.resume import resume_command
 from sightline.training.agreement import SameConfig
 from sightline.training.callbacks import checkpoint_callbacks
-from sightline.training.checkpointing.files import (
-    Progress,
-    find_checkpoint,
-    read_progress,
-)
+from sightline.training.checkpointing.files import Progress, find_checkpoint, read_progress
 from sightline.training.checkpointing.tuning import save_tuning
 from sightline.training.finished_average import finish_average
 from sightline.training.lightning_compat import finished_epochs, start_ranks_with
@@ -94,7 +91,7 @@ def fit_and_evaluate(
     command = [sys.executable, "-m", "sightline.cli", "job", str(folder), *job_words([config])]
     ranks = RankProcesses(command, environment_for([config]))
     start_ranks_with(trainer, ranks.start)
-    with failures_named(ranks, rank()):
+    with failures_named(ranks, rank(), resume_command(folder, config.plugins)):
         return _fit_and_evaluate(trainer, config, folder, setup, start, with_test)
 
 

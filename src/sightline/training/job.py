@@ -2,10 +2,12 @@
 
 import errno
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sightline.cluster.launched import check_launched
 from sightline.cluster.ranks import rank
 from sightline.config.job_words import allowed_by, with_allowed_download
 from sightline.config.schema import Job, TrainConfig
@@ -41,6 +43,7 @@ def run_job(config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool 
         UserError: the job cannot be run; a new one leaves no files.
         Interrupted: a signal stopped it.
     """
+    check_launched(config.trainer, os.environ)
     folder = RunFolder(job.output_dir)
     if rank() != 0:
         _take_part(config, job, folder)

@@ -5,12 +5,14 @@ So a rank leaves its error's text in the store by which the ranks found each oth
 that text, and further ranks end without a word.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import distributed
 from torch.distributed.distributed_c10d import _get_default_store
 
+from sightline.cluster.slurm import own_job
 from sightline.errors import Interrupted, UserError, first_line
 from sightline.training.rank_processes import RankProcesses
 
@@ -19,6 +21,7 @@ WAIT_S = 3  # for the process that is gone to have a status
 # Of what gloo, NCCL and the store say when a rank is gone.
 GONE = ("closed by peer", "reset by peer", "broken pipe", "remote process", "remote rank",
         "client socket", "failed to recv", "waiting for clients", "socket timeout")  # fmt: skip
+NOISE = re.compile(r"^\[\S+:\d+\] |\. (This is|Check the) .*$")
 
 
 class OtherRankFailed(Exception):
@@ -26,12 +29,13 @@ class OtherRankFailed(Exception):
 
 
 @contextmanager
-def failures_named(ranks: RankProcesses, rank: int) -> Iterator[None]:
+def failures_named(ranks: RankProcesses, rank: int, resume: str) -> Iterator[None]:
     """Inside, a rank that ends because of another one says so, and one that fails leaves the cause.
 
     Args:
         ranks: that this process started.
         rank: of this process.
+        resume: the command that resumes the run.
 
     Raises:
         UserError: in rank 0, where another one failed; names it.
@@ -44,7 +48,7 @@ def failures_named(ranks: RankProcesses, rank: int) -> Iterator[None]:
         if rank == 0:
             cause = _read_cause() if _is_of_others(error) else ""
             if cause or _is_connection(error):
-                raise _of_other(cause, ranks, error) from error
+                raise _of_other(cause, ranks, error, resume) from error
         elif _is_connection(error):
             raise OtherRankFailed(first_line(error)) from error
         elif isinstance(error, Exception):
@@ -54,12 +58,20 @@ def failures_named(ranks: RankProcesses, rank: int) -> Iterator[None]:
         ranks.leave()
 
 
-def _of_other(cause: str, ranks: RankProcesses, error: BaseException) -> UserError:
-    cause = cause or ranks.ended(WAIT_S) or f"another process is gone ({first_line(error)[:200]})"
+def _of_other(cause: str, ranks: RankProcesses, error: BaseException, resume: str) -> UserError:
+    cause = cause or ranks.ended(WAIT_S) or f"another process is gone ({_without_advice(error)})"
+    again = f"Resume it with: {resume}"
+    if own_job() is not None:
+        again += " (where a node failed, Slurm requeues the job, and it resumes by itself)"
     return UserError(
-        f"The training cannot continue: {cause}. What was logged and saved before is complete; "
-        "the same command resumes the run."
+        f"The training cannot continue: {cause}. What was logged and saved before is complete. "
+        f"{again}"
     )
+
+
+def _without_advice(error: BaseException) -> str:
+    """What gloo or NCCL says, without its source file and its guesses."""
+    return NOISE.sub("", first_line(error))[:200]
 
 
 def _is_of_others(error: BaseException) -> bool:

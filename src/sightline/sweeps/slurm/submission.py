@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from sightline.cluster.launched import device_count, node_count
 from sightline.config.job_words import job_words
 from sightline.config.schema import TrainConfig
 from sightline.config.validation import validate
@@ -122,19 +123,13 @@ def processes(config: TrainConfig, gpus: int) -> tuple[int, int]:
         UserError: more GPUs are requested than it has.
     """
     trainer = config.trainer
-    devices = trainer.get("devices", 1)
-    if isinstance(devices, list):
-        count = len(devices)
-    elif str(devices).lstrip("-").isdigit() and int(devices) > 0:
-        count = int(devices)
-    else:  # auto, -1: all
-        count = max(1, gpus)
+    count = device_count(trainer) or max(1, gpus)
     if trainer.get("accelerator") in ("gpu", "cuda") and count > gpus:
         raise UserError(
-            f"trainer.devices={devices} on GPUs, but hydra.launcher.gpus={gpus}: a job gets no "
-            f"more than it requests. Give hydra.launcher.gpus={count}."
+            f"trainer.devices={trainer.get('devices', 1)} on GPUs, but hydra.launcher.gpus={gpus}: "
+            f"a job gets no more than it requests. Give hydra.launcher.gpus={count}."
         )
-    return int(trainer.get("num_nodes", 1)), count
+    return node_count(trainer), count
 
 
 def checked_options(given: dict[str, Any]) -> SlurmOptions:
