@@ -1,5 +1,6 @@
 """The moving average of the weights, which is validated, kept as best and exported."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,6 +9,24 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from sightline.training.lightning_compat import ObservableAverage
+
+
+def moving_average(decay: float, warmup: bool) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """The function of (average, new weights, updates so far) that gives the next average.
+
+    Args:
+        decay, warmup: see `AveragedWeights`.
+    """
+
+    def average(mean: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
+        if not mean.is_floating_point():
+            return new
+        if not warmup:
+            return mean.lerp(new, 1 - decay)
+        share = torch.as_tensor(1.0 + updates, dtype=torch.float64).pow(-2 / 3)
+        return mean.lerp(new, share.clamp(min=1 - decay).to(mean))
+
+    return average
 
 
 class AveragedWeights(ObservableAverage):
@@ -27,15 +46,7 @@ class AveragedWeights(ObservableAverage):
     """
 
     def __init__(self, decay: float, warmup: bool) -> None:
-        def average(mean: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
-            if not mean.is_floating_point():
-                return new
-            if not warmup:
-                return mean.lerp(new, 1 - decay)
-            share = torch.as_tensor(1.0 + updates, dtype=torch.float64).pow(-2 / 3)
-            return mean.lerp(new, share.clamp(min=1 - decay).to(mean))
-
-        super().__init__(avg_fn=average)
+        super().__init__(avg_fn=moving_average(decay, warmup))
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -18,6 +18,8 @@ from sightline.training.checkpointing.best import BestCheckpoint
 from sightline.training.checkpointing.last import BeforeOthers, LastCheckpoint
 from sightline.training.clipping import AdaptiveClipping
 from sightline.training.schedule_free import AverageInEvaluation, is_schedule_free
+from sightline.training.sharded_average import ShardedAverage, SharedStatistics
+from sightline.training.sharded_checks import is_sharded
 from sightline.training.signals import Signals
 from sightline.training.stochastic_average import StochasticAverage
 from sightline.training.unfreezing import Unfreezing
@@ -104,8 +106,11 @@ def checkpoint_callbacks(
         callbacks.append(Unfreezing(config.optimizer_common))
     if config.optimizer_common.agc is not None:
         callbacks.append(AdaptiveClipping(config.optimizer_common.agc))
+    if is_sharded(config):
+        callbacks.append(SharedStatistics())
     if config.ema.decay is not None:
-        callbacks.append(AveragedWeights(config.ema.decay, config.ema.warmup))
+        average = ShardedAverage if is_sharded(config) else AveragedWeights
+        callbacks.append(average(config.ema.decay, config.ema.warmup))
     if is_schedule_free(config):
         callbacks.append(AverageInEvaluation())
     if config.swa.start_epoch is not None:

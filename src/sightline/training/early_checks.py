@@ -30,6 +30,7 @@ from sightline.errors import UserError, did_you_mean
 from sightline.metrics.registry import registry_of
 from sightline.models.weight_paths import existing_weights
 from sightline.runs.known_names import check_run_name
+from sightline.training.sharded_checks import check_sharded
 from sightline.training.weights_of_run import names_run
 
 # Modules that import torch, and are therefore named.
@@ -61,6 +62,7 @@ def check_early(*configs: TrainConfig) -> None:
     checked: list[tuple[Node, Node, Node]] = []
     for config in configs:
         check_monitor(config)
+        check_sharded(config)
     for config in configs:  # of a sweep, whose jobs mostly share data and model
         if (config.data, config.model, config.trainer) not in checked:
             checked.append((config.data, config.model, config.trainer))

@@ -35,6 +35,7 @@ from sightline.training.prior_shift import prior_shift
 from sightline.training.rank_failures import failures_named
 from sightline.training.rank_processes import RankProcesses
 from sightline.training.setup import Setup
+from sightline.training.sharded import load_weights
 from sightline.training.signals import Signals
 from sightline.training.trainer import build_trainer, refusals_named
 
@@ -165,7 +166,7 @@ def _evaluate_trained(
         return {}
     found = {}
     for split in splits:
-        setup.module.load_state_dict(state["current_model_state"])
+        load_weights(trainer, setup.module, state["current_model_state"])
         _evaluate(trainer, setup, split, None)
         for key, value in setup.module.epoch_metrics.items():
             found[key.replace(f"{split}/", f"{split}_raw/", 1)] = value

@@ -20,11 +20,7 @@ from sightline.training.checkpointing.adapt import adapt_checkpoint, follow_sche
 from sightline.training.epoch_state import epoch_state, resumed_sums
 from sightline.training.epoch_sums import EpochSums
 from sightline.training.finite_loss import FiniteLoss
-from sightline.training.lightning_compat import (
-    accumulation_scale,
-    last_step_of,
-    steps_per_epoch_of,
-)
+from sightline.training.lightning_compat import accumulation_scale, last_step_of, steps_per_epoch_of
 from sightline.training.methods.base import Method
 from sightline.training.optimizers import Optimizers
 from sightline.training.outputs import Outputs, check_finite, of_all_ranks, table_of
@@ -95,12 +91,16 @@ class LitClassifier(LightningModule):
         self._saved = checkpoint["epoch_so_far"]
         self.own_method.load_state_dict(checkpoint.get("method", {}))
 
+    def setup(self, stage: str) -> None:
+        """Group the parameters while each is whole: a strategy may share them out."""
+        if stage == "fit":
+            self._groups = self.make_optimizer.groups(self)
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer over what is trainable, and its scheduler by steps."""
-        optimizer = self.make_optimizer(self)
+        optimizer = self.make_optimizer.of_groups(self._groups)
         total = last_step_of(self.trainer)
-        per_epoch = steps_per_epoch_of(self.trainer, total)
-        scheduler = self.make_scheduler(optimizer, total, per_epoch)
+        scheduler = self.make_scheduler(optimizer, total, steps_per_epoch_of(self.trainer, total))
         steps: LRSchedulerConfigType = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": steps}
 

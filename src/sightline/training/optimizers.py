@@ -36,7 +36,11 @@ class Optimizers:
         Raises:
             UserError: nothing does; or the config gives groups what the optimizer does not take.
         """
-        return self.of_groups(grouped(self.plan(module), self._own("lr"), self.weight_decay))
+        return self.of_groups(self.groups(module))
+
+    def groups(self, module: nn.Module) -> list[dict[str, Any]]:
+        """The groups of what learns in a module, as an optimizer takes them."""
+        return grouped(self.plan(module), self._own("lr"), self.weight_decay)
 
     def plan(self, module: nn.Module) -> list[PlannedParameter]:
         """How each parameter of a module is optimised."""

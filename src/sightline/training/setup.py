@@ -61,6 +61,7 @@ class Setup:
         sizes: of a sample of the training images.
         data_digests: of each split's content; of a stream, what is known before.
         make_module: another module around a classifier.
+        parameters: of the module; a strategy may share them out later.
     """
 
     config: TrainConfig
@@ -78,6 +79,7 @@ class Setup:
     speed: Speed
     data_digests: dict[str, str]
     make_module: MakeModule
+    parameters: int
 
     @property
     def training_images(self) -> int:
@@ -126,16 +128,16 @@ def set_up(
     place = training_device(config), cached_images.device_bytes
     decided = decide(config, before or {}, world_size, targets, *place, trial)
     config = as_decided(config, decided)
-    datamodule = ImageDataModule(
-        splits, cached_images, spec, augment, label_mode, config.data_common, config.seed,
-        progress_in, source.stream,
-    )  # fmt: skip
+    datamodule = ImageDataModule(splits, cached_images, spec, augment, label_mode,
+                                 config.data_common, config.seed, progress_in,
+                                 source.stream)  # fmt: skip
     module = make(config, classifier)
     use_cached_features(config, classifier, module.own_method, datamodule)
     check_plan(config, module)
     check_sections(config.report, config.plugins)
     return Setup(config, decided, source, splits, contents, skipped, info, sizes, label_mode,
-                 datamodule, module, callbacks, speed, data, make)  # fmt: skip
+                 datamodule, module, callbacks, speed, data, make,
+                 sum(parameter.numel() for parameter in module.parameters()))  # fmt: skip
 
 
 def _read(

@@ -14,6 +14,8 @@ from sightline.errors import UserError, first_line
 from sightline.runs.folder import RunFolder
 from sightline.training.checkpointing.files import AtomicCheckpointIO
 from sightline.training.lightning_compat import disable_signal_handlers
+from sightline.training.sharded import ShardedStrategy
+from sightline.training.sharded_checks import is_sharded
 
 
 def build_trainer(
@@ -43,6 +45,8 @@ def build_trainer(
     }
     with refusals_named():
         node = config.trainer_arguments | {"precision": precision}
+        if is_sharded(config):
+            own["strategy"] = ShardedStrategy(offload="offload" in str(node.pop("strategy")))
         trainer = build(node, "trainer", config.plugins, own)
     assert isinstance(trainer, Trainer)
     _refuse_idle(trainer)

@@ -48,7 +48,7 @@ def decisions(config: TrainConfig, setup: "Setup", world_size: int) -> dict[str,
     frame = augment.frame
     weights = config.model.get("pretrained_path")
     found: dict[str, object] = {
-        "model.parameters": sum(parameter.numel() for parameter in setup.module.parameters()),
+        "model.parameters": setup.parameters,
         INPUT: "x".join(map(str, spec.input)),
         GEOMETRY: spec.crop_mode,
         "data.cache.used": setup.datamodule.cached_images.mode,

@@ -67,9 +67,8 @@ def log_results(
     )
     about = {"verdict": "; ".join(sentences), **facts(config, setup), "training": trained}
     about |= tuning_facts(mode, tuning)
-    size = sum(parameter.numel() for parameter in setup.module.parameters())
     reached |= {"best_epoch": results.best_epoch, "epochs": results.epochs,
-                "stopped_early": results.stopped_early, "parameters": size}  # fmt: skip
+                "stopped_early": results.stopped_early, "parameters": setup.parameters}  # fmt: skip
     tracker.log_json(reached, "results.json")
     tracker.set_tags({NOTE: note(about, format_metrics(reached))})
     tracker.log_model_checkpoint(
