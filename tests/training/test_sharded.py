@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.demos.boring_classes import BoringModel
 from support.commands import QUICK, finish, start
+from torch.utils.data import DataLoader
 
 from sightline.config.compose import compose_job
 from sightline.errors import UserError
+from sightline.training.lightning_compat import remake_train_loader
 from sightline.training.sharded_checks import check_sharded
 
 SHARED = [
@@ -47,6 +51,21 @@ def test_a_checkpoint_is_that_of_ddp(tmp_path: Path) -> None:
     assert [each["params"] for each in one["param_groups"]] == [
         each["params"] for each in two["param_groups"]
     ]
+
+
+def test_lightning_makes_a_loader_where_it_has_none() -> None:
+    """A sharded training resumes within an epoch only with a loader made after its checkpoint."""
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, max_epochs=1)
+    loop, data = trainer.fit_loop, DataLoader([torch.zeros(1)])
+    trainer.strategy.connect(BoringModel())
+    loop._data_source.instance = data
+    loop.setup_data()
+    first = loop._combined_loader
+    loop.setup_data()
+    assert loop._combined_loader is first
+    remake_train_loader(trainer)
+    loop.setup_data()
+    assert loop._combined_loader is not first
 
 
 @pytest.mark.parametrize("word", [

@@ -162,6 +162,11 @@ def rescale_batches(checkpoint: Counters, before: int, world: int) -> int:
     return done
 
 
+def remake_train_loader(trainer: Trainer) -> None:
+    """Have the training's loader made again, which was made before a checkpoint was loaded."""
+    trainer.fit_loop._combined_loader = None
+
+
 class MovableCheckpoint(ModelCheckpoint):
     """A ModelCheckpoint that knows its best score also where the run's folder was moved."""
 

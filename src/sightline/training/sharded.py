@@ -25,6 +25,8 @@ from torch.distributed.fsdp._runtime_utils import _reshard
 from torch.distributed.fsdp.wrap import size_based_auto_wrap_policy
 from torch.optim import Optimizer
 
+from sightline.training.lightning_compat import remake_train_loader
+
 UNIT_PARAMETERS = 5_000_000  # of a part that is gathered as a whole, at least
 
 
@@ -59,8 +61,10 @@ class ShardedStrategy(FSDPStrategy):
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         self.load_weights(state.pop("state_dict"))
         assert self.lightning_module is not None
-        if self.lightning_module.trainer.state.fn == TrainerFn.FITTING:
+        trainer = self.lightning_module.trainer
+        if trainer.state.fn == TrainerFn.FITTING:
             self._load_optimizers(state["optimizer_states"])
+            remake_train_loader(trainer)  # it would begin at the start of an interrupted epoch
         return state
 
     def load_weights(self, state: Mapping[str, Any]) -> None:
