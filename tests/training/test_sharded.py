@@ -53,6 +53,7 @@ def test_a_checkpoint_is_that_of_ddp(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*")  # Lightning's use of a newer torch
 def test_lightning_makes_a_loader_where_it_has_none() -> None:
     """A sharded training resumes within an epoch only with a loader made after its checkpoint."""
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, max_epochs=1)

@@ -13,7 +13,9 @@ from sightline.inference.table_files import TABLES, check_output
 from sightline.inference.table_options import TableOptions
 from sightline.io.console import log_to_console
 from sightline.io.digests import file_digest
+from sightline.label_modes.base import LabelMode
 from sightline.metrics.tuned_table import calibration_words, rule_words
+from sightline.metrics.tuning import Tuning
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 
 log = logging.getLogger(__name__)
@@ -54,12 +56,7 @@ def write_predictions(
             "thresholds": str(decisions.tuning.thresholds),
             "decision_rule": rule_words(model.label_mode, decisions.tuning),
         }
-        log.info("decision rule: %s", made_of["decision_rule"])
-        log.info("calibration:   %s", calibration_words(decisions.tuning))
-        if decisions.tuning.abstention is not None:
-            log.info("abstention:    %s", decisions.tuning.abstention.words())
-        if decisions.tuning.sets is not None:
-            log.info("sets:          %s", decisions.tuning.sets.words(model.label_mode.multi_label))
+        _log_rule(model.label_mode, decisions.tuning)
         if choice is None:
             make_table(
                 options, schema_of(decisions.schema), made_of, len(inputs),
@@ -71,3 +68,12 @@ def write_predictions(
             options, schema_of(ranked.results), made_of, len(inputs),
             lambda start: ranked.rows(start, options.num_workers), ranked.write, chosen=True,
         )  # fmt: skip
+
+
+def _log_rule(mode: LabelMode, tuning: Tuning) -> None:
+    log.info("decision rule: %s", rule_words(mode, tuning))
+    log.info("calibration:   %s", calibration_words(tuning))
+    if tuning.abstention is not None:
+        log.info("abstention:    %s", tuning.abstention.words())
+    if tuning.sets is not None:
+        log.info("sets:          %s", tuning.sets.words(mode.multi_label))

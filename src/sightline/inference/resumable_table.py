@@ -45,13 +45,11 @@ def make_table(
     if output.exists() and Path(options.input).exists() and output.samefile(options.input):
         raise UserError(f"output={output} is the input itself; give another name.")
     schema = schema.with_metadata(made_of)
-    with PartialTable(
-        output.with_name(f"{output.name}.partial"), schema, options.overwrite
-    ) as partial:
-        if partial.rows:
-            log.info("resuming from %s: %s of %s rows are done.", partial.path,
-                     f"{partial.rows:,}", f"{total:,}")  # fmt: skip
+    place = output.with_name(f"{output.name}.partial")
+    with PartialTable(place, schema, options.overwrite) as partial:
         began, done = time.perf_counter(), partial.rows
+        if done:
+            log.info("resuming from %s: %s of %s rows are done.", place, f"{done:,}", f"{total:,}")
         try:
             for batch in _shown(rows_from(partial.rows), partial.rows, total):
                 partial.append(batch)
@@ -59,7 +57,7 @@ def make_table(
             log.info("interrupted after %s of %s rows; repeat the command to resume.",
                      f"{partial.rows:,}", f"{total:,}")  # fmt: skip
             raise
-        seconds = time.perf_counter() - began
+        speed = (total - done) / max(time.perf_counter() - began, 1e-9)
         bad, first = _errors(partial.batches())
         if bad == total:
             partial.remove()
@@ -69,8 +67,7 @@ def make_table(
     if bad:
         log.warning("%s of %s images could not be used%s. The first error: %s", f"{bad:,}",
                     f"{total:,}", "" if chosen else ": see the column error", first)  # fmt: skip
-    speed = f"{(total - done) / max(seconds, 1e-9):,.0f} images/s"
-    log.info("%s%s (%s)", "" if chosen else f"{total:,} rows in ", output, speed)
+    log.info("%s%s (%s images/s)", "" if chosen else f"{total:,} rows in ", output, f"{speed:,.0f}")
 
 
 def _shown(batches: Iterable[pa.RecordBatch], done: int, total: int) -> Iterator[pa.RecordBatch]:
