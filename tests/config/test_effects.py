@@ -101,8 +101,6 @@ IDLE = {
     "loss.target_threshold": ["loss=bce", "label_mode=multilabel", "loss.target_threshold=0.2"],
     "tuning.raps_penalty": ["tuning.coverage=0.9", "tuning.sets=aps", "tuning.raps_penalty=0.1"],
     "tuning.raps_rank": ["tuning.raps_rank=2"],
-    "tracking.start_timeout_s": ["tracking.offline=true", "tracking.start_timeout_s=3"],
-    "tracking.flush_timeout_s": ["tracking.offline=true", "tracking.flush_timeout_s=3"],
     "model.freeze_batch_norm": [
         "model=timm", "model.pretrained=true", "model.freeze_backbone=true",
         "model.freeze_batch_norm=true",
@@ -185,6 +183,15 @@ def test_a_value_in_a_file_counts_as_one_on_the_command_line(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"data\.fold=2 has no effect"):
         compose_job(words)
     compose_job([*words, "data.folds=3"])
+
+
+def test_a_resumed_run_keeps_what_it_began_with() -> None:
+    began = ["augment=none", "++augment.form=batches"]
+    with pytest.raises(UserError, match=r"augment\.form=batches has no effect"):
+        compose_job(began)
+    compose_job([*began, "trainer.max_epochs=9"], ["trainer.max_epochs=9"])
+    with pytest.raises(UserError, match=r"mix_off_epochs=2 has no effect"):
+        compose_job([*began, "mix_off_epochs=2"], ["mix_off_epochs=2"])
 
 
 def test_max_failures_is_for_sweeps() -> None:

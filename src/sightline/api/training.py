@@ -46,9 +46,10 @@ def train(
     for name, value in (("data", data), ("model", model)):
         if value is not None:
             words = [*words, *_chosen(words, name)]
+    given_words = None
     if any(word.startswith("resume=") for word in words):
-        words = with_folder_to_resume(words)
-    config, job = compose_job(words)
+        words, given_words = with_folder_to_resume(words)
+    config, job = compose_job(words, given_words)
     check_early(config)
     call = ", ".join([repr(list(overrides)), *(f"{name}=..." for name in given.names)])
     job = replace(job, command=f"sightline.train({call})")

@@ -28,8 +28,12 @@ from sightline.errors import UserError
 from sightline.paths import conf_dir, config_folders, project_root, sweep_name
 
 
-def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
+def compose_job(arguments: list[str], given: list[str] | None = None) -> tuple[TrainConfig, Job]:
     """The checked config that `sightline train ARGUMENTS` would run, and its job.
+
+    Args:
+        arguments: the words after `train`.
+        given: those of them that resume a run, beside those that it began with; None: a new run's.
 
     Raises:
         UserError: whatever is wrong with the config.
@@ -45,7 +49,7 @@ def compose_job(arguments: list[str]) -> tuple[TrainConfig, Job]:
             )
         with open_dict(config):
             config.hydra.runtime.output_dir = str(Path(config.hydra.run.dir).absolute())
-        return read_job(config, None, arguments)
+        return read_job(config, None, arguments, given)
     except HydraException as error:
         raise UserError(explain(error, arguments)) from error
 
@@ -124,7 +128,7 @@ def register_resolvers(arguments: list[str]) -> None:
 
 
 def read_job(
-    composed: DictConfig, sweep: str | None, arguments: list[str]
+    composed: DictConfig, sweep: str | None, arguments: list[str], given: list[str] | None = None
 ) -> tuple[TrainConfig, Job]:
     """The checked config and the job of what Hydra composed, its own part included.
 
@@ -132,6 +136,7 @@ def read_job(
         composed: with `hydra.runtime.output_dir` set.
         sweep: the name of the sweep that it is a job of, or None.
         arguments: the words of the command after `train`.
+        given: those of them that resume a run, beside those that it began with; None: a new run's.
 
     Raises:
         UserError: a value is missing, of a wrong type, under an unknown key, or without effect.
@@ -158,5 +163,5 @@ def read_job(
         raise UserError(first_lines(error)) from error
     assert isinstance(plain, dict)
     config = check({str(key): value for key, value in plain.items()})
-    check_effects(config, overrides, job.in_sweep)
+    check_effects(config, overrides if given is None else given, job.in_sweep, given is not None)
     return with_form(without_idle_size(config), overrides), job

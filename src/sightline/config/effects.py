@@ -98,9 +98,6 @@ RULES = (
     Rule("tuning.raps_penalty", lambda c: c.tuning.sets != "raps", "it is of tuning.sets=raps",
          0.01),
     Rule("tuning.raps_rank", lambda c: c.tuning.sets != "raps", "it is of tuning.sets=raps", 5),
-    *(Rule(f"tracking.{key}", lambda c: c.tracking.offline is True,
-           "tracking.offline=true waits for no server", silent)
-      for key, silent in (("start_timeout_s", 10), ("flush_timeout_s", 60))),
     Rule("early_stopping.min_delta", _no_improvement,
          "early_stopping.patience_epochs=null never stops early", 0.0),
     *(Rule(f"scheduler.{key}", _no_decay,
@@ -128,13 +125,17 @@ RULES = (
 )  # fmt: skip
 
 
-def check_effects(config: TrainConfig, overrides: Iterable[str], in_sweep: bool) -> None:
+def check_effects(
+    config: TrainConfig, overrides: Iterable[str], in_sweep: bool, resuming: bool = False
+) -> None:
     """Refuse keys that were set and have no effect under the others.
 
     Args:
         config: the whole config.
         overrides: of the command line, as Hydra has them.
         in_sweep: whether the job is one of a sweep.
+        resuming: whether a run is resumed; what it began with was accepted then, and the keys of
+            the overrides alone are checked.
 
     Raises:
         UserError: names the first such key, its value and the reason.
@@ -144,7 +145,7 @@ def check_effects(config: TrainConfig, overrides: Iterable[str], in_sweep: bool)
         value = value_of(config, rule.key)
         if value is None and not is_set(rule.key, named):
             continue
-        spoken = rule.silent is not ALWAYS and value != rule.silent
+        spoken = not resuming and rule.silent is not ALWAYS and value != rule.silent
         if rule.idle(config) and (spoken or is_set(rule.key, named)):
             raise idle(rule.key, value, rule.because)
     if is_set("sweep.max_failures", named) and not in_sweep:

@@ -29,10 +29,11 @@ def launch(arguments: list[str]) -> int:
     if {"-m", "--multirun"} & set(arguments) and {"--cfg", "-c", "--info", "-i"} & set(arguments):
         print("Error: --cfg and --info show one job: leave out -m.", file=sys.stderr)
         return 2
+    given = None
     if any(word.startswith("resume=") for word in arguments):
         from sightline.training.resumption import with_folder_to_resume
 
-        arguments = with_folder_to_resume(arguments)
+        arguments, given = with_folder_to_resume(arguments)
     arguments = as_launched(arguments)
     register_resolvers(arguments)
     try:
@@ -40,7 +41,7 @@ def launch(arguments: list[str]) -> int:
         if config is not None:
             _refuse_launcher(str(config.hydra.runtime.choices["hydra/launcher"]))
             _refuse_sweep_options([str(word) for word in config.hydra.overrides.hydra])
-            composed, job = read_job(config, None, arguments)
+            composed, job = read_job(config, None, arguments, given)
             check_early(composed)
             run_job(composed, job)
     except (HydraException, OmegaConfBaseException) as error:

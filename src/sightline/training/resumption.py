@@ -21,11 +21,14 @@ from sightline.runs.resume import (
 )
 
 
-def with_folder_to_resume(arguments: list[str]) -> list[str]:
+def with_folder_to_resume(arguments: list[str]) -> tuple[list[str], list[str] | None]:
     """`resume=RUN_ID|FOLDER|auto` as the folder of a run, with the arguments that it began with.
 
     Args:
         arguments: of the command, one `resume=` among them.
+
+    Returns:
+        The arguments, and which of them the command gave; None where all are its own.
 
     Raises:
         UserError: there is no such run, or what its folder holds could run code that this command
@@ -47,12 +50,12 @@ def with_folder_to_resume(arguments: list[str]) -> list[str]:
         uri = _given(given, "tracking.uri")
         known = run.upload.position().get("run_id")
         check_composed(words, trusted_plugins(_plugins_of(given)), run.path, uri, known)
-        return words
+        return words, given
     folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
     if folder is None:
         print("resume=auto: no unfinished run has this config; a new one is started.")
-        return given
-    return [*given, f"hydra.run.dir={quoted(str(folder))}"]
+        return given, None
+    return [*given, f"hydra.run.dir={quoted(str(folder))}"], None
 
 
 def _plugins_of(words: list[str]) -> tuple[str, ...]:
