@@ -2,9 +2,10 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
+PEERS_PYTHON ?= .peers/bin/python
 
 .PHONY: train test test-slurm golden golden-record soak fuzz lint docs pictures release-check audit \
-	ui bench clean
+	ui bench bench-peers clean
 
 train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" changes the job
 	$(BIN)/sightline train $(ARGS)
@@ -54,10 +55,18 @@ bench: .venv/ready  ## the training loop beside a hand-written one, and the time
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/tracking.py
 
+bench-peers: $(if $(filter .peers/%,$(PEERS_PYTHON)),.peers/ready)  ## beside other frameworks; TIMM_TRAIN=PATH/train.py for timm's
+	$(PEERS_PYTHON) -m benchmarks.bench_peers $(if $(TIMM_TRAIN),--timm-train $(TIMM_TRAIN)) $(ARGS)
+
+.peers/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .peers
+	.peers/bin/pip install --quiet -c constraints.txt -e '.[peers]'
+	touch $@
+
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:  ## remove what was installed and built, not what was trained
-	rm -rf .venv .audit build dist docs/_build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .peers .audit build dist docs/_build .mypy_cache .ruff_cache .pytest_cache
