@@ -25,6 +25,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     add("--epochs", type=int, default=5, help="of these (5)")
     add("--also", type=int, nargs="*", default=[1], metavar="EPOCHS",
         help="other lengths whose time is taken once (1); 1 20, say")  # fmt: skip
+    add("--minutes", type=float, help="after which no further training starts")
     add("--images", type=int, default=9_000, help="for training (9,000)")
     add("--rows", nargs="+", help="keys of some rows; else all")
     add("--threads", type=int, default=cores, help="of PyTorch and of loaders (one a core)")
@@ -41,7 +42,7 @@ def measure_all(given: argparse.Namespace, peers: Sequence[Peer]) -> None:
     """Train, with a line for each result in the terminal and in the file."""
     timm_train = given.timm_train and str(Path(given.timm_train).resolve(strict=True))
     schedule = Schedule(given.rounds, given.epochs, given.also, given.images, given.threads,
-                        given.cifar, timm_train)  # fmt: skip
+                        given.cifar, timm_train, given.minutes)  # fmt: skip
     able = []
     for peer in peers:
         why = peer.missing({"timm_train"} if timm_train else ())

@@ -36,7 +36,7 @@ def draw(rows: Sequence[Summary], file: Path) -> None:
             color=[colours[place] for place in known], alpha=alpha,
         )  # fmt: skip
     words = ", ".join(str(length) for length in sorted(lengths))
-    right.set_xlabel(f"whole command in seconds; epochs: {words} (the shorter, the darker)")
+    right.set_xlabel(f"whole command, s; {words} epochs from dark to light")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", alpha=0.3)

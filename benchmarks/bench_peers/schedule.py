@@ -28,6 +28,7 @@ class Schedule:
         threads: of PyTorch, and workers of a loader that reads files.
         cifar: folder with CIFAR-10's train.parquet.
         timm_train: path of timm's train.py.
+        minutes: after which no further training starts; None: all are run.
     """
 
     rounds: int
@@ -37,9 +38,11 @@ class Schedule:
     threads: int
     cifar: Path
     timm_train: str | None
+    minutes: float | None
 
     def run(self, peers: Sequence[Peer]) -> Iterator[dict[str, Any]]:
         """Each training's result as it ends; a peer that fails is named, and not run again."""
+        until = time.monotonic() + 60 * (self.minutes or float("inf"))
         with tempfile.TemporaryDirectory() as folder:
             counts = {"train": self.images, "val": VAL, "test": TEST}
             data = write_images(self.cifar, Path(folder) / "images", counts)
@@ -49,6 +52,9 @@ class Schedule:
             }  # fmt: skip
             failed: set[Peer] = set()
             for round_, epochs, peer in self._turns(peers):
+                if time.monotonic() > until:
+                    print(f"The {self.minutes:g} minutes are over; the rest is not run.")
+                    return
                 if peer in failed:
                     continue
                 task = Task(f"{folder}/images", epochs, self.threads, 0, peer.row, self.timm_train)
