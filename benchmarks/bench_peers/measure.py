@@ -36,10 +36,12 @@ def measure(peer: Peer, task: Task, threads: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         begun, wall = time.perf_counter(), time.time()
         given = json.dumps(asdict(task) | {"started": wall, "row": peer.row})
-        with (Path(folder) / "output").open("w+") as output:
+        work = Path(folder) / "work"  # the output is beside it, as peers write names of their own
+        work.mkdir()
+        with (Path(folder) / "output.txt").open("w+") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.bench_peers.process", peer.file, given],
-                cwd=folder, env=_environment(Path(folder), threads), stdout=output, stderr=output,
+                cwd=work, env=_environment(Path(folder), threads), stdout=output, stderr=output,
             )  # fmt: skip
             watch = Watch(process.pid)
             watch.start()
