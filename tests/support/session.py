@@ -39,8 +39,10 @@ class Session:
         self.answer = ""  # of the last command that is not Sightline's
         compose = api_training.compose_job
 
-        def compose_quick(words: list[str]) -> tuple[TrainConfig, Job]:
-            return compose([*words, *quick_words(words)])
+        def compose_quick(
+            words: list[str], given: list[str] | None = None
+        ) -> tuple[TrainConfig, Job]:
+            return compose([*words, *quick_words(words)], given)
 
         patch.setattr(api_training, "compose_job", compose_quick)
 

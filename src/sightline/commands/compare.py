@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, Posi
 from sightline.comparison.settings import ComparisonSettings
 from sightline.config.command import Command
 from sightline.config.options import URI, Options, Several
+from sightline.io.collection import imports_kept
 
 DEFAULTS = ComparisonSettings()
 
@@ -54,8 +55,8 @@ def run(options: CompareOptions) -> int:
     Raises:
         UserError: no such experiment, run or metric; nothing is written.
     """
-    from sightline.comparison.run import compare_and_write
-
+    with imports_kept():
+        from sightline.comparison.run import compare_and_write
     compare_and_write(ComparisonSettings(**options.model_dump()))
     return 0
 

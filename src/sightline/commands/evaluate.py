@@ -4,6 +4,7 @@ import shlex
 
 from sightline.config.command import Command
 from sightline.evaluation.options import EvaluateOptions, check_unknown
+from sightline.io.collection import imports_kept
 
 
 def run(options: EvaluateOptions) -> int:
@@ -21,8 +22,8 @@ def run(options: EvaluateOptions) -> int:
         evaluate_unknown(options, changes)
         return 0
     check_data(changes)
-    from sightline.evaluation.run import evaluate  # imports PyTorch
-
+    with imports_kept():
+        from sightline.evaluation.run import evaluate  # imports PyTorch
     command = shlex.join(["sightline", "evaluate", *options.words])
     evaluate(options.run, options.uri, options.settings, changes, command)
     return 0

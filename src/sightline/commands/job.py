@@ -15,11 +15,12 @@ def run(words: list[str]) -> int:
     from sightline.cluster.requeue import ignore_signals
 
     ignore_signals()
+    from sightline.io.collection import imports_kept
     from sightline.io.forked import LOADED
     from sightline.training.job import run_frozen
 
     allowed = [word for word in words[1:] if word != LOADED]
-    run_frozen(Path(words[0]), allowed, loaded=LOADED in words[1:])
+    run_frozen(Path(words[0]), allowed, loaded=LOADED in words[1:], importing=imports_kept)
     return 0
 
 

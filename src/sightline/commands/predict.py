@@ -2,6 +2,7 @@
 
 from sightline.config.command import Command
 from sightline.inference.predict_options import PredictOptions, check_rank
+from sightline.io.collection import imports_kept
 
 
 def run(options: PredictOptions) -> int:
@@ -16,9 +17,9 @@ def run(options: PredictOptions) -> int:
     check_input(options.input, options.root)
     if options.labelled is not None:
         check_input(options.labelled, None)
-    from sightline.inference.prediction_table import write_predictions
-    from sightline.inference.ranked_predictions import Choice
-
+    with imports_kept():
+        from sightline.inference.prediction_table import write_predictions
+        from sightline.inference.ranked_predictions import Choice
     choice = None
     if options.rank is not None and options.budget is not None:
         choice = Choice(options.rank, options.budget, options.labelled)

@@ -5,6 +5,7 @@ from pydantic import Field
 from sightline.config.command import Command
 from sightline.config.options import RUN, URI, Options, positional
 from sightline.errors import UserError
+from sightline.io.collection import imports_kept
 
 
 class ShowOptions(Options):
@@ -24,9 +25,9 @@ def run(options: ShowOptions) -> int:
         raise UserError("Give a run: `sightline show latest`, an id, a folder, a name.")
     from rich import get_console
 
-    from sightline.comparison.run_summary import summary
-    from sightline.tracking.mlflow.stored_run import find_stored_run
-
+    with imports_kept():
+        from sightline.comparison.run_summary import summary
+        from sightline.tracking.mlflow.stored_run import find_stored_run
     get_console().print(summary(find_stored_run(options.name, options.uri)))
     return 0
 

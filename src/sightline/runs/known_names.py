@@ -34,8 +34,8 @@ def store_address(uri: str | None) -> str:
     database = Path(address.removeprefix(SQLITE))
     if not database.is_file():
         raise UserError(
-            f"There is no MLflow store {address}: nothing was trained here yet. Give another with "
-            "tracking.uri=URI or MLFLOW_TRACKING_URI."
+            f"There is no MLflow store {address}: nothing was uploaded to it yet. Give another "
+            "with tracking.uri=URI or MLFLOW_TRACKING_URI, or name a run by its folder."
         )
     check_store(database)
     return address

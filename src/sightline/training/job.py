@@ -3,8 +3,8 @@
 import errno
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from sightline.cluster.launched import check_launched
@@ -29,8 +29,13 @@ from sightline.training.given import NOTHING, Given
 
 log = logging.getLogger(__name__)
 
+Importing = Callable[[], AbstractContextManager[None]]
 
-def run_job(config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool = False) -> None:
+
+def run_job(
+    config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool = False,
+    importing: Importing = nullcontext,
+) -> None:  # fmt: skip
     """Train in the job's folder, or resume there; of a finished run only print the results.
 
     Args:
@@ -38,6 +43,7 @@ def run_job(config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool 
         job: where it runs, and by which command.
         given: parts that Python code gives in place of a config's.
         loaded: whether this process has all imports done, and may fork its sender.
+        importing: the block in which PyTorch and Lightning are imported.
 
     Raises:
         UserError: the job cannot be run; a new one leaves no files.
@@ -46,7 +52,7 @@ def run_job(config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool 
     check_launched(config.trainer, os.environ)
     folder = RunFolder(job.output_dir)
     if rank() != 0:
-        _take_part(config, job, folder)
+        _take_part(config, job, folder, importing)
         return
     check_run_file(folder)
     check_unbegun(folder.path, RUN, "hydra.run.dir")
@@ -62,16 +68,19 @@ def run_job(config: TrainConfig, job: Job, given: Given = NOTHING, loaded: bool 
             if not _is_unfinished(folder, config):
                 _announce_finished(folder, config)
                 return
-        _train(config, job, folder, given, frozen is not None, loaded)
+        _train(config, job, folder, given, frozen is not None, loaded, importing)
 
 
-def run_frozen(path: Path, allowed: Sequence[str], loaded: bool = False) -> None:
+def run_frozen(
+    path: Path, allowed: Sequence[str], loaded: bool = False, importing: Importing = nullcontext
+) -> None:
     """Run the job that is frozen in a folder: further ranks, and jobs of a sweep, start here.
 
     Args:
         path: the folder.
         allowed: by the command that starts it; see `config/job_words.py`.
         loaded: whether this process has all imports done, and may fork its sender.
+        importing: as of `run_job`.
 
     Raises:
         UserError: there is no job, its config names another package, or `run_job` refuses it.
@@ -90,7 +99,7 @@ def run_frozen(path: Path, allowed: Sequence[str], loaded: bool = False) -> None
     try:
         config = with_allowed_download(with_hidden_values(frozen.config), download)
         config = config.model_copy(update={"tracking": tracking})
-        run_job(config, frozen.job, loaded=loaded)
+        run_job(config, frozen.job, loaded=loaded, importing=importing)
     except BaseException as error:
         if rank() == 0 and not isinstance(error, (Interrupted, LockLostError)):
             message = str(error)
@@ -100,13 +109,13 @@ def run_frozen(path: Path, allowed: Sequence[str], loaded: bool = False) -> None
         raise
 
 
-def _take_part(config: TrainConfig, job: Job, folder: RunFolder) -> None:
+def _take_part(config: TrainConfig, job: Job, folder: RunFolder, importing: Importing) -> None:
     """Train as a further rank: rank 0 reports how the run ended, also with its exit status."""
     if folder.frozen is not None and not _is_unfinished(folder, config):
         return
-    from sightline.training.rank_failures import OtherRankFailed
-    from sightline.training.run import train
-
+    with importing():
+        from sightline.training.rank_failures import OtherRankFailed
+        from sightline.training.run import train
     logging.getLogger().addHandler(logging.NullHandler())  # rank 0 prints
     # With a status of its own it would make launchers end rank 0, which has to log what happened.
     with _disk_errors_named(folder), suppress(Interrupted, OtherRankFailed):
@@ -114,16 +123,17 @@ def _take_part(config: TrainConfig, job: Job, folder: RunFolder) -> None:
 
 
 def _train(
-    config: TrainConfig, job: Job, folder: RunFolder, given: Given, resumed: bool, loaded: bool
-) -> None:
+    config: TrainConfig, job: Job, folder: RunFolder, given: Given, resumed: bool, loaded: bool,
+    importing: Importing,
+) -> None:  # fmt: skip
     if config.tracking.uri is None:  # the same store, wherever it is resumed or synced from
         tracking = config.tracking.model_copy(update={"uri": default_store()})
         config = config.model_copy(update={"tracking": tracking})
     connection = SenderClient(config.tracking, folder, resumed or job.in_sweep, forks=loaded)
     try:
-        from sightline.training.logging.announce import announce
-        from sightline.training.run import train
-
+        with importing():
+            from sightline.training.logging.announce import announce
+            from sightline.training.run import train
         results = train(config, job, folder, connection, given)
     except Interrupted as interrupt:
         connection.close(wait=not interrupt.at_once)

@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from sightline.errors import UserError
+from sightline.io.collection import imports_kept
 from sightline.paths import conf_dir
 from sightline.training.early_checks import check_early
 from sightline.training.job import run_job
@@ -43,7 +44,7 @@ def launch(arguments: list[str]) -> int:
             _refuse_sweep_options([str(word) for word in config.hydra.overrides.hydra])
             composed, job = read_job(config, None, arguments, given)
             check_early(composed)
-            run_job(composed, job)
+            run_job(composed, job, importing=imports_kept)
     except (HydraException, OmegaConfBaseException) as error:
         _refuse(error, arguments)
     except OSError as error:

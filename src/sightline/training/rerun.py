@@ -23,6 +23,7 @@ from sightline.config.stored import (
     without_download,
 )
 from sightline.errors import DamagedError, UserError, first_line
+from sightline.io.collection import imports_kept
 from sightline.io.stored_address import stored_address
 from sightline.paths import cache_dir, project_root, stamp
 from sightline.reports.parts import Table
@@ -67,7 +68,7 @@ def rerun(
     else:
         console.print("Nothing differs: commit, versions, hardware and data are what they were.\n")
     job = _job(stored, overrides, ["sightline", "reproduce", f"run={run}", *overrides])
-    run_job(config, job)
+    run_job(config, job, importing=imports_kept)
     return conclude(stored, job.output_dir, differences, tolerance)
 
 
