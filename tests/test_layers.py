@@ -86,7 +86,7 @@ LAYERS = [
     ["metrics.calibration"],
     ["metrics.crossfit", "metrics.bias_correction", "metrics.certified"],
     ["metrics.shrunk_thresholds", "metrics.abstention", "metrics.conformal"],
-    ["metrics.fitted_calibration"],
+    ["metrics.fitted_calibration", "metrics.ood_rule"],
     ["metrics.fitted_thresholds"],
     ["metrics.tuning"],
     ["metrics.tuned_table"],

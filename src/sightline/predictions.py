@@ -117,9 +117,9 @@ def with_columns(
     table: Predictions, metadata: pa.Table | None, groups: np.ndarray | None
 ) -> Predictions:
     """The same with the data's further columns and groups, whose rows are the table's."""
-    columns = {}
+    columns = dict(table.metadata)
     if metadata is not None:
-        columns = {name: _column(metadata[name]) for name in metadata.column_names}
+        columns |= {name: _column(metadata[name]) for name in metadata.column_names}
     return replace(table, metadata=columns, groups=groups)
 
 

@@ -101,6 +101,7 @@ IDLE = {
     "loss.target_threshold": ["loss=bce", "label_mode=multilabel", "loss.target_threshold=0.2"],
     "tuning.raps_penalty": ["tuning.coverage=0.9", "tuning.sets=aps", "tuning.raps_penalty=0.1"],
     "tuning.raps_rank": ["tuning.raps_rank=2"],
+    "tuning.ood_false_alarms": ["tuning.ood_false_alarms=0.1"],
     "model.freeze_batch_norm": [
         "model=timm", "model.pretrained=true", "model.freeze_backbone=true",
         "model.freeze_batch_norm=true",
@@ -166,6 +167,7 @@ def test_every_rule_is_tested() -> None:
         ["augment=none", "data.cache=ram", "data.cache_max_gib=3"],
         ["loss=bce", "label_mode=multilabel", "mix=mixup", "loss.target_threshold=0.2"],
         ["tuning.coverage=0.9", "tuning.sets=raps", "tuning.raps_rank=2"],
+        ["tuning.ood=msp", "tuning.ood_false_alarms=0.1"],
         ["model=timm", "model.pretrained=true", "model.freeze_batch_norm=true"],
     ],
     ids=" ".join,

@@ -17,7 +17,7 @@ from sightline.errors import UserError
 from sightline.inference.decisions import Decisions
 from sightline.metrics.conformal import PredictionSets, fit_sets, samples_needed
 from sightline.metrics.evaluation import evaluate_table
-from sightline.metrics.fitted_tuning import check_sets, fit_on_val
+from sightline.metrics.fitted_tuning import check_val, fit_on_val
 from sightline.metrics.tuned_table import parts_of_val
 from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
@@ -168,17 +168,17 @@ def test_a_val_that_is_too_small_is_refused_with_the_number(name: str) -> None:
     given = mode, table.targets, pa.table({"site": table.metadata["site"]})
     assert samples_needed(0.95) == 19
     with pytest.raises(UserError, match=r"coverage=0.95 takes at least 19 samples of val, .*1[58]"):
-        check_sets(*given, tuning_config(coverage=0.95))
+        check_val(*given, tuning_config(coverage=0.95))
     with pytest.raises(UserError, match=r"takes at least 10 samples.*9 of site a.*9 of site b"):
-        check_sets(*given, tuning_config(coverage=0.905, sets_by="site"))
+        check_val(*given, tuning_config(coverage=0.905, sets_by="site"))
     with pytest.raises(UserError, match=r"expected class, or a column.*Did you mean 'site'"):
-        check_sets(*given, tuning_config(coverage=0.5, sets_by="sites"))
+        check_val(*given, tuning_config(coverage=0.5, sets_by="sites"))
     with pytest.raises(UserError, match="c0"):
-        check_sets(*given, tuning_config(coverage=0.95, sets_by="class"))
-    check_sets(*given, tuning_config(coverage=0.5))
+        check_val(*given, tuning_config(coverage=0.95, sets_by="class"))
+    check_val(*given, tuning_config(coverage=0.5))
     if name == "multilabel":
         with pytest.raises(UserError, match="absent and present, by threshold"):
-            check_sets(*given, tuning_config(coverage=0.5, sets="aps"))
+            check_val(*given, tuning_config(coverage=0.5, sets="aps"))
     small = fit_on_val(mode, table.select(slice(0, 6)), tuning_config(aim=None, coverage=0.95))
     assert "takes at least 19" in small.remarks[-1]
     assert isinstance(small.sets, PredictionSets)

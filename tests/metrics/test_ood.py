@@ -38,6 +38,10 @@ def test_scores_of_logits_are_their_formulas() -> None:
     one = ModelOutputs(GIVEN.logits[:, :1], NEW)
     certain = 1 / (1 + np.exp(-np.abs(GIVEN.logits[:, 0])))
     np.testing.assert_allclose(score_of("msp", one, TRAIN, TARGETS, False), -certain)
+    half = np.abs(GIVEN.logits[:, 0]) / 2  # alike for both classes
+    np.testing.assert_allclose(score_of("max_logit", one, TRAIN, TARGETS, False), -half)
+    both = -np.log(np.exp(half) + np.exp(-half))
+    np.testing.assert_allclose(score_of("energy", one, TRAIN, TARGETS, False), both)
 
 
 def test_scores_of_features_are_those_of_scikit_learn() -> None:

@@ -34,10 +34,11 @@ COMMAND = Command(
 Writes a row for each image: path, id (as in the run's stored tables), pred (the class, or the
 list of labels), prob_CLASS for each class, and error, where an image cannot be used. Where the run
 fitted a certainty (tuning.risk), abstain says which answers it withholds: whether the class, or
-which labels. Where it fitted sets (tuning.coverage), set names the classes that are not excluded,
-or the labels that may be present, and unsure those of them that may be absent too. The output is a
-.csv, .jsonl, .ndjson, .parquet or .pq file. After an interruption the same command resumes from
-FILE.partial.
+which labels. Where it fitted a score of unknown images (tuning.ood), ood_score holds it, and over
+its threshold every answer is withheld. Where it fitted sets (tuning.coverage), set names the
+classes that are not excluded, or the labels that may be present, and unsure those of them that may
+be absent too. The output is a .csv, .jsonl, .ndjson, .parquet or .pq file. After an interruption
+the same command resumes from FILE.partial.
 
 With rank and budget it writes only the images to label next, the first one first, with columns rank
 and score, and FILE.png shows them. uncertainty: the greatest entropy of the probabilities (of

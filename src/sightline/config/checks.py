@@ -115,6 +115,12 @@ def _check_tuning(tuning: TuningConfig) -> None:
     for key in ("sets", "sets_by"):
         if getattr(tuning, key) is not None and tuning.coverage is None:
             raise UserError(f"tuning.{key}={getattr(tuning, key)} needs tuning.coverage=0.9, say.")
+    if tuning.ood in ("knn", "mahalanobis", "vim"):
+        raise UserError(
+            f"tuning.ood={tuning.ood}: this score compares with features of the training images, "
+            "which a model is stored without; expected msp, max_logit or energy. `sightline "
+            f"evaluate run=RUN ood=FOLDER scores=[{tuning.ood}]` measures it."
+        )
     guaranteed = tuning.risk is not None if tuning.hold is None else tuning.hold < 1
     if tuning.guarantee is not None and not guaranteed:
         raise UserError(

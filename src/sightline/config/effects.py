@@ -98,6 +98,8 @@ RULES = (
     Rule("tuning.raps_penalty", lambda c: c.tuning.sets != "raps", "it is of tuning.sets=raps",
          0.01),
     Rule("tuning.raps_rank", lambda c: c.tuning.sets != "raps", "it is of tuning.sets=raps", 5),
+    Rule("tuning.ood_false_alarms", lambda c: c.tuning.ood is None,
+         "tuning.ood=null takes no image for unknown", 0.05),
     Rule("early_stopping.min_delta", _no_improvement,
          "early_stopping.patience_epochs=null never stops early", 0.0),
     *(Rule(f"scheduler.{key}", _no_decay,

@@ -84,6 +84,7 @@ SILENT: Final = (
     "augment.repeats", "mix_off_epochs", "data.img_size_schedule", "ema.warmup", "swa",
     FRACTION, PER_CLASS, "data.effective_batch_size", "tuning.risk", "tuning.coverage",
     "tuning.sets", "tuning.sets_by", "tuning.raps_penalty", "tuning.raps_rank",
+    "tuning.ood", "tuning.ood_false_alarms",
 )  # fmt: skip
 AUGMENTS: Final = ("transforms", "batch_transforms", "geometry")  # of `augment`
 TRAIN_IMAGES: Final = "data.train_images"  # how many there are, where data.train_fraction is set

@@ -56,6 +56,8 @@ BEFORE: dict[str, Any] = {
     "tuning.sets_by": None,
     "tuning.raps_penalty": 0.01,
     "tuning.raps_rank": 5,
+    "tuning.ood": None,
+    "tuning.ood_false_alarms": 0.05,
     "method": {"_target_": "sightline.training.methods.supervised.Supervised"},
     "callbacks": [],
     "data.img_size_schedule": None,

@@ -6,6 +6,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from sightline.config.validation import Strict
 
+Score = Literal["msp", "max_logit", "energy", "knn", "mahalanobis", "vim"]  # of unknown images
+
 
 class TuningConfig(Strict):
     """What is fitted on val after the training, and kept with the model.
@@ -22,6 +24,8 @@ class TuningConfig(Strict):
     sets: the score of the sets; null: threshold.
     sets_by: what the coverage is of: class, or a column of the data; null: all samples together.
     raps_penalty, raps_rank: of the score raps.
+    ood: the score of unknown images, over whose threshold all answers are withheld; null: none.
+    ood_false_alarms: the share of images like val's that may be taken for unknown.
     false_positive_cost, false_negative_cost: of one error each, for the aim `cost`.
     """
 
@@ -35,6 +39,8 @@ class TuningConfig(Strict):
     sets_by: str | None = None
     raps_penalty: NonNegativeFloat = 0.01
     raps_rank: NonNegativeInt = 5
+    ood: Score | None = None
+    ood_false_alarms: Annotated[float, Field(gt=0, lt=1)] = 0.05
     false_positive_cost: PositiveFloat | None
     false_negative_cost: PositiveFloat | None
 

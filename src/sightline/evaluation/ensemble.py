@@ -21,6 +21,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.metrics.disagreement import mutual_information
 from sightline.metrics.fitted_tuning import fit_on_val
 from sightline.metrics.monitor import direction_of
+from sightline.metrics.ood_rule import COLUMN
 from sightline.metrics.tuning import Tuning
 from sightline.metrics.values import compute_all_metrics
 from sightline.models.ensemble import TARGET
@@ -82,7 +83,8 @@ def make_ensemble(settings: EnsembleSettings, uri: str | None, now: TrainConfig,
             own = [every[place] for place in kept]
             information = mutual_information(mode, own, weights)
             table = mean.of(own, weights)
-            combined[split] = replace(table, metadata=table.metadata | {INFORMATION: information})
+            columns = {k: v for k, v in table.metadata.items() if k != COLUMN}  # of one member
+            combined[split] = replace(table, metadata=columns | {INFORMATION: information})
         config = _config(members[0], now, settings.plugins)
         tuning = Tuning()
         if "val" in combined:

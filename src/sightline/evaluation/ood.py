@@ -76,9 +76,11 @@ def _measure(
 ) -> dict[tuple[str, str], Detection]:  # fmt: skip
     """The detection of each set by each score."""
     with_features = not set(scores).isdisjoint(OF_FEATURES)
-    train = _outputs(model, _images(own["train"]), with_features, "train")
     known = _outputs(model, _images(own[split]), with_features, split)
     unknown = {n: _outputs(model, each.images, with_features, n) for n, each in sets.items()}
+    train = known  # which scores of logits do not read
+    if with_features:
+        train = _outputs(model, _images(own["train"]), with_features, "train")
     targets, exclusive = own["train"].targets, model.label_mode.exclusive
     found: dict[tuple[str, str], Detection] = {}
     for score in scores:

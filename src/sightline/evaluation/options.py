@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PositiveInt
 
 from sightline.config.options import DEVICE, PLUGINS, URI, Options, Several, as_tuple, run_named
+from sightline.config.tuning_schema import Score
 from sightline.errors import UserError
 from sightline.evaluation.settings import EvaluationSettings
 
 UNKNOWN = {"run", "ood", "scores", "split", "device", "plugins", "uri"}  # what goes with ood=
-Score = Literal["msp", "max_logit", "energy", "knn", "mahalanobis", "vim"]
 
 
 class EvaluateOptions(Options):

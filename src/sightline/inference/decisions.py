@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import torch
+from torch import Tensor
 
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
+from sightline.metrics.ood_rule import COLUMN as OOD_SCORE
 from sightline.metrics.tuned_table import decision_certainty
 from sightline.metrics.tuning import Tuning
 
@@ -52,7 +54,9 @@ class Decisions:
     def fitted_columns(self) -> dict[str, str]:
         """The columns of what was fitted on val beyond decisions: a key of KINDS, by name."""
         columns = {}
-        if self.tuning.abstention is not None:
+        if self.tuning.ood is not None:
+            columns[OOD_SCORE] = "double"
+        if self.abstains:
             columns["abstain"] = "texts" if self.label_mode.multi_label else "boolean"
         if self.tuning.sets is not None:
             columns["set"] = "texts"
@@ -60,11 +64,29 @@ class Decisions:
                 columns["unsure"] = "texts"
         return columns
 
-    def rows(self, probs: np.ndarray) -> pa.RecordBatch:
+    @property
+    def abstains(self) -> bool:
+        """Whether an answer can be withheld."""
+        return self.tuning.abstention is not None or self.tuning.ood is not None
+
+    def rows_of_logits(self, logits: Tensor) -> pa.RecordBatch:
+        """N rows of the columns of `schema`.
+
+        Args:
+            logits: shape (N, num_outputs), as `LoadedModel.logits` gives them.
+        """
+        scores, probs = None, self.label_mode.probs(logits).numpy()
+        if self.tuning.ood is not None:
+            scores = self.tuning.ood.scores(logits.numpy(), self.label_mode.exclusive)
+        return self.rows(probs, scores)
+
+    def rows(self, probs: np.ndarray, scores: np.ndarray | None = None) -> pa.RecordBatch:
         """N rows of the columns of `schema`.
 
         Args:
             probs: shape (N, C), before calibration.
+            scores: of how unlike the training images they are, shape (N,), where the tuning has
+                such a rule.
         """
         names = self.label_mode.class_names
         tuning, raw = self.tuning, torch.from_numpy(np.ascontiguousarray(probs))
@@ -85,9 +107,11 @@ class Decisions:
             for classes, values in zip(order.T, best.T, strict=True):
                 columns += [pa.array([names[i] for i in classes], pa.string())]
                 columns += [pa.array(np.ascontiguousarray(values))]
-        if tuning.abstention is not None:
+        if tuning.ood is not None:
+            columns += [pa.array(scores)]
+        if self.abstains:
             sure = decision_certainty(self.label_mode, tuning, calibrated, decided).numpy()
-            columns += [self._withheld(~tuning.abstention.answers(sure))]
+            columns += [self._withheld(self._uncertain(sure) | self._unknown(scores))]
         if tuning.sets is not None:
             columns += self._sets(tuning.sets.hold(self.label_mode.options(calibrated).numpy()))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
@@ -101,6 +125,20 @@ class Decisions:
         names, several = self.label_mode.class_names, self.label_mode.multi_label
         shown = [held[..., 1], held.sum(axis=-1) != 1] if several else [held[:, 0]]
         return [pa.array(_names_of(names, each), KINDS["texts"]) for each in shown]
+
+    def _uncertain(self, certainty: np.ndarray) -> np.ndarray:
+        """Whether each answer is too uncertain to be given, shape (N, A), bool."""
+        abstention = self.tuning.abstention
+        if abstention is None:
+            return np.zeros(certainty.shape, bool)
+        return ~abstention.answers(certainty)
+
+    def _unknown(self, scores: np.ndarray | None) -> np.ndarray:
+        """Whether each image is taken for unknown, shape (N, 1) or (1, 1), bool."""
+        if self.tuning.ood is None:
+            return np.zeros((1, 1), bool)
+        assert scores is not None
+        return self.tuning.ood.unknown(scores)[:, None]
 
     def _withheld(self, withheld: np.ndarray) -> pa.Array:
         """Whether a sample's answer is withheld, or the labels whose answers are; (N, A), bool."""

@@ -99,11 +99,15 @@ class LoadedModel:
 
     def probs(self, images: Sequence[AnyImage]) -> np.ndarray:
         """Probabilities before calibration, float32, shape (N, C); see `prepare` for `images`."""
+        return self.label_mode.probs(self.logits_of(images)).numpy()
+
+    def logits_of(self, images: Sequence[AnyImage]) -> Tensor:
+        """Logits (N, num_outputs), float32 and on the CPU; see `prepare` for `images`."""
+        size = self.batch_size
         parts = [
-            self.label_mode.probs(self.logits(self.prepare(images[i : i + self.batch_size])))
-            for i in range(0, len(images), self.batch_size)
+            self.logits(self.prepare(images[i : i + size])) for i in range(0, len(images), size)
         ]
-        return torch.cat(parts).numpy()
+        return torch.cat(parts)
 
     def decisions(self, calibrated: bool = True, top_k: int = 0) -> Decisions:
         """The rule and columns of decisions: with the model's tuning, or without any."""
@@ -141,7 +145,7 @@ class LoadedModel:
         """The rows of `predict` from position `start` on, a batch at a time."""
 
         def decide(batch: Tensor) -> pa.RecordBatch:
-            return decisions.rows(self.label_mode.probs(self.logits(batch)).numpy())
+            return decisions.rows_of_logits(self.logits(batch))
 
         return rows_of(
             inputs, ImageTransform(self.preprocess), decide, decisions.schema, start,

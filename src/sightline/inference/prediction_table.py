@@ -73,7 +73,5 @@ def write_predictions(
 def _log_rule(mode: LabelMode, tuning: Tuning) -> None:
     log.info("decision rule: %s", rule_words(mode, tuning))
     log.info("calibration:   %s", calibration_words(tuning))
-    if tuning.abstention is not None:
-        log.info("abstention:    %s", tuning.abstention.words())
-    if tuning.sets is not None:
-        log.info("sets:          %s", tuning.sets.words(mode.multi_label))
+    for name, words in tuning.withheld_words(mode.multi_label).items():
+        log.info("%-14s %s", f"{name}:", words)

@@ -53,10 +53,11 @@ class SightlinePyfunc(PythonModel):
         if "image" not in model_input or model_input.empty:
             raise MlflowException("Expected rows with the column 'image'.", INVALID_PARAMETER_VALUE)
         try:
-            probs = self.model.probs([_image(value, pixels) for value in model_input["image"]])
+            images = [_image(value, pixels) for value in model_input["image"]]
+            logits = self.model.logits_of(images)
         except UserError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
-        return self.model.decisions(calibrated).rows(probs).to_pandas()
+        return self.model.decisions(calibrated).rows_of_logits(logits).to_pandas()
 
 
 def _image(value: Any, pixels: PixelSpec) -> bytes | np.ndarray:

@@ -91,7 +91,7 @@ class RankedTable:
 
     def _compute(self, images: Tensor) -> pa.RecordBatch:
         model = self.model
-        rows = self.decisions.rows(model.label_mode.probs(model.logits(images)).numpy())
+        rows = self.decisions.rows_of_logits(model.logits(images))
         if self.rank not in OF_FEATURES:
             return rows
         features = model.features(images).numpy()

@@ -1,4 +1,4 @@
-"""All that is fitted on val: calibration, thresholds, abstention and sets."""
+"""All that is fitted on val: calibration, thresholds, abstention, sets and unknown images."""
 
 import logging
 from dataclasses import replace
@@ -15,6 +15,7 @@ from sightline.metrics.abstention import fit_abstention, out_of_reach
 from sightline.metrics.conformal import CLASS, fit_sets, too_few, truths
 from sightline.metrics.crossfit import parts_of
 from sightline.metrics.fitted_thresholds import GROUPED
+from sightline.metrics.ood_rule import check_ood, fit_ood
 from sightline.metrics.tuned_table import TunedTable
 from sightline.metrics.tuning import Tuning, fit_tuning
 from sightline.predictions import Predictions
@@ -46,15 +47,19 @@ def fit_on_val(
     )
     whole = _fitted(label_mode, val, replace(tuning, parts=by_part), config)
     remarks = _remarks(label_mode, whole, val, config)
+    if config.ood is not None:
+        rule, remark = fit_ood(val, config)
+        whole = replace(whole, ood=rule)
+        remarks += [remark] if remark else []
     for remark in remarks:
         log.warning("%s", remark)
     return replace(whole, remarks=(*whole.remarks, *remarks))
 
 
-def check_sets(
+def check_val(
     label_mode: LabelMode, targets: np.ndarray, metadata: pa.Table | None, config: TuningConfig
 ) -> None:
-    """Refuse sets that val, or the label mode, does not allow.
+    """Refuse sets, or a rule for unknown images, that val or the label mode does not allow.
 
     Args:
         label_mode: of the targets.
@@ -65,6 +70,8 @@ def check_sets(
     Raises:
         UserError: names the column that is missing, or how many samples the coverage takes.
     """
+    names = [] if metadata is None else metadata.column_names
+    check_ood(len(targets), names, config)
     if config.coverage is None:
         return
     if label_mode.multi_label and config.sets in ("aps", "raps"):
@@ -74,7 +81,6 @@ def check_sets(
         )
     column = None
     if config.sets_by not in (None, CLASS):
-        names = [] if metadata is None else metadata.column_names
         if config.sets_by not in names:
             raise UserError(
                 f"tuning.sets_by={config.sets_by}: expected class, or a column of the data."

@@ -49,7 +49,7 @@ def score_of(
         UserError: the labels or the model do not allow this score.
     """
     if name in OF_LOGITS:
-        return _of_logits(name, given.logits, exclusive)
+        return score_of_logits(name, given.logits, exclusive)
     if name == "knn":
         return _neighbour_distance(given.features, train.features)
     if targets.ndim == 2:
@@ -59,9 +59,16 @@ def score_of(
     return _virtual_logit(given, train)
 
 
-def _of_logits(name: str, logits: np.ndarray, exclusive: bool) -> np.ndarray:
-    if logits.shape[1] == 1:  # of two classes
-        logits, exclusive = np.concatenate([0 * logits, logits], axis=1), True
+def score_of_logits(name: str, logits: np.ndarray, exclusive: bool) -> np.ndarray:
+    """A score of images from their logits alone, shape (N,).
+
+    Args:
+        name: one of OF_LOGITS.
+        logits: shape (N, num_outputs), double.
+        exclusive: whether the outputs compete (softmax), else each is yes or no.
+    """
+    if logits.shape[1] == 1:
+        logits, exclusive = _of_two(logits), True
     if name == "max_logit":
         return np.asarray(-logits.max(axis=1))
     if name == "energy":
@@ -71,6 +78,16 @@ def _of_logits(name: str, logits: np.ndarray, exclusive: bool) -> np.ndarray:
     if exclusive:
         return np.asarray(-np.exp(logits.max(axis=1) - logsumexp(logits, axis=1)))
     return np.asarray(-1 / (1 + np.exp(-logits.max(axis=1))))
+
+
+def _of_two(logits: np.ndarray) -> np.ndarray:
+    """One logit of two classes as two that sum to 0: neither class is then the more unknown."""
+    return np.hstack([-logits / 2, logits / 2])
+
+
+def score_of_probs(probs: np.ndarray) -> np.ndarray:
+    """The score msp of probabilities before calibration, (N, C), both of two classes; (N,)."""
+    return -probs.max(axis=1).astype(np.float64)
 
 
 def _neighbour_distance(given: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -106,7 +123,7 @@ def _virtual_logit(given: ModelOutputs, train: ModelOutputs) -> np.ndarray:
     """
     logits, given_logits = train.logits, given.logits
     if logits.shape[1] == 1:
-        logits, given_logits = (np.hstack([0 * each, each]) for each in (logits, given_logits))
+        logits, given_logits = _of_two(logits), _of_two(given_logits)
     ones = np.ones((len(logits), 1))
     head, *_ = np.linalg.lstsq(np.hstack([train.features, ones]), logits, rcond=None)
     weights, bias = head[:-1], head[-1]

@@ -147,11 +147,8 @@ def tuning_facts(label_mode: LabelMode, tuning: Tuning) -> dict[str, str]:
     facts = {
         "decision rule": rule_words(label_mode, tuning),
         "calibration": calibration_words(tuning),
+        **tuning.withheld_words(label_mode.multi_label),
     }
-    if tuning.abstention is not None:
-        facts["abstention"] = tuning.abstention.words()
-    if tuning.sets is not None:
-        facts["sets"] = tuning.sets.words(label_mode.multi_label)
     return facts | ({"tuning": " ".join(tuning.remarks)} if tuning.remarks else {})
 
 

@@ -16,6 +16,7 @@ from sightline.metrics.crossfit import parts_of
 from sightline.metrics.fitted_calibration import CalibrationFit, fit_calibration
 from sightline.metrics.fitted_thresholds import fit_thresholds
 from sightline.metrics.metric import TUNED
+from sightline.metrics.ood_rule import OodRule
 from sightline.predictions import Predictions
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Tuning:
         refused: whether a calibration was fitted and refused; the metrics of calibrated
             probabilities are then those of the probabilities as trained.
         abstention: at or below which certainty the model abstains; None: never.
+        ood: which images are taken for unknown; None: none.
         sets: of what is not excluded at a wanted coverage; None where none were fitted.
         remarks: sentences about the fit: what was refused, and why.
         parts: the same fitted without each part of val (`crossfit.parts_of`), by which val itself
@@ -55,6 +57,7 @@ class Tuning:
     parts: tuple["Tuning", ...] = ()
     abstention: Abstention | None = None
     sets: PredictionSets | None = None
+    ood: OodRule | None = None
 
     def __post_init__(self) -> None:
         derived = "default" if self.thresholds is None else "tuned"
@@ -69,6 +72,17 @@ class Tuning:
     def suffix(self) -> str:
         """What the names of metrics of decisions by the run's rule end with."""
         return TUNED if self.rule == "tuned" else ""
+
+    def withheld_words(self, multi_label: bool) -> dict[str, str]:
+        """What was fitted beyond decisions, in words by name."""
+        found = {}
+        if self.abstention is not None:
+            found["abstention"] = self.abstention.words()
+        if self.sets is not None:
+            found["sets"] = self.sets.words(multi_label)
+        if self.ood is not None:
+            found["unknown images"] = self.ood.words()
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, as a checkpoint holds them."""
@@ -106,6 +120,7 @@ class Tuning:
             parts=tuple(parts),
             abstention=Abstention.from_dict(values.get("abstention")),
             sets=PredictionSets.from_dict(values.get("sets")),
+            ood=OodRule.from_dict(values.get("ood")),
         )
 
 

@@ -15,7 +15,7 @@ from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
-from sightline.metrics.fitted_tuning import check_sets
+from sightline.metrics.fitted_tuning import check_val
 from sightline.metrics.tuning import check_aim
 from sightline.types import DatasetInfo
 
@@ -82,7 +82,7 @@ def read_data(config: TrainConfig) -> ProbeData:
         raise UserError(f"{source.name} is read in sequence: its features cannot be kept by image.")
     mode, splits = apply_label_mode(config, source)
     check_aim(mode, config.tuning)
-    check_sets(mode, splits["val"].targets, splits["val"].metadata, config.tuning)
+    check_val(mode, splits["val"].targets, splits["val"].metadata, config.tuning)
     contents = contents_of_splits(splits)
     for problem in check_columns(splits, contents, mode):
         log.warning("%s (`sightline doctor` shows more.)", problem.message)

@@ -61,13 +61,11 @@ class LitClassifier(LightningModule):
         self.classifier = classifier
         self.label_mode = label_mode
         self.criterion = criterion
-        self.ids = ids
         self.make_optimizer = make_optimizer
         self.make_scheduler = make_scheduler
         self.own_method = method
         self.method = nn.ModuleDict(method.trained())
-        self.identity = identity
-        self.plugins = plugins
+        self.ids, self.identity, self.plugins = ids, identity, plugins
         self.predictions: dict[str, Predictions] = {}
         self.epoch_metrics: dict[str, float] = {}
         self._outputs = Outputs()
@@ -180,7 +178,8 @@ class LitClassifier(LightningModule):
 
     def _finish(self, split: str) -> None:
         index, target, logits = self._outputs.gather(self)
-        table = table_of(self.label_mode, self.ids[split], index, target, logits)
+        ood = self.identity["config"]["tuning"]["ood"]
+        table = table_of(self.label_mode, self.ids[split], index, target, logits, ood)
         check_finite(table, split, self.current_epoch)
         loss = self.criterion.cpu()(*self.label_mode.loss_inputs(logits, target))
         self.criterion.to(self.device)

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from sightline.errors import UserError
 from sightline.label_modes.base import LabelMode
+from sightline.metrics.ood_rule import COLUMN
+from sightline.metrics.ood_scores import score_of_logits
 from sightline.predictions import Predictions
 
 
@@ -34,8 +36,9 @@ class Outputs:
 
 
 def table_of(
-    label_mode: LabelMode, ids: pa.Array, index: Tensor, target: Tensor, logits: Tensor
-) -> Predictions:
+    label_mode: LabelMode, ids: pa.Array, index: Tensor, target: Tensor, logits: Tensor,
+    ood: str | None = None,
+) -> Predictions:  # fmt: skip
     """Outputs as a prediction table.
 
     Args:
@@ -44,13 +47,19 @@ def table_of(
         index: shape (N,), positions in the split.
         target: encoded, shape (N, ...).
         logits: shape (N, outputs).
+        ood: the score of unknown images that becomes a column; None for none.
     """
+    metadata = {}
+    if ood is not None:
+        each = logits.double().numpy()
+        metadata[COLUMN] = score_of_logits(ood, each, label_mode.exclusive)
     return Predictions(
         ids=np.array(ids.take(pa.array(index.numpy())).to_pylist(), dtype=str),
         targets=target.numpy(),
         probs=label_mode.probs(logits).numpy(),
         class_names=label_mode.class_names,
         label_mode=label_mode.name,
+        metadata=metadata,
     )
 
 

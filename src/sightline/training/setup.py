@@ -26,7 +26,7 @@ from sightline.data.pixels import choose_pixels
 from sightline.data.source_data import SourceData, Split
 from sightline.data.statistics import describe_data, sample_images
 from sightline.label_modes.base import LabelMode
-from sightline.metrics.fitted_tuning import check_sets
+from sightline.metrics.fitted_tuning import check_val
 from sightline.metrics.tuning import check_aim
 from sightline.models.build import build_classifier
 from sightline.models.classifier import Classifier
@@ -147,7 +147,7 @@ def _read(
     source = read_source(config, overrides, given.data)
     label_mode, splits = apply_label_mode(config, source)
     check_aim(label_mode, config.tuning)
-    check_sets(label_mode, splits["val"].targets, splits["val"].metadata, config.tuning)
+    check_val(label_mode, splits["val"].targets, splits["val"].metadata, config.tuning)
     contents = contents_of_splits(splits)
     for problem in check_columns(splits, contents, label_mode):
         log.warning("%s (`sightline doctor` shows more.)", problem.message)

@@ -84,6 +84,7 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
         "decision_weights": json.dumps(weights),
         "abstention": json.dumps(asdict(tuning.abstention) if tuning.abstention else None),
         "sets": json.dumps(asdict(tuning.sets) if tuning.sets else None),
+        "ood": json.dumps(asdict(tuning.ood) if tuning.ood else None),
         "preprocess": json.dumps(spec.to_dict()),
         "how": json.dumps(
             f"Input {INPUT}: uint8 (N, {spec.in_chans}, {spec.size[0]}, {spec.size[1]}), resized "
@@ -98,6 +99,11 @@ def facts_of(model: LoadedModel) -> dict[str, str]:
             "holds the options whose score is at most its quantile (group, answer, option): of one "
             "class the options are the classes, of each label absent and present. The score "
             "`threshold` is 1 - probability, `aps` the probability of all more probable options, "
-            "`raps` that and `penalty` times the number of places after `rank`."
+            "`raps` that and `penalty` times the number of places after `rank`. With `ood` an "
+            "image is taken for unknown, and every answer withheld, where its score is over its "
+            "threshold. Of the logits z of competing classes (one logit z of two classes stands "
+            "for -z/2 and z/2) `msp` is minus the largest softmax, `max_logit` minus the largest "
+            "z, `energy` minus the log-sum-exp; of labels `msp` is minus the largest sigmoid, "
+            "`energy` minus the sum of log(1 + exp(z))."
         ),
     }
