@@ -9,14 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mlflow import MlflowClient
 from PIL import Image
 from support.commands import Sightline
+from support.random_tables import make_mode
 from support.runs import Trained
 
 from sightline.errors import UserError
-from sightline.evaluation.ood import _named
+from sightline.evaluation.ood import _check_scale, _named
 from sightline.evaluation.options import EvaluateOptions, check_unknown
+from sightline.inference.model import LoadedModel
+from sightline.models.classifier import Classifier
+from sightline.models.ensemble import Ensemble
+from sightline.types import PreprocessSpec
 
 SCORES = ("msp", "max_logit", "energy", "knn", "mahalanobis", "vim")
 
@@ -71,3 +77,18 @@ def test_options_that_would_be_ignored_are_refused() -> None:
             check_unknown(EvaluateOptions(**given), data)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="there is no folder none"):
         _named(["far:none"])
+
+
+def test_the_energy_of_mean_probabilities_is_refused() -> None:
+    spec = PreprocessSpec(2, 3, (0.5,) * 3, (0.5,) * 3)
+    for how, exclusive, refused in (
+        ("probs", True, True), ("logits", True, False), ("probs", False, False),
+    ):  # fmt: skip
+        network = Ensemble([torch.nn.Identity()], [1.0], how, exclusive, spec, [spec])
+        model = LoadedModel(Classifier(network, spec), make_mode("multiclass"), spec)
+        _check_scale(model, ("msp",))
+        if not refused:
+            _check_scale(model, ("energy",))
+            continue
+        with pytest.raises(UserError, match=r"mean of probabilities, whose logits have no scale"):
+            _check_scale(model, ("energy",))

@@ -27,6 +27,7 @@ from sightline.io.console import log_to_console
 from sightline.io.csv_files import to_csv
 from sightline.metrics.ood_detection import Detection, detect
 from sightline.metrics.ood_scores import OF_FEATURES, ModelOutputs, score_of
+from sightline.models.ensemble import Ensemble
 from sightline.tracking.mlflow.stored_run import find_checkpoint_file
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> list[d
         if stored is None:
             raise UserError(f"run={run}: {checkpoint} is a checkpoint without its run; give that.")
         model = load_checkpoint(checkpoint, options.plugins).to(choose_device(options.device))
+        _check_scale(model, scores)
         own = own_splits(checkpoint, options.plugins)
         if own is None or split not in own:
             raise UserError(f"ood: the run's own {split} images, to compare with, are gone.")
@@ -68,6 +70,18 @@ def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> list[d
                 tracker.log_metrics(keys, step=0, overwrite=True)
             tracker.log_data(to_csv(rows), "ood/scores.csv")
     return rows
+
+
+def _check_scale(model: LoadedModel, scores: Sequence[str]) -> None:
+    """Refuse the energy of logarithms of mean probabilities, which is 0 but for rounding."""
+    network = model.classifier.network
+    if "energy" not in scores or not isinstance(network, Ensemble):
+        return
+    if network.how == "probs" and network.exclusive:
+        raise UserError(
+            "scores=energy: this ensemble is the mean of probabilities, whose logits have no scale "
+            "(their energy is 0); give scores=[msp], or make it with how=logits."
+        )
 
 
 def _measure(
