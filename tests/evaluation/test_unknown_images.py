@@ -17,7 +17,7 @@ from support.random_tables import make_mode
 from support.runs import Trained
 
 from sightline.errors import UserError
-from sightline.evaluation.ood import _check_scale, _named
+from sightline.evaluation.ood import _named, _scores
 from sightline.evaluation.options import EvaluateOptions, check_unknown
 from sightline.inference.model import LoadedModel
 from sightline.models.classifier import Classifier
@@ -86,9 +86,10 @@ def test_the_energy_of_mean_probabilities_is_refused() -> None:
     ):  # fmt: skip
         network = Ensemble([torch.nn.Identity()], [1.0], how, exclusive, spec, [spec])
         model = LoadedModel(Classifier(network, spec), make_mode("multiclass"), spec)
-        _check_scale(model, ("msp",))
+        given = EvaluateOptions(run="r", ood=("far",), scores=("energy",))
+        assert ("energy" in _scores(model, EvaluateOptions(run="r", ood=("far",)))) != refused
         if not refused:
-            _check_scale(model, ("energy",))
+            assert _scores(model, given) == ("energy",)
             continue
         with pytest.raises(UserError, match=r"mean of probabilities, whose logits have no scale"):
-            _check_scale(model, ("energy",))
+            _scores(model, given)

@@ -46,7 +46,7 @@ def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> list[d
     Raises:
         UserError: the run's own data is gone, or a folder holds images of its training.
     """
-    run, uri, split, scores = str(options.run), options.uri, options.split, options.scores
+    run, uri, split = str(options.run), options.uri, options.split
     tracking = compose_now(changes)[0].tracking
     tracking = tracking.model_copy(update={"uri": uri or tracking.uri})
     with log_to_console():
@@ -54,7 +54,7 @@ def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> list[d
         if stored is None:
             raise UserError(f"run={run}: {checkpoint} is a checkpoint without its run; give that.")
         model = load_checkpoint(checkpoint, options.plugins).to(choose_device(options.device))
-        _check_scale(model, scores)
+        scores = _scores(model, options)
         own = own_splits(checkpoint, options.plugins)
         if own is None or split not in own:
             raise UserError(f"ood: the run's own {split} images, to compare with, are gone.")
@@ -72,16 +72,22 @@ def evaluate_unknown(options: EvaluateOptions, changes: DataOverrides) -> list[d
     return rows
 
 
-def _check_scale(model: LoadedModel, scores: Sequence[str]) -> None:
-    """Refuse the energy of logarithms of mean probabilities, which is 0 but for rounding."""
-    network = model.classifier.network
-    if "energy" not in scores or not isinstance(network, Ensemble):
-        return
-    if network.how == "probs" and network.exclusive:
+def _scores(model: LoadedModel, options: EvaluateOptions) -> Sequence[str]:
+    """Those that are asked for; by default all of logits that have a scale.
+
+    Raises:
+        UserError: the energy of logarithms of mean probabilities, which is 0 but for rounding.
+    """
+    network, scores = model.classifier.network, options.scores
+    means = isinstance(network, Ensemble) and network.how == "probs" and network.exclusive
+    if means and "scores" not in options.model_fields_set:
+        return [score for score in scores if score != "energy"]
+    if means and "energy" in scores:
         raise UserError(
             "scores=energy: this ensemble is the mean of probabilities, whose logits have no scale "
             "(their energy is 0); give scores=[msp], or make it with how=logits."
         )
+    return scores
 
 
 def _measure(
