@@ -125,6 +125,7 @@ LAYERS = [
     ],
     ["tracking.mlflow.run_names", "tracking.mlflow.model_words", "tracking.mlflow.model_code"],
     ["tracking.mlflow.store", "tracking.mlflow.stored_run", "tracking.mlflow.model"],
+    ["tracking.mlflow.run_pages"],
     ["tracking.mlflow.artifacts", "tracking.mlflow.queries"],
     [
         "tracking.mlflow.stored_files",

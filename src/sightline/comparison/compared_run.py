@@ -1,6 +1,7 @@
 """A run as it is compared, and the keys of its metrics."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -155,5 +156,5 @@ def choose_metric(runs: Iterable[ComparedRun], wanted: str | None, split: str | 
 
 def _monitored(runs: list[ComparedRun]) -> str:
     """What the most runs chose their best checkpoint by."""
-    monitors = [run.params["monitor"] for run in runs if "monitor" in run.params]
-    return max(monitors, key=monitors.count) if monitors else "val/loss"
+    monitors = Counter(run.params["monitor"] for run in runs if "monitor" in run.params)
+    return max(monitors, key=monitors.__getitem__) if monitors else "val/loss"

@@ -79,12 +79,16 @@ def make_leaderboard(
         bounds: the least and the greatest value of the metric.
     """
     grouped: dict[str, list[ComparedRun]] = {}
+    repeats: dict[tuple[str, ...], ComparedRun] = {}  # of each group, seed and fold the first
     unranked = []
     left_out: dict[str, int] = {}
     for run in runs:
         key = run.run_id if each_alone else group_key(run)
-        reason = why_not(run, metric) or (None if each_alone else _repeats(run, grouped.get(key)))
+        reason = why_not(run, metric) or (
+            None if each_alone else _repeats(run, repeats.get((key, *run.repeat)))
+        )
         if reason is None:
+            repeats.setdefault((key, *run.repeat), run)
             grouped.setdefault(key, []).append(run)
         else:
             unranked.append(Unranked(run, reason))
@@ -134,13 +138,12 @@ def _partner_of(
     return estimate(having, metric, bounds) if having else None
 
 
-def _repeats(run: ComparedRun, group: Sequence[ComparedRun] | None) -> str | None:
-    """Which run of the group it repeats: the same seed again says nothing about seeds."""
+def _repeats(run: ComparedRun, first: ComparedRun | None) -> str | None:
+    """Which run of its group, seed and fold it repeats: the same again says nothing about seeds."""
     if REPRODUCES in run.tags:
         return f"reproduces {run.tags[REPRODUCES]}"
     alike = "seed" in run.params or is_imported(run.tags)  # one table twice is no second seed
-    same = [each for each in group or [] if each.repeat == run.repeat and alike]
-    return f"the same config and seed as {same[0].run_id}" if same else None
+    return f"the same config and seed as {first.run_id}" if first and alike else None
 
 
 def why_not(run: ComparedRun, metric: str) -> str | None:

@@ -63,7 +63,7 @@ def _about_intervals(comparison: Comparison) -> list[str]:
     if board.groups and all(len(group.runs) == 1 for group in board.groups):
         return ["Each group is a single run: an interval takes several seeds."]
     having = [group for group in board.groups if group.score.half_width is not None]
-    lacking = any(len(group.runs) > 1 and group not in having for group in board.groups)
+    lacking = any(len(group.runs) > 1 and group.score.half_width is None for group in board.groups)
     notes = [WITHOUT] if lacking else []
     if not having:
         return notes

@@ -52,7 +52,8 @@ def by_task(
         else:
             others += members
     if len(tasks) == 1:  # with the runs that failed before they read the data
-        tasks = [_task([run for run in runs if run in others or run in tasks[0].runs], splits)]
+        own = {id(run) for run in (*others, *tasks[0].runs)}
+        tasks = [_task([run for run in runs if id(run) in own], splits)]
         others = []
     return sorted(tasks, key=lambda task: (-len(task.runs), task.title)), others
 

@@ -57,9 +57,10 @@ def add_tests(
     ranked_by = split_of(board.metric)
     if split != ranked_by:  # the intervals and the selection are of the split that is ranked by
         values = _evaluate(board, stored, ranked_by, settings)
+    tested = {group.rank for group in tested_groups(board, against)}
     groups = [
         replace(group, score=over_samples(group.score, group.runs, values, board.bounds))
-        if group in tested_groups(board, against) else group
+        if group.rank in tested else group
         for group in board.groups
     ]  # fmt: skip
     ranked = pairs if split == ranked_by else compare_pairs(board, against, ranked_by, values)

@@ -6,6 +6,7 @@ A key influences the results unless `NO_INFLUENCE` has it: a new key tells runs 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -93,6 +94,7 @@ ALL_OF_TRAIN: Final = ("1", "1.0")  # such a fraction, as where nothing is drawn
 OF_A_FOLD: Final = (TRAIN, "data.digest.val")
 
 
+@cache  # keys are few, runs are many
 def has_influence(key: str) -> bool:
     """Whether runs that differ in this key are of different configs."""
     return not is_under(key, (*REPLICATES, *NO_INFLUENCE))

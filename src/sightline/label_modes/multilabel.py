@@ -5,12 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.classification import (
-    multilabel_confusion_matrix,
-    multilabel_f1_score,
-    multilabel_precision,
-    multilabel_recall,
-)
 
 from sightline.errors import UserError
 from sightline.label_modes.base import Count, LabelMode, one_a_class
@@ -21,8 +15,6 @@ from sightline.label_modes.ranked_scores import RankedScores
 from sightline.label_modes.sigmoid import SigmoidCrossEntropy, absent_and_present
 from sightline.predictions import Predictions
 from sightline.types import MISSING
-
-RATES = {"precision": multilabel_precision, "recall": multilabel_recall, "f1": multilabel_f1_score}
 
 
 class Multilabel(LabelMode):
@@ -135,7 +127,14 @@ class Multilabel(LabelMode):
 
     def rate(self, name: str, preds: Tensor, target: Tensor, average: Average) -> Tensor:
         """Over the samples where a label is known."""
-        value: Tensor = RATES[name](
+        from torchmetrics.functional import classification  # 3 s and 240 MiB, not of every command
+
+        rates = {
+            "precision": classification.multilabel_precision,
+            "recall": classification.multilabel_recall,
+            "f1": classification.multilabel_f1_score,
+        }
+        value: Tensor = rates[name](
             preds, target, len(self.class_names), average=average, ignore_index=MISSING
         )
         return value
@@ -155,6 +154,8 @@ class Multilabel(LabelMode):
 
     def matrices(self, preds: Tensor, target: Tensor) -> list[ConfusionMatrix]:
         """A 2×2 matrix for each label, and the L×L table of label i missed while j is wrong."""
+        from torchmetrics.functional.classification import multilabel_confusion_matrix
+
         names = self.class_names
         known = multilabel_confusion_matrix(preds, target, len(names), ignore_index=MISSING).numpy()
         axes = [(f"no {name}", name) for name in names]

@@ -3,23 +3,12 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
 
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.counts import ClassCounts
 from sightline.label_modes.measures import Average, ConfusionMatrix
 from sightline.label_modes.ranked_scores import RankedScores
 from sightline.predictions import Predictions
-
-RATES = {
-    "precision": multiclass_precision,
-    "recall": multiclass_recall,
-    "f1": multiclass_f1_score,
-}
 
 
 class SingleLabel(LabelMode):
@@ -49,7 +38,14 @@ class SingleLabel(LabelMode):
 
     def rate(self, name: str, preds: Tensor, target: Tensor, average: Average) -> Tensor:
         """One class against the others."""
-        value: Tensor = RATES[name](preds, target, len(self.class_names), average=average)
+        from torchmetrics.functional import classification  # 3 s and 240 MiB, not of every command
+
+        rates = {
+            "precision": classification.multiclass_precision,
+            "recall": classification.multiclass_recall,
+            "f1": classification.multiclass_f1_score,
+        }
+        value: Tensor = rates[name](preds, target, len(self.class_names), average=average)
         return value
 
     def counts(self, preds: np.ndarray, target: np.ndarray, weights: np.ndarray) -> ClassCounts:

@@ -1,14 +1,12 @@
 """Queries for many runs of a store: of an experiment, and of given names."""
 
 import contextlib
-import gc
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
 from sightline.errors import UserError, did_you_mean
 from sightline.io.secrets import hide_password
@@ -16,9 +14,9 @@ from sightline.paths import conf_dir
 from sightline.tracking.mlflow import tags
 from sightline.tracking.mlflow.client import open_client
 from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
-from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run, stored
+from sightline.tracking.mlflow.run_pages import search_stored
+from sightline.tracking.mlflow.stored_run import StoredRun, find_stored_run
 
-PAGE = 1000  # runs in one request
 TEST_DIGEST = "data.digest.test"
 
 
@@ -46,7 +44,7 @@ def runs_of_experiment(name: str, uri: str | None) -> list[StoredRun]:
                 f"{hide_password(client.tracking_uri)}.{did_you_mean(name, names)} It has: "
                 f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}."
             )
-        return [stored(client, run) for run in _search(client, [found.experiment_id])]
+        return list(search_stored(client, [found.experiment_id]))
 
 
 def runs_named(names: Iterable[str], uri: str | None) -> list[StoredRun]:
@@ -83,8 +81,9 @@ def jobs_of(sweep: StoredRun) -> list[StoredRun]:
     """The runs of a sweep's jobs."""
     client = open_client(sweep.uri)
     with _answering(client):
-        runs = _search(client, [str(sweep.experiment_id)])
-    return [each for run in runs if in_sweep(each := stored(client, run), sweep)]
+        return [
+            run for run in search_stored(client, [str(sweep.experiment_id)]) if in_sweep(run, sweep)
+        ]
 
 
 def in_sweep(run: StoredRun, sweep: StoredRun) -> bool:
@@ -121,8 +120,7 @@ def count_looks(digest: str, known: Sequence[StoredRun], uri: str | None) -> tup
         others = [each for each in others if each not in read]
         if others:
             wanted = f"params.`{TEST_DIGEST}` = '{digest}'"
-            for run in _search(client, others, wanted):
-                runs[run.info.run_id] = stored(client, run)
+            runs |= {key_of(run): run for run in search_stored(client, others, wanted)}
     looks = [_looks(run) for run in runs.values() if run.params.get(TEST_DIGEST) == digest]
     return sum(looks), sum(1 for each in looks if each)
 
@@ -143,25 +141,6 @@ def add_artifacts(run: StoredRun, folder: Path, path: str) -> None:
     client = open_client(run.uri)
     with _answering(client):
         client.log_artifacts(str(run.run_id), str(folder), path)
-
-
-def _search(client: MlflowClient, experiments: list[str], wanted: str = "") -> list[Run]:
-    """The runs of all pages. The garbage collector is off meanwhile: it would take longer than the
-    search, as every parameter and metric is an object of the database's library."""
-    runs: list[Run] = []
-    token = None
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        while True:
-            page = client.search_runs(experiments, wanted, max_results=PAGE, page_token=token)
-            runs += page
-            token = page.token
-            if not token:
-                return runs
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextlib.contextmanager

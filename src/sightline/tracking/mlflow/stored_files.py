@@ -12,6 +12,7 @@ from sightline.errors import UserError
 from sightline.predictions import Predictions
 from sightline.tracking.mlflow.queries import key_of
 from sightline.tracking.mlflow.stored_run import StoredRun
+from sightline.tracking.mlflow.tags import RUN_FOLDER
 
 READERS = 16  # threads; they wait for disks and networks
 
@@ -35,6 +36,8 @@ def read_configs(runs: Sequence[StoredRun]) -> dict[str, dict[str, Any] | None]:
     """The resolved config of each run, by the run's key; None where none can be read."""
 
     def read(run: StoredRun) -> dict[str, Any] | None:
+        if run.folder is None and RUN_FOLDER not in run.tags:
+            return None  # of another program: nothing is asked of the store for each
         try:
             values = yaml.safe_load(run.file("config/config.yaml").read_text(encoding="utf-8"))
             return with_current_targets(stored_config(values, run.name))

@@ -66,19 +66,19 @@ class StoredRun:
     def _stored_file(self, path: str) -> Path:
         if self.run_id is None:
             raise UserError(f"The run in {self.folder} has no {path}.")
+        own = f"{self.name!r} ({self.run_id}, {self.status})"
+        lacking = UserError(f"The run {own} has no artifact {path}: deleted, or never logged.")
         if self.artifacts is not None and is_local_uri(self.artifacts):
             stored_file = Path(local_file_uri_to_path(self.artifacts)) / path
-            if stored_file.is_file():
-                return stored_file
+            if not stored_file.is_file():
+                raise lacking
+            return stored_file
         here = tempfile.mkdtemp(prefix="sightline-")
         atexit.register(shutil.rmtree, here, ignore_errors=True)
         try:
             return Path(self._client.download_artifacts(self.run_id, path, here))
         except (MlflowException, OSError) as error:
-            raise UserError(
-                f"The run {self.name!r} ({self.run_id}, {self.status}) has no artifact {path}: it "
-                "was deleted, or was never logged."
-            ) from error
+            raise lacking from error
 
     def check_finished(self) -> None:
         """Refuse a run that did not end as FINISHED.
