@@ -60,5 +60,11 @@ SECRETS = {
     "twilio": ("SK" + "0a" * 16, "0a" * 16),
     "atlassian": ("ATATT3x" + A[:40], A[:40]),
     "putty": ("PuTTY-User-Key-File-2: rsa\n" + A + "\nPrivate-MAC: 0a", A),
+    "discord_hook": ("https://discord.com/api/webhooks/1234567/" + A, A),
+    "kubernetes": ("client-key-data: " + A, A),
+    "notion": ("ntn_" + A[:40], A[:40]),
+    "okta": ("SSWS " + A[:40], A[:40]),
+    "secret_name": ("export SECRET_SAUCE=hunter2word", "hunter2word"),
+    "mysql": ("mysql -u x -phunter2word db", "hunter2word"),
     "signed_key": ("https://h/x?key=" + A[:20], A[:20]),
 }

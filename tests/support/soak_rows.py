@@ -76,6 +76,7 @@ SETTINGS = {
     ],
     "sizes that grow, not square": [*FILES, *TIMM, "model.img_size=[40,32]",
                                     "data.img_size_schedule=[[0,24],[1,[32,40]]]"],
+    "a part of train": [*FILES, "data.train_fraction=0.6", "data.draw_seed=1", "mix=mixup"],
     "a report": ["report=[learning_curves,confusion,per_class]"],
     "a full config": [*TIMM, "mix=mixup_cutmix", "ema.decay=0.9", "data.sampler=balanced",
                       "trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=0.5",

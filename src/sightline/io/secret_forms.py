@@ -17,7 +17,7 @@ KEYS = re.compile(
     | gh[pousr]_\w{20,} | github_pat_\w{20,}                     # GitHub
     | gl(?:pat|rt|dt|cbt|ptt|ft|soat|imt|agent)-[\w-]{16,}           # GitLab
     | xox[a-z]-[\w-]{10,} | xapp-[\w-]{10,}                      # Slack
-    | (?P<kept>hooks\.slack\.com/(?:services|workflows)/)[\w/-]+
+    | (?P<kept>hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/)[\w/-]+
     | AIza[\w-]{33,37}(?![\w-]) | ya29\.[\w.-]{10,} | GOCSPX-[\w-]{10,}   # Google
     | hf_[A-Za-z0-9]{20,} | api_org_[A-Za-z0-9]{20,}             # Hugging Face
     | sk-[\w-]{20,} | [sr]k_(?:live|test)_\w{16,}                # OpenAI, Anthropic, Stripe
@@ -25,7 +25,7 @@ KEYS = re.compile(
     | eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*                           # JSON Web Tokens
     | npm_[A-Za-z0-9]{30,} | pypi-[\w-]{30,} | dckr_pat_[\w-]{16,} | rubygems_\w{40,}
     | SG\.[\w-]{16,}\.[\w-]{16,} | dapi[0-9a-f]{32}\b | dop_v1_[0-9a-f]{32,}
-    | nvapi-[\w-]{20,} | wandb_v\d_\w{20,} | r8_\w{30,}
+    | ntn_\w{30,} | nvapi-[\w-]{20,} | wandb_v\d_\w{20,} | r8_\w{30,}
     | hv[sbr]\.[\w-]{20,} | dp\.\w{2,6}\.\w{30,} | \w+\.atlasv1\.[\w-]{40,}  # vaults
     | shp(?:at|ss|ca|pa)_[0-9a-fA-F]{32} | sq0[a-z]{3}-[\w-]{22,} # Shopify, Square
     | gl(?:sa|c)_[\w+/=]{30,} | PMAK-[0-9a-f]{24}-[0-9a-f]{34} | NRAK-[A-Z0-9]{27}
@@ -41,8 +41,8 @@ _KEY = r"""(?!\*\*\*)(?=[^\s"',;&]*[0-9+/=!@#$%^&*])[^\s"',;&]{6,}"""
 # A password is any value but those that say that there is none, and kinds and calls of a program.
 _WORD = r"""(?!\*\*\*|none\b|null\b|true\b|false\b|str\b|bytes\b)[^\s"',;&()\[\]]{4,}+(?![(\[])"""
 _PASSWORD = r"(?:passw(?:or)?d|passphrase|pwd)"
-_NAMED = r"""(?:token|secret|credentials?|auth
-    |(?:api|access|secret|private|signing|auth|encryption|account|master)[_-]?key)"""
+_NAMED = r"""(?:token|secret(?:_\w+)?|credentials?|auth
+    |(?:api|access|secret|private|signing|auth|encryption|account|master)[_-]?key|client-key-data)"""
 _ASSIGNS = r"""["']?\s*[=:]\s*["']?"""
 # NAME=VALUE, NAME: VALUE and "NAME": "VALUE" of such names; also as options and as headers.
 ASSIGNED = tuple(
@@ -58,10 +58,11 @@ ASSIGNED = tuple(
              (?!\*\*\*)[^"'\n]{{4,}}(?=(?P=mark))""",
         rf"""(?P<kept>(?<![\w-])(?:--?[\w-]*(?:{_PASSWORD}|{_NAMED})|password)[ ]+["']?){_KEY}""",
         r"""(?P<kept>(?<!\S)(?:-u|--user)[ =]["']?[\w.@-]+:)(?!\*\*\*|\d+(?!\S))[^\s"']{4,}""",
+        r"(?P<kept>\bmysql(?:dump|admin)?\b[^\n]*?\s-p)(?!\*\*\*)[^\s\"']{4,}",
         r"""(?P<kept>\bAuthorization["']?\s*[=:]\s*["']?(?:\w+[ ]+)?)(?!\*\*\*)[^\s"']{8,}""",
         r"""(?P<kept>\b(?:Set-)?Cookie["']?:\s*["']?)(?!\*\*\*)[^"'\n]{8,}""",
         r"""(?P<kept>["'](?:key|auth)["']\s*:\s*["'])(?:[0-9a-f]{32,}|[\w+/]{16,}=)[^"']*""",
         r"(?P<kept>[?&](?:key|auth|pwd|pass)=)(?!\*\*\*)[^&\s\"'<>]{6,}",
-        r"(?P<kept>\b(?:Bearer|Basic)[\s:]+)[\w.~+/=-]{16,}",
+        r"(?P<kept>\b(?:Bearer|Basic|SSWS)[\s:]+)[\w.~+/=-]{16,}",
     )
 )
