@@ -66,7 +66,7 @@ LAYERS = [
     ["data.tables.source", "data.statistics", "data.pixels", "data.checks"],
     ["data.cache"],
     ["data.splits", "data.sources"],
-    ["data.loading", "data.from_config"],
+    ["data.loading", "data.from_config", "data.known_addresses"],
     [
         "metrics.decided",
         "metrics.units",

@@ -42,7 +42,7 @@ READ = {
     "runs": ("run.json", "journal.jsonl"),
     "evaluate": ("best.ckpt", "val.parquet"),
     "predict": ("best.ckpt", "journal.jsonl"),
-    "compare": ("val.parquet", "config.yaml"),
+    "compare": ("val.parquet", "config.yaml", "journal.jsonl"),
     "reproduce": ("config.yaml", "overrides.yaml", "environment.json"),
 }
 

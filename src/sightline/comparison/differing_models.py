@@ -8,7 +8,9 @@ from sightline.comparison.comparability import check_same_samples
 from sightline.comparison.compared_run import ComparedRun
 from sightline.comparison.model_differences import Model, differences_section
 from sightline.comparison.verdicts import Pair
+from sightline.config.job_words import with_allowed_download
 from sightline.data.from_config import read_source
+from sightline.data.known_addresses import check_addresses
 from sightline.data.reading.decode import UnreadableImage
 from sightline.data.reading.raster import ImageData
 from sightline.errors import UserError
@@ -80,7 +82,8 @@ def _images(runs: Sequence[StoredRun], split: str) -> tuple[ReadImage, str]:
     if frozen is None:
         return _no_image, "Images are missing: the run's folder is not on this machine."
     try:
-        source = read_source(frozen.config)
+        check_addresses(frozen.config.data, frozen.job.output_dir)
+        source = read_source(with_allowed_download(frozen.config, False))
         samples = source.splits[split]
     except (UserError, OSError, KeyError) as error:
         return _no_image, f"Images are missing: the data cannot be read ({error})."

@@ -5,11 +5,14 @@ data into a folder of this machine, is therefore allowed by the command and neve
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from sightline.config.data_addresses import addresses_of
 from sightline.config.schema import TrainConfig
 from sightline.config.stored import without_download
 
 DOWNLOAD = "data.download=true"
+ADDRESSES = "data.addresses=allowed"  # the launching command checked them, on its machine
 
 
 def downloads(config: TrainConfig) -> bool:
@@ -18,15 +21,35 @@ def downloads(config: TrainConfig) -> bool:
 
 
 def job_words(configs: Iterable[TrainConfig]) -> list[str]:
-    """The words for jobs of these configs: the packages that they name, and `data.download`."""
+    """The words for jobs of these configs, which this command checked.
+
+    The packages that they name, `data.download`, and the addresses of their data.
+    """
     known = list(configs)
     plugins = dict.fromkeys(name for each in known for name in each.plugins)
-    return [*plugins, *([DOWNLOAD] if any(map(downloads, known)) else [])]
+    return [*plugins, *([DOWNLOAD] if any(map(downloads, known)) else []),
+            *([ADDRESSES] if any(addresses_of(each.data) for each in known) else [])]  # fmt: skip
 
 
-def allowed_by(words: Sequence[str]) -> tuple[list[str], bool]:
-    """The packages that the words allow, and whether data may be downloaded."""
-    return [word for word in words if word != DOWNLOAD], DOWNLOAD in words
+@dataclass(frozen=True)
+class Allowed:
+    """What a job may do.
+
+    Attributes:
+        plugins: packages that its config may name.
+        download: whether data may be downloaded.
+        addresses: whether its data may be read from the addresses that its config names.
+    """
+
+    plugins: list[str]
+    download: bool
+    addresses: bool
+
+
+def allowed_by(words: Sequence[str]) -> Allowed:
+    """What the words allow."""
+    plugins = [word for word in words if word not in (DOWNLOAD, ADDRESSES)]
+    return Allowed(plugins, DOWNLOAD in words, ADDRESSES in words)
 
 
 def with_allowed_download(config: TrainConfig, allowed: bool) -> TrainConfig:

@@ -56,8 +56,8 @@ def _is_value(word: str) -> bool:
 def check_composed(
     arguments: list[str], allowed: Iterable[str], origin: object, given: str | None,
     run_id: str | None = None,
-) -> None:  # fmt: skip
-    """Refuse arguments by which code of others would run, or credentials go to their address.
+) -> dict[str, Any]:  # fmt: skip
+    """The config of stored arguments, refused where it would do more than the user allows.
 
     Args:
         arguments: complete; the folder of configs that they name is read.
@@ -86,13 +86,14 @@ def check_composed(
     check_plugins(map(str, named if isinstance(named, list) else [named]), allowed, origin)
     address = values["tracking"]["uri"]
     if address in (None, default["tracking"]["uri"]):
-        return
+        return values
     if "${" in str(address):  # it would carry what this environment holds to that address
         raise UserError(
             f"{origin}: the configs that it was launched with set tracking.uri={address}, an "
             "interpolation. Give tracking.uri=ADDRESS in this command."
         )
     check_address(str(address), origin, given, run_id)
+    return values
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sightline.config.compose import compose_job
 from sightline.data.from_config import apply_label_mode, read_source
+from sightline.data.known_addresses import check_addresses
 from sightline.data.source_data import Split
 from sightline.errors import UserError
 from sightline.evaluation.overrides import UNCHANGED, overridden_config
@@ -56,6 +57,7 @@ def own_splits(checkpoint: Path, plugins: tuple[str, ...]) -> dict[str, Split] |
     now, _ = compose_job([])  # for the tracking config, which a checkpoint does not hold
     config = overridden_config(stored, now, plugins, UNCHANGED)
     try:
+        check_addresses(config.data, checkpoint)
         return apply_label_mode(config, read_source(config))[1]
     except (UserError, OSError) as error:
         log.info("own images: %s", error)

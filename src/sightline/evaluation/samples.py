@@ -1,6 +1,7 @@
 """Samples to evaluate: a split of the run's own data, checked by digest, or other data."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from sightline.config.schema import TrainConfig
 from sightline.data.cache.digests import content_digests
 from sightline.data.from_config import read_given, read_source
+from sightline.data.known_addresses import check_addresses
 from sightline.data.reading.images import SelectedImages
 from sightline.data.source_data import SourceData, Split
 from sightline.errors import UserError, did_you_mean
@@ -34,12 +36,22 @@ class Samples:
     digest: str
 
 
-def own_samples(config: TrainConfig, label_mode: LabelMode, name: str) -> Samples:
-    """A split of the config's own data, split as in training.
+def own_samples(
+    config: TrainConfig, label_mode: LabelMode, name: str, addresses: Collection[str] = ()
+) -> Samples:
+    """A split of a stored config's own data, split as in training.
+
+    Args:
+        config: the config, as a file holds it but for overrides.
+        label_mode: of the model.
+        name: of the split.
+        addresses: of data that this command names.
 
     Raises:
-        UserError: the data is read in sequence and has no such split.
+        UserError: the data is read in sequence and has no such split, or is at an address that
+            the user did not name.
     """
+    check_addresses(config.data, "The stored config", addresses)
     source = read_source(config)
     if name not in source.splits:
         raise UserError(f"split={name}: {source.name} is read in sequence and has no such split.")

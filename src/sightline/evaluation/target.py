@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from sightline.config.data_addresses import addresses_in
 from sightline.config.schema import TrainConfig
 from sightline.data.source_data import Split
 from sightline.errors import DamagedError, UserError, counted
@@ -125,8 +126,9 @@ def predicted_target(
     if changes.decode:
         model = model.with_decode(config.data_common.decode)
     own = not changes.other_data
-    read = own_samples if own else other_samples
-    samples = read(config, model.label_mode, settings.split)
+    named = addresses_in(changes.data)
+    samples = (own_samples(config, model.label_mode, settings.split, named) if own
+               else other_samples(config, model.label_mode, settings.split))  # fmt: skip
     if own and settings.name is None:
         params = stored.run.params if stored.run else {}
         check_same(samples, params.get(f"data.digest.{settings.split}"), settings.split)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sightline.errors import DamagedError, UserError
 from sightline.io.digests import CHANGED, damage_by_digest
-from sightline.runs.folder import RunFolder
+from sightline.runs.folder import RESULTS, RunFolder
 from sightline.runs.frozen import PUT_BACK
 from sightline.tracking.mlflow.tags import RUN_KEY
 
@@ -54,6 +54,14 @@ def check_journal(folder: RunFolder) -> None:
             journal, f"it is of another run ({state.name}) than {folder.path / 'run.json'}",
             "One of the two was replaced: put back a copy of it.",
         )  # fmt: skip
+
+
+def lost_end(folder: RunFolder) -> str:
+    """That the journal ends before the run did; empty where it does not."""
+    if folder.state.status == "FINISHED" or not (folder.path / RESULTS).is_file():
+        return ""
+    return (f"{folder.upload.journal} ends before the run did, which has {RESULTS}; the command "
+            "that resumes the run completes it")  # fmt: skip
 
 
 def intact_file(folder: RunFolder, path: str, fetch: Callable[[str], Path]) -> Path:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sightline.config.data_addresses import all_addresses
 from sightline.config.job_words import downloads, with_allowed_download
 from sightline.config.schema import TrackingConfig, TrainConfig
 from sightline.config.stored import check_plugins, trusted_plugins
+from sightline.data.known_addresses import check_addresses
 from sightline.errors import UserError
 from sightline.io.redaction import redacted
 from sightline.runs.folder import RunFolder
@@ -56,6 +58,7 @@ def _frozen_job(
     if frozen is None:
         raise UserError(f"{folder} lost its run.json; give another hydra.sweep.dir.")
     check_plugins(frozen.config.plugins, plugins, folder)
+    check_addresses(frozen.config.data, folder, all_addresses(each.data for each in known))
     now = tracking.model_dump(include=TRANSPORT)
     config = with_hidden_values(frozen.config, known)
     config = with_allowed_download(config, any(map(downloads, known)))

@@ -14,6 +14,7 @@ from sightline.config.schema import TrainConfig
 from sightline.config.timm_names import check_timm_name
 from sightline.config.trainer_words import check_trainer_words
 from sightline.config.validation import Node
+from sightline.data.known_addresses import remember_addresses
 from sightline.data.labels.columns import LabelColumns
 from sightline.data.source_data import SPLITS
 from sightline.data.sources.folder import existing_folder, read_folder
@@ -56,6 +57,8 @@ def check_monitor(config: TrainConfig) -> None:
 def check_early(*configs: TrainConfig) -> None:
     """Refuse paths that are not there, and names that timm, torchvision or Lightning do not have.
 
+    The addresses of their data are named by a command, and remembered.
+
     Raises:
         UserError: as the data source, or the model, would say it.
     """
@@ -67,6 +70,7 @@ def check_early(*configs: TrainConfig) -> None:
         if (config.data, config.model, config.trainer) not in checked:
             checked.append((config.data, config.model, config.trainer))
             _check(config)
+            remember_addresses(config.data)
 
 
 def _check(config: TrainConfig) -> None:

@@ -12,6 +12,7 @@ from sightline.cluster.ranks import rank
 from sightline.config.job_words import allowed_by, with_allowed_download
 from sightline.config.schema import Job, TrainConfig
 from sightline.config.stored import check_plugins, trusted_plugins
+from sightline.data.known_addresses import check_addresses
 from sightline.errors import Interrupted, UserError
 from sightline.io.atomic import when_writable
 from sightline.io.console import log_to
@@ -89,15 +90,17 @@ def run_frozen(
     frozen = folder.frozen
     if frozen is None:
         raise UserError(f"{folder} holds no job of Sightline (no run.json).")
-    plugins, download = allowed_by(allowed)
-    check_plugins(frozen.config.plugins, trusted_plugins(plugins), folder)
+    may = allowed_by(allowed)
+    check_plugins(frozen.config.plugins, trusted_plugins(may.plugins), folder)
+    if not may.addresses:
+        check_addresses(frozen.config.data, folder)
     tracking = frozen.config.tracking
     uri = stored_address(tracking.uri, folder, run_id=folder.upload.position().get("run_id"))
     tracking = tracking.model_copy(update={"uri": uri})
     if rank() == 0:
         folder.error = ""
     try:
-        config = with_allowed_download(with_hidden_values(frozen.config), download)
+        config = with_allowed_download(with_hidden_values(frozen.config), may.download)
         config = config.model_copy(update={"tracking": tracking})
         run_job(config, frozen.job, loaded=loaded, importing=importing)
     except BaseException as error:

@@ -13,6 +13,7 @@ from sightline.comparison.reproduction import differing, judge, metrics_table, s
 from sightline.config.augment_form import with_form
 from sightline.config.checks import check
 from sightline.config.components import check_components
+from sightline.config.data_addresses import addresses_in
 from sightline.config.influence import FORM
 from sightline.config.open_batch import as_decided
 from sightline.config.schema import Job, TrainConfig
@@ -22,6 +23,7 @@ from sightline.config.stored import (
     trusted_plugins,
     without_download,
 )
+from sightline.data.known_addresses import check_addresses
 from sightline.errors import DamagedError, UserError, first_line
 from sightline.io.collection import imports_kept
 from sightline.io.stored_address import stored_address
@@ -96,12 +98,16 @@ def _config_of(stored: StoredRun, uri: str | None, overrides: Sequence[str]) -> 
     stored_values = _read_yaml(stored.file("config/config.yaml"), dict)
     origin = f"The run {stored.name!r}"
     values = without_download(stored_config(stored_values, origin))
+    if isinstance(values.get("data"), dict):
+        check_addresses(values["data"], origin, addresses_in(overrides))
     uri = uri or stored.uri or stored_address(values["tracking"]["uri"], origin)
     values["tracking"] |= {"uri": uri, "run_name": f"{stored.name} (again)"}
     # `auto` means "not in a job of a sweep", and the repetition is no job of a sweep.
     values["evaluate_test"] = any(name.startswith("test/") for name in stored.metrics)
     for word in overrides:
         key, _, value = word.partition("=")
+        if _is_stored(values, key, value):  # as a word is that allows an address
+            continue
         if not any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE):
             raise UserError(
                 f"{word}: with another {key} it would be another training. What may change: "
@@ -120,6 +126,15 @@ def _config_of(stored: StoredRun, uri: str | None, overrides: Sequence[str]) -> 
         raise UserError(
             f"The config of {stored.name!r} does not fit this version of Sightline: {error}"
         ) from error
+
+
+def _is_stored(values: dict[str, Any], key: str, value: str) -> bool:
+    """Whether a word says what the config has."""
+    *path, last = key.split(".")
+    node: Any = values
+    for part in path:
+        node = node.get(part) if isinstance(node, dict) else None
+    return isinstance(node, dict) and last in node and bool(node[last] == yaml.safe_load(value))
 
 
 def _read_yaml(path: Path, kind: type) -> Any:

@@ -4,10 +4,12 @@ import yaml
 
 from sightline.config.augment_form import with_logged_form
 from sightline.config.compose import compose_job, register_resolvers
+from sightline.config.data_addresses import addresses_in
 from sightline.config.options import as_tuple
 from sightline.config.stored import trusted_plugins
 from sightline.config.stored_words import check_composed
 from sightline.config.words import quoted
+from sightline.data.known_addresses import check_addresses
 from sightline.errors import UserError
 from sightline.paths import project_root
 from sightline.runs.find import find_run, find_unfinished
@@ -49,7 +51,8 @@ def with_folder_to_resume(arguments: list[str]) -> tuple[list[str], list[str] | 
         register_resolvers(words)
         uri = _given(given, "tracking.uri")
         known = run.upload.position().get("run_id")
-        check_composed(words, trusted_plugins(_plugins_of(given)), run.path, uri, known)
+        composed = check_composed(words, trusted_plugins(_plugins_of(given)), run.path, uri, known)
+        check_addresses(composed["data"], run.path, addresses_in(given))
         return words, given
     folder = find_unfinished(project_root() / "runs", compose_job(given)[0])
     if folder is None:

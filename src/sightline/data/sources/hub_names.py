@@ -69,8 +69,15 @@ def _was_fetched(name: str) -> bool:
 
     prepared = Path(os.environ.get("HF_DATASETS_CACHE", Path(constants.HF_HOME) / "datasets"))
     names = {_plain(each.name) for each in prepared.iterdir()} if prepared.is_dir() else set()
-    in_hub_cache = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
-    return in_hub_cache.exists() or _plain(name.replace("/", "")) in names
+    return is_in_hub_cache(name) or _plain(name.replace("/", "")) in names
+
+
+def is_in_hub_cache(name: str) -> bool:
+    """Whether a data set of exactly this name was fetched before, or a part of it."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
+    return ON_HUB.fullmatch(name) is not None and folder.exists()
 
 
 def _plain(name: str) -> str:

@@ -11,9 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from sightline.config.components import check_components
 from sightline.config.compose import compose_frozen
+from sightline.config.data_addresses import addresses_in, all_addresses
 from sightline.config.job_words import with_allowed_download
 from sightline.config.schema import TrainConfig
 from sightline.config.stored import check_plugins, trusted_plugins
+from sightline.data.known_addresses import check_addresses
 from sightline.io.secrets import hide_password
 from sightline.paths import config_folders
 from sightline.runs.folder import RunFolder
@@ -121,7 +123,7 @@ def plan_search(
     for words in boundary_samples(spaces, fixed):
         given = [*fixed, *words]
         sample, job = compose_frozen(configs, given, folder / "0", name, arguments)
-        check_plugins(sample.plugins, trusted_plugins(map(str, config.plugins)), folder)
+        _check_trust(sample, config, given if stored else None, folder)
         check_early(sample)
         check_components(sample)
         checked.append((sample, job))
@@ -141,6 +143,24 @@ def plan_search(
         _check_same(stored, search)
         search.study_name = stored["study_name"]
     return search
+
+
+def _check_trust(
+    sample: TrainConfig, config: DictConfig, words: Sequence[str] | None, folder: Path
+) -> None:
+    """Refuse what the config of a trial names, and this command does not.
+
+    Args:
+        sample: the config.
+        config: the search's, as this command composes it.
+        words: of this command, where the configs are the folder's own; None at a launch.
+        folder: the search's.
+    """
+    check_plugins(sample.plugins, trusted_plugins(map(str, config.plugins)), folder)
+    if words is not None:
+        data = OmegaConf.to_container(config.data, resolve=False)
+        assert isinstance(data, dict)
+        check_addresses(sample.data, folder, [*all_addresses([data]), *addresses_in(words)])
 
 
 def launch_search(search: Search) -> None:

@@ -18,13 +18,13 @@ from sightline.errors import UserError
 from sightline.io.stored_address import stored_address
 from sightline.runs.folder import BEST, RunFolder
 from sightline.runs.imported import check_has_model
-from sightline.runs.intact import check_journal, intact_file
+from sightline.runs.intact import check_journal, intact_file, lost_end
 from sightline.runs.known_names import unknown_run
 from sightline.runs.resume import resume_command
 from sightline.tracking.mlflow.client import open_client
 from sightline.tracking.mlflow.errors import STORE_ERRORS, unanswered
 from sightline.tracking.mlflow.run_names import run_of_name
-from sightline.tracking.mlflow.tags import RUN_FOLDER
+from sightline.tracking.mlflow.tags import ERROR, RUN_FOLDER
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,8 @@ def _in_folder(folder: RunFolder, uri: str | None) -> StoredRun:
 
 def read_from_journal(folder: RunFolder) -> StoredRun:
     """A run as its folder has it, whether or not it was uploaded."""
-    state = folder.state
+    state, end = folder.state, lost_end(folder)
     return StoredRun(
         None, None, None, folder, state.name or folder.path.name, state.status or "RUNNING",
-        state.params, state.metrics, state.tags,
+        state.params, state.metrics, state.tags | ({ERROR: end} if end else {}),
     )  # fmt: skip
