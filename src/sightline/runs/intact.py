@@ -60,8 +60,8 @@ def lost_end(folder: RunFolder) -> str:
     """That the journal ends before the run did; empty where it does not."""
     if folder.state.status == "FINISHED" or not (folder.path / RESULTS).is_file():
         return ""
-    return (f"{folder.upload.journal} ends before the run did, which has {RESULTS}; the command "
-            "that resumes the run completes it")  # fmt: skip
+    journal = folder.upload.journal.relative_to(folder.path)  # a table has no room for more
+    return f"{journal} lost its end: the run has {RESULTS}; resuming it completes the file"
 
 
 def intact_file(folder: RunFolder, path: str, fetch: Callable[[str], Path]) -> Path:
