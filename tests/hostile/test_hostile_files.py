@@ -202,14 +202,14 @@ class Model:
 
     preprocess = PreprocessSpec(8, 1, (0.5,), (0.25,))
 
-    def probs(self, images: list[Any]) -> np.ndarray:
+    def logits_of(self, images: list[Any]) -> np.ndarray:
         from sightline.data.reading.decode import Reading
         from sightline.inference.image_objects import read_object
 
         return np.array([[np.asarray(read_object(each, Reading())).mean()] for each in images])
 
     def decisions(self, calibrated: bool) -> Any:
-        return SimpleNamespace(rows=lambda probs: pa.table({"prob": probs[:, 0]}))
+        return SimpleNamespace(rows_of_logits=lambda each: pa.table({"prob": each[:, 0]}))
 
 
 def test_a_served_model_opens_no_path_and_answers_in_words(
@@ -248,7 +248,7 @@ def test_a_served_model_opens_no_path_and_answers_in_words(
         with pytest.raises(MlflowException, match="column 'image'"):
             served.predict(frame)
     assert len(served.predict(pd.DataFrame({"image": [[[0, 255], [1, 2]]]}))) == 1
-    assert LoadedModel.probs is not Model.probs
+    assert LoadedModel.logits_of is not Model.logits_of
 
 
 def test_a_journal_names_files_of_its_run_alone(tmp_path: Path) -> None:

@@ -27,8 +27,7 @@ class CompareOptions(Options):
         json_schema_extra={"names_run": True},
     )
     metric: str | None = Field(
-        None,
-        description="metric to rank by; by default what the runs monitor, at the best checkpoint",
+        None, description="to rank by; by default what the runs monitor, at the best checkpoint"
     )
     mode: Literal["max", "min"] | None = Field(None, description="better, of a metric not known")
     group_by: Several = Field((), description="parameters of a group, in place of the config")

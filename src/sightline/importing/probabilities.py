@@ -51,10 +51,12 @@ def probabilities(
             "labels can be true at once, give label_mode=multilabel; if these are logits, "
             "kind=logits."
         )
-    values = values.clip(0, 1)
+    np.clip(values, 0, 1, out=values)
     if single:
         return np.concatenate([1 - values, values], axis=1), read
-    return values if sums is None else values / values.sum(axis=1, keepdims=True), read
+    if sums is not None:
+        values /= values.sum(axis=1, keepdims=True)
+    return values, read
 
 
 def _values(scores: Scores, mode: LabelMode) -> tuple[np.ndarray, tuple[str, ...]]:

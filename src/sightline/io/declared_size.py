@@ -130,6 +130,8 @@ def read_parquet(path: Path, declared: DeclaredTable | None = None) -> pa.Table:
     try:
         if declared.repeated:
             check_fits(path, _repeated_bytes(path, declared.repeated))
-        return pq.read_table(path, page_checksum_verification=True)
+        table = pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedError(path, first_line(error)) from error
+    pa.default_memory_pool().release_unused()  # decoding took more than the table itself
+    return table

@@ -15,6 +15,7 @@ from sightline.predictions import Predictions
 
 Average = Literal["micro", "weighted", "none"]
 Thresholds = Sequence[float] | None  # None: the default decision
+BLOCK = 4096  # rows of a table with many classes that are computed at a time
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,17 @@ class Measures(ABC):
 
 def to_tensors(predictions: Predictions) -> tuple[Tensor, Tensor]:
     """Probabilities (double, so that sums are exact to 1e-6) and integer targets of a table."""
-    probs = torch.from_numpy(np.ascontiguousarray(predictions.probs)).double()
-    return probs, torch.from_numpy(np.ascontiguousarray(predictions.targets)).long()
+    return double_probs(predictions), integer_targets(predictions)
+
+
+def double_probs(predictions: Predictions) -> Tensor:
+    """Probabilities of a table, shape (N, C), double."""
+    return torch.from_numpy(np.ascontiguousarray(predictions.probs)).double()
+
+
+def integer_targets(predictions: Predictions) -> Tensor:
+    """Targets of a table, shape (N,) or (N, C)."""
+    return torch.from_numpy(np.ascontiguousarray(predictions.targets)).long()
 
 
 def log_loss(probability: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sightline.errors import UserError
 from sightline.label_modes.base import Count, one_a_class
 from sightline.label_modes.logits import log_of, rescale_logits
-from sightline.label_modes.measures import Confidences, log_loss
+from sightline.label_modes.measures import BLOCK, Confidences, log_loss
 from sightline.label_modes.single_label import SingleLabel
 from sightline.label_modes.softmax import SoftmaxCrossEntropy
 from sightline.predictions import Predictions
@@ -104,12 +104,13 @@ class Multiclass(SingleLabel):
     def confidences(self, probs: Tensor, target: Tensor) -> Confidences:
         """Of the most probable class (Guo et al. 2017); squared errors summed over classes."""
         confidence, decided = probs.max(dim=1)
-        errors = (probs - self.soft(target)) ** 2
+        blocks = zip(probs.split(BLOCK), target.split(BLOCK), strict=True)
+        errors = torch.cat([((p - self.soft(t)) ** 2).sum(dim=1) for p, t in blocks])
         return Confidences(
             confidence.numpy(),
             (decided == target).double().numpy(),
             log_loss(probs.gather(1, target[:, None])[:, 0]).numpy(),
-            errors.sum(dim=1).numpy(),
+            errors.numpy(),
         )
 
     def yes_or_no(self, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:

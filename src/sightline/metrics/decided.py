@@ -16,7 +16,13 @@ from torch import Tensor
 
 from sightline.label_modes.base import LabelMode
 from sightline.label_modes.counts import Counts, filled
-from sightline.label_modes.measures import Average, Confidences, Thresholds, to_tensors
+from sightline.label_modes.measures import (
+    Average,
+    Confidences,
+    Thresholds,
+    double_probs,
+    integer_targets,
+)
 from sightline.label_modes.ranked_scores import RankedScores
 from sightline.predictions import Predictions
 
@@ -52,19 +58,15 @@ class DecidedTable:
             self._cache[key] = make()
         return cast(T, self._cache[key])
 
-    @cached_property
-    def _tensors(self) -> tuple[Tensor, Tensor]:
-        return to_tensors(self.predictions)
-
     @property
     def probs(self) -> Tensor:
-        """Probabilities, shape (N, C), double."""
-        return self._tensors[0]
+        """Probabilities, shape (N, C), double; made anew, as nothing of the table is larger."""
+        return double_probs(self.predictions)
 
-    @property
+    @cached_property
     def target(self) -> Tensor:
         """Encoded targets, shape (N,) or (N, C)."""
-        return self._tensors[1]
+        return integer_targets(self.predictions)
 
     @cached_property
     def preds(self) -> Tensor:

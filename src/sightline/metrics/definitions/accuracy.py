@@ -181,10 +181,14 @@ def in_top(probs: Tensor, target: Tensor, k: int) -> Tensor:
     """
     import torch
 
-    own = probs.gather(1, target[:, None])
-    later = torch.arange(probs.shape[1]) > target[:, None]
-    before = (probs > own) | ((probs == own) & later)
-    return before.sum(dim=1) < k
+    from sightline.label_modes.measures import BLOCK
+
+    classes, found = torch.arange(probs.shape[1]), []
+    for block, own_class in zip(probs.split(BLOCK), target[:, None].split(BLOCK), strict=True):
+        own = block.gather(1, own_class)
+        before = (block > own) | ((block == own) & (classes > own_class))
+        found.append(before.sum(dim=1) < k)
+    return torch.cat(found)
 
 
 METRICS = [Accuracy(), AccuracySubset(), HammingLoss(), AccuracyTopK(2, 60), AccuracyTopK(5, 61)]
