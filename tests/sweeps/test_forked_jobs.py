@@ -16,6 +16,7 @@ from support.cheap_job import wait_for
 
 from sightline.io.forked import ForkedProcess
 from sightline.sweeps.forked_jobs import JobServer
+from sightline.sweeps.process import JOB_COMMAND
 
 # A job that tells what it finds, and then changes all of it, as a job might.
 JOB = """
@@ -109,6 +110,15 @@ def test_a_job_ends_with_its_own_status_and_output(
     output = Path("output.log").read_text()
     for text in ("a message", "MemoryError", "late", "at the end"):
         assert (text in output) == (text.split("'")[0] in code), output
+
+
+def test_a_job_prints_nothing_but_its_own(server: JobServer) -> None:
+    with Path("output.log").open("wb") as output:
+        process = server.fork([*JOB_COMMAND, "missing"], {}, output)
+        assert process is not None
+        assert process.wait() == 1
+    message = Path("output.log").read_text()
+    assert message.startswith("Error: missing holds no job of Sightline"), message
 
 
 def test_a_killed_server_takes_no_job_with_it_and_is_started_again(server: JobServer) -> None:

@@ -77,6 +77,7 @@ def _run(command: list[str]) -> None:
     """Run `python -m MODULE ...` or `python FILE ...` in this process."""
     if command[1] == "-m":
         sys.argv = command[2:]
+        sys.modules.pop(command[2], None)  # Python warns of a program that was imported before
         runpy.run_module(command[2], run_name="__main__", alter_sys=True)
     else:
         sys.argv = command[1:]
