@@ -30,7 +30,7 @@ COMMAND = [sys.executable, __file__]
 AWAY = ["report=none", "tracking.offline=true", "tracking.system_metrics_interval_s=null"]
 
 
-def cheap(config: TrainConfig, job: Job, loaded: bool) -> None:
+def cheap(config: TrainConfig, job: Job, loaded: bool, importing: object) -> None:
     """A job in the place of a training: it begins, tells epochs, and ends as it was told to."""
     assert rank() == 0
     folder = job.output_dir

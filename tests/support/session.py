@@ -128,7 +128,7 @@ def small_digits(words: list[str]) -> list[str]:
     return SMALL_DIGITS + few_canvases(chosen.get("label_mode", ""))
 
 
-def only_set_up(config: TrainConfig, job: Job, *_: object) -> None:
+def only_set_up(config: TrainConfig, job: Job, **_: object) -> None:
     """In the place of a training: all of it as far as the first step."""
     monitor_mode(config)
     set_up(config, job.overrides)
