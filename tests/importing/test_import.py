@@ -148,6 +148,8 @@ def test_one_table_twice_is_no_second_seed(
         (["data=folder", "data.root=there"], "predictions=missing.csv"),
         ([], "Which data was predicted?"),
         (["data=folder", "optimizer.lr=1"], "Unknown option 'optimizer.lr'"),
+        (["data=folder", "hydra.job.name=x"], "Unknown option 'hydra.job.name'"),
+        (["data=folder", "data.root=there", "hydra.run.dir=mine"], "predictions=missing.csv"),
         (["data=folder", "name=a\tb"], "name"),
         (["data=folder", "split=all"], "split"),
     ],

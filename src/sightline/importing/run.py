@@ -19,6 +19,7 @@ from sightline.training.early_checks import check_early
 log = logging.getLogger(__name__)
 
 PARTS = ("data", "label_mode", "tracking", "plugins")  # of a config, that an import takes
+FOLDER = "hydra.run.dir"  # of the run
 
 
 def import_predictions(
@@ -53,10 +54,11 @@ def check_overrides(words: Sequence[str], known: Sequence[str]) -> None:
     """
     keys = [word.lstrip("+~").partition("=")[0] for word in words]
     for word, key in zip(words, keys, strict=True):
-        if key.partition(".")[0] not in PARTS:
+        if key != FOLDER and key.partition(".")[0] not in PARTS:
             raise UserError(
                 f"Unknown option {key!r}.{did_you_mean(key, known)} An import takes "
-                f"{', '.join(known)}, and overrides of {', '.join(PARTS)} ({word!r} is neither)."
+                f"{', '.join(known)}, {FOLDER}, and overrides of {', '.join(PARTS)} ({word!r} is "
+                "none)."
             )
     if "data" not in keys:
         raise UserError(
@@ -90,7 +92,7 @@ def _import(
     }
     folder = RunFolder(job.output_dir)
     if folder.is_launched:
-        raise UserError(f"{folder} holds a run already; give another folder (hydra.run.dir).")
+        raise UserError(f"{folder} holds a run already; give another folder ({FOLDER}=...).")
     purpose = {KIND: KIND_IMPORT}
     with new_run(purpose, settings.name, folder, job.command, config.tracking) as (tracker, client):
         folder.freeze(config, job)
