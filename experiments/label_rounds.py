@@ -9,7 +9,7 @@ is read once they are chosen; val and test stay as they are. Each draw begins wi
 of each class among them, the same for every way. The same command again goes on where it ended.
 
 Written to the output folder: a run for each way, draw and round, `rounds.csv`, and `rounds.png`.
-Result on GTSRB: docs/log.md.
+Result: not run here to its end.
 """
 
 import argparse

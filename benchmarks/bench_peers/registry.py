@@ -49,18 +49,20 @@ def find_peers(folder: Path = PEERS) -> list[Peer]:
     """All rows: a file has `ROWS` (title by key), `PACKAGES` and, where it has any, `NEEDS`."""
     peers = []
     for path in sorted(folder.glob("[!_]*.py")):
-        said = _constants(path)
-        for row, title in said["ROWS"].items():
-            peers.append(Peer(path.stem, row, title, said["PACKAGES"], said.get("NEEDS", ())))
+        constants = _constants(path)
+        for row, title in constants["ROWS"].items():
+            peers.append(
+                Peer(path.stem, row, title, constants["PACKAGES"], constants.get("NEEDS", ()))
+            )
     return peers
 
 
 def _constants(path: Path) -> dict[str, Any]:
     """The literal constants of a module, by name."""
-    said = {}
+    constants = {}
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
             if name in ("ROWS", "PACKAGES", "NEEDS"):
-                said[name] = ast.literal_eval(node.value)
-    return said
+                constants[name] = ast.literal_eval(node.value)
+    return constants
