@@ -1,12 +1,11 @@
 """Pages of a search for runs: thousands of them, in little memory."""
 
-import contextlib
-import gc
 from collections.abc import Iterator
 from dataclasses import replace
 
 from mlflow import MlflowClient
 
+from sightline.io.collection import without_collection
 from sightline.tracking.mlflow.run_names import PAGE
 from sightline.tracking.mlflow.stored_run import StoredRun, stored
 
@@ -22,24 +21,13 @@ def search_stored(
     texts: dict[str, str] = {}
     token = None
     while True:
-        with _without_collector():
+        with without_collection():
             page = client.search_runs(experiments, wanted, max_results=PAGE, page_token=token)
         for run in page:
             yield _with_shared_texts(stored(client, run), texts)
         token = page.token
         if not token:
             return
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _with_shared_texts(run: StoredRun, texts: dict[str, str]) -> StoredRun:
