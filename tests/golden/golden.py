@@ -31,6 +31,7 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "timm", "kornia", "nump
 COMMON = [
     "data=digits", "trainer=cpu", "report=none", "tracking.offline=true",
     "tracking.system_metrics_interval_s=null", "data.num_workers=0",
+    "model.channels_last=false", "+optimizer.fused=false",
 ]  # fmt: skip
 # What augment=light did to single images before: nearest pixels, shifts of whole pixels.
 OF_BEFORE = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,14 +12,14 @@ import torch
 from support.configs import changed_config
 from torch import nn
 
-from sightline.config.decided import PRECISION
+from sightline.config.decided import FORMAT, FUSED, PRECISION
 from sightline.config.influence import group_digest, influences
 from sightline.config.legacy import as_of_now
 from sightline.errors import UserError
 from sightline.training import speed as speeds
 from sightline.training.grad_checkpointing import checkpoint_activations
 from sightline.training.optimizers import Optimizers
-from sightline.training.speed import Speed, check_format, choose_speed
+from sightline.training.speed import Speed, choose_speed, speed_of
 from sightline.training.stand_in import check_on_stand_in
 
 TIMM = ("model=timm", "model.name=test_resnet", "model.img_size=32")
@@ -31,9 +32,40 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch, bf16: bool, capability: int) -> None
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (capability, 0))
 
 
-def test_a_cpu_computes_as_it_always_did() -> None:
-    assert choose_speed(changed_config("trainer=cpu")) == Speed("32-true")
-    assert choose_speed(changed_config("trainer=cpu")).describe() == "precision 32-true"
+ON_CPU = Speed("32-true", channels_last=True, fused=True)
+
+
+def with_processor(monkeypatch: pytest.MonkeyPatch, **units: bool) -> None:
+    """A processor, as far as it is asked what it can."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+
+
+def test_a_cpu_takes_bfloat16_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_processor(monkeypatch, avx512_bf16=True)
+    chosen = choose_speed(changed_config("trainer=cpu"))
+    assert chosen == ON_CPU
+    assert chosen.describe() == "precision 32-true, channels_last, fused optimizer"
+    auto = changed_config("trainer=cpu", "trainer.precision=auto")
+    assert choose_speed(auto) == replace(ON_CPU, precision="bf16-mixed")
+    sharded = changed_config(
+        "trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.precision=auto"
+    )
+    assert choose_speed(sharded) == replace(ON_CPU, channels_last=False)
+    with_processor(monkeypatch, avx2=True, avx512_bf16=False)
+    assert choose_speed(auto) == ON_CPU
+
+
+def test_the_network_decides_with_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_processor(monkeypatch, amx_bf16=True)
+    config = changed_config("trainer=cpu", "trainer.precision=auto")
+    auto = choose_speed(config)
+    assert speed_of(auto, config, nn.Conv2d(4, 8, 3, groups=2), {}) == auto
+    depthwise = nn.Conv2d(4, 8, 3, groups=4)
+    assert speed_of(auto, config, depthwise, {}) == ON_CPU
+    assert speed_of(auto, config, depthwise, {PRECISION: "bf16-mixed"}) == auto  # it is resumed
+    given = changed_config("trainer=cpu", "trainer.precision=bf16-mixed")
+    assert speed_of(auto, given, depthwise, {}) == auto
+    assert speed_of(auto, config, nn.Linear(2, 2), {}) == replace(auto, channels_last=False)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +78,19 @@ def test_a_gpu_takes_what_it_has(
     on_gpu(monkeypatch, bf16, capability)
     chosen = choose_speed(changed_config())
     assert chosen == Speed(precision, tf32, channels_last=True, fused=True)
-    assert choose_speed(changed_config("trainer=cpu")) == Speed("32-true")
+    assert choose_speed(changed_config("trainer=cpu")) == ON_CPU
     given = choose_speed(changed_config(
         "trainer.precision=16-mixed", "trainer.tf32=false", "model.channels_last=false"
     ))  # fmt: skip
     assert given == Speed("16-mixed", False)  # its scaler and a fused step do not go together
+
+
+def test_a_resumed_run_computes_as_it_began() -> None:
+    config = changed_config("trainer=cpu", "trainer.precision=auto")
+    began = Speed("32-true", channels_last=True, fused=False)
+    assert choose_speed(config, began.facts()) == began
+    assert began.facts() == {PRECISION: "32-true", FORMAT: "true", FUSED: "false"}
+    assert choose_speed(config, {PRECISION: "32-true"}) == Speed("32-true")  # of an older version
 
 
 def test_a_resumed_run_keeps_its_precision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +108,8 @@ def test_a_resumed_run_keeps_its_precision(monkeypatch: pytest.MonkeyPatch) -> N
         (["optimizer=timm", "optimizer.name=Muon"], False), (["trainer.precision=16-mixed"], False),
     ],
 )  # fmt: skip
-def test_the_device_chooses_how_an_optimizer_steps(words: list[str], fused: bool) -> None:
-    optimizers = Optimizers(changed_config(*words))
-    assert optimizers.implementation(torch.device("cuda")) == ({"fused": True} if fused else {})
-    assert optimizers.implementation(torch.device("cpu")) == {}
+def test_optimizers_of_torch_step_in_one_kernel(words: list[str], fused: bool) -> None:
+    assert Optimizers(changed_config(*words)).can_fuse() is fused
 
 
 REFUSED = {
@@ -116,8 +154,9 @@ def test_a_model_that_cannot_is_refused_before_data_is_read(
         return
     with pytest.raises(UserError, match=expected):
         check_on_stand_in(config)
+    config = changed_config("model.channels_last=true")
     with pytest.raises(UserError, match="Linear has no convolutions"):
-        check_format(changed_config("model.channels_last=true"), nn.Linear(2, 2))
+        speed_of(choose_speed(config), config, nn.Linear(2, 2), {})
 
 
 def network() -> nn.Module:

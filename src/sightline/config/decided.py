@@ -15,7 +15,9 @@ FRAME: Final = "augment.frame_size.used"
 FRAME_OF_AUTO: Final = "augment.frame_size.auto"  # what auto takes in its place
 AIM: Final = "tuning.aim.used"  # none where the label mode has no thresholds
 CLASS_WEIGHTS: Final = "loss.class_weights.used"  # none or balanced; other ones are not logged
-PRECISION: Final = "trainer.precision.used"  # of trainer.precision=auto, as the device decided
+PRECISION: Final = "trainer.precision.used"  # where the config leaves it open: by the device
+FORMAT: Final = "model.channels_last.used"  # likewise
+FUSED: Final = "optimizer.fused.used"  # likewise
 BATCH_SIZE: Final = "data.batch_size.used"  # of data.batch_size=auto, as memory decided
 ACCUMULATED: Final = "trainer.accumulate_grad_batches.used"  # likewise
 LR: Final = "optimizer.lr.used"  # of optimizer.lr_scaling

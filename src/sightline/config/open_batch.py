@@ -1,9 +1,9 @@
-"""Batch size and learning rate that a config leaves open, and the config once they are decided."""
+"""What a config leaves open (batch size, learning rate, precision), and the config once decided."""
 
 import math
 from collections.abc import Mapping
 
-from sightline.config.decided import ACCUMULATED, BATCH_SIZE, LR
+from sightline.config.decided import ACCUMULATED, BATCH_SIZE, LR, PRECISION
 from sightline.config.schema import TrainConfig
 
 AUTO = "auto"
@@ -29,11 +29,11 @@ def scaled_lr(config: TrainConfig, images: int) -> float:
 
 
 def as_decided(config: TrainConfig, decided: Mapping[str, str]) -> TrainConfig:
-    """The config with numbers in place of what it left open.
+    """The config with values in place of what it left open.
 
     Args:
         config: of the training.
-        decided: parameters of its run, of which those are taken that are about these numbers.
+        decided: parameters of its run, of which those are taken that are about these keys.
     """
     data, trainer, optimizer = dict(config.data), dict(config.trainer), dict(config.optimizer)
     if is_open(config) and BATCH_SIZE in decided:
@@ -41,4 +41,6 @@ def as_decided(config: TrainConfig, decided: Mapping[str, str]) -> TrainConfig:
         trainer |= {"accumulate_grad_batches": int(decided[ACCUMULATED])}
     if config.optimizer_common.lr_scaling is not None and LR in decided:
         optimizer |= {"lr": float(decided[LR]), "lr_scaling": None}
+    if trainer.get("precision") in (None, AUTO) and PRECISION in decided:
+        trainer |= {"precision": decided[PRECISION]}
     return config.model_copy(update={"data": data, "trainer": trainer, "optimizer": optimizer})

@@ -192,4 +192,8 @@ class TrainConfig(Strict):
     def trainer_arguments(self) -> Node:
         """The part of `trainer` that is Lightning's, without what the device decides."""
         own = without(self.trainer, TrainerSpeedConfig)
-        return {key: value for key, value in own.items() if (key, value) != ("precision", "auto")}
+        return {
+            key: value
+            for key, value in own.items()
+            if key != "precision" or value not in (None, "auto")
+        }

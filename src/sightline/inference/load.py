@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import torch
 from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
@@ -52,6 +53,7 @@ class Identity(BaseModel):
     config: dict[str, Any]
     tuning: dict[str, Any] = {}
     precision: str | None = None  # as its device decided; the config's, where it was saved before
+    channels_last: bool = False  # likewise
 
 
 def load(
@@ -144,6 +146,8 @@ def _with_weights(
         check_values(read, classifier.state_dict(), str(path))
         try:
             classifier.load_state_dict(weights)
+            if identity.channels_last:  # the same kernels as in training
+                classifier.network.to(memory_format=torch.channels_last)
             return classifier
         except RuntimeError as error:
             problem = " ".join([line.strip() for line in str(error).splitlines()[1:]][:2])

@@ -17,7 +17,7 @@ from sightline.label_modes.base import LabelMode
 from sightline.models.build import build_classifier
 from sightline.models.classifier import Classifier
 from sightline.models.head import head_names
-from sightline.training.speed import Speed, check_format
+from sightline.training.speed import Speed, speed_of
 from sightline.training.weights_of_run import model_with_file
 from sightline.types import DatasetInfo
 
@@ -38,7 +38,7 @@ class Backbone:
         name: for people.
         config: that names it.
         classifier: in evaluation mode, with a head for the data's classes that has not learnt.
-        precision: Lightning's, of the forward pass.
+        speed: how the forward pass computes.
         digest: of its weights (the head's aside), preprocessing, precision and keys.
         parameters: their number, without the head's.
     """
@@ -46,7 +46,7 @@ class Backbone:
     name: str
     config: TrainConfig
     classifier: Classifier
-    precision: str
+    speed: Speed
     digest: str
     parameters: int
 
@@ -71,14 +71,14 @@ def build_backbone(
         classifier = build_classifier(
             node, config.model_input, info, mode.num_outputs, config.plugins
         )
-    check_format(config, classifier.network)
+    speed = speed_of(speed, config, classifier.network, {})
     speed.apply(classifier.network)
     classifier.eval().requires_grad_(False)
     head = _head_names(classifier.network)
     total = sum(p.numel() for name, p in classifier.network.named_parameters() if name not in head)
     name = str(node.get("name") or node["_target_"].rsplit(".", 1)[-1])
     digest = _digest(classifier, head, node, speed.precision)
-    return Backbone(name, config, classifier, speed.precision, digest, total)
+    return Backbone(name, config, classifier, speed, digest, total)
 
 
 def _head_names(network: nn.Module) -> set[str]:

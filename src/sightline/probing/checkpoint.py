@@ -41,7 +41,8 @@ def probe_checkpoint(
     digests = data_digests(data.source, data.splits, data.contents)
     identity = make_identity(
         backbone.config, data.mode, data.info, classifier.preprocess, digests
-    ) | {"tuning": tuning.to_dict(), "precision": backbone.precision}  # fmt: skip
+    ) | {"tuning": tuning.to_dict(), "precision": backbone.speed.precision,
+         "channels_last": backbone.speed.channels_last}  # fmt: skip
     return {"state_dict": state, "sightline": identity}
 
 

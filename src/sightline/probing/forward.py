@@ -61,6 +61,6 @@ def append_features(
 def _forward(
     backbone: Backbone, images: Tensor, poolings: tuple[Pooling, ...], device: torch.device
 ) -> dict[Pooling, np.ndarray]:
-    with torch.inference_mode(), computing(device, backbone.precision):
+    with torch.inference_mode(), computing(device, backbone.speed.precision):
         found = pooled_features(backbone.classifier, images.to(device, non_blocking=True), poolings)
     return {pooling: each.float().cpu().numpy() for pooling, each in found.items()}

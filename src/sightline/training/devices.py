@@ -42,3 +42,10 @@ def check_devices(trainer: dict[str, Any]) -> None:
 def uses_gpu(trainer: dict[str, Any]) -> bool:
     """Whether the trainer that this config describes takes a CUDA device."""
     return torch.cuda.is_available() and trainer.get("accelerator") in ("auto", "gpu", "cuda")
+
+
+def uses_cpu(trainer: dict[str, Any]) -> bool:
+    """Whether the trainer that this config describes takes the CPU."""
+    if trainer.get("accelerator") != "auto":
+        return trainer.get("accelerator") == "cpu"
+    return torch.accelerator.current_accelerator(check_available=True) is None

@@ -12,6 +12,7 @@ from sightline.config.optimizer_keys import OptimizerConfig
 from sightline.config.schema import TrainConfig
 from sightline.config.validation import without
 from sightline.errors import UserError, first_line
+from sightline.training.layout import keep_layout
 from sightline.training.named_optimizers import HYBRID, named_optimizer
 from sightline.training.param_groups import PlannedParameter, grouped, plan_parameters
 
@@ -23,10 +24,12 @@ class Optimizers:
 
     Args:
         config: of the training.
+        fused: whether one kernel of torch's steps all parameters, where the config leaves it open.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, fused: bool = False) -> None:
         self.config = config
+        self.fused = fused
         self.node = without(config.optimizer, OptimizerConfig)
         self.target = locate(self.node, "optimizer", config.plugins)
 
@@ -55,27 +58,26 @@ class Optimizers:
         """
         if not groups:
             raise UserError("The model has no parameters that can be trained.")
-        device = groups[0]["params"][0].device
-        node = self.node | self.implementation(device)
+        node = self.node | ({"fused": True} if self.fused else {})
         try:
             optimizer = build(node, "optimizer", self.config.plugins, {"params": groups})
         except RuntimeError as error:  # of torch's, for foreach and fused
             raise UserError(f"optimizer: {first_line(error)}") from error
         assert isinstance(optimizer, Optimizer)
+        if node.get("fused"):
+            keep_layout(optimizer)
         return optimizer
 
-    def implementation(self, device: torch.device) -> dict[str, bool]:
-        """What the config leaves open of how torch's optimizers step: fused on a GPU.
+    def can_fuse(self) -> bool:
+        """Whether one kernel may step all parameters: of torch's optimizers that have one.
 
         Not with 16-mixed, where a fused step scales gradients back itself, after they are clipped.
-        Elsewhere torch chooses: all tensors at once on a GPU, one after the other on a CPU.
         """
         kind = vars(torch.optim).get(str(self.node.get("name")), self.target)
         takes = {"foreach", "fused"} <= inspect.signature(kind).parameters.keys()
         given = {"foreach", "fused"} & self.node.keys()
         mixed = str(self.config.trainer.get("precision")) in SCALED
-        chosen = device.type == "cuda" and takes and not given and not mixed
-        return {"fused": True} if chosen else {}
+        return takes and not given and not mixed
 
     def check(self) -> Optimizer:
         """Check that it takes what the keys of its groups give; one of a single parameter.

@@ -44,7 +44,7 @@ from sightline.training.module import LitClassifier
 from sightline.training.optimizers import Optimizers
 from sightline.training.plan_checks import check_before_data, check_plan
 from sightline.training.schedules import Schedulers
-from sightline.training.speed import Speed, check_format, choose_speed
+from sightline.training.speed import Speed, choose_speed, speed_of
 from sightline.training.trials import MakeModule, train_on, training_device
 from sightline.training.weights_of_run import model_with_file
 from sightline.types import DatasetInfo, PixelSpec
@@ -113,7 +113,9 @@ def set_up(
     common = config.data_common
     sample = sample_images(source, common, pixels)
     info = describe_data(source, sample, label_mode.class_names, common, pixels)
-    classifier = _classifier(config, info, label_mode, given, speed)
+    classifier = _classifier(config, info, label_mode, given)
+    speed = speed_of(speed, config, classifier.network, before or {})
+    speed.apply(classifier.network)
     spec = classifier.preprocess
     sizes = ImageSizes.of(sample)
     augment = build_augmentation(config, spec, sizes)
@@ -123,7 +125,7 @@ def set_up(
     targets = None if source.stream else splits["train"].targets
     data = data_digests(source, splits, contents)
     make = partial(_module, label_mode=label_mode, targets=targets, splits=splits, info=info,
-                   data=data, teachers=teachers)  # fmt: skip
+                   data=data, teachers=teachers, speed=speed)  # fmt: skip
     trial = partial(train_on, make, config, classifier, speed.precision)
     place = training_device(config), cached_images.device_bytes
     decided = decide(config, before or {}, world_size, targets, *place, trial)
@@ -156,21 +158,19 @@ def _read(
 
 
 def _classifier(
-    config: TrainConfig, info: DatasetInfo, label_mode: LabelMode, given: Given, speed: Speed
+    config: TrainConfig, info: DatasetInfo, label_mode: LabelMode, given: Given
 ) -> Classifier:
-    """The model for this data, which computes as was chosen."""
-    classifier = build_classifier(
+    """The model for this data."""
+    return build_classifier(
         model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins,
         given.network,
     )  # fmt: skip
-    check_format(config, classifier.network)
-    speed.apply(classifier.network)
-    return classifier
 
 
 def _module(
     config: TrainConfig, classifier: Classifier, label_mode: LabelMode, targets: np.ndarray | None,
     splits: dict[str, Split], info: DatasetInfo, data: dict[str, str], teachers: Teachers,
+    speed: Speed,
 ) -> LitClassifier:  # fmt: skip
     """The module; `targets` are those of train, None where it is streamed; `data`: digests."""
     offered = {
@@ -184,9 +184,10 @@ def _module(
         label_mode,
         criterion,
         ids={name: split.ids for name, split in splits.items()},
-        make_optimizer=Optimizers(config),
+        make_optimizer=Optimizers(config, speed.fused),
         make_scheduler=Schedulers(config),
         method=build_method(config, offered | {"classifier": classifier, "teachers": teachers}),
-        identity=make_identity(config, label_mode, info, classifier.preprocess, data),
+        identity=make_identity(config, label_mode, info, classifier.preprocess, data)
+        | {"channels_last": speed.channels_last},
         plugins=config.plugins,
     )

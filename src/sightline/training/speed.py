@@ -1,21 +1,25 @@
 """The choice of what makes a training fast on its device: precision, memory format, compilation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-from sightline.config.decided import PRECISION
+from sightline.config.decided import FORMAT, FUSED, PRECISION
 from sightline.config.schema import TrainConfig
 from sightline.errors import UserError, first_line
-from sightline.training.devices import uses_gpu
+from sightline.training.devices import uses_cpu, uses_gpu
 from sightline.training.grad_checkpointing import checkpoint_activations
 from sightline.training.optimizers import Optimizers
+from sightline.training.sharded_checks import is_sharded
 
 FULL = "32-true"
 HALF = ("16-mixed", "16-true", "16")
+AUTO = "auto"
+OPEN = (AUTO, "None")  # what the device decides
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+MATRIX_UNITS = ("amx_bf16", "avx512_bf16", "sve_bf16")  # of processors, as torch.cpu names them
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,14 @@ class Speed:
             # sizes before, and a resumed training has seen others.
             network.compile(dynamic=False)
 
+    def facts(self) -> dict[str, str]:
+        """Parameters of a run, by which it computes in the same way when it is resumed."""
+        return {
+            PRECISION: self.precision,
+            FORMAT: _word(self.channels_last),
+            FUSED: _word(self.fused),
+        }
+
     def set_tf32(self) -> None:
         """Set how this process computes float32 on a GPU."""
         if self.tf32 is not None:
@@ -76,16 +88,19 @@ def choose_speed(config: TrainConfig, before: Mapping[str, str] | None = None) -
 
     Args:
         config: of the training.
-        before: parameters of the run that is resumed; its precision stays.
+        before: parameters of the run that is resumed; its precision, memory format and optimizer
+            step stay.
 
     Raises:
         UserError: the device cannot do what the config says.
     """
     gpu = uses_gpu(config.trainer)
     model, tf32 = config.model_speed, config.trainer_speed.tf32
+    before = before or {}
     precision = str(config.trainer.get("precision", FULL))
-    if precision == "auto":
-        precision = (before or {}).get(PRECISION, _best_precision(gpu))
+    if precision in OPEN:
+        on_cpu = precision == AUTO and uses_cpu(config.trainer) and not is_sharded(config)
+        precision = before.get(PRECISION, _best_precision(gpu, on_cpu))
     if precision in HALF and not gpu:
         raise UserError(
             f"trainer.precision={precision}: a CPU does not train in 16-bit floating point of this "
@@ -95,34 +110,61 @@ def choose_speed(config: TrainConfig, before: Mapping[str, str] | None = None) -
         raise UserError("trainer.tf32=true: this device has no tensor cores that take float32.")
     if model.compile:
         _check_compiler(model.grad_checkpointing, "cuda" if gpu else "cpu")
-    device = torch.device("cuda" if gpu else "cpu")
+    # A run that logged neither took both on a GPU alone. Shares of parameters have no format.
+    fast = gpu or (uses_cpu(config.trainer) and not before)
+    formatted = before.get(FORMAT, _word(fast and not is_sharded(config))) == _word(True)
     return Speed(
         precision,
         _has_tf32(gpu) or None if tf32 == "auto" else tf32,
-        gpu if model.channels_last == "auto" else model.channels_last,
+        formatted if model.channels_last == AUTO else model.channels_last,
         model.compile,
         model.grad_checkpointing,
-        bool(Optimizers(config).implementation(device).get("fused")),
+        Optimizers(config).can_fuse() and before.get(FUSED, _word(fast)) == _word(True),
     )
 
 
-def check_format(config: TrainConfig, network: nn.Module) -> None:
-    """Refuse a memory format of convolutions where there are none.
+def speed_of(
+    speed: Speed, config: TrainConfig, network: nn.Module, before: Mapping[str, str]
+) -> Speed:
+    """What a network uses of it: on a CPU, depthwise convolutions are slower in bfloat16.
+
+    Args:
+        speed: as its device is.
+        config: of the training.
+        network: that is trained.
+        before: parameters of the run that is resumed; empty for a new one.
 
     Raises:
-        UserError: there are none.
+        UserError: the config asks for a memory format of convolutions, and there are none.
     """
-    given = config.model_speed.channels_last
-    if given is True and not any(isinstance(each, CONVOLUTIONS) for each in network.modules()):
-        raise UserError(
-            f"model.channels_last=true has no effect: {type(network).__name__} has no convolutions "
-            "of images. Leave model.channels_last out."
-        )
+    convolutions = [each for each in network.modules() if isinstance(each, CONVOLUTIONS)]
+    if not convolutions:
+        if config.model_speed.channels_last is True:
+            raise UserError(
+                f"model.channels_last=true has no effect: {type(network).__name__} has no "
+                "convolutions of images. Leave model.channels_last out."
+            )
+        speed = replace(speed, channels_last=False)
+    chosen = config.trainer.get("precision") == AUTO and PRECISION not in before
+    if chosen and uses_cpu(config.trainer) and any(map(_is_depthwise, convolutions)):
+        speed = replace(speed, precision=FULL)
+    return speed
 
 
-def _best_precision(gpu: bool) -> str:
+def _word(used: bool) -> str:
+    return str(used).lower()
+
+
+def _is_depthwise(convolution: nn.Module) -> bool:
+    return 1 < convolution.groups == convolution.in_channels
+
+
+def _best_precision(gpu: bool, on_cpu: bool) -> str:
     """Never 16-mixed: its range is narrow, and losses can overflow."""
-    native = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    if gpu:
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = on_cpu and any(map(torch.cpu.get_capabilities().get, MATRIX_UNITS))
     return "bf16-mixed" if native else FULL
 
 
