@@ -81,7 +81,9 @@ class ValImages(Callback):
 def _small(png: bytes) -> bytes:
     """The same in a palette: a quarter of the bytes, of which each epoch uploads some."""
     out = io.BytesIO()
-    Image.open(io.BytesIO(png)).quantize(COLOURS).save(out, "PNG", optimize=True)
+    # A median cut, the default, takes 40 times as long, and its files are larger.
+    sheet = Image.open(io.BytesIO(png)).quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
+    sheet.save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
