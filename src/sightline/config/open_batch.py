@@ -1,4 +1,4 @@
-"""What a config leaves open (batch size, learning rate, precision), and the config once decided."""
+"""Batch size, learning rate and precision that a config leaves open; the config once decided."""
 
 import math
 from collections.abc import Mapping

@@ -113,9 +113,7 @@ def set_up(
     common = config.data_common
     sample = sample_images(source, common, pixels)
     info = describe_data(source, sample, label_mode.class_names, common, pixels)
-    classifier = _classifier(config, info, label_mode, given)
-    speed = speed_of(speed, config, classifier.network, before or {})
-    speed.apply(classifier.network)
+    classifier, speed = _classifier(config, info, label_mode, given, speed, before or {})
     spec = classifier.preprocess
     sizes = ImageSizes.of(sample)
     augment = build_augmentation(config, spec, sizes)
@@ -158,13 +156,17 @@ def _read(
 
 
 def _classifier(
-    config: TrainConfig, info: DatasetInfo, label_mode: LabelMode, given: Given
-) -> Classifier:
-    """The model for this data."""
-    return build_classifier(
+    config: TrainConfig, info: DatasetInfo, label_mode: LabelMode, given: Given, speed: Speed,
+    before: Mapping[str, str],
+) -> tuple[Classifier, Speed]:  # fmt: skip
+    """The model for this data, and how it computes."""
+    classifier = build_classifier(
         model_with_file(config), config.model_input, info, label_mode.num_outputs, config.plugins,
         given.network,
     )  # fmt: skip
+    speed = speed_of(speed, config, classifier.network, before)
+    speed.apply(classifier.network)
+    return classifier, speed
 
 
 def _module(

@@ -18,7 +18,7 @@ FULL = "32-true"
 HALF = ("16-mixed", "16-true", "16")
 AUTO = "auto"
 OPEN = (AUTO, "None")  # what the device decides
-CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+Convolution = nn.Conv2d | nn.ConvTranspose2d
 MATRIX_UNITS = ("amx_bf16", "avx512_bf16", "sve_bf16")  # of processors, as torch.cpu names them
 
 
@@ -116,7 +116,7 @@ def choose_speed(config: TrainConfig, before: Mapping[str, str] | None = None) -
     return Speed(
         precision,
         _has_tf32(gpu) or None if tf32 == "auto" else tf32,
-        formatted if model.channels_last == AUTO else model.channels_last,
+        formatted if model.channels_last == "auto" else model.channels_last,
         model.compile,
         model.grad_checkpointing,
         Optimizers(config).can_fuse() and before.get(FUSED, _word(fast)) == _word(True),
@@ -137,7 +137,7 @@ def speed_of(
     Raises:
         UserError: the config asks for a memory format of convolutions, and there are none.
     """
-    convolutions = [each for each in network.modules() if isinstance(each, CONVOLUTIONS)]
+    convolutions = [each for each in network.modules() if isinstance(each, Convolution)]
     if not convolutions:
         if config.model_speed.channels_last is True:
             raise UserError(
@@ -155,7 +155,7 @@ def _word(used: bool) -> str:
     return str(used).lower()
 
 
-def _is_depthwise(convolution: nn.Module) -> bool:
+def _is_depthwise(convolution: Convolution) -> bool:
     return 1 < convolution.groups == convolution.in_channels
 
 
