@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sightline.errors import DamagedError, UserError, first_line
 
 GIB = 2**30
+LARGE = 2**25  # bytes from which a table is worth threads
 # Bytes of a value in memory by Parquet's own type; of a text its place alone.
 WIDTHS = {"INT64": 8, "DOUBLE": 8, "INT96": 8, "INT32": 4, "FLOAT": 4, "BYTE_ARRAY": 4}
 TEXT = "BYTE_ARRAY"
@@ -130,8 +131,11 @@ def read_parquet(path: Path, declared: DeclaredTable | None = None) -> pa.Table:
     try:
         if declared.repeated:
             check_fits(path, _repeated_bytes(path, declared.repeated))
-        table = pq.read_table(path, page_checksum_verification=True)
+        large = declared.nbytes > LARGE
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(use_threads=large)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedError(path, first_line(error)) from error
-    pa.default_memory_pool().release_unused()  # decoding took more than the table itself
+    if large:
+        pa.default_memory_pool().release_unused()  # decoding took more than the table itself
     return table

@@ -24,14 +24,15 @@ class Exportable(nn.Module):
     """A module from prepared images to calibrated probabilities and raw logits.
 
     Args:
-        model: whose classifier normalises, and whose calibration rescales the logits.
+        model: whose classifier normalises, and whose calibration rescales the logits; its weights
+            get the plain memory format, which is what exporters write.
     """
 
     biases: Tensor
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__()
-        self.classifier = model.classifier
+        self.classifier = model.classifier.to(memory_format=torch.contiguous_format)
         self.label_mode = model.label_mode
         self.temperature = model.tuning.temperature
         biases = model.tuning.biases or [0.0] * model.label_mode.num_outputs
