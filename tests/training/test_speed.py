@@ -15,6 +15,7 @@ from torch import nn
 from sightline.config.decided import FORMAT, FUSED, PRECISION
 from sightline.config.influence import group_digest, influences
 from sightline.config.legacy import as_of_now
+from sightline.config.open_batch import as_decided
 from sightline.errors import UserError
 from sightline.training import speed as speeds
 from sightline.training.grad_checkpointing import checkpoint_activations
@@ -91,6 +92,15 @@ def test_a_resumed_run_computes_as_it_began() -> None:
     assert choose_speed(config, began.facts()) == began
     assert began.facts() == {PRECISION: "32-true", FORMAT: "true", FUSED: "false"}
     assert choose_speed(config, {PRECISION: "32-true"}) == Speed("32-true")  # of an older version
+
+
+def test_a_repetition_takes_the_precision_of_its_run() -> None:
+    for words in ([], ["trainer.precision=auto"]):
+        open_one = changed_config("trainer=cpu", *words)
+        assert as_decided(open_one, {PRECISION: "32-true"}).trainer["precision"] == "32-true"
+    given = changed_config("trainer.precision=64-true")
+    assert as_decided(given, {PRECISION: "64-true"}).trainer["precision"] == "64-true"
+    assert as_decided(open_one, {}).trainer["precision"] == "auto"
 
 
 def test_a_resumed_run_keeps_its_precision(monkeypatch: pytest.MonkeyPatch) -> None:

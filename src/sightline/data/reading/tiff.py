@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sightline.data.reading.raster import Raster
+from sightline.data.reading.tiff_pages import check_chain, check_page
 from sightline.data.reading.tiff_samples import numbered, numbers, ome_channels, sample_names
 from sightline.types import PixelSpec
 
@@ -41,7 +42,8 @@ def read_tiff(source: Any, pixels: PixelSpec, plain: bool) -> Raster | None:
         plain: whether Pillow reads the first page as what it is.
 
     Raises:
-        ValueError: the file has several planes, and the config does not choose among them.
+        ValueError: the file has several planes, and the config does not choose among them; or its
+            pages are not what they declare.
         ImportError: its compression needs Imagecodecs.
         Exception: it is damaged; any type.
     """
@@ -49,6 +51,7 @@ def read_tiff(source: Any, pixels: PixelSpec, plain: bool) -> Raster | None:
 
     # It logs what is odd in a file on its way to reading it, or to an error of its own.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    check_chain(source)
     with tifffile.TiffFile(source) as tiff:
         series = tiff.series[0]
         page = series.keyframe
@@ -62,6 +65,7 @@ def read_tiff(source: Any, pixels: PixelSpec, plain: bool) -> Raster | None:
         if single and plain:
             return None  # its other pages are thumbnails, or smaller copies
         _check_readable(tiff, series)
+        check_page(page)
         array = _channels_last(_values(source, series, plain), series.axes)
         bits = page.bitspersample if page.bitspersample % 8 else None
         if not single:
