@@ -2,6 +2,8 @@
 
 import io
 import os
+import select
+import signal
 import sys
 import traceback
 import warnings
@@ -45,7 +47,16 @@ def main() -> int:
     """Run one command; the exit status is 0, 1 (failed), 2 (usage) or 128 + signal."""
     _adapt_to_environment()
     sys.excepthook = _print_redacted
-    arguments = sys.argv[1:]
+    try:
+        return _command(sys.argv[1:])
+    except BrokenPipeError:
+        if not _reader_ended():
+            raise
+        return 128 + signal.SIGPIPE
+
+
+def _command(arguments: Sequence[str]) -> int:
+    """Run the command, or print what there is."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage(), end="")
         return 0 if arguments else 2
@@ -110,6 +121,13 @@ def _run(name: str, words: Sequence[str]) -> int:
         return 128 + interrupt.signum
     except KeyboardInterrupt:
         return 130
+
+
+def _reader_ended() -> bool:
+    """Whether the output goes to a program that has ended, as `head` does."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def program() -> NoReturn:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +80,19 @@ def test_the_usage_text_lists_each_command_once() -> None:
         lines = [line for line in text.splitlines() if line.startswith(f"  {name} ")]
         assert lines == [next(line for line in lines if line.endswith(load_command(name).help))]
     assert "  job " not in text
+
+
+def test_a_reader_that_ends_first_is_no_error(tmp_path: Path) -> None:
+    """As in `sightline predict --help | head -3`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "sightline.cli", "predict", "--help"], cwd=tmp_path,
+        stdout=writer, stderr=subprocess.PIPE, check=False,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize("words", [[], *([name] for name in LISTED)], ids=" ".join)

@@ -13,10 +13,13 @@ from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
 from sightline.metrics.tuning import Tuning
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
-from sightline.reports.parts import Section, Table
+from sightline.reports.parts import Chart, Section, Table
 from sightline.reports.sections.confusion import confusion_report
+from sightline.reports.sections.embedding import embedding_report
+from sightline.reports.sections.gallery import gallery_report
 from sightline.reports.sections.grad_cam import grad_cam_report
 from sightline.reports.sections.per_class import per_class_report
+from sightline.reports.sections.selective import selective_report
 
 CASES = [
     ("binary", "default"), ("binary", "tuned"), ("multiclass", "default"),
@@ -86,7 +89,7 @@ def test_every_number_follows_from_the_prediction_table(mode: str, rule: str) ->
 
     confusion = confusion_report(evaluated, max_pairs=10)
     off = [row[2] for row in table_of(
-        confusion, "Labels that are confused most" if panels else "Pairs that are confused most"
+        confusion, f"{'Labels' if panels else 'Pairs'} that are confused most, {evaluated.rule}"
     ).rows] if mode != "binary" else []  # fmt: skip
     assert sum(int(str(cell)) for cell in off) == (last.counts.sum() - np.trace(last.counts)) * (
         mode != "binary"
@@ -112,6 +115,30 @@ def test_the_rule_is_named_in_each_section(mode: str, rule: str) -> None:
     assert facts["decision rule"].startswith(f"{rule}: ")
     if rule == "tuned":
         assert "over 0.2" in facts["decision rule"]
+
+
+@pytest.mark.parametrize(("mode", "rule"), CASES)
+def test_each_figure_and_gallery_of_decisions_names_the_rule(mode: str, rule: str) -> None:
+    evaluated = evaluated_by(mode, rule)
+
+    def features(names: object) -> np.ndarray:
+        return evaluated.probs[:, :2] + np.arange(len(evaluated.table))[:, None]
+
+    def image(name: str) -> np.ndarray:
+        return np.zeros((4, 4, 3), np.uint8)
+
+    for section in (
+        confusion_report(evaluated, 10), gallery_report(evaluated, image, 3),
+        selective_report(evaluated), embedding_report(evaluated, features, "pca", 500, 0),
+    ):  # fmt: skip
+        assert f"by the {RULE_TITLES[rule]}" in section.text or "errors of the" in section.text
+        for part in section.parts:
+            if isinstance(part, Chart):
+                assert RULE_TITLES[rule] in part.alt
+            elif part.name != "embedding":  # coordinates, without decisions
+                assert part.caption.endswith(RULE_TITLES[rule])
+    thresholds = "divided by those of the threshold" in selective_report(evaluated).text
+    assert thresholds == (mode != "multiclass")
 
 
 def test_grad_cam_explains_the_class_that_is_decided_for() -> None:

@@ -96,9 +96,9 @@ def test_classes_that_are_confused_are_put_together() -> None:
 def test_pairs_are_listed_by_how_often_they_are_confused() -> None:
     counts = np.array([[5, 0, 3], [1, 9, 0], [0, 7, 2]])
     matrix = ConfusionMatrix("classes", counts, ("a", "b", "c"), ("a", "b", "c"))
-    rows = [tuple(row) for row in confused_pairs(matrix, 10).rows]
+    rows = [tuple(row) for row in confused_pairs(matrix, 10, "default rule").rows]
     assert rows == [("c", "b", 7, 7 / 9), ("a", "c", 3, 3 / 8), ("b", "a", 1, 0.1)]
-    assert len(confused_pairs(matrix, 2).rows) == 2
+    assert len(confused_pairs(matrix, 2, "default rule").rows) == 2
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -9,7 +9,7 @@ from sightline.evaluation.target import EvaluationTarget
 from sightline.inference.explainer import SampleExplainer
 from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.metric_sets import headline_names
-from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
+from sightline.metrics.tuned_table import RULE_TITLES
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
 from sightline.reports.verdict import verdict
@@ -48,8 +48,7 @@ def log_report(
             "data": samples.name if samples else f"the stored predictions of {target.name}",
             "labels": mode.describe(),
             **({"seen": target.seen.describe()} if target.seen else {}),
-        }
-        | tuning_facts(mode, model.tuning),
+        },
         metrics=metric_tables(
             {part.name: each.rows() for part, each in parts},
             headline_names(mode, model.tuning, plugins),

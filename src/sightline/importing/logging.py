@@ -11,7 +11,7 @@ from sightline.importing.settings import ImportSettings
 from sightline.io.digests import file_digest
 from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.metric_sets import headline_names
-from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
+from sightline.metrics.tuned_table import RULE_TITLES
 from sightline.metrics.tuning import Tuning
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.formatted_metrics import format_metrics
@@ -111,7 +111,7 @@ def _log_report(
     content = report.ReportContent(
         title=settings.name,
         subtitle=f"Imported predictions on {split}, {counted(len(table), 'sample')}",
-        facts=facts(found, settings) | tuning_facts(mode, tuning),
+        facts=facts(found, settings),
         metrics=metric_tables(
             {name: one.rows() for name, one in evaluations.items()},
             headline_names(mode, tuning, config.plugins),

@@ -18,6 +18,7 @@ from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 
 SHOWN = 10  # labels whose thresholds are named in a sentence
+RULE_FACT = "decision rule"  # its name at the head of a report and in the note of a run
 RULE_TITLES = {"default": "default rule", "tuned": "tuned thresholds"}
 
 
@@ -145,7 +146,7 @@ def rule_words(label_mode: LabelMode, tuning: Tuning) -> str:
 def tuning_facts(label_mode: LabelMode, tuning: Tuning) -> dict[str, str]:
     """Rule, calibration and remarks, for the head of a report and the note of a run."""
     facts = {
-        "decision rule": rule_words(label_mode, tuning),
+        RULE_FACT: rule_words(label_mode, tuning),
         "calibration": calibration_words(tuning),
         **tuning.withheld_words(label_mode.multi_label),
     }

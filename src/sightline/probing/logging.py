@@ -64,11 +64,11 @@ def log_probe(
     reached["probe"] = _log_fit(tracker, record)
     kept = settings.checkpoints and _log_checkpoint(tracker, record, tuning)
     tracker.set_tags({tags.CHECKPOINT: str(bool(kept)).lower()})
-    about = facts_of(record) | tuning_facts(mode, tuning)
+    about = facts_of(record)
     if settings.report:
         log_report(tracker, record, tables, tuning, evaluations, about)
     tracker.log_json(reached, "results.json")
-    tracker.set_tags({tags.NOTE: note(about, format_metrics(reached))})
+    tracker.set_tags({tags.NOTE: note(about | tuning_facts(mode, tuning), format_metrics(reached))})
     return reached
 
 

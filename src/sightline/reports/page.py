@@ -40,6 +40,7 @@ class Page:
         problems: sections that are missing, each with the reason.
         links: to other pages, by their text.
         verdict: what the results say, the most important sentence first.
+        rule: the decision rule with its thresholds; empty where nothing is decided.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Page:
     problems: Sequence[str]
     links: Mapping[str, str] = field(default_factory=dict)
     verdict: Sequence[str] = ()
+    rule: str = ""
 
 
 def render_page(page: Page) -> str:

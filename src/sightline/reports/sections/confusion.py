@@ -34,27 +34,27 @@ def confusion_report(evaluated: EvaluatedSplit, max_pairs: int) -> Section:
     if len(matrices) > 1:
         title = f"{evaluated.split}: labels confused with each other, {evaluated.rule}"
         figure = draw_confusion([mixed], title, "count")
-        alt = f"How often each of {count} labels was missed while another was wrongly predicted"
+        alt = f"How often each of {count} labels was missed for another, {evaluated.rule}"
         charts.append(to_chart(figure, "confusion_mixed", alt, shrinks=count > MAX_NAMED))
-    tables = [confused_pairs(mixed, max_pairs)] if count > 2 else []
+    tables = [confused_pairs(mixed, max_pairs, evaluated.rule)] if count > 2 else []
     if len(matrices) > 1:
-        tables.append(_per_label(matrices[:-1]))
+        tables.append(_per_label(matrices[:-1], evaluated.rule))
     if len(matrices) == 1 and count > MAX_NAMED:
         order, groups = confusion_order(mixed.counts)
         rows = [
             (size, ", ".join(mixed.rows[i] for i in order[start : start + size]))
             for start, size in groups
         ]
-        tables.append(Table("confused_groups", "Classes that are confused with each other, as "
-                            "framed above", ("classes", "names"), rows))  # fmt: skip
+        caption = f"Classes that are confused with each other, as framed above, {evaluated.rule}"
+        tables.append(Table("confused_groups", caption, ("classes", "names"), rows))
     text = f"Rows are targets, columns are decisions by {evaluated.decided_by}."
     if len(matrices) > 1:
         text = f"One matrix for each label. {text}"
     return Section("Confusion", text, [*charts, *(table for table in tables if table.rows)])
 
 
-def confused_pairs(matrix: ConfusionMatrix, count: int) -> Table:
-    """Table of the `count` largest cells off the diagonal, the largest first."""
+def confused_pairs(matrix: ConfusionMatrix, count: int, rule: str) -> Table:
+    """Table of the `count` largest cells off the diagonal; the rule that decided names it."""
     off = matrix.counts * ~np.eye(len(matrix.counts), dtype=bool)
     sums = np.maximum(matrix.counts.sum(axis=1), 1)
     largest = np.argsort(-off, axis=None, kind="stable")[:count]
@@ -67,15 +67,15 @@ def confused_pairs(matrix: ConfusionMatrix, count: int) -> Table:
     ]
     if not matrix.sums_to_n:
         columns = ["missed", "wrongly predicted", "samples"]
-        return Table("confused_pairs", "Labels that are confused most", columns, rows)
+        return Table("confused_pairs", f"Labels that are confused most, {rule}", columns, rows)
     columns = ["target", "decided", "samples", "share"]
-    return Table("confused_pairs", "Pairs that are confused most", columns, rows)
+    return Table("confused_pairs", f"Pairs that are confused most, {rule}", columns, rows)
 
 
-def _per_label(panels: Sequence[ConfusionMatrix]) -> Table:
+def _per_label(panels: Sequence[ConfusionMatrix], rule: str) -> Table:
     cells = ((1, 1), (1, 0), (0, 1), (0, 0))
     rows: list[list[Cell]] = [
         [panel.title, *(int(panel.counts[cell]) for cell in cells)] for panel in panels
     ]
     columns = ("label", "found", "missed", "wrongly predicted", "rightly left out")
-    return Table("confusion_labels", "Every label", columns, rows)
+    return Table("confusion_labels", f"Every label, {rule}", columns, rows)

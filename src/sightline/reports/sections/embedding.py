@@ -104,8 +104,9 @@ def embedding_report(
     shown = evaluated.sample(max_samples, seed)
     places = embed_2d(embed(shown.table.ids.tolist()), method, seed)
     name = {"pca": "principal components", "tsne": "t-SNE"}[method]
-    figure = draw_embedding(places, shown, f"{evaluated.split}: {name}")
-    alt = f"Map of {len(shown.table):,} samples by their penultimate features, {name}"
+    of = f"{name}, {evaluated.rule}"
+    figure = draw_embedding(places, shown, f"{evaluated.split}: {of}")
+    alt = f"Map of {len(shown.table):,} samples by their penultimate features, {of}"
     rows = [
         (str(key), evaluated.as_text(target), float(x), float(y))
         for key, target, (x, y) in zip(shown.table.ids, shown.table.targets, places, strict=True)

@@ -32,10 +32,14 @@ def gallery_report(evaluated: EvaluatedSplit, read_image: ReadImage, count: int)
         sample_tile(evaluated, i, read_image, _first(np.abs(evaluated.probs[i] - 0.5)))
         for i in least_certain(evaluated, count)
     ]
-    total = int(evaluated.wrong.sum())
+    worst = f"The worst {len(errors)} of {counted(int(evaluated.wrong.sum()), 'error')}"
     galleries = [
-        Gallery("worst_errors", f"The worst {len(errors)} of {counted(total, 'error')}", errors),
-        Gallery("least_certain", "The least certain decisions, right or wrong", uncertain),
+        Gallery("worst_errors", f"{worst}, {evaluated.rule}", errors),
+        Gallery(
+            "least_certain",
+            f"The least certain decisions, right or wrong, {evaluated.rule}",
+            uncertain,
+        ),
     ]
     text = (
         "The worst errors are those whose probability of a class was furthest from the truth. "

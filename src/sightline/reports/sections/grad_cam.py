@@ -38,8 +38,8 @@ def grad_cam_report(evaluated: EvaluatedSplit, explain: Explain, count: int, see
     right = np.flatnonzero(~evaluated.wrong)
     chosen = np.random.default_rng(seed).permutation(right)[:count]
     galleries = [
-        Gallery("grad_cam_errors", "The worst errors", []),
-        Gallery("grad_cam_right", "Decided rightly", []),
+        Gallery("grad_cam_errors", f"The worst errors, {evaluated.rule}", []),
+        Gallery("grad_cam_right", f"Decided rightly, {evaluated.rule}", []),
     ]
     filled = []
     for gallery, rows in zip(galleries, (evaluated.worst_errors(count), chosen), strict=True):

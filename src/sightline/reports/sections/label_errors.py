@@ -126,7 +126,7 @@ def label_errors_report(
     text = (
         f"{counted(len(suspects), 'label')} among {of}, which the model's own "
         "probabilities contradict more than by chance (confident learning, cleanlab). Check them; "
-        "the model can be wrong as well."
+        f"the model can be wrong as well. It decided by {evaluated.decided_by}."
     )
     columns = ("id", "label", "more likely", "probability of the label")
     return Section(

@@ -80,7 +80,7 @@ def learning_curves_report(history: list[Point], best_epoch: int | None) -> Sect
         rows[epoch][key] = value
     table = Table(
         "epochs",
-        "Every epoch",
+        "Every epoch, default rule",
         ["epoch", *keys],
         [[epoch + 1, *(rows[epoch].get(key) for key in keys)] for epoch in sorted(rows)],
         folded=True,

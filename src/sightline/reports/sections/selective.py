@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from sightline.errors import UserError
 from sightline.metrics.selective import RiskCoverage
+from sightline.metrics.tuned_table import thresholds_of_calibrated
 from sightline.reports.canvas import WIDTH, new_figure, styled, to_chart
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Cell, Part, Section, Table
@@ -55,8 +56,7 @@ def selective_report(evaluated: EvaluatedSplit) -> Section:
     given = None
     text = (
         f"What is wrong of the surest answers, by {evaluated.decided_by}. An answer's certainty is "
-        f"the calibrated probability of what is decided. The area under the curve is "
-        f"{curve.area():.4f}."
+        f"{_certainty_words(evaluated)}. The area under the curve is {curve.area():.4f}."
     )
     if abstention is not None:
         answered = evaluated.tuned.answered & known
@@ -64,15 +64,26 @@ def selective_report(evaluated: EvaluatedSplit) -> Section:
         given = (float(answered.sum() / known.sum()), float(wrong))
         rows.append(["over the fitted certainty", given[0], abstention.threshold, given[1]])
         text += f" The model gives {abstention.words()}."
-    figure = draw_risk_coverage(curve, f"{evaluated.split}: risk over coverage", given)
-    chart = to_chart(figure, "risk_coverage", "Risk of the surest answers over their share")
+    figure = draw_risk_coverage(
+        curve, f"{evaluated.split}: risk over coverage, {evaluated.rule}", given
+    )
+    alt = f"Risk of the surest answers over their share, {evaluated.rule}"
+    chart = to_chart(figure, "risk_coverage", alt)
     columns = ("answers", "coverage", "certainty from", "risk")
-    table = Table("risk_coverage", "Risk at a coverage", columns, rows)
+    table = Table("risk_coverage", f"Risk at a coverage, {evaluated.rule}", columns, rows)
     parts: list[Part] = [chart, table]
     if evaluated.tuning.sets is not None:
         text += f" Sets: {evaluated.tuning.sets.words(evaluated.label_mode.multi_label)}."
         parts += set_tables(evaluated)
     return Section("When not to answer", text, parts)
+
+
+def _certainty_words(evaluated: EvaluatedSplit) -> str:
+    """What a certainty is, by the thresholds that decide."""
+    words = "the calibrated probability of what is decided"
+    if thresholds_of_calibrated(evaluated.label_mode, evaluated.tuning) is None:
+        return words
+    return f"{words}, its odds divided by those of the threshold: 0.5 on the threshold"
 
 
 def _certainty_at(curve: RiskCoverage, coverage: float) -> float:

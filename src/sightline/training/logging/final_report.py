@@ -8,7 +8,7 @@ from sightline.config.schema import TrainConfig
 from sightline.inference.explainer import SampleExplainer
 from sightline.metrics.evaluation import Evaluation
 from sightline.metrics.metric_sets import headline_names
-from sightline.metrics.tuned_table import RULE_TITLES, tuning_facts
+from sightline.metrics.tuned_table import RULE_TITLES
 from sightline.predictions import Predictions
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.metric_tables import metric_tables
@@ -51,7 +51,7 @@ def log_training_report(
     content = ReportContent(
         title=logged_name(tracker),
         subtitle=f"The best checkpoint (epoch {best_epoch + 1}, by {config.monitor}) on {split}",
-        facts=facts(config, setup) | tuning_facts(mode, tuning),
+        facts=facts(config, setup),
         metrics=metric_tables(
             {name: found[name].rows() for name in shown},
             headline_names(mode, tuning, config.plugins),

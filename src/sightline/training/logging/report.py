@@ -12,6 +12,7 @@ from sightline.data.reading.raster import ImageData
 from sightline.errors import UserError
 from sightline.inference.explainer import SampleExplainer
 from sightline.io.csv_files import csv_text
+from sightline.metrics.tuned_table import RULE_FACT, tuning_facts
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.page import Page, render_page
 from sightline.reports.parts import Gallery, Section, Table
@@ -33,7 +34,7 @@ class ReportContent:
     Attributes:
         title: the run's name.
         subtitle: checkpoint and split that were evaluated.
-        facts: name to value, in order.
+        facts: name to value, in order; the decision rule and calibration follow them.
         metrics: tables of metrics.
         evaluated: the split.
         per_class: one row for each class.
@@ -94,9 +95,12 @@ def publish_report(
         _save(tracker, section, content.evaluated.split, f"{folder}report/")
     if sections:
         verdict = [*content.verdict, *(each.finding for each in made if each.finding)]
+        evaluated = content.evaluated
+        facts = dict(content.facts) | tuning_facts(evaluated.label_mode, evaluated.tuning)
+        rule = facts.pop(RULE_FACT)
         page = Page(
-            content.title, content.subtitle, content.facts, content.metrics, made, problems,
-            verdict=verdict,
+            content.title, content.subtitle, facts, content.metrics, made, problems,
+            verdict=verdict, rule=f"{RULE_FACT}: {rule}",
         )  # fmt: skip
         tracker.log_data(render_page(page), f"{folder}report.html")
 
