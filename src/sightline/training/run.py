@@ -91,7 +91,7 @@ def _loggers(tracker: Tracker, connection: SenderClient, setup: Setup) -> list[C
     loggers: list[Callback] = [ScheduleFigure(tracker), EpochLogger(tracker, connection)]
     every_n_steps = setup.config.tracking.every_n_steps
     if every_n_steps is not None:
-        loggers.append(StepLogger(tracker, every_n_steps))
+        loggers.append(StepLogger(tracker, every_n_steps, setup.config.monitor))
     if "val" in setup.splits:
         loggers.append(ValImages(tracker, setup.splits["val"]))
     return loggers

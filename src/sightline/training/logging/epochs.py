@@ -11,6 +11,7 @@ from sightline.reports.figures.confusion import draw_confusion
 from sightline.reports.figures.image_grid import MAX_IMAGES, draw_samples
 from sightline.tracking.sender.client import SenderClient
 from sightline.tracking.tracker import Tracker
+from sightline.training.logging.val_images import SERIES
 from sightline.training.module import LitClassifier
 from sightline.training.param_groups import base_lr
 
@@ -59,7 +60,7 @@ class EpochLogger(Callback):
             figure = draw_confusion(
                 matrices, f"val, epoch {epoch + 1}, by the default rule", "count"
             )
-            self.tracker.log_image(to_png(figure, dpi=90), "confusion_matrix/val", step=epoch)
+            self.tracker.log_image(to_png(figure, dpi=90), f"{SERIES}/confusion_matrix", step=epoch)
         if self._batch is not None:
             images, targets = self._batch
             self._batch = None

@@ -8,7 +8,13 @@ from sightline.inference.decisions import Decisions
 from sightline.label_modes.base import LabelMode
 from sightline.metrics.evaluation import Evaluation, evaluate_table
 from sightline.metrics.metric_sets import headline_names
-from sightline.metrics.tuned_table import RULE_TITLES, parts_of_val, rule_words, tuning_facts
+from sightline.metrics.tuned_table import (
+    RULE_FACT,
+    RULE_TITLES,
+    parts_of_val,
+    rule_words,
+    tuning_facts,
+)
 from sightline.metrics.tuning import Tuning, tuning_record
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.formatted_metrics import format_metrics
@@ -65,8 +71,9 @@ def log_results(
         f"{results.epochs} epochs, best {config.monitor} in epoch {results.best_epoch + 1}; the "
         "figures below are of that checkpoint"
     )
-    about = {"verdict": "; ".join(sentences), **facts(config, setup), "training": trained}
-    about |= tuning_facts(mode, tuning)
+    rule = tuning_facts(mode, tuning)
+    about = {"verdict": "; ".join(sentences), RULE_FACT: rule[RULE_FACT], **facts(config, setup)}
+    about |= {"training": trained} | rule
     reached |= {"best_epoch": results.best_epoch, "epochs": results.epochs,
                 "stopped_early": results.stopped_early, "parameters": setup.parameters}  # fmt: skip
     tracker.log_json(reached, "results.json")
