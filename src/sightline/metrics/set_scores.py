@@ -7,8 +7,8 @@ def scores_of(options: np.ndarray, score: str, penalty: float = 0.0, rank: int =
     """How badly each option fits, shape (N, A, K).
 
     threshold: one minus its probability (LAC; Sadinle, Lei and Wasserman 2019).
-    aps: the probability of all options that are more probable (Romano, Sesia and Candès 2020, in
-    the form without randomisation, where the smallest set over a mass holds the option that crosses
+    aps: the probability of all options that are more probable (Romano, Sesia and Candès 2020, with
+    u = 1 in place of a random draw: the smallest set over a mass holds the option that crosses
     it): no set is empty.
     raps: the same, and `penalty` for each rank after `rank` (Angelopoulos et al. 2021).
 
