@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import NearestNeighbors
+from torch import nn
 
 from sightline.errors import UserError
 from sightline.metrics.ood_detection import detect
 from sightline.metrics.ood_scores import ModelOutputs, score_of
+from sightline.models.linear_head import head_values, linear_head
 
 RNG = np.random.default_rng(0)
 TARGETS = RNG.integers(0, 4, 300)
@@ -58,16 +61,55 @@ def test_scores_of_features_are_those_of_scikit_learn() -> None:
     found = score_of("mahalanobis", GIVEN, TRAIN, TARGETS, True)
     np.testing.assert_allclose(found, least, rtol=1e-6)
 
-    origin = -np.linalg.pinv(HEAD.T) @ BIAS
-    axes = np.linalg.svd(FEATURES - origin)[2][:5]  # the five principal ones of ten
+
+def published_vim(
+    given: np.ndarray, train: np.ndarray, weights: np.ndarray, bias: np.ndarray
+) -> np.ndarray:
+    """The virtual logit of Wang et al. 2022 minus the energy, by singular vectors."""
+    origin, width = -np.linalg.pinv(weights) @ bias, train.shape[1]
+    axes = np.linalg.svd(train - origin)[2][: width // 2]
 
     def outside(rows: np.ndarray) -> np.ndarray:
         away = rows - origin
-        return np.linalg.norm(away - away @ axes.T @ axes, axis=1)
+        return np.asarray(np.linalg.norm(away - away @ axes.T @ axes, axis=1))
 
-    alpha = TRAIN.logits.max(axis=1).mean() / outside(FEATURES).mean()
-    vim = alpha * outside(NEW) - np.log(np.exp(GIVEN.logits).sum(axis=1))
+    alpha = (train @ weights.T + bias).max(axis=1).mean() / outside(train).mean()
+    logits = given @ weights.T + bias
+    return np.asarray(alpha * outside(given) - np.log(np.exp(logits).sum(axis=1)))
+
+
+def test_vim_is_the_published_formula_with_the_models_own_head() -> None:
+    vim = published_vim(NEW, FEATURES, HEAD.T, BIAS)
     np.testing.assert_allclose(score_of("vim", GIVEN, TRAIN, TARGETS, True), vim, atol=1e-6)
+
+    dead, given = FEATURES.copy(), NEW.copy()
+    dead[:, 3:5] = 0  # as after a ReLU that no training image reaches: the weights there are unseen
+    train = ModelOutputs(dead @ HEAD + BIAS, dead, (HEAD.T, BIAS))
+    unknown = ModelOutputs(given @ HEAD + BIAS, given)
+    vim = published_vim(given, dead, HEAD.T, BIAS)
+    np.testing.assert_allclose(score_of("vim", unknown, train, TARGETS, True), vim, atol=1e-6)
+
+    one = HEAD[:, :1], BIAS[:1]  # of binary labels: as two logits that sum to 0
+    train = ModelOutputs(FEATURES @ one[0] + one[1], FEATURES, (one[0].T, one[1]))
+    unknown = ModelOutputs(NEW @ one[0] + one[1], NEW)
+    weights, bias = np.hstack([-one[0], one[0]]).T / 2, np.hstack([-one[1], one[1]]) / 2
+    vim = published_vim(NEW, FEATURES, weights, bias)
+    np.testing.assert_allclose(score_of("vim", unknown, train, TARGETS, True), vim, atol=1e-6)
+
+
+def test_the_head_is_found_among_the_layers() -> None:
+    layers = [nn.Linear(6, 3), nn.ReLU(), nn.Linear(6, 3), nn.Linear(6, 3, bias=False)]
+    network = nn.Sequential(*layers)
+    features = torch.randn(20, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert linear_head(network, features, network[2](features)) is network[2]
+        assert linear_head(network, features, network[3](features)) is network[3]
+        assert linear_head(network, features, network[2](features).tanh()) is None
+    without = layers[3]
+    assert isinstance(without, nn.Linear)
+    weight, bias = head_values(without)
+    np.testing.assert_array_equal(weight, without.weight.detach().double())
+    assert not bias.any()
 
 
 def test_what_a_model_or_labels_do_not_allow_is_refused() -> None:
@@ -93,3 +135,5 @@ def test_detection_is_that_of_scikit_learn() -> None:
     for name, interval in found.intervals.items():
         assert interval is not None
         assert interval.low < found.values[name] < interval.high
+    one_above = detect(np.arange(40.0), np.append(np.arange(100.0, 118.0), 38.5))
+    assert one_above.intervals["aupr"] is None  # one image decides it: nearly the whole range

@@ -10,7 +10,16 @@ from sightline.config.tuning_schema import Score
 from sightline.errors import UserError
 from sightline.evaluation.settings import EvaluationSettings
 
-UNKNOWN = {"run", "ood", "scores", "split", "device", "plugins", "uri"}  # what goes with ood=
+UNKNOWN = {
+    "run",
+    "ood",
+    "scores",
+    "split",
+    "report",
+    "device",
+    "plugins",
+    "uri",
+}  # what goes with ood=
 
 
 class EvaluateOptions(Options):
@@ -29,7 +38,7 @@ class EvaluateOptions(Options):
     tta: Annotated[tuple[Literal["flip", "shift"], ...], BeforeValidator(as_tuple)] = Field(
         (), description="average the probabilities over such views of each image"
     )
-    report: bool = Field(True, description="write NAME/report.html")
+    report: bool = Field(True, description="write NAME/report.html; with ood= ood/report.html")
     new_run: bool = Field(False, description="log into a new run that names this one")
     exclude_seen: bool = Field(False, description="leave out images of the run's train and val")
     predict_again: bool = Field(False, description="run the model, not the stored predictions")

@@ -94,7 +94,7 @@ def find_seen(
     """
     where = np.full(len(samples.split), "", dtype="<U5")
     try:
-        known = _stored_digests(run) or _digests_of_data(run, config, label_mode)
+        known = stored_digests(run) or _digests_of_data(run, config, label_mode)
     except (UserError, OSError) as error:
         return Seen(where, "", str(error))
     given = {CONTENT: short(samples.contents[samples.split.rows]), PIXELS: pixels}
@@ -109,8 +109,12 @@ def find_seen(
     return Seen(where, compared if known else "", unchecked if absent else "")
 
 
-def _stored_digests(run: StoredRun | None) -> Digests | None:
-    """The digests that the run stored; None where it is of a version that stored none."""
+def stored_digests(run: StoredRun | None) -> Digests | None:
+    """The digests that the run stored; None where it is of a version that stored none.
+
+    Raises:
+        UserError: the run is not known, or its table is gone.
+    """
     if run is None:
         raise UserError("the model belongs to no run that is known")
     table = read_parquet(run.file("split/split.parquet"))

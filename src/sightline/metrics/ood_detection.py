@@ -6,6 +6,7 @@ import numpy as np
 
 from sightline.label_modes.ranked_scores import RankedScores
 from sightline.metrics.estimates import Interval, delong_interval, jackknife_interval
+from sightline.metrics.informative import if_informative
 from sightline.metrics.shares import share_interval
 from sightline.metrics.units import BLOCKS, Units
 
@@ -19,7 +20,7 @@ class Detection:
     Attributes:
         threshold: at or under which 95 % of the known images are.
         values: auroc, fpr95 and aupr, the unknown images being the positives.
-        intervals: of these; None where the images do not tell.
+        intervals: of these; None where the images do not tell, or it would say nothing.
     """
 
     threshold: float
@@ -49,12 +50,18 @@ def detect(known: np.ndarray, unknown: np.ndarray, groups: np.ndarray | None = N
         ranked.areas(weights)[1] for weights in units.leave_out(min(units.count, BLOCKS), 0, 2e6)
     ])  # fmt: skip
     alone = Units(np.arange(len(unknown)), len(unknown), False)
+    found = {
+        "auroc": None if places is None else delong_interval([places], units),
+        "aupr": jackknife_interval(aupr, left_out, "logit", units),
+    }
+    bounds = (0.0, 1.0)
+    fpr95 = share_interval(missed.astype(float), np.ones(len(unknown)), alone)
     return Detection(
         threshold,
         {"auroc": auroc, "fpr95": float(missed.mean()), "aupr": aupr},
         {
-            "auroc": None if places is None else delong_interval([places], units),
-            "fpr95": share_interval(missed.astype(float), np.ones(len(unknown)), alone),
-            "aupr": jackknife_interval(aupr, left_out, "logit", units),
+            "auroc": if_informative(found["auroc"], bounds, units),
+            "fpr95": if_informative(fpr95, bounds, alone),
+            "aupr": if_informative(found["aupr"], bounds, units),
         },
     )

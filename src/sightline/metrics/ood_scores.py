@@ -27,10 +27,13 @@ class ModelOutputs:
     Attributes:
         logits: shape (N, num_outputs), double.
         features: penultimate ones, shape (N, D), double; empty where none were needed.
+        head: weights (num_outputs, D) and bias (num_outputs,) that give the logits of the features,
+            double; None where they are not known.
     """
 
     logits: np.ndarray
     features: np.ndarray
+    head: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def score_of(
@@ -121,19 +124,12 @@ def _virtual_logit(given: ModelOutputs, train: ModelOutputs) -> np.ndarray:
     Raises:
         UserError: the logits are no linear function of the features.
     """
+    weights, bias = train.head or _fitted_head(train)
     logits, given_logits = train.logits, given.logits
     if logits.shape[1] == 1:
         logits, given_logits = _of_two(logits), _of_two(given_logits)
-    ones = np.ones((len(logits), 1))
-    head, *_ = np.linalg.lstsq(np.hstack([train.features, ones]), logits, rcond=None)
-    weights, bias = head[:-1], head[-1]
-    left = logits - train.features @ weights - bias
-    if np.abs(left).max(initial=0) > LINEAR * (logits.std() + 1e-12):
-        raise UserError(
-            "scores=vim: it needs a linear head, but this model's logits are no linear function of "
-            "its penultimate features."
-        )
-    origin = -np.linalg.pinv(weights.T) @ bias
+        weights, bias = np.vstack([-weights, weights]) / 2, np.hstack([-bias, bias]) / 2
+    origin = -np.linalg.pinv(weights) @ bias
     away = train.features - origin
     _, directions = np.linalg.eigh(away.T @ away / len(away))  # the largest last
     residual = directions[:, : away.shape[1] - _principal(away.shape[1])]
@@ -141,6 +137,20 @@ def _virtual_logit(given: ModelOutputs, train: ModelOutputs) -> np.ndarray:
     alpha = logits.max(axis=1).mean() / max(lengths.mean(), 1e-12)
     own = np.linalg.norm((given.features - origin) @ residual, axis=1)
     return np.asarray(alpha * own - logsumexp(given_logits, axis=1))
+
+
+def _fitted_head(train: ModelOutputs) -> tuple[np.ndarray, np.ndarray]:
+    """The linear head of least squares; of a feature that is always alike its weight is a guess."""
+    ones = np.ones((len(train.logits), 1))
+    head, *_ = np.linalg.lstsq(np.hstack([train.features, ones]), train.logits, rcond=None)
+    weights, bias = head[:-1], head[-1]
+    left = train.logits - train.features @ weights - bias
+    if np.abs(left).max(initial=0) > LINEAR * (train.logits.std() + 1e-12):
+        raise UserError(
+            "scores=vim: it needs a linear head, but this model's logits are no linear function of "
+            "its penultimate features."
+        )
+    return weights.T, bias
 
 
 def _principal(width: int) -> int:
