@@ -19,8 +19,8 @@ import torch
 from mlflow import MlflowClient
 from support import cheap_job
 from support.commands import QUICK, Done, Sightline
-from support.figures import draw_each_kind_once
-from support.forked import ForkedPopen, end_started, forking
+from support.figures import draw_each_form_once
+from support.forked import ForkedPopen, ForkServer, end_started, forking
 from support.hub import hub, weights  # noqa: F401  fixtures
 from support.images import label_rows, make_folder, make_split_images
 from support.ports import refusing_port  # noqa: F401  a fixture
@@ -97,14 +97,14 @@ def environment_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 @pytest.fixture(autouse=True, scope="session")
 def forked_processes(
     environment_of_tests: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
+) -> Iterator[ForkServer]:
     """Sightline's processes are forked from one that has the imports done."""
-    with forking(tmp_path_factory.mktemp("forkserver") / "output.txt"):
-        yield
+    with forking(tmp_path_factory.mktemp("forkserver") / "output.txt") as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
-def no_process_left(forked_processes: None) -> Iterator[None]:
+def no_process_left(forked_processes: ForkServer) -> Iterator[None]:
     """What a failed test has started is gone before the next one: its process and the pipes to it.
 
     What fixtures of a module or the session started lives on: they come first.
@@ -130,6 +130,12 @@ def tmp_path(tmp_path: Path) -> Path:
 def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
     """`mlflow.set_tracking_uri` in a test sets the variable for all tests after it."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def matrices_drawn_once(forked_processes: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings in this process draw confusion matrices as those of `forked_processes` do."""
+    draw_each_form_once(monkeypatch, forked_processes.figures)
 
 
 @pytest.fixture
@@ -165,13 +171,13 @@ def sightline(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     request: pytest.FixtureRequest,
+    matrices_drawn_once: None,
 ) -> Iterator[Sightline]:
     """Run `sightline ARGUMENTS` in an empty folder; `tracked=False` leaves tracking.uri alone."""
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    draw_each_kind_once(monkeypatch)
     root_logger = logging.getLogger()
     handlers, level = list(root_logger.handlers), root_logger.level
     experiment = request.node.name[:200]
@@ -235,7 +241,7 @@ def cheap(
 
 @pytest.fixture(scope="session")
 def trained(
-    tmp_path_factory: pytest.TempPathFactory, empty_store: Path
+    tmp_path_factory: pytest.TempPathFactory, empty_store: Path, forked_processes: ForkServer
 ) -> Callable[[str], Trained]:
     """Each label mode's run, trained when it is first asked for; 100 images are in test."""
 
@@ -262,6 +268,7 @@ def trained(
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(work)
             patch.setattr(sys, "argv", ["sightline", *arguments])
+            draw_each_form_once(patch, forked_processes.figures)
             project_root.cache_clear()
             assert main() == 0
         project_root.cache_clear()

@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 from pytorch_lightning import Callback
+from support.figures import draw_each_form_once
+from support.forked import ForkServer
 from support.stores import copy_store
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
@@ -64,12 +66,15 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Path]:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, empty_store: Path, forked_processes: ForkServer
+) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("project")
     copy_store(empty_store, folder / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        draw_each_form_once(patch, forked_processes.figures)
         project_root.cache_clear()
         yield folder
     project_root.cache_clear()

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.figures import draw_each_kind_once
 from support.random_tables import make_mode, random_table
 from support.runs import MODES, Trained
 from torch import nn
@@ -136,7 +135,10 @@ def test_tables_are_joined_by_their_ids(tmp_path: Path) -> None:
 
 
 def test_an_ensemble_is_a_run_whose_model_gives_its_predictions(
-    trained: Callable[[str], Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Callable[[str], Trained],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    matrices_drawn_once: None,
 ) -> None:
     run = trained("multiclass")
     first = find_stored_run(str(run.folder), run.store)
@@ -162,7 +164,6 @@ def test_an_ensemble_is_a_run_whose_model_gives_its_predictions(
         for one, path in ((first, run.checkpoint), (second, other))
     ]
     monkeypatch.chdir(tmp_path)
-    draw_each_kind_once(monkeypatch)
     monkeypatch.setattr(made, "find_members", lambda names, uri: members)
     now, job = compose_job(["tracking.offline=true", f"hydra.run.dir='{tmp_path}/made'"])
     settings = made.EnsembleSettings(("a", "b"), "uniform", "probs", None, ())

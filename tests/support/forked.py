@@ -66,13 +66,16 @@ class ForkServer:
         connect: gives the socket to the server; called at the first fork, as a start takes seconds.
         environment: that the server is started with.
         log: the server's output, shown where it died.
+        figures: folder of the figures that the processes of this session have drawn.
     """
 
     def __init__(
-        self, connect: Callable[[], socket.socket], environment: dict[str, str], log: Path
-    ) -> None:
+        self, connect: Callable[[], socket.socket], environment: dict[str, str], log: Path,
+        figures: Path,
+    ) -> None:  # fmt: skip
         self.environment = environment
         self.log = log
+        self.figures = figures
         self.owner = os.getpid()
         self._connect = connect
         self._channel: socket.socket | None = None
@@ -156,13 +159,13 @@ def end_started() -> None:
 
 
 @contextmanager
-def forking(log: Path) -> Iterator[None]:
+def forking(log: Path) -> Iterator[ForkServer]:
     """Fork inside from this process's own server, or from a new one, whose output goes to `log`."""
     if ForkedPopen.server is not None:
-        yield
+        yield ForkedPopen.server
         return
     with serving(log) as server, forking_from(server):
-        yield
+        yield server
 
 
 @contextmanager
@@ -181,11 +184,14 @@ def forking_from(server: ForkServer | None) -> Iterator[None]:
 def serving(log: Path) -> Iterator[ForkServer]:
     """A server with this process's environment, that ends at the end; its output goes to `log`."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # OpenBLAS reads it too
+    figures = log.parent / "figures"
+    figures.mkdir()
     with ExitStack() as ends:
 
         def connect() -> socket.socket:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            command = [sys.executable, "-m", "support.forkserver", str(theirs.fileno()), " " * ROOM]
+            arguments = [str(theirs.fileno()), str(figures), " " * ROOM]
+            command = [sys.executable, "-m", "support.forkserver", *arguments]
             with log.open("wb") as output, theirs:
                 process = Popen(
                     command, cwd=SUPPORT.parent, env=environment, pass_fds=[theirs.fileno()],
@@ -194,4 +200,4 @@ def serving(log: Path) -> Iterator[ForkServer]:
             ends.callback(process.wait, 60)
             return ends.enter_context(ours)  # closed first: the server ends then
 
-        yield ForkServer(connect, environment, log)
+        yield ForkServer(connect, environment, log, figures)

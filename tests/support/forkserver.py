@@ -1,8 +1,8 @@
 """A server that has imported torch, Lightning and MLflow, and forks the processes of tests.
 
-`python -m support.forkserver DESCRIPTOR`, started by `support.forked.forking`. Requests are lines
-of JSON, with the standard descriptors of the new process, on a Unix socket; it is answered by the
-process's id. Each forked process has a server of its own, forked at its beginning, for the
+`python -m support.forkserver DESCRIPTOR FIGURES`, started by `support.forked.forking`. Requests are
+lines of JSON, with the standard descriptors of the new process, on a Unix socket; it is answered by
+the process's id. Each forked process has a server of its own, forked at its beginning, for the
 processes that it starts. A server ends with its caller.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import io
 import json
 import os
 import pkgutil
@@ -26,6 +25,8 @@ import types
 import warnings
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sightline.io.forked import run_main, show
 from support.forked import ENTRY_POINTS, ForkedPopen, ForkServer
@@ -77,7 +78,9 @@ def _next_process(channel: socket.socket) -> tuple[dict[str, Any], list[int], so
         channel = theirs
 
 
-def _become(request: dict[str, Any], descriptors: list[int], server: socket.socket) -> None:
+def _become(
+    request: dict[str, Any], descriptors: list[int], server: socket.socket, figures: Path
+) -> None:
     """Take a request's place: arguments, environment, folder, descriptors, signals."""
     import numpy
     import torch
@@ -94,7 +97,7 @@ def _become(request: dict[str, Any], descriptors: list[int], server: socket.sock
         usual = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
         signal.signal(signum, usual)
     signal.pthread_sigmask(signal.SIG_SETMASK, request["mask"])
-    ForkedPopen.server = ForkServer(lambda: server, STARTED_WITH, Path(os.devnull))
+    ForkedPopen.server = ForkServer(lambda: server, STARTED_WITH, Path(os.devnull), figures)
     subprocess.Popen = ForkedPopen  # type: ignore[misc]
     environment = request["env"]
     for name in set(STARTED_WITH) - set(environment):
@@ -129,18 +132,6 @@ def _import_package() -> None:
                 importlib.import_module(found.name)
 
 
-def _warm_up() -> None:
-    """Have libraries do what they do once a process."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from mlflow.utils import requirements_utils
-
-    figure = Figure()
-    figure.subplots().set_title("fonts")
-    FigureCanvasAgg(figure).print_png(io.BytesIO())
-    requirements_utils._init_modules_to_packages_map()  # reads every installed package
-
-
 def _run(main: list[str]) -> None:
     """Run it as the main module."""
     if main[0] == "-m":
@@ -156,18 +147,23 @@ def _run(main: list[str]) -> None:
 
 def main() -> None:
     """Import, serve, and run what a forked process is to run."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel, figures = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
     channel.set_inheritable(False)
     for signum in IGNORED:
         signal.signal(signum, signal.SIG_IGN)
     for name in PRELOADED:
         importlib.import_module(name)
     _import_package()
-    _warm_up()
+    from support.figures import draw_each_form_once
+    from support.warm_up import warm_up
+
+    warm_up()
     gc.collect()
     gc.freeze()
     request, descriptors, server = _next_process(channel)
-    _become(request, descriptors, server)
+    _become(request, descriptors, server, figures)
+    if request["main"][0] != "-c":  # pytest's own processes draw in each test what it wants
+        draw_each_form_once(pytest.MonkeyPatch(), figures)
     run_main(lambda: _run(request["main"]))
 
 
