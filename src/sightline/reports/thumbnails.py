@@ -73,6 +73,13 @@ def sample_tile(
 
 def draw_contact_sheet(gallery: Gallery, title: str, columns: int = COLUMNS) -> bytes:
     """The gallery as one PNG, the lines of its captions cut to fit."""
+    out = io.BytesIO()
+    contact_sheet(gallery, title, columns).save(out, "PNG")
+    return out.getvalue()
+
+
+def contact_sheet(gallery: Gallery, title: str, columns: int = COLUMNS) -> Image.Image:
+    """The gallery as one RGB image, the lines of its captions cut to fit."""
     lines = max((len(tile.lines) for tile in gallery.tiles), default=1) - 1
     images = [Image.open(io.BytesIO(tile.jpeg)) if tile.jpeg else None for tile in gallery.tiles]
     height = max((image.height for image in images if image), default=0)
@@ -92,6 +99,4 @@ def draw_contact_sheet(gallery: Gallery, title: str, columns: int = COLUMNS) -> 
             cut = " ".join(line.split())
             cut = cut if len(cut) <= MAX_LINE else cut[: MAX_LINE - 1] + "…"
             draw.text((left, top + height + number * LINE + 2), cut, "black", font)
-    out = io.BytesIO()
-    sheet.save(out, "PNG")
-    return out.getvalue()
+    return sheet

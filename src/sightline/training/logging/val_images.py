@@ -14,7 +14,7 @@ from sightline.metrics.tuning import Tuning
 from sightline.predictions import Predictions
 from sightline.reports.evaluated_split import EvaluatedSplit
 from sightline.reports.parts import Gallery, Tile
-from sightline.reports.thumbnails import draw_contact_sheet, sample_tile
+from sightline.reports.thumbnails import contact_sheet, sample_tile
 from sightline.tracking.tracker import Tracker
 from sightline.training.module import LitClassifier
 
@@ -49,7 +49,7 @@ class ValImages(Callback):
         tiles = [self._tile(evaluated, row) for row in rows]
         right = len(rows) - int(evaluated.wrong[rows].sum())
         caption = f"{right} of {len(rows)} right, by the default rule"
-        sheet = draw_contact_sheet(
+        sheet = contact_sheet(
             Gallery(SERIES, caption, tiles), f"val, epoch {trainer.current_epoch + 1}"
         )
         self.tracker.log_image(_small(sheet), f"{SERIES}/predictions", step=trainer.current_epoch)
@@ -78,12 +78,12 @@ class ValImages(Callback):
         return found
 
 
-def _small(png: bytes) -> bytes:
-    """The same in a palette: a quarter of the bytes, of which each epoch uploads some."""
+def _small(sheet: Image.Image) -> bytes:
+    """A PNG with a palette: a quarter of the bytes, of which each epoch uploads some."""
     out = io.BytesIO()
     # A median cut, the default, takes 40 times as long, and its files are larger.
-    sheet = Image.open(io.BytesIO(png)).quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
-    sheet.save(out, "PNG", optimize=True)
+    small = sheet.quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
+    small.save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
