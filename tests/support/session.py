@@ -22,6 +22,7 @@ from support.pages import Block, words_of
 from support.served import Served
 
 QUICK = ["trainer.max_epochs=1", "tracking.system_metrics_interval_s=null"]
+TRIALS = "hydra.sweeper.n_trials"
 SMALL_DIGITS = ["data.test_fraction=0.4", "data.val_fraction=0.4"]
 
 
@@ -90,7 +91,7 @@ class Session:
                 patch.setattr(process, "JOB_COMMAND", cheap_job.COMMAND)
                 self.sweeps += 1
                 away = [f"hydra.sweep.dir={self.folder.parent}/sweep_{self.sweeps}"]
-                words = [*words, *away, *cheap_job.AWAY]
+                words = [*map(with_few_trials, words), *away, *cheap_job.AWAY]
             elif "-m" not in words and self.has_trained and not in_full:
                 patch.setattr(launch, "run_job", only_set_up)
                 words = [*words, *small_digits(words)]
@@ -111,18 +112,29 @@ class Session:
         self.answer = done.stdout
 
 
+def choices_of(words: list[str]) -> dict[str, str]:
+    """The overrides by their keys; where nothing is to be resumed, `auto` is a new training."""
+    chosen = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    return {key: value for key, value in chosen.items() if (key, value) != ("resume", "auto")}
+
+
 def quick_words(words: list[str]) -> list[str]:
     """Overrides that make a training of a second of what a page says."""
-    chosen = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    chosen = choices_of(words)
     found = [word for word in QUICK if not ("resume" in chosen and "max_epochs" in word)]
     if "report" not in chosen:
         found.append("report=none")
     return found + small_digits(words)
 
 
+def with_few_trials(word: str) -> str:
+    """The word, or six trials where it asks for more of them."""
+    return f"{TRIALS}=6" if word.startswith(f"{TRIALS}=") else word
+
+
 def small_digits(words: list[str]) -> list[str]:
     """Overrides that take few of the bundled digits, where these are the data."""
-    chosen = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    chosen = choices_of(words)
     if {"data", "experiment", "resume"} & set(chosen) and chosen.get("data") != "digits":
         return []
     return SMALL_DIGITS + few_canvases(chosen.get("label_mode", ""))
