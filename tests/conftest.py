@@ -133,8 +133,8 @@ def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def matrices_drawn_once(forked_processes: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings in this process draw confusion matrices as those of `forked_processes` do."""
+def figures_drawn_once(forked_processes: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings in this process draw figures as those of `forked_processes` do."""
     draw_each_form_once(monkeypatch, forked_processes.figures)
 
 
@@ -171,7 +171,7 @@ def sightline(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     request: pytest.FixtureRequest,
-    matrices_drawn_once: None,
+    figures_drawn_once: None,
 ) -> Iterator[Sightline]:
     """Run `sightline ARGUMENTS` in an empty folder; `tracked=False` leaves tracking.uri alone."""
     work = tmp_path / "work"

@@ -138,7 +138,7 @@ def test_an_ensemble_is_a_run_whose_model_gives_its_predictions(
     trained: Callable[[str], Trained],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    matrices_drawn_once: None,
+    figures_drawn_once: None,
 ) -> None:
     run = trained("multiclass")
     first = find_stored_run(str(run.folder), run.store)
