@@ -23,6 +23,7 @@ from support.figures import draw_each_form_once
 from support.forked import ForkedPopen, ForkServer, end_started, forking
 from support.hub import hub, weights  # noqa: F401  fixtures
 from support.images import label_rows, make_folder, make_split_images
+from support.inline_sender import inline_or_process
 from support.ports import refusing_port  # noqa: F401  a fixture
 from support.recorded import recorded_environment, recorded_server  # noqa: F401  fixtures
 from support.runs import Trained
@@ -136,6 +137,12 @@ def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
 def figures_drawn_once(forked_processes: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings in this process draw figures as those of `forked_processes` do."""
     draw_each_form_once(monkeypatch, forked_processes.figures)
+
+
+@pytest.fixture
+def uploads_inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of this process upload by themselves: the test is not about the sender."""
+    monkeypatch.setattr("sightline.tracking.sender.client.SenderProcess", inline_or_process)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def session(
     begun.close()
 
 
+@pytest.mark.usefixtures("uploads_inline")
 @pytest.mark.parametrize("page", [page for page in RUN if page != NEWCOMER], ids=name_of)
 def test_what_a_page_tells_to_type_works(session: Session, page: Path) -> None:
     for block in blocks_of(page):

@@ -134,6 +134,7 @@ def test_an_absent_class_is_named_and_left_out(name: str) -> None:
         assert metrics["average_precision_macro"] == pytest.approx(mean)
 
 
+@pytest.mark.usefixtures("uploads_inline")
 @pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
 def test_stored_tables_reproduce_logged_metrics_at_any_batch_size(
     sightline: Sightline, name: str

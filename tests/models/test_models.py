@@ -119,6 +119,7 @@ def test_timms_tiny_models_build_at_the_datas_size(name: str) -> None:
     assert model.preprocess is spec
 
 
+@pytest.mark.usefixtures("uploads_inline")
 @pytest.mark.parametrize(
     ("name", "mode"),
     [("resnet18", "multiclass"),

@@ -183,6 +183,7 @@ def test_mixing_keeps_unknown_labels_unknown() -> None:
     assert not torch.isnan(mixed[:, [0, 2]]).any()
 
 
+@pytest.mark.usefixtures("uploads_inline")
 @pytest.mark.parametrize("mode", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize(
     "overrides",

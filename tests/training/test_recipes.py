@@ -168,6 +168,7 @@ RECIPES: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], Path], list[str]]]
 BY_TRYING = ("a3", "deit3")  # how large a batch fits
 
 
+@pytest.mark.usefixtures("uploads_inline")
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_trains_on_its_layout(
     name: str, sightline: Sightline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
