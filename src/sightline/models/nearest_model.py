@@ -3,11 +3,13 @@
 import difflib
 import re
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import timm
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from sightline.models.timm_compat import quiet_timm
 from sightline.models.transformers_names import from_transformers
@@ -23,6 +25,10 @@ COMMON = [
 ]  # fmt: skip
 MAX_RELATIVES, MAX_S = 30, 20.0
 ENOUGH, MIN_SCORE = 0.999, 0.5
+INITIALISE = {
+    "uniform_", "normal_", "constant_", "kaiming_uniform_", "fill_", "zero_", "erfinv_", "mul_",
+    "add_", "clamp_",
+}  # fmt: skip
 
 
 def nearest_model(content: object, requested: str, share: float) -> tuple[str, float] | None:
@@ -70,9 +76,25 @@ def _score(content: object, name: str) -> tuple[float, float]:
     return max(((of_model * of_file, of_model) for of_model, of_file in shares), default=(0.0, 0.0))
 
 
+class _Uninitialised(TorchFunctionMode):
+    """Leaves tensors without memory as they are: to initialise them takes seconds a model."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in INITIALISE:
+            tensor = args[0] if args else kwargs.get("tensor")
+            if isinstance(tensor, Tensor) and tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
+
+
 def _shapes(name: str) -> tuple[dict[str, Tensor], set[str]]:
     """The backbone's tensors, without memory, and the names of the head's."""
-    with torch.device("meta"), torch.random.fork_rng(devices=[]), quiet_timm():
+    random = torch.random.fork_rng(devices=[])
+    with torch.device("meta"), _Uninitialised(), random, quiet_timm():
         network: Any = timm.create_model(name)
         every = network.state_dict()
         network.reset_classifier(0)
