@@ -173,7 +173,7 @@ LAYERS = [
     ["inference.inputs", "inference.resumable_table"],
     ["inference.image_objects"],
     ["inference.result_rows"],
-    ["inference.model"],
+    ["inference.model", "inference.identity"],
     ["inference.load", "inference.split_probs", "inference.explainer", "inference.formats.base"],
     ["inference.formats"],
     ["inference.model_export"],

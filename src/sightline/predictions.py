@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 
 from sightline.errors import DamagedError
 from sightline.io.declared_size import read_parquet
+from sightline.types import MISSING
 
 METADATA_KEY = b"sightline"
 META = "meta_"
+MOST = 1 + 1e-5  # of a probability: a mean of several in float32 is not exact
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,24 @@ class Predictions:
         """
         table = read_parquet(path)
         try:
-            return cls._of_columns(table)
+            found = cls._of_columns(table)
+            found._check_values()
+            return found
         except (LookupError, TypeError, ValueError) as error:
             raise DamagedError(path, f"it is no table of predictions ({error})") from error
+
+    def _check_values(self) -> None:
+        """Refuse what no run writes, which would make each number of it wrong."""
+        if len(set(self.class_names)) < len(self.class_names) or not isinstance(
+            self.label_mode, str
+        ):
+            raise ValueError("its classes or its label mode are no names")
+        if self.probs.dtype.kind != "f" or not ((self.probs >= 0) & (self.probs <= MOST)).all():
+            raise ValueError("a probability is not from 0 to 1")
+        classes = 2 if self.targets.ndim == 2 else len(self.class_names)
+        whole = self.targets.dtype.kind in "iu"
+        if not whole or not ((self.targets >= MISSING) & (self.targets < classes)).all():
+            raise ValueError("a target is of no class")
 
     @classmethod
     def _of_columns(cls, table: pa.Table) -> Self:

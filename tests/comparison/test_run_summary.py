@@ -7,13 +7,20 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from rich.console import Console
 from support.commands import Sightline
 from support.runs import Trained
 
-from sightline.comparison.run_summary import BARS, changed_values, sparkline, summary
+from sightline.comparison.run_summary import (
+    BARS,
+    _files,
+    changed_values,
+    sparkline,
+    summary,
+)
 from sightline.reports.class_table import worst_classes
 from sightline.runs.folder import RunFolder
 from sightline.tracking.mlflow.stored_run import find_stored_run
@@ -58,6 +65,18 @@ def test_a_run_fits_on_a_page_of_80_columns(trained: Callable[[str], Trained], m
     found = json.loads((run.folder / "results.json").read_text())["metrics"]["test"]["accuracy"]
     for part in (f"{found:.4f}", "FINISHED", run.run_id, "val/loss", "best.ckpt", "f1"):
         assert part in text, part
+
+
+def test_a_file_that_was_logged_and_is_gone_is_called_missing(
+    trained: Callable[[str], Trained], tmp_path: Path
+) -> None:
+    run = trained("binary")
+    copytree(run.folder, folder := tmp_path / "run")
+    for name in ("predictions/val.parquet", "run.json"):
+        (folder / name).unlink()
+    for path, lacking in ((run.folder, []), (folder, ["predictions/val.parquet, run.json"])):
+        rows = dict(_files(RunFolder(path)).rows)
+        assert [rows[key] for key in rows if key == "(missing)"] == lacking
 
 
 def test_a_name_is_needed_and_has_to_exist(

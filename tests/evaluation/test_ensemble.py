@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,8 @@ def member(tmp_path: Path, key: str, table: Predictions, **changed: Any) -> Memb
     folder = tmp_path / key
     table.write(folder / "predictions" / "val.parquet")
     run = StoredRun(key, "", "1", None, key, "FINISHED", {}, {}, {}, f"file://{folder}")
-    return Member(run, folder / "best.ckpt", changed.get("identity"))  # type: ignore[arg-type]
+    described: Any = SimpleNamespace(class_names=list(table.class_names))
+    return Member(run, folder / "best.ckpt", changed.get("identity", described))
 
 
 def test_tables_are_joined_by_their_ids(tmp_path: Path) -> None:

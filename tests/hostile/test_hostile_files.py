@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from mlflow.exceptions import MlflowException
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from sightline.commands import ui
 from sightline.config.options import read_options
 from sightline.data.sources.npz import read_npz
 from sightline.data.sources.webdataset import read_webdataset
-from sightline.data.tables.files import read_table
+from sightline.data.tables.files import existing_file, read_table
 from sightline.errors import UserError
 from sightline.inference.model import LoadedModel
 from sightline.inference.pyfunc import SightlinePyfunc
@@ -98,6 +98,15 @@ def test_a_table_that_is_none_is_refused_in_words(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         read_table(tmp_path / name)
+
+
+def test_what_is_there_and_is_no_file_is_not_called_missing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe"), ("/dev/zero", "dev")):
+        with pytest.raises(UserError, match=f"key=.* is .*{kind}.*, not a file"):
+            existing_file(str(path), "key")
+    with pytest.raises(UserError, match=r"/pip is not there\. Did you mean 'pipe'"):
+        existing_file(str(tmp_path / "pip"), "key")
 
 
 def write_shard(path: Path, files: dict[str, bytes], mode: Literal["w", "w:gz"] = "w") -> str:
@@ -197,6 +206,9 @@ def test_a_tuning_is_nested_once() -> None:
             Tuning.from_dict(values)
 
 
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) run\n"
+
+
 class Model:
     """The reading of a loaded model, without its network."""
 
@@ -232,12 +244,13 @@ def test_a_served_model_opens_no_path_and_answers_in_words(
         opened.append(str(file))
         return own_open(file, *words, **more)
 
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", pytest.fail)  # no program reads an image
     monkeypatch.setattr("builtins.open", spy)
     monkeypatch.setattr("io.open", spy)
     hostile = [
         str(tmp_path / "abcd.png"), "abcd.png", "abcd", "/etc/passwd", "file:///etc/passwd", "",
         b"", "http://127.0.0.1:9/x.png", bomb, deep, [[1, 2], [3]], [], {"a": 1}, None, 2**70, -1,
-        [[300]], [[0.5]], "é", np.zeros((2, 2, 2, 2, 2), np.uint8), True,
+        POSTSCRIPT, [[300]], [[0.5]], "é", np.zeros((2, 2, 2, 2, 2), np.uint8), True,
     ]  # fmt: skip
     for value in hostile:
         opened.clear()

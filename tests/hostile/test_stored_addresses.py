@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from huggingface_hub import constants
+from omegaconf import OmegaConf
 
 from sightline import __version__
 from sightline.comparison import differing_models
@@ -18,12 +20,14 @@ from sightline.config.job_words import ADDRESSES, job_words
 from sightline.config.schema import Job, TrainConfig
 from sightline.data.known_addresses import FILE, check_addresses, remember_addresses
 from sightline.errors import UserError
+from sightline.evaluation import run_export
 from sightline.evaluation import samples as evaluation_samples
 from sightline.evaluation.samples import own_samples
 from sightline.paths import cache_dir
 from sightline.runs.folder import RunFolder
 from sightline.runs.frozen import Frozen, write_frozen
 from sightline.sweeps.relaunch import _frozen_job
+from sightline.sweeps.search.plan import _check_trust
 from sightline.tracking.mlflow.stored_run import StoredRun
 from sightline.training import early_checks
 from sightline.training import job as training_job
@@ -138,9 +142,40 @@ def test_a_data_set_that_the_hubs_cache_has_was_named_before(tmp_path: Path) -> 
         check_addresses(config.data | {"name": "evil/se "}, "it")
 
 
-def test_compare_and_export_leave_the_images_out(
+@pytest.mark.parametrize(("words", "named", "contacted"), [
+    ([], [], False),
+    ([], ["data.name=other/set"], False),
+    (["data.name=evil/set"], [], True),
+    ([], ["data.name=evil/set"], True),
+    (None, [], True),  # at its launch the words are the user's own
+])  # fmt: skip
+def test_a_search_that_goes_on_contacts_what_its_command_names(
+    tmp_path: Path, words: list[str] | None, named: list[str], contacted: bool
+) -> None:
+    sample = compose_job(HUB)[0]
+    data = compose_job([HUB[0], *named])[0].data if named else {}
+    config = OmegaConf.create({"plugins": [], "data": data})
+    if not contacted:
+        with pytest.raises(UserError, match=r"names data\.name=evil/set.* add data\.name="):
+            _check_trust(sample, config, words, tmp_path)
+        remember_addresses(sample.data)
+    _check_trust(sample, config, words, tmp_path)
+
+
+def test_an_export_and_a_soup_read_no_data_of_an_address_that_a_checkpoint_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config, _ = compose_job(HUB)
+    described = SimpleNamespace(config=config.model_dump(mode="json", exclude={"tracking"}))
+    monkeypatch.setattr(run_export, "read_checkpoint", lambda _: {"sightline": described})
+    monkeypatch.setattr(run_export, "read_source", reach)
+    assert run_export.own_splits(tmp_path / "x.ckpt", ()) is None
+    remember_addresses(config.data)
+    with pytest.raises(Contacted):
+        run_export.own_splits(tmp_path / "x.ckpt", ())
+
+
+def test_compare_leaves_the_images_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored(tmp_path / "run", HUB)
     monkeypatch.setattr(differing_models, "read_source", reach)
     run = StoredRun("1", None, None, RunFolder(tmp_path / "run"), "r", "FINISHED", {}, {}, {}, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,38 @@ def test_a_key_tells_backbones_poolings_and_images_apart() -> None:
         features_key("b", "head", contents[:2], positions[:2]),
     }
     assert len(keys) == 5
+
+
+@pytest.mark.parametrize("damage", ["cut", "another's", "a pickle", "a link", "no facts"])
+def test_features_of_others_are_not_taken_and_nothing_of_theirs_is_changed(
+    tmp_path: Path, damage: str
+) -> None:
+    values = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    file, other = FeatureFile("a" * 32, "a"), FeatureFile("b" * 32, "b")
+    for each, own in ((file, values), (other, -values)):
+        with each.lock(), each.growing(10, 4, max_gib=1) as table:
+            table.append(as_batch(own, table))
+            each.seal(table, 4, [], 1.0)
+    mine = tmp_path / "mine"
+    mine.touch()
+    if damage == "another's":
+        file.path.write_bytes(other.path.read_bytes())
+        file.about.write_bytes(other.about.read_bytes())
+    elif damage == "a link":
+        file.path.unlink()
+        file.path.symlink_to(mine)
+        file.about.unlink()
+    elif damage == "no facts":
+        file.about.write_text("[" * 100_000)
+    else:
+        cut = file.path.read_bytes()[:-30]
+        file.path.write_bytes(cut if damage == "cut" else pickle.dumps(print))
+    assert file.load() is None
+    with file.growing(10, 4, max_gib=1) as table:
+        assert table.rows == 0
+        table.append(as_batch(values, table))
+        file.seal(table, 4, [], 1.0)
+    stored = file.load()
+    assert stored is not None
+    assert np.array_equal(stored.values, values)
+    assert mine.read_bytes() == b""

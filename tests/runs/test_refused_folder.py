@@ -13,6 +13,7 @@ from support.commands import Done, Sightline
 
 from sightline.comparison.boards import remove_earlier
 from sightline.errors import UserError
+from sightline.inference.table_files import check_output
 from sightline.io.folders import make_folder, remove_empty
 from sightline.runs.lock import run_lock
 from sightline.runs.unbegun import RUN, SWEEP, check_unbegun, undone_unless_begun
@@ -173,6 +174,30 @@ def test_folders_of_others_are_not_taken_back(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"a": None}
     with pytest.raises(OSError, match="No such file"):
         make_folder(Path("/proc/nowhere/at/all"))
+
+
+def test_an_output_is_a_file_that_nothing_else_is_in_the_place_of(places: Path) -> None:
+    for name in ("table.csv", "pipe.csv", "link.csv", "dangling.csv", "folder.csv"):
+        path = places / name
+        check_output(path, (".csv",), False)
+        if name == "table.csv":
+            path.write_text("mine")
+        elif name == "pipe.csv":
+            os.mkfifo(path)
+        elif name == "folder.csv":
+            path.mkdir()
+        else:
+            path.symlink_to("table.csv" if name == "link.csv" else "nowhere")
+    before = contents(places)
+    for name, said in {"pipe": "a device or a pipe", "link": "a link to table.csv",
+                       "dangling": "a link to nowhere", "folder": "a folder"}.items():  # fmt: skip
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match=said):
+                check_output(places / f"{name}.csv", (".csv",), overwrite)
+    with pytest.raises(UserError, match="exists; give another name"):
+        check_output(places / "table.csv", (".csv",), False)
+    check_output(places / "table.csv", (".csv",), True)
+    assert contents(places) == before
 
 
 def test_a_comparison_replaces_its_own_files_alone(tmp_path: Path) -> None:

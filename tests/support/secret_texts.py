@@ -18,6 +18,7 @@ SECRETS = {
     "aws": ("AKIA" + "ABCD1234EFGH5678", "ABCD1234EFGH5678"),
     "aws_secret": ("aws_secret_access_key = " + A[:40], A[:40]),
     "github": ("ghp_" + A[:36], A[:36]),
+    "in_a_name": ("runs_of_ghp_" + A[:36], A[:36]),
     "github_fine": ("github_pat_" + A[:40], A[:40]),
     "gitlab": ("glpat-" + A[:20], A[:20]),
     "slack": ("xoxb-" + "123456789012-" + A[:24], A[:24]),

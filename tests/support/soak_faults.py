@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import ONE_THREAD, finish, start
+from sightline.runs.folder import RunFolder
+from support.commands import ONE_THREAD, client_of, finish, start
 from support.soak import kill_all
 from support.soak_phases import PHASES
 from support.soak_servers import answers, server
@@ -94,9 +95,10 @@ def clock(trial: Trial) -> None:
 
 
 @contextmanager
-def _small_disk(place: Path) -> Iterator[None]:
+def _small_disk(place: Path, more: str = "") -> Iterator[None]:
     place.mkdir(parents=True)
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=50m", "tmpfs", place], check=False)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size=50m{more}", "tmpfs", place]
+    made = subprocess.run(mount, check=False)
     if made.returncode:
         pytest.skip("mounting is not allowed here")
     try:
@@ -126,6 +128,47 @@ def full_disk(trial: Trial) -> None:
     filler.rename(trial.folder)
 
 
+def no_inodes(trial: Trial) -> None:
+    """The disk of the run's folder takes no more files from a random moment on, and does again."""
+    with _small_disk(trial.folder, ",nr_inodes=150"):
+        process = trial.start()
+        time.sleep(trial.rng.uniform(0, trial.duration_s))
+        filled, copy = trial.folder / ".filled", trial.folder.parent / "with room"
+        filled.mkdir()
+        try:
+            for number in range(150):
+                (filled / str(number)).touch()
+        except OSError:
+            pass  # no inodes
+        code, _, err = finish(process)
+        shutil.rmtree(filled)
+        assert code == 0 or "Traceback" not in err, err
+        trial.done += f" the disk took no more files, status {code};"
+        shutil.copytree(trial.folder, copy)
+    trial.folder.rmdir()
+    copy.rename(trial.folder)
+
+
+def deleted(trial: Trial) -> None:
+    """The run is deleted in MLflow at a random moment, and restored."""
+    client, process = client_of(trial.root), trial.start()
+    sent = trial.folder / "tracking/sent.json"
+    while process.poll() is None and not sent.is_file():
+        time.sleep(0.05)
+    time.sleep(trial.rng.uniform(0, trial.duration_s / 2))
+    location = RunFolder(trial.folder).upload.location
+    if location is None:
+        finish(process)
+        return
+    client.delete_run(location.run_id)
+    code, _, err = finish(process)
+    assert code == 0, err
+    client.restore_run(location.run_id)
+    code, out, err = finish(start(trial.root, "sync", str(trial.folder)))
+    assert code == 0, out + err
+    trial.done += " the run deleted and restored in MLflow;"
+
+
 def phase(trial: Trial, name: str) -> None:
     """SIGKILL at an entry into a phase of the run, mostly of its sender too."""
     words = [name, str(trial.rng.randint(1, 2)), str(trial.rng.random() < 0.7), *trial.words]
@@ -145,7 +188,18 @@ def phase(trial: Trial, name: str) -> None:
 FAULTS: dict[str, Callable[[Trial], None]] = (
     {
         each.__name__: each
-        for each in (killed, second_writer, copied, damaged, torn, clock, full_disk, server)
+        for each in (
+            killed,
+            second_writer,
+            copied,
+            damaged,
+            torn,
+            clock,
+            full_disk,
+            no_inodes,
+            deleted,
+            server,
+        )
     }
     | {
         f"HTTP {kind}".replace("HTTP slow", "slow answers"): partial(answers, kind=kind)

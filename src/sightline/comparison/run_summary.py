@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -13,7 +12,7 @@ from rich.text import Text
 from sightline.config.compose import compose_job
 from sightline.config.influence import leaves
 from sightline.config.search_path import compose_train
-from sightline.errors import UserError
+from sightline.errors import DamagedError, UserError
 from sightline.io.printable import on_one_line, printable
 from sightline.reports.class_table import worst_classes
 from sightline.reports.formatted_metrics import format_metrics, metrics_table, rule_of
@@ -29,6 +28,7 @@ from sightline.tracking.mlflow.tags import COMMAND, ERROR
 BARS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "×"
 WIDTH = 40  # characters of a curve
+MISSING = "(missing)"  # in the place of a folder
 ELSEWHERE = ("seed", "tracking", "plugins", "report")  # parts that do not tell what was trained
 
 
@@ -56,7 +56,7 @@ def summary(run: StoredRun) -> RenderableType:
         found = _worst_classes(run, list(words)[-1], rule_of(results))
         parts += [to_rich(table) for table in found]
     if run.folder is not None:
-        parts += [to_rich(table) for table in (*_curves(run.folder), _files(run.folder.path))]
+        parts += [to_rich(table) for table in (*_curves(run.folder), _files(run.folder))]
     return Group(*parts)
 
 
@@ -94,6 +94,8 @@ def _worst_classes(run: StoredRun, split: str, rule: str) -> Iterator[Table]:
     """The classes with the lowest F1 score, where a run logged a table of classes."""
     try:
         path = run.file(f"per_class/{split}.csv")
+    except DamagedError:
+        raise
     except UserError:
         return
     found = worst_classes(path, split, rule)
@@ -127,8 +129,9 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(bars)
 
 
-def _files(folder: Path) -> Table:
-    """The files of a run by their folder."""
+def _files(run: RunFolder) -> Table:
+    """The files of a run by their folder, and those that it logged and lacks by now."""
+    folder = run.path
     found: dict[str, list[str]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         inside = path.relative_to(folder)
@@ -137,6 +140,11 @@ def _files(folder: Path) -> Table:
                 inside.name
             )
     rows = [[name, ", ".join(files)] for name, files in found.items()]
+    missing = sorted(path for path in run.state.digests if not (folder / path).is_file())
+    if run.trace() is not None and not run.is_launched:
+        missing.append("run.json")
+    if missing:
+        rows.append([MISSING, ", ".join(missing)])
     return Table(None, "Files", ["folder", "files"], rows)
 
 

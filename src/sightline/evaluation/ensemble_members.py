@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sightline.errors import UserError
-from sightline.inference.load import Identity, read_checkpoint
+from sightline.errors import DamagedError, UserError
+from sightline.inference.identity import Identity
+from sightline.inference.load import read_checkpoint
 from sightline.predictions import Predictions
 from sightline.runs.known_names import GROUP
 from sightline.tracking.mlflow.queries import key_of
@@ -39,11 +40,22 @@ class Member:
         return key_of(self.run)
 
     def table(self, split: str) -> Predictions | None:
-        """The stored predictions of a split; None where it was not evaluated."""
+        """The stored predictions of a split; None where it was not evaluated.
+
+        Raises:
+            DamagedError: they are not as they were logged, or not of the checkpoint's classes.
+            UserError: they do not fit into the free memory.
+        """
         try:
-            return Predictions.read(self.run.file(f"predictions/{split}.parquet"))
-        except (UserError, FileNotFoundError):
+            path = self.run.file(f"predictions/{split}.parquet")
+        except DamagedError:
+            raise
+        except UserError:
             return None
+        table = Predictions.read(path)
+        if list(table.class_names) != self.identity.class_names:
+            raise DamagedError(path, f"its classes are not those of {self.checkpoint}")
+        return table
 
 
 def find_members(names: Sequence[str], uri: str | None) -> list[Member]:
@@ -83,11 +95,12 @@ def _check_alike(members: Sequence[Member]) -> None:
     for other in members[1:]:
         pair = f"{first.run.name!r} ({first.key}) and {other.run.name!r} ({other.key})"
         one, two = _facts(first), _facts(other)
-        for words in one:
-            if one[words] != two[words]:
+        for words in one | two:
+            own, others = one.get(words), two.get(words)
+            if own != others:
                 raise UserError(
-                    f"runs: the {words} of {pair} differ ({_short(one[words])} and "
-                    f"{_short(two[words])}): no ensemble of them."
+                    f"runs: the {words} of {pair} differ ({_short(own)} and {_short(others)}): no "
+                    "ensemble of them."
                 )
 
 
@@ -113,7 +126,7 @@ def common_tables(members: Sequence[Member], split: str) -> list[Predictions] | 
         None where one has none, or they are of other samples (folds, other splits).
 
     Raises:
-        UserError: the same samples have other targets.
+        UserError: the same samples have other targets, or a table is damaged.
     """
     tables = [each.table(split) for each in members]
     first = tables[0]

@@ -13,7 +13,7 @@ from sightline.data.source_data import Split
 from sightline.errors import UserError, did_you_mean
 from sightline.evaluation.run_export import own_splits
 from sightline.inference.device import choose_device
-from sightline.inference.load import PREFIX, load_checkpoint
+from sightline.inference.load import PREFIX, load_checkpoint, read_checkpoint
 from sightline.inference.model import LoadedModel
 from sightline.inference.split_probs import probs_on
 from sightline.inference.table_files import check_output
@@ -101,6 +101,8 @@ def make_soup(
         raise UserError(f"runs={list(runs)}: expected two or more different runs.")
     with log_to_console():
         files = [find_checkpoint_file(run, uri)[0] for run in runs]
+        for file in files[1:]:
+            read_checkpoint(file)  # refuses what no training wrote
         model = load_checkpoint(files[0], plugins).to(choose_device(device))
         states = {
             run: read_weight_file(file) for run, file in zip(runs, files, strict=True)

@@ -3,20 +3,19 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from packaging.version import Version
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from sightline import __version__
 from sightline.config.components import build
-from sightline.config.stored import stored_config, trusted_plugins
+from sightline.config.stored import trusted_plugins
 from sightline.config.stored_preprocess import stored_preprocess
 from sightline.config.targets import locate
 from sightline.config.validation import Node
 from sightline.errors import UserError, first_line
 from sightline.inference.device import weights_type
+from sightline.inference.identity import Identity, checked_identity
 from sightline.inference.model import LoadedModel
 from sightline.io.declared_size import check_fits
 from sightline.label_modes.base import LabelMode
@@ -36,24 +35,6 @@ PREFIX = "classifier."
 # What a description that was changed, or another version's, makes of the building.
 UNFIT = (KeyError, TypeError, AttributeError, ValueError, AssertionError, RuntimeError, MemoryError)
 FLOAT_BYTES = 4  # of a value of an image, as the network takes it
-
-
-def _unlike(names: list[str]) -> list[str]:
-    if len(set(names)) < len(names):
-        raise ValueError("two classes have one name")
-    return names
-
-
-class Identity(BaseModel):
-    """Description of a model that a checkpoint holds beside its weights."""
-
-    version: str
-    class_names: Annotated[list[str], Field(min_length=1), AfterValidator(_unlike)]
-    preprocess: dict[str, Any]
-    config: dict[str, Any]
-    tuning: dict[str, Any] = {}
-    precision: str | None = None  # as its device decided; the config's, where it was saved before
-    channels_last: bool = False  # likewise
 
 
 def load(
@@ -166,25 +147,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     state = read_weight_file(path)
     if not isinstance(state, dict) or "sightline" not in state or "state_dict" not in state:
         raise UserError(f"{path} is a checkpoint, but not one of Sightline's.")
-    values = state["sightline"] if isinstance(state["sightline"], dict) else {}
-    try:
-        identity = Identity.model_validate(values)
-    except ValidationError as error:
-        fields = ", ".join(dict.fromkeys(str(problem["loc"][0]) for problem in error.errors()))
-        raise UserError(
-            f"{path} has no {fields} that Sightline {__version__} understands: it was written by "
-            "another version, or changed since."
-        ) from error
-    try:
-        newer = Version(identity.version) > Version(__version__)
-    except ValueError as error:
-        raise UserError(f"{path}: {identity.version[:40]!r} is no version of Sightline.") from error
-    if newer:
-        raise UserError(
-            f"{path} was written by Sightline {identity.version}, and this is {__version__}; "
-            "install that version, or a later one."
-        )
-    identity.config = stored_config(identity.config, path)
+    identity = checked_identity(state["sightline"], path)
     try:
         return {"state_dict": check_tensors(state["state_dict"]), "sightline": identity}
     except ValueError as error:

@@ -22,7 +22,8 @@ def check_output(path: Path, endings: tuple[str, ...], overwrite: bool) -> None:
     """Check an output before anything is computed.
 
     Raises:
-        UserError: the ending is none of `endings`, the path is a folder, or the file exists.
+        UserError: the ending is none of `endings`, or there is what may not be replaced: a folder,
+            a link, a device or a pipe, or a file without `overwrite`.
     """
     if path.suffix.lower() not in endings:
         raise UserError(
@@ -30,6 +31,10 @@ def check_output(path: Path, endings: tuple[str, ...], overwrite: bool) -> None:
         )
     if path.is_dir():
         raise UserError(f"output={path} is a folder; give a file.")
+    if path.is_symlink():  # it would be replaced itself, not what it points to
+        raise UserError(f"output={path} is a link to {path.readlink()}; give the path of a file.")
+    if path.exists() and not path.is_file():
+        raise UserError(f"output={path} is a device or a pipe; give the path of a file.")
     if path.exists() and not overwrite:
         raise UserError(f"output={path} exists; give another name, or overwrite=true.")
 

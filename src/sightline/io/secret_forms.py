@@ -10,7 +10,7 @@ KEYS = re.compile(
     r"""
     -----BEGIN[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----.*?
         (?:-----END[ ][A-Z0-9 ]*PRIVATE[ ]KEY(?:[ ]BLOCK)?-----|\Z)
-    | \b(?:  # at the begin of a word
+    | (?<![^\W_])(?:  # at the begin of a word, or of a part of one
     PuTTY-User-Key-File-\d.*?(?:Private-MAC[^\n]*|\Z)
     | AGE-SECRET-KEY-1[A-Z0-9]{50,}
     | (?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b                       # AWS

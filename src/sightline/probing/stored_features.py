@@ -99,7 +99,7 @@ class FeatureFile:
         Raises:
             UserError: there is no room.
         """
-        if not self.path.is_file() or self._is_sealed():
+        if not self.path.is_file() or self.path.is_symlink() or self._is_sealed():
             self.path.unlink(missing_ok=True)
             make_room(count * wide * 4, max_gib, "the features")
         write_sealed(self.about, {"name": self.name, "shape": [count, wide]})

@@ -10,8 +10,8 @@ from PIL import Image
 from sightline.data.reading.dicom import DICOM_SUFFIXES
 
 ARRAY_SUFFIXES = frozenset({".npy"})
-# Formats that Pillow identifies without a decoder.
-NOT_DECODED = frozenset({"BUFR", "GRIB", "HDF5", "MPEG", "WMF"})
+# Formats that Pillow identifies without a decoder; PostScript is a program, which Ghostscript runs.
+NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
 # The extra of Sightline that reads a format.
 EXTRAS = {"HEIC": "heif", "JPEG XL": "jxl", "DICOM": "dicom"}
 PLUGINS = {"HEIC": "pillow_heif", "JPEG XL": "pillow_jxl"}  # of Pillow

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from sightline.data.reading.arrays import raster_of_array
 from sightline.data.reading.dicom import read_dicom
-from sightline.data.reading.formats import form_of, register_plugins
+from sightline.data.reading.formats import NOT_DECODED, form_of, register_plugins
 from sightline.data.reading.png import (
     TRANSPARENT,
     read_deep_png,
@@ -58,6 +58,8 @@ def open_image(
             raise
         return _unidentified_tiff(file, pixels)
     try:
+        if image.format in NOT_DECODED:
+            raise Image.UnidentifiedImageError(f"{image.format} is not read")
         raster = _misread(file, image, pixels, deep)
     except Exception:
         image.close()

@@ -71,9 +71,11 @@ def existing_file(path: str, key: str) -> Path:
     """The absolute path of a file; where there is none, an error with the nearest name."""
     file = Path(path).expanduser().absolute()
     if not file.is_file():
+        if file.exists():
+            kind = "a folder" if file.is_dir() else "a device or a pipe"
+            raise UserError(f"{key}={path}: {file} is {kind}, not a file.")
         beside = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
-        kind = "a folder, not a file" if file.is_dir() else "not there"
-        raise UserError(f"{key}={path}: {file} is {kind}.{did_you_mean(file.name, beside)}")
+        raise UserError(f"{key}={path}: {file} is not there.{did_you_mean(file.name, beside)}")
     return file
 
 

@@ -73,7 +73,7 @@ def _upload_image(client: MlflowClient, run_id: str, record: ImageRecord, path: 
     name = f"{key.replace('/', '~')}+step+{step}+timestamp+{moment}+{unique}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            image = Image.open(path).convert("RGB")
+            image = Image.open(path, formats=("PNG", "JPEG")).convert("RGB")
         except OSError as error:
             raise UploadError(f"{path} is no image: {error}") from error
         image.save(f"{folder}/{name}.png")
