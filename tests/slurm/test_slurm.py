@@ -28,8 +28,10 @@ from sightline.runs.folder import RunFolder
 from sightline.sweeps.slurm.sbatch import states
 from sightline.sweeps.slurm.submission import read_submissions
 
+EPOCHS = 20  # 4 s each: the events of the scenario come while the jobs train
 SWEEP = [
-    "train", "-m", *COMMON, "hydra/launcher=slurm", "model.hurry=go", "trainer.max_epochs=40",
+    "train", "-m", *COMMON, "hydra/launcher=slurm", "model.hurry=go",
+    f"trainer.max_epochs={EPOCHS}",
     "tracking.run_name=preempted,requeued,killed,cancelled", "hydra.launcher.cpus=1",
     "hydra.launcher.gpus=1", "hydra.launcher.time_min=10",
 ]  # fmt: skip
@@ -122,7 +124,8 @@ def scenario(alone_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def submit_alone(folder: Path, path: str) -> str:
     script = folder / "alone.sh"
     arguments = [
-        *COMMON, "model.hurry=restart", "tracking.run_name=alone", "trainer.max_epochs=120",
+        *COMMON, "model.hurry=restart", "tracking.run_name=alone",
+        f"trainer.max_epochs={3 * EPOCHS}",
         "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2",
     ]  # fmt: skip
     command = f"{sys.executable} -m sightline.cli"
@@ -183,7 +186,7 @@ def test_a_job_goes_on_in_its_folder_and_run(scenario: Scenario, name: str, numb
     assert Path(found.data.tags["run_folder"]) == scenario.sweep / str(number)
     starts = scenario.log(number).count("training: resumes in epoch")
     assert starts == restarts(f"{scenario.job}_{number}")
-    assert [step for step, _ in scenario.losses(name)] == list(range(40))
+    assert [step for step, _ in scenario.losses(name)] == list(range(EPOCHS))
 
 
 def test_interruptions_change_no_value(scenario: Scenario) -> None:
@@ -213,7 +216,7 @@ def test_two_tasks_are_one_run_that_outlives_its_time_limit(scenario: Scenario) 
     assert restarts(scenario.alone) == 1
     found = scenario.run_of("alone")
     assert found.info.status == "FINISHED"
-    assert [step for step, _ in scenario.losses("alone")] == list(range(120))
+    assert [step for step, _ in scenario.losses("alone")] == list(range(3 * EPOCHS))
     assert printed.count("training: resumes in epoch") == 1
     assert printed.count("MLflow run:") == 1
     [folder] = scenario.folder.glob("runs/*/*")

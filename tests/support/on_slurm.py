@@ -15,9 +15,14 @@ import pytest
 from filelock import FileLock
 
 PLUGIN = """
-import os, time
+import os, sys, time
 from pathlib import Path
+import pytest
 from torch import nn
+
+sys.path.append({tests!r})
+from support.figures import draw_each_form_once
+draw_each_form_once(pytest.MonkeyPatch(), Path({figures!r}))
 
 class Slow(nn.Module):
     '''Slow, until a file says to hurry or its job was restarted at its limit.'''
@@ -30,7 +35,7 @@ class Slow(nn.Module):
     def forward(self, x):
         restarted = self.hurry == "restart" and os.environ.get("SLURM_RESTART_COUNT")
         if self.training and not restarted and not Path(self.hurry).exists():
-            time.sleep(0.5)
+            time.sleep(1)
         return self.layer(x.flatten(1))
 """
 COMMON = [
@@ -85,9 +90,16 @@ def alone_on_slurm() -> Iterator[None]:
 
 
 def write_plugin(folder: Path) -> str:
-    """The slow model and its config; the PYTHONPATH by which it is found."""
+    """The slow model and its config; the PYTHONPATH by which it is found.
+
+    Jobs are processes of Slurm and not forked: their figures too are drawn once.
+    """
+    figures = folder / "figures"
+    figures.mkdir()
     (folder / "configs" / "model").mkdir(parents=True)
     config = "_target_: slow_plugin.Slow\nhurry: ???\n"
     (folder / "configs" / "model" / "slow.yaml").write_text(config)
-    (folder / "slow_plugin.py").write_text(PLUGIN)
+    (folder / "slow_plugin.py").write_text(
+        PLUGIN.format(tests=str(Path(__file__).parent.parent), figures=str(figures))
+    )
     return os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
