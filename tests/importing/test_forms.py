@@ -119,6 +119,83 @@ def test_the_names_of_a_class_label_are_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(probs_of(file), softmax(), atol=1e-12)
 
 
+def timm_json(frame: pd.DataFrame, file: Path, form: str) -> Path:
+    """A file as timm's inference.py writes its format json, json-split or json-records."""
+    if form == "json":
+        frame.set_index("filename").to_json(file, indent=4, orient="index")
+    elif form == "json-split":
+        frame.to_json(file, indent=4, orient="split", index=False)
+    else:
+        frame.to_json(file, lines=True, orient="records")
+    return file
+
+
+@pytest.mark.parametrize("form", ["json", "json-split", "json-records"])
+@pytest.mark.parametrize("separate", [False, True])
+def test_the_json_files_of_timm_are_read(tmp_path: Path, form: str, separate: bool) -> None:
+    file = timm_json(timm(separate), tmp_path / "t.json", form)
+    assert read(file).ids == tuple(IDS)
+    np.testing.assert_allclose(probs_of(file), softmax(), atol=1e-8)
+    uneven = {name: {"prob": [1.0]} for name in IDS} | {"x.png": {"label": ["c0"]}}
+    file.write_text(json.dumps(uneven))
+    with pytest.raises(UserError, match="row 8: it has other columns than row 1"):
+        read(file)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_places_of_classes_are_never_taken_for_their_order(tmp_path: Path, separate: bool) -> None:
+    """timm's --include-index: numbers sorted in each row, beside the places of their classes."""
+    order = np.argsort(-softmax(), axis=1)
+    values = np.take_along_axis(softmax(), order, axis=1)
+    frame = pd.DataFrame({"filename": IDS, "index": list(order), "prob": list(values)})
+    if separate:
+        columns = {f"index_{i}": order[:, i] for i in range(5)}
+        columns |= {f"prob_{i}": values[:, i] for i in range(5)}
+        frame = pd.DataFrame({"filename": IDS, **columns})
+    file = write(frame, tmp_path / "t.parquet")
+    np.testing.assert_allclose(probs_of(file, classes=NAMES), softmax(), atol=1e-12)
+    with pytest.raises(UserError, match="places of classes, not their names"):
+        probs_of(file)
+    with pytest.raises(UserError, match=r"row \d .*has the class '4'; expected 0 to 3"):
+        probs_of(file, classes=NAMES[:4])
+
+    if not separate:  # timm's top 5 alone: nothing says of which classes the numbers are
+        unnamed = pd.DataFrame({
+            "filename": [f"{i}.png" for i in range(14)], "prob": [*values, *values],
+        })  # fmt: skip
+        file = write(unnamed, tmp_path / "s.parquet")
+        with pytest.raises(UserError, match=r"fall in every row.*--label-type name"):
+            probs_of(file, classes=NAMES)
+
+
+def test_columns_called_by_places_take_the_names_that_are_given(tmp_path: Path) -> None:
+    frame = pd.DataFrame(logits(), columns=list("01234")).assign(id=IDS)
+    file = write(frame[frame.columns[::-1]], tmp_path / "t.csv")
+    found = probs_of(file, classes=NAMES, kind="logits")
+    np.testing.assert_allclose(found, softmax(), atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("labels", r"is a folder; expected a table.*Ultralytics"),
+    ("0.txt", r"a .txt file has no columns.*result.probs.data"),
+    ("p.npz", r".npz holds arrays without the ids.*Trainer.predict"),
+    ("all_results.json", r"a row for each sample, not the metrics of a run.*eval_accuracy"),
+    ("top1.csv", r"one number a row, in column 'prob', of 5 classes: .*--topk NUM_CLASSES"),
+])  # fmt: skip
+def test_what_holds_no_predictions_says_what_to_save(
+    tmp_path: Path, name: str, message: str
+) -> None:
+    file = tmp_path / name
+    if name == "labels":
+        file.mkdir()
+    elif name == "top1.csv":
+        pd.DataFrame({"filename": IDS, "label": "c1", "prob": 0.9}).to_csv(file, index=False)
+    else:
+        file.write_text(json.dumps({"eval_accuracy": 0.9, "epoch": 3.0}, indent=4))
+    with pytest.raises(UserError, match=message):
+        probs_of(file)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_logits_of_each_label_mode(tmp_path: Path, mode: str) -> None:
     names = make_mode(mode).class_names

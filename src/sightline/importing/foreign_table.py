@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from sightline.data.tables.files import as_text, existing_file, read_table, require_column
 from sightline.errors import UserError, did_you_mean
+from sightline.importing.file_kinds import check_file_kind
+from sightline.importing.json_objects import read_object
 from sightline.importing.settings import ImportSettings
 from sightline.io.declared_size import check_fits
 from sightline.io.printable import on_one_line
@@ -72,6 +74,7 @@ def read_foreign(settings: ImportSettings) -> ForeignTable:
     Raises:
         UserError: the file cannot be read, or has no ids, an empty one, or one twice.
     """
+    check_file_kind(settings.file)
     file = existing_file(str(settings.file), "predictions")
     check_fits(file, file.stat().st_size)
     table = _with_distinct_names(_read(file), file)
@@ -79,7 +82,8 @@ def read_foreign(settings: ImportSettings) -> ForeignTable:
     if column is None:
         raise UserError(
             f"{file}: no column is called as one of ids is ({', '.join(IDS)}); give id_column=NAME."
-            f" Its columns: {_names(table.column_names)}."
+            " The table has a row for each sample, not the metrics of a run. Its columns: "
+            f"{_names(table.column_names)}."
         )
     if pa.types.is_nested(table[column].type):
         raise UserError(f"{file}: the column {shown(column)} holds lists, not ids.")
@@ -91,7 +95,8 @@ def read_foreign(settings: ImportSettings) -> ForeignTable:
 
 def _read(file: Path) -> pa.Table:
     try:
-        return read_table(file)
+        table = read_object(file) if file.suffix.lower() == ".json" else None
+        return read_table(file) if table is None else table
     except RecursionError as error:
         raise UserError(f"{file} cannot be read: its values are nested too deeply.") from error
 

@@ -41,6 +41,32 @@ def rows_of(lists: pa.ListArray) -> np.ndarray:
     return rows
 
 
+def finite_values(table: ForeignTable, rows: np.ndarray, values: pa.Array, form: str) -> np.ndarray:
+    """The values of lists as finite double numbers.
+
+    Args:
+        table: that they are of, for messages.
+        rows: of each value, shape (M,).
+        values: M numbers.
+        form: of the lists, in words.
+
+    Raises:
+        UserError: they are no numbers, or one is missing, NaN or infinite; names its row.
+    """
+    try:
+        found: np.ndarray = values.cast(pa.float64()).fill_null(np.nan).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UserError(f"{table.file}: {form} holds no numbers ({values.type}).") from error
+    bad = np.flatnonzero(~np.isfinite(found))
+    if len(bad):
+        cell = values[int(bad[0])].as_py()
+        raise UserError(
+            f"{table.row(int(rows[bad[0]]))}: {form} holds {'nothing' if cell is None else cell}; "
+            "expected finite numbers."
+        )
+    return found
+
+
 def _begins(column: pa.StringArray) -> bool:
     first = column[0].as_py()
     return isinstance(first, str) and first.lstrip().startswith("[")
@@ -72,5 +98,6 @@ def _list_of(table: ForeignTable, row: int, name: str, text: str | None) -> list
             pass  # it is neither
     raise UserError(
         f"{table.row(row)}: {shown(cell)} in {shown(name)} is no list as JSON writes it. A CSV "
-        "file holds lists badly: save the table as Parquet or JSON lines, or with a column a class."
+        "file holds lists badly: save the table as Parquet or JSON lines, or with a column a class "
+        "(timm's inference.py: --results-format parquet, or --results-separate-col)."
     )

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from sightline.data.tables.files import as_text
 from sightline.errors import UserError
 from sightline.importing.foreign_table import ForeignTable, numbers, shown
-from sightline.importing.list_cells import list_columns, rows_of
+from sightline.importing.list_cells import finite_values, list_columns, rows_of
+from sightline.importing.numbered_columns import INDEX, in_numbered_columns, named_places
 from sightline.importing.score_forms import (
     FULL,
     ColumnScores,
@@ -32,7 +33,7 @@ WORDS: Final[dict[str, Kind | None]] = {
 }  # fmt: skip
 NAMES = ("label", "labels", "name", "class_name", "class")
 PREFIXED = re.compile(rf"({'|'.join(sorted(WORDS, key=len, reverse=True))})[_.:/ ](.+)", re.I)
-NUMBERED = re.compile(r"(?:label|class|name)_(\d+)", re.I)
+NUMBERED = re.compile(r"(?:label|class|name|index)_(\d+)", re.I)
 
 
 def find_scores(table: ForeignTable, classes: tuple[str, ...]) -> Scores:
@@ -46,7 +47,7 @@ def find_scores(table: ForeignTable, classes: tuple[str, ...]) -> Scores:
         UserError: the table holds no numbers in a known form, or `classes` has no effect.
     """
     lists = list_columns(table)
-    found = _in_structs(table, lists) or _in_lists(table, lists, classes) or _sorted(table)
+    found = _in_structs(table, lists) or _in_lists(table, lists, classes) or _sorted(table, classes)
     found = found or _in_columns(table, classes)
     if found is None:
         raise UserError(
@@ -54,7 +55,10 @@ def find_scores(table: ForeignTable, classes: tuple[str, ...]) -> Scores:
             "or prob_CLASS or logit_CLASS; a list of numbers a row (probs, logits); or a list of "
             "objects with label and score."
         )
-    if classes and not isinstance(found, UnnamedScores):
+    named = isinstance(found, ColumnScores) or (
+        isinstance(found, NamedScores) and not found.by_place
+    )
+    if classes and named:
         raise UserError(f"classes: {found.form} of {table.file} names its classes; leave it out.")
     return found
 
@@ -91,34 +95,34 @@ def _in_lists(
             if texts and names.value_lengths().equals(cells.value_lengths()):
                 found = _named(table, rows, pc.list_flatten(names), flat, scores, form)
                 return replace(found, names_column=other)
+        index = next((each for name, each in lists.items() if name.lower() == INDEX), None)
+        if index is not None and index.value_lengths().equals(cells.value_lengths()):
+            places = named_places(
+                table, rows, pc.list_flatten(index), classes, f"{INDEX} of {form}"
+            )
+            return replace(_named(table, rows, places, flat, scores, form), by_place=True)
         lengths = cells.value_lengths().to_numpy()
         if (lengths != lengths[0]).any():
             row = int(np.flatnonzero(lengths != lengths[0])[0])
             raise UserError(
                 f"{table.row(row)}: {form} has {lengths[row]} numbers, and {lengths[0]} in row 1."
             )
-        values = _finite(table, rows, flat, form).reshape(len(table.ids), int(lengths[0]))
+        values = finite_values(table, rows, flat, form).reshape(len(table.ids), int(lengths[0]))
         return UnnamedScores(table, values, classes or _stored_names(table), scores, form)
     return None
 
 
-def _sorted(table: ForeignTable) -> Scores | None:
-    """label_0, prob_0, label_1, prob_1, ...: timm's columns, sorted by probability in each row."""
+def _sorted(table: ForeignTable, classes: tuple[str, ...]) -> Scores | None:
+    """label_0, prob_0, label_1, prob_1, ... (or index_0): timm's, sorted in each row."""
     found = [match for name in table.others if (match := NUMBERED.fullmatch(name))]
-    pairs = []
-    for match in sorted(found, key=lambda each: int(each[1])):
+    named = [match for match in found if not match[0].lower().startswith(INDEX)]
+    pairs, word = [], ""
+    for match in sorted(named or found, key=lambda each: int(each[1])):
         own = [(name, each[1].lower()) for name in table.others
                if (each := PREFIXED.fullmatch(name)) and each[2] == match[1]]  # fmt: skip
-        pairs += [(match[0], name, word) for name, word in own[:1]]
-    if not pairs:
-        return None
-    cells, count = table.table, len(table.ids)
-    names = pa.concat_arrays([as_text(cells[name]).combine_chunks() for name, _, _ in pairs])
-    values = [numbers(table, cells[value], f"column {shown(value)}") for _, value, _ in pairs]
-    rows = np.tile(np.arange(count), len(pairs))
-    form = f"the columns {pairs[0][0]}, {pairs[0][1]}, …"
-    flat = pa.concat_arrays(values).to_numpy()
-    return NamedScores(table, rows, names, flat, WORDS[pairs[0][2]], form)
+        pairs += [(match[0], name) for name, _ in own[:1]]
+        word = word or (own[0][1] if own else "")
+    return in_numbered_columns(table, pairs, WORDS[word], classes) if pairs else None
 
 
 def _in_columns(table: ForeignTable, classes: tuple[str, ...]) -> Scores | None:
@@ -132,10 +136,7 @@ def _in_columns(table: ForeignTable, classes: tuple[str, ...]) -> Scores | None:
         columns = prefixed[word]
         form = f"the columns {next(iter(columns.values()))}, …"
         if classes and all(map(str.isdigit, columns)):
-            order = sorted(columns.values(), key=lambda name: int(name[len(word) + 1 :]))
-            cells = [numbers(table, table.table[n], f"column {shown(n)}") for n in order]
-            values = np.stack([each.to_numpy(zero_copy_only=False) for each in cells], axis=1)
-            return UnnamedScores(table, values, classes, WORDS[word], form)
+            return _in_order(table, columns, WORDS[word], form, classes)
         return ColumnScores(table, columns, WORDS[word], form, all_are_classes=True)
     alone = [name for name in table.others if name.lower() in WORDS]
     alone.sort(key=lambda name: WORDS[name.lower()] is None)
@@ -150,30 +151,29 @@ def _in_columns(table: ForeignTable, classes: tuple[str, ...]) -> Scores | None:
             f"the decided class alone. {FULL}"
         )
     columns = {name: name for name in table.others}
+    if classes and columns and all(map(str.isdigit, columns)):
+        return _in_order(table, columns, None, "its columns", classes)
     return ColumnScores(table, columns, None, "its columns", False) if columns else None
+
+
+def _in_order(
+    table: ForeignTable, columns: dict[str, str], kind: Kind | None, form: str,
+    classes: tuple[str, ...],
+) -> UnnamedScores:  # fmt: skip
+    """Columns by numbers, which are places in the classes that are given."""
+    order = [columns[number] for number in sorted(columns, key=int)]
+    cells = [numbers(table, table.table[name], f"column {shown(name)}") for name in order]
+    values = np.stack([each.to_numpy(zero_copy_only=False) for each in cells], axis=1)
+    return UnnamedScores(table, values, classes, kind, form)
 
 
 def _named(
     table: ForeignTable, rows: np.ndarray, names: pa.Array, values: pa.Array, kind: Kind | None,
     form: str,
 ) -> NamedScores:  # fmt: skip
-    return NamedScores(table, rows, as_text(names), _finite(table, rows, values, form), kind, form)
-
-
-def _finite(table: ForeignTable, rows: np.ndarray, values: pa.Array, form: str) -> np.ndarray:
-    """The values of lists as finite double numbers."""
-    try:
-        found: np.ndarray = values.cast(pa.float64()).fill_null(np.nan).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(f"{table.file}: {form} holds no numbers ({values.type}).") from error
-    bad = np.flatnonzero(~np.isfinite(found))
-    if len(bad):
-        cell = values[int(bad[0])].as_py()
-        raise UserError(
-            f"{table.row(int(rows[bad[0]]))}: {form} holds {'nothing' if cell is None else cell}; "
-            "expected finite numbers."
-        )
-    return found
+    return NamedScores(
+        table, rows, as_text(names), finite_values(table, rows, values, form), kind, form
+    )
 
 
 def _is_int(kind: pa.DataType) -> bool:

@@ -3,6 +3,7 @@
 The names of classes are those of the table, or given; a place alone is never taken for a class.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,7 @@ class NamedScores:
         kind: as the names of the columns say.
         form: in words.
         names_column: the column of the names, where it is one of its own.
+        by_place: whether the table has places, and the names were given.
     """
 
     table: ForeignTable
@@ -76,6 +78,7 @@ class NamedScores:
     kind: Kind | None
     form: str
     names_column: str | None = None
+    by_place: bool = False
 
     def matrix(self, classes: Sequence[str]) -> np.ndarray:
         """The scores under their names."""
@@ -127,6 +130,17 @@ class UnnamedScores:
     def matrix(self, classes: Sequence[str]) -> np.ndarray:
         """The numbers of these classes, where their names are known."""
         count = self.values.shape[1]
+        if count == 1 and len(classes) > 2:
+            raise UserError(
+                f"{self.table.file}: one number a row, in {self.form}, of {len(classes)} classes: "
+                f"that is of the decided class alone. {FULL}"
+            )
+        if self._sorted():
+            raise UserError(
+                f"{self.table.file}: the numbers in {self.form} fall in every row: they are sorted "
+                "by probability, and nothing says of which classes they are. timm's inference.py "
+                "names them with --label-type name, or with --include-index and classes=[NAMES]."
+            )
         if not self.names:
             raise UserError(
                 f"{self.table.file}: {self.form} holds {count} numbers a row and does not name "
@@ -143,6 +157,13 @@ class UnnamedScores:
         if unknown or missing:
             raise other_classes(self.table, missing, unknown, classes)
         return self.values[:, [self.names.index(name) for name in classes]]
+
+    def _sorted(self) -> bool:
+        """Whether every row falls, which is no chance: K! orders a row, e^30 in all."""
+        rows, count = self.values.shape
+        if count < 3 or rows * math.lgamma(count + 1) < 30 or (self.values == self.values[0]).all():
+            return False
+        return bool((np.diff(self.values, axis=1) <= 0).all())
 
 
 Scores = ColumnScores | NamedScores | UnnamedScores
