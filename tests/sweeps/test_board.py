@@ -39,7 +39,7 @@ def test_groups_come_first_and_failed_jobs_are_named() -> None:
     alone = to_board(sweep, rows, [task], {"": []}, {})
     assert "best val_best/accuracy 0.95: optimizer.lr=0.2, seed=0" in alone
     lowest = SweepTask(None, [(METRIC, False)], rows, ["optimizer.lr", "seed"])
-    assert "0.8 ± 0.1 (standard deviation) over 2 runs: optimizer.lr=0.1" in to_board(
+    assert "0.8 over 2 runs (standard deviation 0.1): optimizer.lr=0.1" in to_board(
         sweep, rows, [lowest], {"": groups}, {}
     )
     assert "0 FINISHED" not in to_board(sweep, [], [], {}, {})

@@ -18,8 +18,8 @@ from sightline.runs.journal.state import read_journal
 from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.note import to_markdown
 from sightline.sweeps.search.tasks import OneTask, other_task
-from sightline.sweeps.sweep import Sweep, SweepJob, open_job
-from sightline.sweeps.table import Row, job_row, swept_keys
+from sightline.sweeps.sweep import Sweep, SweepJob, open_job, swept_keys
+from sightline.sweeps.table import Row, job_row
 from sightline.sweeps.tasks import SweepTask, SweepTasks, may_differ, with_tasks
 from sightline.tracking.tracker import Tracker
 

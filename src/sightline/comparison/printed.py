@@ -65,8 +65,11 @@ def verdict_line(pair: Pair) -> str:
     found = pair.tested
     if found is None:
         return f"{words} ({pair.refused})" if pair.refused else words
-    interval = "{:+.4f}, {:+.4f}".format(*pair.ends) if pair.ends else TOO_FEW
-    return f"{words} (difference {found.difference:+.4f} [{interval}])"
+    if not pair.ends:
+        return f"{words} (difference {found.difference:+.4f} [{TOO_FEW}])"
+    interval = "{:+.4f}, {:+.4f}".format(*pair.ends)
+    p = "" if pair.p_holm is None else f", p {pair.p_holm:.2g} corrected for all pairs"
+    return f"{words} (difference {found.difference:+.4f} [{interval}]{p})"
 
 
 def _named(group: Group, columns: Sequence[str]) -> str:

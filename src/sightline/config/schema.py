@@ -1,6 +1,6 @@
 """The config's types and cross-checks. YAML owns the values; errors name the field and the fix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,6 +30,8 @@ class Job:
         command: as it was typed.
         arguments: the words after `train` that make this job alone.
         reproduces: the run that is trained again, or None.
+        apart: the overrides in which it differs from the other jobs of its sweep; empty where these
+            have names of their own.
     """
 
     output_dir: Path
@@ -39,6 +41,7 @@ class Job:
     command: str
     arguments: list[str]
     reproduces: str | None = None
+    apart: list[str] = field(default_factory=list)
 
     @property
     def in_sweep(self) -> bool:

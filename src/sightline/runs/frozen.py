@@ -54,6 +54,7 @@ def write_frozen(path: Path, frozen: Frozen) -> None:
         "overrides": redacted(job.overrides),
         "sweep": job.sweep,
         "reproduces": job.reproduces,
+        "apart": redacted(job.apart),
         "data": frozen.data,
         RUN_KEY: frozen.run_key,
         "config": redacted(config.model_dump(mode="json")),
@@ -75,7 +76,8 @@ def read_frozen(path: Path) -> Frozen | None:
         raise DamagedError(path, error.problem, PUT_BACK) from error
     try:
         job = {key: facts[key] for key in ("choices", "overrides", "sweep", "command", "arguments")}
-        job |= {"output_dir": path.parent, "reproduces": facts.get("reproduces")}
+        job |= {"output_dir": path.parent, "reproduces": facts.get("reproduces"),
+                "apart": facts.get("apart", [])}  # fmt: skip
         return FROZEN.validate_python({
             "config": check(stored_config(facts["config"], path.name)), "job": job,
             "version": facts["version"], "data": facts["data"], RUN_KEY: facts.get(RUN_KEY, ""),

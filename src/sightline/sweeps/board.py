@@ -78,8 +78,8 @@ def _verdict(task: SweepTask, groups: Sequence[Row]) -> list[str]:
     pick = max if task.maximise else min
     top = pick(groups, key=lambda row: _mean(task, row))
     chosen = ", ".join(f"{key}={top[key]}" for key in task.keys if key in top)
-    spread = f" ± {top[f'{metric} sd']:.2g} (standard deviation)" if top["runs"] > 1 else ""
-    mean = f"{top[f'{metric} mean']:.4g}{spread} over {counted(int(top['runs']), 'run')}"
+    spread = f" (standard deviation {top[f'{metric} sd']:.2g})" if top["runs"] > 1 else ""
+    mean = f"{top[f'{metric} mean']:.4g} over {counted(int(top['runs']), 'run')}{spread}"
     return [f"best {metric} {mean}" + (f": {chosen}" if chosen else "")]
 
 

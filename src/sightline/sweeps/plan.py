@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,18 @@ from sightline.errors import UserError
 from sightline.metrics.monitor import monitor_mode
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.relaunch import resume_launch
-from sightline.sweeps.sweep import Sweep, SweepJob, job_digest, new_name, open_job, read_launch
+from sightline.sweeps.sweep import (
+    Sweep,
+    SweepJob,
+    job_digest,
+    new_name,
+    open_job,
+    read_launch,
+    swept_keys,
+)
 from sightline.training.early_checks import check_early
+
+RUN_NAME = "tracking.run_name"
 
 
 def plan_sweep(
@@ -65,10 +76,24 @@ def plan_sweep(
             compose(loader, config, each.job.overrides, len(before) + index, name, arguments)
             for index, each in enumerate(added)
         ]
+    added = told_apart(added, [*before, *added])
     return Sweep(
         RunFolder(folder), name, jobs[0].job.command, [*before, *added], stored is None,
         now.sweep.max_failures, now.tracking, notes=notes,
     )  # fmt: skip
+
+
+def told_apart(added: Sequence[SweepJob], jobs: Sequence[SweepJob]) -> list[SweepJob]:
+    """New jobs that know what sets them apart, for their names; not where each is given one."""
+    keys = swept_keys([each.job for each in jobs])
+    if RUN_NAME in keys:
+        return list(added)
+    return [
+        replace(each, job=replace(each.job, apart=[
+            word for word in each.job.overrides if word.lstrip("+~").partition("=")[0] in keys
+        ]))
+        for each in added
+    ]  # fmt: skip
 
 
 def check_single_process() -> None:

@@ -9,8 +9,7 @@ from rich import get_console
 from sightline.comparison.settings import ComparisonSettings
 from sightline.errors import UserError, counted
 from sightline.runs.folder import RunFolder
-from sightline.sweeps.sweep import Sweep
-from sightline.sweeps.table import swept_keys
+from sightline.sweeps.sweep import Sweep, swept_keys
 
 if TYPE_CHECKING:
     from sightline.comparison.boards import Boards

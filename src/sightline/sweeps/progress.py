@@ -10,8 +10,7 @@ from rich.table import Table
 
 from sightline.errors import counted
 from sightline.sweeps.process import Running
-from sightline.sweeps.sweep import Sweep
-from sightline.sweeps.table import overrides_of, swept_keys
+from sightline.sweeps.sweep import Sweep, overrides_of, swept_keys
 from sightline.training.logging.time_left import time_left
 
 EVERY_S = 1.0  # between two readings of the jobs' journals

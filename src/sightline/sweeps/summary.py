@@ -15,8 +15,8 @@ from sightline.sweeps.figures import SweepFigures
 from sightline.sweeps.groups import group_rows, replicates
 from sightline.sweeps.label_curves import log_curves
 from sightline.sweeps.note import BOARD, announce, to_markdown
-from sightline.sweeps.sweep import Sweep
-from sightline.sweeps.table import Row, error_text, frozen_configs, job_row, swept_keys
+from sightline.sweeps.sweep import Sweep, swept_keys
+from sightline.sweeps.table import Row, error_text, frozen_configs, job_row
 from sightline.sweeps.tasks import SweepTask, SweepTasks, with_tasks
 from sightline.tracking.description import origin_tags
 from sightline.tracking.mlflow import tags

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +72,18 @@ class Sweep:
         given = {each.config.tracking.run_name for each in self.jobs}
         shared = next(iter(given)) if len(given) == 1 else None
         return shared or sweep_title(self.folder.path.name)
+
+
+def overrides_of(job: Job) -> dict[str, str]:
+    """A job's overrides, `{KEY: VALUE}`."""
+    return dict(word.lstrip("+~").partition("=")[::2] for word in job.overrides)
+
+
+def swept_keys(jobs: Sequence[Job]) -> list[str]:
+    """The keys whose values differ between jobs, or that only some of them have."""
+    given = [overrides_of(job) for job in jobs]
+    keys = dict.fromkeys(key for each in given for key in each)
+    return [key for key in keys if len({each.get(key) for each in given}) > 1]
 
 
 def open_job(config: TrainConfig, job: Job) -> SweepJob:

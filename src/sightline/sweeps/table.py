@@ -6,25 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sightline.config.schema import Job
 from sightline.runs.folder import RunFolder
 from sightline.sweeps.process import last_output
-from sightline.sweeps.sweep import SweepJob
+from sightline.sweeps.sweep import SweepJob, overrides_of
 
 Row = dict[str, Any]
 MAX_ERROR = 300  # characters of an error in a table
-
-
-def overrides_of(job: Job) -> dict[str, str]:
-    """A job's overrides, `{KEY: VALUE}`."""
-    return dict(word.lstrip("+~").partition("=")[::2] for word in job.overrides)
-
-
-def swept_keys(jobs: Sequence[Job]) -> list[str]:
-    """The keys whose values differ between jobs, or that only some of them have."""
-    given = [overrides_of(job) for job in jobs]
-    keys = dict.fromkeys(key for each in given for key in each)
-    return [key for key in keys if len({each.get(key) for each in given}) > 1]
 
 
 def final_metrics(folder: RunFolder, results: Mapping[str, Any]) -> dict[str, float]:

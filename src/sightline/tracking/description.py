@@ -21,6 +21,7 @@ GROUPS = (
     "scheduler", "trainer",
 )  # fmt: skip
 MAX_VALUE = 200
+FOLDERS = re.compile(r"[^\s,:=\[\]{}'\"]*/(?=[^/])")  # of a path in a list
 
 
 def origin_tags(folder: RunFolder, command: str) -> dict[str, str]:
@@ -41,9 +42,12 @@ def origin_tags(folder: RunFolder, command: str) -> dict[str, str]:
 
 
 def run_name(config: TrainConfig, job: Job) -> str:
-    """A name that begins with model, seed and fold; then the rest of the group's name."""
+    """A name that begins with model, seed and fold; then the rest of the group's name.
+
+    A name that was given is kept; in a sweep what sets the job apart follows it.
+    """
     if config.tracking.run_name:
-        return config.tracking.run_name
+        return " ".join([config.tracking.run_name, *map(_short, job.apart)])[:MAX_VALUE]
     model, *rest = _name_parts(config, job)
     fold = [f"f{config.data_common.fold}"] if config.data_common.folds is not None else []
     return " ".join([model, f"s{config.seed}", *fold, *rest])[:MAX_VALUE]
@@ -81,14 +85,22 @@ def _model(config: TrainConfig, job: Job) -> str:
 
 def _short_override(override: str) -> str:
     """`optimizer.lr=0.1` as `lr=0.1`; empty for what the name has anyhow."""
-    key, _, value = override.lstrip("+~").partition("=")
+    key = override.lstrip("+~").partition("=")[0]
     in_name = {"model", "model.name", "model.pretrained", "label_mode", "data"}
     in_name |= {f"data.{key}" for key in ("name", "train", "class_names")}
     if key in in_name or not has_influence(key):
         return ""
+    return _short(override)
+
+
+def _short(override: str) -> str:
+    """The end of a key with its value, without the folders of paths."""
+    key, _, value = override.lstrip("+~").partition("=")
     if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
         value = f"{float(value):.6g}"  # as a search samples it
-    if "/" in value and not value.startswith(("[", "{")):
+    if value.startswith(("[", "{")):
+        value = FOLDERS.sub("", value)
+    elif "/" in value:
         value = PurePath(value).name  # a path says where, not what
     return f"{key.rsplit('.', 1)[-1]}={value}"
 

@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,7 +86,7 @@ class Search:
         given = [*self.fixed, *words]
         name = self.sweep.name
         config, job = compose_frozen(self.configs, given, folder, name, self.arguments)
-        return open_job(self.allowed(config), job)
+        return open_job(self.allowed(config), replace(job, apart=list(words)))
 
     def allowed(self, config: TrainConfig) -> TrainConfig:
         """The config of a trial, without a download that only the search's folder names."""
