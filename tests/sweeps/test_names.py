@@ -60,7 +60,7 @@ def test_a_given_name_is_followed_by_what_sets_a_job_apart(tmp_path: Path) -> No
         [*fixed, "optimizer=adamw", "data.root=/home/me/b", "model.widths=[8,16]", "+seed=1"],
     )  # fmt: skip
     names = []
-    for each in told_apart(jobs, jobs):
+    for each in told_apart(jobs, []):
         each.folder.freeze(each.config, each.job)
         frozen = read_frozen(each.folder.path / "run.json")
         assert frozen is not None
@@ -74,7 +74,7 @@ def test_a_given_name_is_followed_by_what_sets_a_job_apart(tmp_path: Path) -> No
 def test_jobs_with_names_of_their_own_keep_them(tmp_path: Path) -> None:
     words = (["tracking.run_name=a", "seed=0"], ["tracking.run_name=b", "seed=1"])
     jobs = jobs_of(tmp_path, "a", *words)
-    assert [each.job.apart for each in told_apart(jobs, jobs)] == [[], []]
+    assert [each.job.apart for each in told_apart(jobs, [])] == [[], []]
     (alone,) = jobs_of(tmp_path, "a", words[0])
     assert run_name(alone.config, alone.job) == "a"
 

@@ -30,8 +30,7 @@ class Job:
         command: as it was typed.
         arguments: the words after `train` that make this job alone.
         reproduces: the run that is trained again, or None.
-        apart: the overrides in which it differs from the other jobs of its sweep; empty where these
-            have names of their own.
+        apart: overrides in which it differs from jobs of its sweep; empty where each has a name.
     """
 
     output_dir: Path
@@ -50,10 +49,7 @@ class Job:
 
 
 class TrackingConfig(Strict):
-    """Where and as what a run is logged.
-
-    register_as: the key `register`, a name that pydantic has for something else.
-    """
+    """Where and as what a run is logged; `register_as` is the key `register`, a name of pydantic's."""
 
     model_config = ConfigDict(validate_by_name=True)
 

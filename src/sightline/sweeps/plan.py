@@ -76,16 +76,15 @@ def plan_sweep(
             compose(loader, config, each.job.overrides, len(before) + index, name, arguments)
             for index, each in enumerate(added)
         ]
-    added = told_apart(added, [*before, *added])
     return Sweep(
-        RunFolder(folder), name, jobs[0].job.command, [*before, *added], stored is None,
-        now.sweep.max_failures, now.tracking, notes=notes,
+        RunFolder(folder), name, jobs[0].job.command, [*before, *told_apart(added, before)],
+        stored is None, now.sweep.max_failures, now.tracking, notes=notes,
     )  # fmt: skip
 
 
-def told_apart(added: Sequence[SweepJob], jobs: Sequence[SweepJob]) -> list[SweepJob]:
+def told_apart(added: Sequence[SweepJob], before: Sequence[SweepJob]) -> list[SweepJob]:
     """New jobs that know what sets them apart, for their names; not where each is given one."""
-    keys = swept_keys([each.job for each in jobs])
+    keys = swept_keys([each.job for each in (*before, *added)])
     if RUN_NAME in keys:
         return list(added)
     return [
