@@ -20,6 +20,9 @@ MAX_BYTES = 150_000
 TRAINING = ["train", "trainer.max_epochs=8", "evaluate_test=true"]
 SWEEP = ["train", "-m", "optimizer.lr=0.001,0.003", "seed=0,1,2",
          "trainer.max_epochs=3", "report=none"]  # fmt: skip
+# Under another name than localhost MLflow does not open its assistant over a third of the page.
+HOST = "mlflow.test"
+PHONE = 390  # pixels; a window of Chromium has at least 500
 LINK = re.compile(r"http://127\.0\.0\.1:\d+(\S+)")
 
 
@@ -33,17 +36,24 @@ def sightline(*words: str, folder: Path) -> str:
 
 
 def shoot(address: str, name: str, width: int, height: int) -> None:
-    """One page as docs/images/NAME.png, with so few colours that it has at most 150 kB."""
+    """One page as docs/images/NAME.png, with so few colours that it has at most 150 kB.
+
+    Args:
+        address: of the page.
+        name: of the image.
+        width, height: of the window; of a narrow page the left part is kept.
+    """
     with tempfile.TemporaryDirectory() as place:
         shot = Path(place) / "shot.png"
         command = [
             "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
             "--disable-dev-shm-usage", f"--user-data-dir={place}/browser",
-            f"--window-size={width},{height}", "--virtual-time-budget=40000",
+            f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
+            f"--window-size={max(width, 500)},{height}", "--virtual-time-budget=40000",
             f"--screenshot={shot}", address,
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True, timeout=300)
-        image = Image.open(shot).convert("RGB")
+        image = Image.open(shot).convert("RGB").crop((0, 0, width, height))
     for colours in (256, 128, 64, 32):
         out = io.BytesIO()
         image.quantize(colours).save(out, "PNG", optimize=True)
@@ -60,14 +70,15 @@ def mlflow_server(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    words = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--port", str(port)]
+    address = f"http://{HOST}:{port}"
+    words = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--port", str(port),
+             "--allowed-hosts", f"127.0.0.1:{port},{HOST}:{port}"]  # fmt: skip
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *words]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(240):
             try:
-                urllib.request.urlopen(f"{address}/health", timeout=2)
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
                 break
             except OSError:
                 time.sleep(0.5)
@@ -89,14 +100,20 @@ def main() -> None:
         (report,) = folder.glob("runs/*/*/report.html")
         (board,) = folder.glob("sweeps/*/board.html")
         shoot(report.as_uri(), "report", 1280, 1500)
-        shoot(report.as_uri(), "report-narrow", 500, 1500)
+        phone = folder / "phone.html"
+        phone.write_text(
+            f'<body style="margin: 0"><iframe src="{report.as_uri()}" '
+            f'style="border: 0; width: {PHONE}px; height: 1500px"></iframe>'
+        )
+        shoot(phone.as_uri(), "report-narrow", PHONE, 1500)
         shoot(board.as_uri(), "sweep-board", 1280, 1300)
         shoot((folder / "compared" / "comparison.html").as_uri(), "comparison", 1280, 1300)
         run, leaderboard, curves = LINK.findall(trained)[:3]
         sweep, board_page, runs = LINK.findall(swept)[-3:]
         with mlflow_server(folder) as address:
             for name, link in {
-                "mlflow-run": run, "mlflow-leaderboard": leaderboard, "mlflow-curves": curves,
+                "mlflow-run": run, "mlflow-charts": run.replace("?", "/model-metrics?"),
+                "mlflow-leaderboard": leaderboard, "mlflow-curves": curves,
                 "mlflow-sweep": sweep, "mlflow-sweep-board": board_page, "mlflow-sweep-runs": runs,
             }.items():  # fmt: skip
                 shoot(address + link, name, 1600, 1000)

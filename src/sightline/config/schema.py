@@ -49,7 +49,7 @@ class Job:
 
 
 class TrackingConfig(Strict):
-    """Where and as what a run is logged; `register_as` is the key `register`, a name of pydantic's."""
+    """Where and as what a run is logged; register_as: the key `register`, which pydantic has."""
 
     model_config = ConfigDict(validate_by_name=True)
 
