@@ -23,6 +23,7 @@ from sightline.runs.journal.file import JournalWriter
 from sightline.runs.journal.records import MetricsRecord, RunRecord, StatusRecord
 from sightline.runs.lock import run_lock
 from sightline.runs.lock_owner import LockOwner, lock_owner
+from sightline.runs.printed_list import fit
 from sightline.runs.resume import check_resumable, check_same_data
 
 
@@ -169,6 +170,24 @@ def test_runs_are_chosen_sorted_and_fitted(
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 45
     assert "loss 0.2500" in "".join(lines)
+
+
+def test_a_narrow_terminal_keeps_the_id_and_the_beginning_of_a_name() -> None:
+    def table() -> dict[str, list[str]]:
+        cells = {"STATUS": "FINISHED", "ID": "dfca1934", "VAL": "loss 0.1447"}
+        cells |= {"TEST": "loss 0.1633", "DATA": "digits", "RUN": "cnn s0 " + "x" * 60}
+        return {name: [value] for name, value in cells.items()}
+
+    seen = {}
+    for width in (130, 80, 50, 40):
+        seen[width] = table()
+        fit(seen[width], width)
+        assert sum(max(len(k), len(v[0])) + 2 for k, v in seen[width].items()) - 2 <= max(width, 54)
+    assert seen[130] == table()
+    assert list(seen[80]) == ["STATUS", "ID", "VAL", "TEST", "RUN"]
+    assert seen[80]["RUN"][0].startswith("cnn s0 x")
+    assert seen[80]["RUN"][0].endswith("…")
+    assert list(seen[50]) == ["STATUS", "VAL", "RUN"]
 
 
 def test_misuse_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,9 @@ from sightline.runs.listing import RunStatus
 
 Order = Literal["age", "name", "status", "val", "test"]
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-# Columns that a narrow terminal does without, the first one first.
-SPARED = ("FOLDER", "DATA", "TEST", "EPOCH", "ID")
+# Columns that a narrow terminal does without, the first one first; names are shortened in between.
+SPARED = ("FOLDER", "DATA", "EPOCH", "RUN", "TEST", "ID")
+SHORTEST_NAME = 24  # characters
 Column = tuple[str, Callable[[RunStatus], str]]
 
 
@@ -70,15 +71,25 @@ def print_runs(runs: Sequence[RunStatus], root: Path) -> None:
     cells = {name: values for name, values in cells.items()
              if name not in shared and any(values)}  # fmt: skip
     if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        for name in SPARED:
-            if sum(_wide(title, values) + 2 for title, values in cells.items()) - 2 > width:
-                cells.pop(name, None)
+        fit(cells, shutil.get_terminal_size().columns)
     if any(shared.values()):
         print("  ".join(f"{name.lower()}: {value}" for name, value in shared.items()))
     widths = [_wide(name, values) for name, values in cells.items()]
     for row in zip(*([name, *values] for name, values in cells.items()), strict=True):
         print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def fit(cells: dict[str, list[str]], width: int) -> None:
+    """Leave out columns, and ends of names, until a line has at most `width` characters."""
+    for name in SPARED:
+        over = sum(_wide(title, values) + 2 for title, values in cells.items()) - 2 - width
+        if over <= 0:
+            return
+        if name != "RUN":
+            cells.pop(name, None)
+        elif name in cells:
+            room = max(SHORTEST_NAME, _wide(name, cells[name]) - over)
+            cells[name] = [v if len(v) <= room else f"{v[: room - 1]}…" for v in cells[name]]
 
 
 def _wide(name: str, values: Sequence[str]) -> int:
