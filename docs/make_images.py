@@ -72,7 +72,8 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     address = f"http://{HOST}:{port}"
     words = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--port", str(port),
-             "--allowed-hosts", f"127.0.0.1:{port},{HOST}:{port}"]  # fmt: skip
+             "--allowed-hosts", f"127.0.0.1:{port},{HOST}:{port}",
+             "--cors-allowed-origins", address]  # fmt: skip
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *words]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
