@@ -79,12 +79,16 @@ def test_jobs_with_names_of_their_own_keep_them(tmp_path: Path) -> None:
     assert run_name(alone.config, alone.job) == "a"
 
 
-def test_a_name_holds_no_folders_of_paths(tmp_path: Path) -> None:
-    paths_given = ["data.roots=[/home/me/a,/home/me/b/c]", "+data.kinds={x: /srv/y}"]
-    (job,) = jobs_of(tmp_path, "null", ["data.root=/home/me/photos", *paths_given])
+def test_a_name_holds_no_folders_of_paths_and_no_packages(tmp_path: Path) -> None:
+    given = [
+        "data.roots=[/home/me/a,/home/me/b/c]", "+data.kinds={x: /srv/y}",
+        "augment.transforms=[{_target_:torchvision.transforms.v2.RandomVerticalFlip,p:0.5},"
+        "{_target_: my_package.Fog}]",
+    ]  # fmt: skip
+    (job,) = jobs_of(tmp_path, "null", ["data.root=/home/me/photos", *given])
     config = job.config.model_copy(
         update={"tracking": job.config.tracking.model_copy(update={"run_name": None})}
     )
     name = run_name(config, job.job)
     assert "/" not in name
-    assert "roots=[a,c] kinds={x: y}" in name
+    assert "roots=[a,c] kinds={x: y} transforms=[{RandomVerticalFlip p:0.5},{Fog}]" in name

@@ -90,7 +90,8 @@ def test_each_task_is_ranked_by_what_it_monitors(
     points = drawn["best_so_far"].axes[0].lines[0].get_ydata()
     assert sorted(points) == [1.9, 2.0, 2.1]
     assert drawn["mean_curves"].axes[0].get_ylabel() == "val/loss"
-    assert len(drawn["mean_curves"].axes[0].lines) == 2  # seeds 0 and 1 are one config
+    labels = [line.get_label() for line in drawn["mean_curves"].axes[0].lines]
+    assert sorted(labels) == ["optimizer.lr=0.1 (2)", "optimizer.lr=0.2 (1)"]  # of two seeds
 
 
 def test_the_note_has_a_table_for_each_task(

@@ -40,7 +40,7 @@ class SweepFigures:
         if not best.startswith(f"{BEST}/"):  # has no curve
             best, maximise = by_monitor(self.sweep.jobs[rows[0]["job"]].config)
         monitor = f"val/{bare_name(best)}"
-        groups = self._groups(task, monitor)
+        groups = self._groups(task, keys, monitor)
         if 0 < len(groups) < len(rows):
             drawn["mean_curves"] = draw_mean_curves(groups, monitor, maximise)
         return drawn
@@ -54,15 +54,19 @@ class SweepFigures:
 
         return {file_name(metric): draw_label_curves(curves) for metric, curves in found.items()}
 
-    def _groups(self, task: SweepTask, monitor: str) -> dict[str, list[list[float]]]:
-        """A metric's curves, by the name of the group of replicates."""
-        found = {}
+    def _groups(
+        self, task: SweepTask, keys: list[str], monitor: str
+    ) -> dict[str, list[list[float]]]:
+        """A metric's curves, by what sets the group of replicates apart, or by its name."""
+        found: dict[str, list[list[float]]] = {}
         for digest, members in replicates(task.rows, self.sweep.jobs).items():
             jobs = [self.sweep.jobs[row["job"]] for row in members]
             for row, each in zip(members, jobs, strict=True):
                 if (row["job"], monitor) not in self._curves:
                     self._curves[row["job"], monitor] = curve_of(each.folder, monitor)
-            name = group_name(jobs[0].config, jobs[0].job, digest)
+            name = " ".join(f"{key}={members[0][key]}" for key in keys)
+            if not name or name in found:  # a version of a package, say, sets two apart
+                name = group_name(jobs[0].config, jobs[0].job, digest)
             curves = [self._curves[row["job"], monitor] for row in members]
             found[name] = [curve for curve in curves if curve]
         return {name: curves for name, curves in found.items() if curves}

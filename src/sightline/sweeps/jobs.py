@@ -65,7 +65,7 @@ class ListedJobs:
 
 def announce_job(number: int, each: SweepJob, note: str) -> None:
     """Log that a job starts, or was found running."""
-    log.info("job %d:   %s%s", number, " ".join(each.job.overrides), note)
+    log.info("job %d:   %s%s", number, " ".join(each.job.apart or each.job.overrides), note)
 
 
 def record_end(jobs: Jobs, tracker: SweepTracker, number: int, error: str | None) -> bool:

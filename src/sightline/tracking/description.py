@@ -22,6 +22,7 @@ GROUPS = (
 )  # fmt: skip
 MAX_VALUE = 200
 FOLDERS = re.compile(r"[^\s,:=\[\]{}'\"]*/(?=[^/])")  # of a path in a list
+COMPONENT = re.compile(r"\{\s*_target_\s*:\s*['\"]?(?:\w+\.)*(\w+)['\"]?\s*,?\s*")  # of a list
 
 
 def origin_tags(folder: RunFolder, command: str) -> dict[str, str]:
@@ -94,12 +95,12 @@ def _short_override(override: str) -> str:
 
 
 def _short(override: str) -> str:
-    """The end of a key with its value, without the folders of paths."""
+    """The end of a key with its value, without the folders of paths and packages of components."""
     key, _, value = override.lstrip("+~").partition("=")
     if re.fullmatch(r"-?\d*\.\d{6,}(e[+-]?\d+)?", value):
         value = f"{float(value):.6g}"  # as a search samples it
     if value.startswith(("[", "{")):
-        value = FOLDERS.sub("", value)
+        value = FOLDERS.sub("", COMPONENT.sub(r"{\1 ", value)).replace(" }", "}")
     elif "/" in value:
         value = PurePath(value).name  # a path says where, not what
     return f"{key.rsplit('.', 1)[-1]}={value}"

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sightline.reports.canvas import plain_figure
+from sightline.reports.canvas import plain_figure, short
 
 Row = Mapping[str, Any]
 MAX_GROUPS = 10  # in one figure of curves
+MAX_NAME = 40  # letters of a group in its legend
 
 
 def draw_best_so_far(rows: Sequence[Row], metric: str, maximise: bool) -> Figure:
@@ -71,7 +72,8 @@ def draw_mean_curves(
         for row, run in zip(table, runs, strict=True):
             row[: len(run)] = run
         epochs, colour = np.arange(1, longest + 1), f"C{index % 10}"
-        ax.plot(epochs, np.nanmean(table, axis=0), color=colour, label=f"{name} ({len(runs)})",
+        label = f"{short(name, MAX_NAME)} ({len(runs)})"
+        ax.plot(epochs, np.nanmean(table, axis=0), color=colour, label=label,
                 marker="o" if longest == 1 else None)  # fmt: skip
         ax.fill_between(epochs, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=colour,
                         alpha=0.15, linewidth=0)  # fmt: skip
