@@ -194,7 +194,8 @@ LAYERS = [
     ["evaluation.target", "evaluation.ood_checks"],
     ["evaluation.logging", "evaluation.report", "evaluation.result", "evaluation.ood_outputs"],
     ["evaluation.announce", "evaluation.ensemble_members", "evaluation.greedy_members"],
-    ["evaluation.ensemble_run", "evaluation.ood_page"],
+    ["evaluation.ensemble_page", "evaluation.ood_page"],
+    ["evaluation.ensemble_run"],
     [
         "evaluation.run",
         "evaluation.run_export",

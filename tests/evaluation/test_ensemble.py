@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -183,6 +184,12 @@ def test_an_ensemble_is_a_run_whose_model_gives_its_predictions(
     assert results is not None
     assert {"val", "test"} == set(results["metrics"])
     assert folder.state.params["model"] == "ensemble"
+    assert "Members of the ensemble" in (folder.path / "report.html").read_text()
+    with (folder.path / "report" / "members.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["weight"] for row in rows] == ["0.5", "0.5", ""]
+    accuracy = (found.probs.argmax(axis=1) == found.targets).mean()
+    assert float(rows[-1]["accuracy"]) == pytest.approx(accuracy, abs=1e-6)
 
 
 def test_options_that_fit_no_ensemble_are_refused() -> None:

@@ -13,7 +13,8 @@ from sightline.config.schema import MODEL_COMMON, Job, TrainConfig
 from sightline.config.validation import Node
 from sightline.errors import UserError, did_you_mean
 from sightline.evaluation.ensemble_members import Member, common_tables, find_members
-from sightline.evaluation.ensemble_run import INFORMATION, log_ensemble
+from sightline.evaluation.ensemble_page import INFORMATION, MemberTables
+from sightline.evaluation.ensemble_run import log_ensemble
 from sightline.evaluation.greedy_members import Mean, greedy_weights
 from sightline.inference.load import PREFIX, load_checkpoint
 from sightline.io.console import log_to_console
@@ -79,10 +80,10 @@ def make_ensemble(settings: EnsembleSettings, uri: str | None, now: TrainConfig,
             log.warning("greedy: no further run makes %s better on val.", members[0].run.name)
         mean = Mean(mode, settings.how)
         combined = {}
-        for split, every in there.items():
-            own = [every[place] for place in kept]
-            information = mutual_information(mode, own, weights)
-            table = mean.of(own, weights)
+        own = {split: [every[place] for place in kept] for split, every in there.items()}
+        for split, every in own.items():
+            information = mutual_information(mode, every, weights)
+            table = mean.of(every, weights)
             columns = {k: v for k, v in table.metadata.items() if k != COLUMN}  # of one member
             combined[split] = replace(table, metadata=columns | {INFORMATION: information})
         config = _config(members[0], now, settings.plugins)
@@ -94,8 +95,21 @@ def make_ensemble(settings: EnsembleSettings, uri: str | None, now: TrainConfig,
         node = _node(members, weights, settings.how, mode)
         checkpoint = _checkpoint(members, node, tuning, settings.plugins)
         frozen = check(config | {"model": node})
-        found = log_ensemble(members, mode, combined, tuning, checkpoint, frozen, job)
+        shown = _shown(members, weights, own)
+        found = log_ensemble(members, mode, combined, tuning, checkpoint, frozen, job, shown)
         get_console().print(metrics_table(format_metrics(found)))
+
+
+def _shown(
+    members: Sequence[Member], weights: np.ndarray, tables: Mapping[str, list[Predictions]]
+) -> list[MemberTables]:
+    """The members as the page shows them."""
+    return [
+        MemberTables(
+            str(member.run.name), float(weight), {split: each[i] for split, each in tables.items()}
+        )
+        for i, (member, weight) in enumerate(zip(members, weights, strict=True))
+    ]
 
 
 def _checkpoint(

@@ -12,6 +12,7 @@ from sightline.config.schema import Job, TrainConfig
 from sightline.errors import counted
 from sightline.evaluation.destination import new_run
 from sightline.evaluation.ensemble_members import Member
+from sightline.evaluation.ensemble_page import INFORMATION, MemberTables, log_ensemble_page
 from sightline.inference.decisions import Decisions
 from sightline.io.atomic import atomic_path
 from sightline.label_modes.base import LabelMode
@@ -28,13 +29,12 @@ from sightline.training.logging.evaluation import SECTIONS, count_test_look, log
 
 log = logging.getLogger(__name__)
 
-INFORMATION = "mutual_information"  # column of the stored predictions, and metric
 PARAMS_OF_ONE = ("seed", "data.fold", tags.GROUP)  # what no ensemble has
 
 
 def log_ensemble(
     members: Sequence[Member], mode: LabelMode, tables: Mapping[str, Predictions], tuning: Tuning,
-    checkpoint: Mapping[str, Any], config: TrainConfig, job: Job,
+    checkpoint: Mapping[str, Any], config: TrainConfig, job: Job, shown: Sequence[MemberTables],
 ) -> dict[str, Any]:  # fmt: skip
     """Log an ensemble as a run.
 
@@ -46,6 +46,7 @@ def log_ensemble(
         checkpoint: `state_dict` and `sightline`, as a training writes it.
         config: that the run is frozen with.
         job: its folder and command.
+        shown: the members with their weights and predictions, for the page.
 
     Returns:
         The content of `results.json`.
@@ -72,6 +73,7 @@ def log_ensemble(
         tracker.set_tags({tags.NOTE: note(facts, format_metrics(results))})
         folder.freeze(config, replace(job, choices=job.choices | {"model": "ensemble"}))
         tracker.log_json(results, "results.json")
+        log_ensemble_page(tracker, shown, mode, tables, tuning, found, config, facts)
         tracker.log_artifact(BEST)
         tracker.log_model_checkpoint(
             BEST, mode.class_names, mode.multi_label, list(plugins), 0,

@@ -68,7 +68,7 @@ def check_sections(sections: Mapping[str, Node], plugins: Iterable[str]) -> None
 
 def publish_report(
     tracker: Tracker, sections: Mapping[str, Node], plugins: Iterable[str], content: ReportContent,
-    folder: str = "",
+    folder: str = "", first: Sequence[Section] = (),
 ) -> None:  # fmt: skip
     """Make the sections, and log the page and every chart, table and gallery as a file.
 
@@ -80,9 +80,13 @@ def publish_report(
         plugins: packages whose sections may be named.
         content: of the report.
         folder: prefix of the artifacts' paths, ending in a slash.
+        first: sections that no config names, before the others.
     """
     inputs = _inputs(content)
     made: list[Section] = []
+    for section in first:
+        made.append(section)
+        _save(tracker, section, content.evaluated.split, f"{folder}report/")
     problems: list[str] = []
     for name, node in sections.items():
         try:
