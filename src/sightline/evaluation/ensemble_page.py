@@ -82,7 +82,7 @@ def log_ensemble_page(
         verdict=verdict(evaluated, each, [], plugins),
     )
     sections = {k: v for k, v in config.report.items() if k not in (OF_A_TRAINING, *OF_IMAGES)}
-    first = [members_section(members, evaluated, plugins)] if sections else []
+    first = [members_section(members, evaluated, tuple(plugins))] if sections else []
     report.publish_report(tracker, sections, plugins, content, first=first)
 
 
@@ -115,8 +115,8 @@ def members_section(
         draw_disagreement(information, wrong, f"{split}: disagreement of the members"),
         "disagreement", "Histograms of mutual information of right and of wrong decisions",
     )  # fmt: skip
-    table = Table("members", "Members", ("member", "weight", *SHOWN), rows)
-    return Section("Members of the ensemble", text, [table, chart])
+    listed = Table("members", "Members", ("member", "weight", *SHOWN), rows)
+    return Section("Members of the ensemble", text, [listed, chart])
 
 
 def _mean(values: np.ndarray) -> str:

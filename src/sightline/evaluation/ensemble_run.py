@@ -51,14 +51,10 @@ def log_ensemble(
     Returns:
         The content of `results.json`.
     """
-    plugins = config.plugins
-    found = {
-        split: evaluate_table(
-            mode, table, tuning, plugins=plugins,
-            parts=parts_of_val(tuning, table) if split == "val" else None,
-        )
-        for split, table in tables.items()
-    }  # fmt: skip
+    plugins, found = config.plugins, {}
+    for split, table in tables.items():
+        parts = parts_of_val(tuning, table) if split == "val" else None
+        found[split] = evaluate_table(mode, table, tuning, plugins=plugins, parts=parts)
     folder = RunFolder(job.output_dir)
     names = ", ".join(str(each.run.name) for each in members)
     name = f"ensemble of {len(members)}: {names}"[:200]
