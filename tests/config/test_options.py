@@ -102,7 +102,8 @@ def test_the_usage_text_names_each_option_with_its_help_and_default() -> None:
     assert (
         text
         == """\
-usage: sightline example [--again] [--port PORT] [list|clear] [NAMES ...] [KEY=VALUE ...]
+usage: sightline example [--again] [--port PORT] [list|clear] [NAMES ...]
+[KEY=VALUE ...]
 
 A text.
 

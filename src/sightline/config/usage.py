@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from sightline.config.options import Options, choices_of, extra_of, fields_of, is_switch
 
-WIDTH = 100  # characters of a line
+WIDTH = 80  # characters of a line, as the narrowest terminals have
 LEFT = 26  # characters of the column of names
 
 
