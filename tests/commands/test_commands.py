@@ -8,13 +8,14 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support.commands import Sightline
 
 from sightline import commands
-from sightline.cli import usage
+from sightline.cli import main, usage
 from sightline.commands import command_names, load_command, run_command
 from sightline.config.usage import option_rows
 from sightline.inference.table_files import TABLES
@@ -82,17 +83,18 @@ def test_the_usage_text_lists_each_command_once() -> None:
     assert "  job " not in text
 
 
-def test_a_reader_that_ends_first_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_ends_first_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in `sightline predict --help | head -3`."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-m", "sightline.cli", "predict", "--help"], cwd=tmp_path,
-        stdout=writer, stderr=subprocess.PIPE, check=False,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+    output = os.fdopen(writer, "w", buffering=1)
+    monkeypatch.setattr(sys, "argv", ["sightline", "predict", "--help"])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", output)
+        assert main() == 128 + signal.SIGPIPE
+    with suppress(BrokenPipeError):
+        output.close()
 
 
 @pytest.mark.parametrize("words", [[], *([name] for name in LISTED)], ids=" ".join)
