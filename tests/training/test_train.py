@@ -46,7 +46,11 @@ def test_run_holds_everything(sightline: Sightline, mode: str) -> None:
     }
     artifacts = done.artifacts()
     assert wanted <= artifacts
-    series = [p for p in artifacts if p.startswith("images/confusion_matrix") and p.endswith("png")]
+    series = [
+        p
+        for p in artifacts
+        if p.startswith("images/val_images~confusion_matrix") and p.endswith("png")
+    ]
     assert len(series) == 2
     note = run.data.tags["mlflow.note.content"]
     assert "| average_precision_macro |" in note

@@ -4,6 +4,7 @@ from sightline.config.schema import TrainConfig
 from sightline.errors import UserError
 
 STRATEGIES = ("fsdp", "fsdp_cpu_offload")
+ALLOWED = ("None", "auto", "32-true", "32")  # precisions on a CPU
 SUPERVISED = "sightline.training.methods.supervised.Supervised"
 
 
@@ -40,7 +41,7 @@ def check_sharded(config: TrainConfig) -> None:
                 "trainer=ddp."
             )
     precision = str(config.trainer.get("precision"))
-    if config.trainer.get("accelerator") == "cpu" and precision not in ("auto", "32-true", "32"):
+    if config.trainer.get("accelerator") == "cpu" and precision not in ALLOWED:
         raise UserError(
             f"trainer.precision={precision}: trainer=fsdp on a CPU computes in 32-true alone."
         )
