@@ -11,7 +11,7 @@ train: .venv/ready  ## train on the bundled data; ARGS="label_mode=binary" chang
 	$(BIN)/sightline train $(ARGS)
 
 test: .venv/ready  ## the whole test suite; ARGS=tests/data for a part of it
-	$(BIN)/pytest -n 5 --dist loadgroup --no-loadscope-reorder --durations=20 $(ARGS)
+	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder --durations=20 $(ARGS)
 
 test-slurm: .venv/ready  ## the tests on a real Slurm alone
 	$(BIN)/pytest tests/slurm -m slurm --durations=20
