@@ -28,7 +28,7 @@ def step_s(network: nn.Module, images: Tensor, targets: Tensor, half: bool) -> f
     start = time.process_time()
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         loss = nn.functional.cross_entropy(network(images).float(), targets)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     network.zero_grad()
     return time.process_time() - start
 
@@ -43,10 +43,10 @@ def measure(name: str, side: int, size: int, rounds: int) -> str:
     for _ in range(rounds):
         for (_, half), network, found in zip(kinds, networks, times, strict=True):
             found.append(step_s(network, images, targets, half))
-    base, half, last, both = (min(found[1:]) for found in times)
+    base, by_half, by_last, by_both = (min(found[1:]) for found in times)
     return (
-        f"| {name} | {side} | {1000 * base / size:.1f} | {base / last:.2f} | {base / half:.2f} | "
-        f"{base / both:.2f} |"
+        f"| {name} | {side} | {1000 * base / size:.1f} | {base / by_last:.2f} | "
+        f"{base / by_half:.2f} | {base / by_both:.2f} |"
     )
 
 
