@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from sightline.config.decided import ACCUMULATED, BATCH_SIZE, LR, PRECISION
 from sightline.config.schema import TrainConfig
+from sightline.config.speed_keys import OPEN_PRECISIONS
 
 AUTO = "auto"
 
@@ -41,6 +42,6 @@ def as_decided(config: TrainConfig, decided: Mapping[str, str]) -> TrainConfig:
         trainer |= {"accumulate_grad_batches": int(decided[ACCUMULATED])}
     if config.optimizer_common.lr_scaling is not None and LR in decided:
         optimizer |= {"lr": float(decided[LR]), "lr_scaling": None}
-    if trainer.get("precision") in (None, AUTO) and PRECISION in decided:
+    if trainer.get("precision") in OPEN_PRECISIONS and PRECISION in decided:
         trainer |= {"precision": decided[PRECISION]}
     return config.model_copy(update={"data": data, "trainer": trainer, "optimizer": optimizer})

@@ -10,7 +10,7 @@ from sightline.config.augment_keys import AugmentConfig
 from sightline.config.fine_tuning_keys import FineTuningConfig
 from sightline.config.fit_keys import CheckpointConfig, EarlyStoppingConfig, EmaConfig, SwaConfig
 from sightline.config.optimizer_keys import OptimizerConfig
-from sightline.config.speed_keys import ModelSpeedConfig, TrainerSpeedConfig
+from sightline.config.speed_keys import OPEN_PRECISIONS, ModelSpeedConfig, TrainerSpeedConfig
 from sightline.config.tuning_schema import TuningConfig
 from sightline.config.validation import Node, Strict, ascending, colour, pick, validate, without
 
@@ -194,5 +194,5 @@ class TrainConfig(Strict):
         return {
             key: value
             for key, value in own.items()
-            if key != "precision" or value not in (None, "auto")
+            if key != "precision" or value not in OPEN_PRECISIONS
         }

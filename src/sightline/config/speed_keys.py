@@ -5,6 +5,7 @@ from typing import Literal
 from sightline.config.validation import Strict
 
 Choice = Literal["auto"] | bool  # auto: as the device is
+OPEN_PRECISIONS = (None, "auto")  # values of trainer.precision that leave it to the device
 
 
 class ModelSpeedConfig(Strict):

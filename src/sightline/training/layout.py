@@ -15,10 +15,10 @@ from torch.optim import Optimizer
 def keep_layout(optimizer: Optimizer) -> None:
     """Give gradients before each step, and loaded states, the strides of their parameters."""
     optimizer.register_step_pre_hook(_align_gradients)
-    optimizer.register_load_state_dict_post_hook(align_state)
+    optimizer.register_load_state_dict_post_hook(_align_state)
 
 
-def align_state(optimizer: Optimizer) -> None:
+def _align_state(optimizer: Optimizer) -> None:
     """Give the state of each parameter the strides that the parameter has."""
     for parameter, state in optimizer.state.items():
         for name, value in state.items():

@@ -1,10 +1,11 @@
 """Refusals of what parameters that are shared out (FSDP) do not allow, or what was not tried."""
 
 from sightline.config.schema import TrainConfig
+from sightline.config.speed_keys import OPEN_PRECISIONS
 from sightline.errors import UserError
 
 STRATEGIES = ("fsdp", "fsdp_cpu_offload")
-ALLOWED = ("None", "auto", "32-true", "32")  # precisions on a CPU
+ON_CPU = ("32-true", "32")  # precisions
 SUPERVISED = "sightline.training.methods.supervised.Supervised"
 
 
@@ -40,8 +41,9 @@ def check_sharded(config: TrainConfig) -> None:
                 "parameters and gradients, and this needs whole ones. Leave it out, or use "
                 "trainer=ddp."
             )
-    precision = str(config.trainer.get("precision"))
-    if config.trainer.get("accelerator") == "cpu" and precision not in ALLOWED:
+    precision = config.trainer.get("precision")
+    allowed = precision in OPEN_PRECISIONS or str(precision) in ON_CPU
+    if config.trainer.get("accelerator") == "cpu" and not allowed:
         raise UserError(
             f"trainer.precision={precision}: trainer=fsdp on a CPU computes in 32-true alone."
         )

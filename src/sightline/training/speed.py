@@ -8,6 +8,7 @@ from torch import nn
 
 from sightline.config.decided import FORMAT, FUSED, PRECISION
 from sightline.config.schema import TrainConfig
+from sightline.config.speed_keys import OPEN_PRECISIONS
 from sightline.errors import UserError, first_line
 from sightline.training.devices import uses_cpu, uses_gpu
 from sightline.training.grad_checkpointing import checkpoint_activations
@@ -17,7 +18,6 @@ from sightline.training.sharded_checks import is_sharded
 FULL = "32-true"
 HALF = ("16-mixed", "16-true", "16")
 AUTO = "auto"
-OPEN = (AUTO, "None")  # what the device decides
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 MATRIX_UNITS = ("amx_bf16", "avx512_bf16", "sve_bf16")  # of processors, as torch.cpu names them
 
@@ -97,9 +97,10 @@ def choose_speed(config: TrainConfig, before: Mapping[str, str] | None = None) -
     gpu = uses_gpu(config.trainer)
     model, tf32 = config.model_speed, config.trainer_speed.tf32
     before = before or {}
-    precision = str(config.trainer.get("precision", FULL))
-    if precision in OPEN:
-        on_cpu = precision == AUTO and uses_cpu(config.trainer) and not is_sharded(config)
+    given = config.trainer.get("precision", FULL)
+    precision = str(given)
+    if given in OPEN_PRECISIONS:
+        on_cpu = given == AUTO and uses_cpu(config.trainer) and not is_sharded(config)
         precision = before.get(PRECISION, _best_precision(gpu, on_cpu))
     if precision in HALF and not gpu:
         raise UserError(
@@ -137,26 +138,36 @@ def speed_of(
     Raises:
         UserError: the config asks for a memory format of convolutions, and there are none.
     """
-    convolutions = [each for each in network.modules() if isinstance(each, Convolution)]
+    check_format(config, network)
+    convolutions = _convolutions(network)
     if not convolutions:
-        if config.model_speed.channels_last is True:
-            raise UserError(
-                f"model.channels_last=true has no effect: {type(network).__name__} has no "
-                "convolutions of images. Leave model.channels_last out."
-            )
         speed = replace(speed, channels_last=False)
     chosen = config.trainer.get("precision") == AUTO and PRECISION not in before
-    if chosen and uses_cpu(config.trainer) and any(map(_is_depthwise, convolutions)):
+    depthwise = any(1 < each.groups == each.in_channels for each in convolutions)
+    if chosen and depthwise and uses_cpu(config.trainer):
         speed = replace(speed, precision=FULL)
     return speed
 
 
+def check_format(config: TrainConfig, network: nn.Module) -> None:
+    """Refuse a memory format of convolutions where there are none.
+
+    Raises:
+        UserError: there are none.
+    """
+    if config.model_speed.channels_last is True and not _convolutions(network):
+        raise UserError(
+            f"model.channels_last=true has no effect: {type(network).__name__} has no convolutions "
+            "of images. Leave model.channels_last out."
+        )
+
+
+def _convolutions(network: nn.Module) -> list[Convolution]:
+    return [each for each in network.modules() if isinstance(each, Convolution)]
+
+
 def _word(used: bool) -> str:
     return str(used).lower()
-
-
-def _is_depthwise(convolution: Convolution) -> bool:
-    return 1 < convolution.groups == convolution.in_channels
 
 
 def _best_precision(gpu: bool, on_cpu: bool) -> str:

@@ -14,7 +14,7 @@ from sightline.training.grad_checkpointing import checkpoint_activations
 from sightline.training.methods.distill import Distill, check_student
 from sightline.training.param_group_checks import check_network, check_patterns
 from sightline.training.schedule_free import check_statistics, is_schedule_free
-from sightline.training.speed import choose_speed, speed_of
+from sightline.training.speed import check_format
 from sightline.types import DatasetInfo
 
 # In place of the data's: the names of a network's parameters do not depend on them.
@@ -49,7 +49,7 @@ def check_on_stand_in(config: TrainConfig) -> None:
     check_network(network, common)
     if not _has_own_parameters(config):
         check_patterns(dict(network.named_parameters()), common)
-    speed_of(choose_speed(config), config, network, {})
+    check_format(config, network)
     if speed.grad_checkpointing:
         checkpoint_activations(network)
 
